@@ -1,0 +1,122 @@
+"""A backbone: a frozen CLIP-like dual encoder with its tokenizer, its image preprocessing and its stamp."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from clipcompat.backbones.preprocess import Preprocess
+from clipcompat.errors import ConfigError
+from clipcompat.text_tower import TextTower
+
+_PROMPTS_AT_ONCE = 256
+_PIXELS_AT_ONCE = 64
+
+
+class Backbone:
+    """A frozen dual encoder. Methods are given one and never change it.
+
+    Attributes:
+        name: the open_clip model name ("ViT-B-16-quickgelu") or a mini name.
+        stamp: names weights, activation and preprocessing; features of different stamps must not be mixed.
+        source: where the weights came from, for people.
+        preprocess: the train and test transforms (PIL image -> uint8 pixels).
+        text: the text tower, embeddings in, features out; text.width is what a prompt vector must be.
+        dim: length of the joint features. width, layers, context_length: of the text tower.
+        logit_scale: the stored temperature, exp(logit_scale); 100 for OpenAI's CLIP.
+        device, dtype: where it runs, and the autocast type of its towers (parameters stay float32).
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        tokenizer: Any,
+        preprocess: Preprocess,
+        *,
+        name: str,
+        stamp: str,
+        source: str,
+        device: torch.device | str = "cpu",
+        dtype: torch.dtype = torch.float32,
+    ):
+        self.device, self.dtype = torch.device(device), dtype
+        self._model = model.to(self.device).eval().requires_grad_(False)
+        self.tokenizer, self.preprocess = tokenizer, preprocess
+        self.name, self.stamp, self.source = name, stamp, source
+        self.text = TextTower(model, dtype)
+        self.dim, self.width, self.layers = self.text.dim, self.text.width, self.text.layers
+        self.context_length = self.text.context_length
+        self.logit_scale = float(model.logit_scale.exp())
+        # the last few image features, so that testing ten plug-ins on one split runs the image tower once
+        self.memory: dict[str, Tensor] = {}
+
+    def with_dtype(self, dtype: torch.dtype | None) -> Backbone:
+        """The same weights run at another autocast type (None: this backbone itself)."""
+        if dtype is None or dtype == self.dtype:
+            return self
+        return Backbone(
+            self._model, self.tokenizer, self.preprocess,
+            name=self.name, stamp=self.stamp, source=self.source, device=self.device, dtype=dtype,
+        )  # fmt: skip
+
+    def __repr__(self) -> str:
+        return f"Backbone({self.name}, {self.source}, stamp {self.stamp}, {self.device}, {self.dtype})"
+
+    @torch.no_grad()
+    def image_features(self, pixels: Tensor) -> Tensor:
+        """Projected image features, not normalised.
+
+        Args:
+            pixels: [batch, 3, h, w]; uint8 as `preprocess` gives it, or floats that are already normalised.
+
+        Returns:
+            [batch, dim], float32.
+        """
+        if pixels.ndim != 4 or pixels.shape[1] != 3:
+            raise ConfigError(f"pixels must be [batch, 3, height, width]; these are {list(pixels.shape)}.")
+        outputs = []
+        for part in pixels.split(_PIXELS_AT_ONCE):
+            part = part.to(self.device, non_blocking=True)
+            part = self.preprocess.normalise(part) if part.dtype == torch.uint8 else part.float()
+            with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
+                outputs.append(self._model.encode_image(part).float())
+        return torch.cat(outputs)
+
+    def encode_image(self, pixels: Tensor) -> Tensor:
+        """Like `image_features`, with unit norm: [batch, 3, h, w] -> [batch, dim]."""
+        return F.normalize(self.image_features(pixels), dim=-1)
+
+    def tokenize(self, texts: Sequence[str]) -> Tensor:
+        """Texts -> ids [text, token], int64, SOS … EOT, zero-padded to the longest text and no further.
+
+        Raises:
+            ConfigError: a text is longer than the context (open_clip would cut it silently).
+        """
+        start, end = self.tokenizer.sot_token_id, self.tokenizer.eot_token_id
+        rows = [[start, *self.tokenizer.encode(text), end] for text in texts]
+        longest = max(range(len(rows)), key=lambda i: len(rows[i]), default=None)
+        if longest is None:
+            raise ConfigError("no text to tokenize: the list is empty.")
+        if len(rows[longest]) > self.context_length:
+            raise ConfigError(
+                f"{texts[longest]!r} has {len(rows[longest])} tokens, SOS and EOT included; "
+                f"{self.name} reads {self.context_length}. Shorten the class name or the template."
+            )
+        ids = torch.zeros(len(rows), len(rows[longest]), dtype=torch.int64)
+        for i, row in enumerate(rows):
+            ids[i, : len(row)] = torch.tensor(row)
+        return ids
+
+    @torch.no_grad()
+    def encode_text(self, texts: Sequence[str]) -> Tensor:
+        """Texts -> features [text, dim], unit norm."""
+        parts = []
+        for at in range(0, len(texts), _PROMPTS_AT_ONCE):
+            ids = self.tokenize(texts[at : at + _PROMPTS_AT_ONCE])
+            # EOT is the largest id of every CLIP vocabulary: its first occurrence ends the text
+            parts.append(self.text(self.text.embed(ids), ids.argmax(-1)))
+        return F.normalize(torch.cat(parts), dim=-1) if parts else torch.zeros(0, self.dim, device=self.device)

@@ -1,0 +1,130 @@
+"""A split (images with labels) and a dataset (train, val and test splits over one list of classes)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Protocol
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from clipcompat.errors import DataError, unknown_name
+from clipcompat.files import digest
+
+
+class Images(Protocol):
+    """A sequence of pictures that are decoded or drawn only when asked for."""
+
+    fingerprint: str
+    """Names where the pictures come from and what they are (root and sizes, or world version and seed)."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int) -> Image.Image: ...
+
+    def key(self, index: int) -> str:
+        """A stable name of one picture: its path relative to the image root, or its seed."""
+
+    def select(self, indices: list[int]) -> Images:
+        """The pictures at `indices`, in that order."""
+
+
+@dataclass(frozen=True)
+class Split:
+    """Images, their labels, and what is needed to turn class names into prompts.
+
+    labels: [image], int64, values in 0 … len(classnames) - 1.
+    template: one string with `{}` where the class name goes, or several to be averaged.
+    """
+
+    images: Images
+    labels: Tensor
+    classnames: tuple[str, ...]
+    template: str | tuple[str, ...]
+    name: str
+
+    def __post_init__(self):
+        if len(self.images) != len(self.labels):
+            raise DataError(f"{self.name}: {len(self.images)} images came with {len(self.labels)} labels; one each is needed.")
+        if len(self.labels) and not 0 <= int(self.labels.min()) <= int(self.labels.max()) < len(self.classnames):
+            raise DataError(
+                f"{self.name}: labels run from {int(self.labels.min())} to {int(self.labels.max())}, but there are "
+                f"{len(self.classnames)} class names; labels must be 0 … {len(self.classnames) - 1}."
+            )
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @cached_property
+    def keys(self) -> tuple[str, ...]:
+        return tuple(self.images.key(i) for i in range(len(self)))
+
+    @cached_property
+    def image_stamp(self) -> str:
+        """Names the pictures and their order; features depend on this and on nothing else of the split."""
+        return digest([self.images.fingerprint, self.keys])
+
+    @cached_property
+    def stamp(self) -> str:
+        """Names pictures, labels and class names."""
+        return digest([self.image_stamp, self.labels.tolist(), self.classnames])
+
+    def keep_classes(self, labels: list[int]) -> Split:
+        """The images of these classes, relabelled 0, 1, … in the order given."""
+        new = {old: i for i, old in enumerate(labels)}
+        kept = [i for i, label in enumerate(self.labels.tolist()) if label in new]
+        return replace(
+            self,
+            images=self.images.select(kept),
+            labels=torch.tensor([new[int(self.labels[i])] for i in kept], dtype=torch.int64),
+            classnames=tuple(self.classnames[old] for old in labels),
+        )
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Few-shot train and validation splits, the whole test split, and the unlabelled training pool.
+
+    indices: the keys drawn for train and val, in order: what a record stores and `load_dataset(indices=…)` takes.
+    """
+
+    name: str
+    train: Split
+    val: Split
+    test: Split
+    unlabelled: Images
+    shots: int | None = None
+    seed: int | None = None
+    indices: dict[str, list[str]] = field(default_factory=dict)
+
+    @property
+    def classnames(self) -> tuple[str, ...]:
+        return self.test.classnames
+
+    def base_classes(self) -> Dataset:
+        """The first ceil(n/2) classes (the DPC and CoCoOp protocol), after few-shot sampling, relabelled from 0."""
+        return self._keep(list(range(math.ceil(len(self.classnames) / 2))), "base")
+
+    def new_classes(self) -> Dataset:
+        """The classes that `base_classes` leaves out, relabelled from 0."""
+        return self._keep(list(range(math.ceil(len(self.classnames) / 2), len(self.classnames))), "new")
+
+    def subset(self, names: Iterable[str]) -> Dataset:
+        """The same images over fewer classes, given by name; a name that occurs twice brings both classes."""
+        labels = []
+        for name in names:
+            found = [i for i, known in enumerate(self.classnames) if known == name]
+            if not found:
+                raise unknown_name(f"class of {self.name}", name, self.classnames)
+            labels += found
+        return self._keep(list(dict.fromkeys(labels)), "subset")
+
+    def _keep(self, labels: list[int], part: str) -> Dataset:
+        if not labels:
+            raise DataError(f"{self.name} has {len(self.classnames)} classes; the {part} part would have none.")
+        splits = {s: getattr(self, s).keep_classes(labels) for s in ("train", "val", "test")}
+        return replace(self, name=f"{self.name}[{part}]", **splits)

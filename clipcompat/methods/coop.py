@@ -1,0 +1,100 @@
+"""CoOp, context optimisation (Zhou et al. 2022, arXiv 2109.01134; KaiyangZhou/CoOp trainers/coop.py).
+
+Equations: t_i = [v_1 … v_N, c_i] (2),  p(y = i | x) = softmax_i(cos(T(t_i), f) / tau) (1). Learned: v, the context.
+Carried to a new backbone: v. Recomputed there: token embeddings of SOS, name, "." and EOT, both towers.
+
+Deviations from the code: parameters are float32 (upstream: fp16); `ctx_init` counts tokens, not words.
+`layer` > 0 is the ContCoOp paper's deeper CoOp (its Fig. 2d), which the paper does not specify: the placeholders "X"
+run through the blocks below, then rows 1 … N of the residual stream are overwritten (or, with `insert`, N rows added).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from clipcompat.backbones.backbone import Backbone
+from clipcompat.errors import ConfigError
+from clipcompat.methods.base import Learner, cosine_logits, warm_start
+from clipcompat.methods.recipe import Recipe
+from clipcompat.prompts import PromptTable, context_embeddings
+from clipcompat.text_tower import Injection
+
+
+@dataclass(frozen=True)
+class CoOp:
+    """Learned context vectors, shared by all classes or one set a class.
+
+    n_ctx: context tokens; ignored where ctx_init is given. ctx_init: words to start from ("a photo of a"), else N(0, 0.02²).
+    csc: class-specific contexts [class, n_ctx, width]; such a plug-in needs the class list it was trained on.
+    position: of the class name: "end", "middle", "front". layer, insert: see the module's docstring.
+    """
+
+    name: ClassVar[str] = "coop"
+    needs: ClassVar[str] = "features"
+
+    n_ctx: int = 16
+    ctx_init: str | None = None
+    csc: bool = False
+    position: str = "end"
+    layer: int = 0
+    insert: bool = False
+    recipe: Recipe = field(default_factory=Recipe)
+
+    def __post_init__(self):
+        if self.n_ctx < 1:
+            raise ConfigError(f"n_ctx is the number of context tokens and must be at least 1, not {self.n_ctx}.")
+        if self.csc and self.ctx_init:
+            raise ConfigError("ctx_init gives one context for all classes; drop it or set csc=False.")
+        if self.layer and (self.position != "end" or self.ctx_init):
+            raise ConfigError("a context at a deeper layer has position 'end' and a random start.")
+
+    def setup(self, backbone: Backbone, data, generator, init=None) -> Learner:
+        classnames = data.classnames
+        if self.ctx_init:
+            start = context_embeddings(backbone, self.ctx_init)
+        else:
+            shape = (len(classnames),) * self.csc + (self.n_ctx, backbone.width)
+            start = torch.empty(shape).normal_(std=0.02, generator=generator)
+        parameters = {"ctx": start.to(backbone.device).requires_grad_()}
+        warm_start(parameters, init)
+        table = self._table(backbone, classnames, parameters["ctx"])
+
+        def loss(features: Tensor, labels: Tensor) -> Tensor:
+            weights = self._encode(parameters["ctx"], backbone, table)
+            return F.cross_entropy(cosine_logits(features, weights, backbone.logit_scale), labels)
+
+        return Learner(parameters, loss)
+
+    def class_weights(self, tensors, backbone: Backbone, classnames, template=None) -> Tensor:
+        ctx = tensors["ctx"].to(backbone.device)
+        return self._encode(ctx, backbone, self._table(backbone, classnames, ctx))
+
+    def logits(self, tensors, backbone: Backbone, features, classnames, template=None) -> Tensor:
+        return cosine_logits(features, self.class_weights(tensors, backbone, classnames), backbone.logit_scale)
+
+    def mismatch(self, tensors, backbone: Backbone, classnames) -> str | None:
+        ctx = tensors["ctx"]
+        if ctx.shape[-1] != backbone.width:
+            return f"its context vectors have {ctx.shape[-1]} channels, the text tower of {backbone.name} has {backbone.width}"
+        if ctx.ndim == 3 and len(ctx) != len(classnames):
+            return f"its contexts belong to {len(ctx)} classes (csc=True), {len(classnames)} class names were given"
+        if self.layer >= backbone.layers:
+            return f"it acts at layer {self.layer}, the text tower of {backbone.name} has {backbone.layers}"
+        return None
+
+    def _table(self, backbone: Backbone, classnames, ctx: Tensor) -> PromptTable:
+        # inserted rows need no placeholders: the sequence below their layer is the plain one
+        return PromptTable.of(backbone, classnames, 0 if self.insert else ctx.shape[-2], self.position)
+
+    def _encode(self, ctx: Tensor, backbone: Backbone, table: PromptTable) -> Tensor:
+        """[class, dim], unit norm: T([v, c_i])."""
+        if self.layer or self.insert:
+            features = backbone.text(table.embeddings, table.eot, [Injection(self.layer, ctx, self.insert)])
+        else:
+            features = backbone.text(table.fill(ctx), table.eot)
+        return F.normalize(features, dim=-1)

@@ -1,0 +1,69 @@
+"""How a method is trained: optimiser constants and the learning-rate schedule the Dassl family shares.
+
+Source: Dassl.pytorch optim/lr_scheduler.py and CoOp's configs (KaiyangZhou/CoOp); `SHIP` is the Tip-style recipe of
+mrflogs/SHIP, the ContCoOp authors' own re-implementation of CoOp.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+
+from clipcompat.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """SGD constants, epochs, batch and random-crop range.
+
+    epochs: None follows CoOp, by shots: 200 for 8 or more, 100 for 2 to 7, 50 for 1; 50 on ImageNet whatever the shots.
+    schedule: "epoch" steps once an epoch: `warmup_lr` during `warmup_epochs`, then a cosine that starts over at its
+        beginning, 0.5 · lr · (1 + cos(pi · (epoch - warmup_epochs) / epochs)), and so never reaches 0;
+        "step" is a plain cosine over all steps, without warm-up.
+    crop: smallest and largest share of the picture's area a random crop takes.
+    """
+
+    lr: float = 2e-3
+    momentum: float = 0.9
+    weight_decay: float = 5e-4
+    epochs: int | None = None
+    batch_size: int = 32
+    warmup_epochs: int = 1
+    warmup_lr: float = 1e-5
+    schedule: str = "epoch"
+    crop: tuple[float, float] = (0.08, 1.0)
+
+    def __post_init__(self):
+        if self.schedule not in ("epoch", "step"):
+            raise ConfigError(f"schedule must be 'epoch' or 'step', not {self.schedule!r}.")
+        if self.batch_size < 1 or (self.epochs is not None and self.epochs < 1):
+            raise ConfigError(f"epochs and batch_size must be at least 1; they are {self.epochs} and {self.batch_size}.")
+        if not 0 < self.crop[0] <= self.crop[1] <= 1:
+            raise ConfigError(f"crop must be two shares with 0 < low <= high <= 1, not {self.crop}.")
+
+    def epochs_for(self, dataset: str, shots: int | None) -> int:
+        """Number of epochs, where the recipe leaves it to the dataset and the shots."""
+        if self.epochs is not None:
+            return self.epochs
+        if dataset.startswith("imagenet"):
+            return 50
+        return 200 if shots is None or shots >= 8 else 100 if shots >= 2 else 50
+
+    def learning_rate(self, epoch: int, epochs: int, step: int = 0, steps: int = 1) -> float:
+        """Rate during `step` of `steps` in `epoch` (both from 0) of a run of `epochs`."""
+        if self.schedule == "step":
+            return 0.5 * self.lr * (1 + math.cos(math.pi * (epoch * steps + step) / (epochs * steps)))
+        if epoch < self.warmup_epochs:
+            return self.warmup_lr
+        return 0.5 * self.lr * (1 + math.cos(math.pi * (epoch - self.warmup_epochs) / epochs))
+
+    def optimizer(self, groups: list[dict]) -> torch.optim.Optimizer:
+        """SGD over parameter groups; a group may bring its own weight_decay and an lr_scale."""
+        return torch.optim.SGD(groups, lr=self.lr, momentum=self.momentum, weight_decay=self.weight_decay)
+
+
+COOP = Recipe()
+SHIP = Recipe(momentum=0.0, weight_decay=0.0, epochs=200, batch_size=256, warmup_epochs=0, schedule="step", crop=(0.5, 1.0))
+RECIPES = {"coop": COOP, "ship": SHIP}

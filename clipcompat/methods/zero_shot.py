@@ -1,0 +1,34 @@
+"""Zero-shot CLIP (arXiv 2103.00020): no training, a text classifier from templates. Nothing is carried to a new backbone.
+
+logits = s · cos(f, w), w = text feature of the filled-in template. Source of the templates: clipcompat.data.templates.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from clipcompat.methods.base import Learner, cosine_logits
+from clipcompat.methods.recipe import Recipe
+from clipcompat.prompts import zero_shot_weights
+
+
+@dataclass(frozen=True)
+class ZeroShot:
+    """The baseline of every table; its plug-in holds no tensors."""
+
+    name: ClassVar[str] = "zero_shot"
+    needs: ClassVar[str] = "nothing"
+    recipe: ClassVar[Recipe] = Recipe()
+
+    def setup(self, backbone, data, generator, init=None) -> Learner:
+        return Learner({}, loss=lambda features, labels: features.new_zeros(()))
+
+    def class_weights(self, tensors, backbone, classnames, template):
+        return zero_shot_weights(backbone, classnames, template)
+
+    def logits(self, tensors, backbone, features, classnames, template):
+        return cosine_logits(features, self.class_weights(tensors, backbone, classnames, template), backbone.logit_scale)
+
+    def mismatch(self, tensors, backbone, classnames):
+        return None

@@ -1,0 +1,88 @@
+"""Class names as prompts: templates filled in, zero-shot classifiers, and embeddings with room for a context.
+
+Source of the layouts: CoOp (arXiv 2109.01134, KaiyangZhou/CoOp trainers/coop.py), spelled out in `PromptTable`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from clipcompat.backbones.backbone import Backbone
+from clipcompat.errors import ConfigError, unknown_name
+
+POSITIONS = ("end", "middle", "front")
+
+
+def readable(name: str) -> str:
+    """A class name as it is tokenised: underscores become spaces, as in CoOp."""
+    return name.replace("_", " ")
+
+
+def zero_shot_weights(backbone: Backbone, classnames: Sequence[str], template: str | Sequence[str]) -> Tensor:
+    """The text classifier CLIP has without training: [class, dim], unit norm.
+
+    With several templates: each text feature normalised, averaged over templates, normalised again (CLIP, Tip-Adapter).
+    """
+    templates = [template] if isinstance(template, str) else list(template)
+    if not templates or any("{}" not in t for t in templates):
+        raise ConfigError(f"a template needs {{}} where the class name goes; this is {templates}.")
+    names = [readable(n) for n in classnames]
+    weights = torch.stack([backbone.encode_text([t.replace("{}", n) for n in names]) for t in templates])
+    return F.normalize(weights.mean(0), dim=-1)
+
+
+@dataclass(frozen=True)
+class PromptTable:
+    """The constant part of `[SOS] [context] [name] . [EOT]` for every class, as embeddings of one backbone.
+
+    embeddings: [class, token, width]; rows 1 … n_ctx are placeholders that `fill` replaces.
+    order: [class, token], where each row of the finished prompt is taken from, or None for position "end".
+        end     [SOS] [context] [name] . [EOT]
+        middle  [SOS] [first n_ctx // 2] [name] [the rest of the context] . [EOT]
+        front   [SOS] [name] [context] . [EOT]
+    eot: [class], row of EOT, the same for all three positions.
+    """
+
+    embeddings: Tensor
+    eot: Tensor
+    order: Tensor | None
+    n_ctx: int
+
+    @staticmethod
+    def of(backbone: Backbone, classnames: Sequence[str], n_ctx: int, position: str = "end") -> PromptTable:
+        if position not in POSITIONS:
+            raise unknown_name("class-token position", position, POSITIONS)
+        names = [readable(n) for n in classnames]
+        ids = backbone.tokenize([" ".join(["X"] * n_ctx + [name + "."]) for name in names])
+        order = None
+        if position != "end":
+            before = n_ctx // 2 if position == "middle" else 0
+            rows = []
+            for name in names:
+                length = len(backbone.tokenizer.encode(name))
+                context, name_rows = list(range(1, 1 + n_ctx)), list(range(1 + n_ctx, 1 + n_ctx + length))
+                head = [0, *context[:before], *name_rows, *context[before:]]
+                rows.append(head + list(range(len(head), ids.shape[1])))
+            order = torch.tensor(rows, device=backbone.device)
+        return PromptTable(backbone.text.embed(ids), ids.argmax(-1).to(backbone.device), order, n_ctx)
+
+    def fill(self, context: Tensor) -> Tensor:
+        """context [n_ctx, width] (shared) or [class, n_ctx, width] -> embeddings [class, token, width]."""
+        if context.ndim == 2:
+            context = context.expand(len(self.embeddings), -1, -1)
+        x = torch.cat([self.embeddings[:, :1], context.to(self.embeddings.dtype), self.embeddings[:, 1 + self.n_ctx :]], dim=1)
+        return x if self.order is None else x.gather(1, self.order[..., None].expand_as(x))
+
+
+def context_embeddings(backbone: Backbone, words: str) -> Tensor:
+    """Token embeddings of the words a context starts from, [token, width].
+
+    CoOp counts words, which is wrong where a word has several tokens; here it is tokens. Equal for "a photo of a".
+    """
+    ids = backbone.tokenize([readable(words)])
+    return backbone.text.embed(ids)[0, 1 : int(ids[0].argmax())].clone()

@@ -1,0 +1,144 @@
+"""The text tower, from embeddings to features: one code path for every open_clip text transformer.
+
+Papers: CLIP (arXiv 2103.00020), EVA-CLIP (arXiv 2303.15389). open_clip keeps the tower in two shapes, spread over the
+model itself (class `CLIP`) or as a submodule `.text` (class `CustomTextCLIP`); the blocks are the same, with QuickGELU
+in OpenAI's towers and GELU in EVA's. open_clip starts from token ids and always runs the full context; prompt learners
+start from embeddings and need neither the padding (the causal mask hides it from every earlier row) nor the ids.
+
+    x = Z + pos;   x += attention(ln_1 x);   x += mlp(ln_2 x);   feature = ln_final(x)[eot] · projection
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from clipcompat.errors import CheckpointError, ConfigError
+
+
+@dataclass(frozen=True)
+class Injection:
+    """Learned vectors that enter the residual stream right before one block.
+
+    vectors: [row, width], the same for every class, or [class, row, width].
+    layer: 0 … layers - 1; layer 0 is the tower's input, before positions are added.
+    insert: False overwrites rows 1 … row (after SOS); True puts extra rows there, which have no position of their own.
+    """
+
+    layer: int
+    vectors: Tensor
+    insert: bool = False
+
+
+class TextTower:
+    """A frozen causal text transformer that is fed embeddings.
+
+    Attributes: width, layers, heads, context_length, dim (of the output), activation ("quick_gelu" or "gelu").
+    """
+
+    def __init__(self, model: nn.Module, dtype: torch.dtype = torch.float32):
+        parts = getattr(model, "text", model)
+        self._parts, self._dtype = parts, dtype
+        _refuse_unsupported(parts)
+        blocks = parts.transformer.resblocks
+        self.width = parts.token_embedding.embedding_dim
+        self.layers = len(blocks)
+        self.heads = blocks[0].attn.num_heads
+        self.context_length = parts.positional_embedding.shape[0]
+        self.dim = parts.text_projection.shape[1]
+        self.activation = "quick_gelu" if type(blocks[0].mlp.gelu).__name__ == "QuickGELU" else "gelu"
+
+    @property
+    def device(self) -> torch.device:
+        return self._parts.positional_embedding.device
+
+    def embed(self, ids: Tensor) -> Tensor:
+        """Token ids [..., token] -> embeddings [..., token, width], without positions; constants, no gradient."""
+        return self._parts.token_embedding.weight.detach()[ids.to(self.device)]
+
+    def __call__(self, embeddings: Tensor, eot: Tensor, inject: Sequence[Injection] = ()) -> Tensor:
+        """Run the tower.
+
+        Args:
+            embeddings: [prompt, token, width], without positions; rows after each prompt's EOT are never looked at.
+            eot: [prompt], the row of each prompt's end-of-text token.
+            inject: learned vectors for single layers; at most one per layer.
+
+        Returns:
+            [prompt, dim], float32, not normalised.
+        """
+        inserts = {i.layer: i for i in inject}
+        if len(inserts) != len(inject) or any(not 0 <= layer < self.layers for layer in inserts):
+            raise ConfigError(
+                f"this text tower has layers 0 … {self.layers - 1} and takes one injection a layer; "
+                f"it was given layers {[i.layer for i in inject]}."
+            )
+        parts, x = self._parts, embeddings
+        with torch.autocast(x.device.type, self._dtype, enabled=self._dtype != torch.float32):
+            if 0 in inserts:
+                x, eot = _apply(inserts[0], x, eot)
+            if x.shape[1] > self.context_length:
+                raise ConfigError(
+                    f"a prompt of {x.shape[1]} tokens does not fit a context of {self.context_length}; "
+                    "use fewer context tokens or shorter class names."
+                )
+            x = x + parts.positional_embedding[: x.shape[1]]
+            for layer, block in enumerate(parts.transformer.resblocks):
+                if layer and layer in inserts:
+                    x, eot = _apply(inserts[layer], x, eot)
+                x = x + block.ls_1(_attention(block.ln_1(x), block.attn))
+                x = x + block.ls_2(block.mlp(block.ln_2(x)))
+            x = x[torch.arange(len(x), device=x.device), eot.to(x.device)]
+            return (parts.ln_final(x) @ parts.text_projection).float()
+
+
+def _apply(injection: Injection, x: Tensor, eot: Tensor) -> tuple[Tensor, Tensor]:
+    vectors = injection.vectors.to(x.dtype)
+    if vectors.ndim == 2:
+        vectors = vectors.expand(len(x), -1, -1)
+    rows = vectors.shape[1]
+    if injection.insert:
+        return torch.cat([x[:, :1], vectors, x[:, 1:]], dim=1), eot + rows
+    if rows >= x.shape[1]:
+        raise ConfigError(f"{rows} vectors cannot overwrite the rows after SOS of prompts that have {x.shape[1] - 1}.")
+    return torch.cat([x[:, :1], vectors, x[:, 1 + rows :]], dim=1), eot
+
+
+def _attention(x: Tensor, attn: nn.MultiheadAttention) -> Tensor:
+    """Causal self-attention with the weights of `attn`: [prompt, token, width] -> the same shape."""
+    n, length, width = x.shape
+    qkv = F.linear(x, attn.in_proj_weight, attn.in_proj_bias)
+    q, k, v = qkv.view(n, length, 3, attn.num_heads, -1).permute(2, 0, 3, 1, 4)  # each [prompt, head, token, head_dim]
+    if x.device.type == "cpu" and width <= 256:
+        # measured: at mini widths the fused CPU kernel is several times slower, forward and backward
+        mask = torch.full((length, length), float("-inf")).triu(1)
+        out = ((q @ k.mT) * (width // attn.num_heads) ** -0.5 + mask).softmax(-1) @ v
+    else:
+        out = F.scaled_dot_product_attention(q, k, v, is_causal=True)
+    return F.linear(out.transpose(1, 2).reshape(n, length, width), attn.out_proj.weight, attn.out_proj.bias)
+
+
+def _refuse_unsupported(parts: nn.Module) -> None:
+    """Only CLIP's own kind of text transformer can be entered through its embeddings."""
+    block = parts.transformer.resblocks[0] if hasattr(getattr(parts, "transformer", None), "resblocks") else None
+    pool = getattr(parts, "text_pool_type", getattr(parts, "pool_type", None))
+    missing = [
+        what
+        for what, absent in {
+            "residual blocks of open_clip's default kind": type(block).__name__ != "ResidualAttentionBlock",
+            "a causal mask": getattr(parts, "attn_mask", None) is None,
+            "pooling at the end-of-text token": pool != "argmax",
+            "a projection matrix": not isinstance(getattr(parts, "text_projection", None), Tensor),
+            "no class token of its own": getattr(parts, "cls_emb", None) is not None,
+        }.items()
+        if absent
+    ]
+    if missing:
+        raise CheckpointError(
+            f"this text tower ({type(parts).__name__}) cannot take learned prompts: it would need {', '.join(missing)}. "
+            "Use a CLIP or EVA02-CLIP model, such as ViT-B-16-quickgelu or EVA02-B-16."
+        )
