@@ -56,6 +56,11 @@ class TextTower:
     def device(self) -> torch.device:
         return self._parts.positional_embedding.device
 
+    @property
+    def positions(self) -> Tensor:
+        """Positional embeddings, [context_length, width]; constants."""
+        return self._parts.positional_embedding.detach()
+
     def embed(self, ids: Tensor) -> Tensor:
         """Token ids [..., token] -> embeddings [..., token, width], without positions; constants, no gradient."""
         return self._parts.token_embedding.weight.detach()[ids.to(self.device)]
@@ -139,6 +144,6 @@ def _refuse_unsupported(parts: nn.Module) -> None:
     ]
     if missing:
         raise CheckpointError(
-            f"this text tower ({type(parts).__name__}) cannot take learned prompts: it would need {', '.join(missing)}. "
+            f"this text tower ({type(parts).__name__}) cannot take learned prompts: it lacks {', '.join(missing)}. "
             "Use a CLIP or EVA02-CLIP model, such as ViT-B-16-quickgelu or EVA02-B-16."
         )

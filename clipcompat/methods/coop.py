@@ -29,7 +29,7 @@ from clipcompat.text_tower import Injection
 class CoOp:
     """Learned context vectors, shared by all classes or one set a class.
 
-    n_ctx: context tokens; ignored where ctx_init is given. ctx_init: words to start from ("a photo of a"), else N(0, 0.02²).
+    n_ctx: context tokens; ignored where ctx_init is given. ctx_init: words to start from, else N(0, 0.02²).
     csc: class-specific contexts [class, n_ctx, width]; such a plug-in needs the class list it was trained on.
     position: of the class name: "end", "middle", "front". layer, insert: see the module's docstring.
     """
@@ -80,7 +80,7 @@ class CoOp:
     def mismatch(self, tensors, backbone: Backbone, classnames) -> str | None:
         ctx = tensors["ctx"]
         if ctx.shape[-1] != backbone.width:
-            return f"its context vectors have {ctx.shape[-1]} channels, the text tower of {backbone.name} has {backbone.width}"
+            return f"its context has {ctx.shape[-1]} channels, the text tower of {backbone.name} has {backbone.width}"
         if ctx.ndim == 3 and len(ctx) != len(classnames):
             return f"its contexts belong to {len(ctx)} classes (csc=True), {len(classnames)} class names were given"
         if self.layer >= backbone.layers:

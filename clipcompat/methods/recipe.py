@@ -39,7 +39,9 @@ class Recipe:
         if self.schedule not in ("epoch", "step"):
             raise ConfigError(f"schedule must be 'epoch' or 'step', not {self.schedule!r}.")
         if self.batch_size < 1 or (self.epochs is not None and self.epochs < 1):
-            raise ConfigError(f"epochs and batch_size must be at least 1; they are {self.epochs} and {self.batch_size}.")
+            raise ConfigError(
+                f"epochs and batch_size must be at least 1; they are {self.epochs} and {self.batch_size}."
+            )
         if not 0 < self.crop[0] <= self.crop[1] <= 1:
             raise ConfigError(f"crop must be two shares with 0 < low <= high <= 1, not {self.crop}.")
 
@@ -65,5 +67,13 @@ class Recipe:
 
 
 COOP = Recipe()
-SHIP = Recipe(momentum=0.0, weight_decay=0.0, epochs=200, batch_size=256, warmup_epochs=0, schedule="step", crop=(0.5, 1.0))
+SHIP = Recipe(
+    momentum=0.0,
+    weight_decay=0.0,
+    epochs=200,
+    batch_size=256,
+    warmup_epochs=0,
+    schedule="step",
+    crop=(0.5, 1.0),
+)
 RECIPES = {"coop": COOP, "ship": SHIP}

@@ -1,0 +1,70 @@
+"""clipcompat: you tuned a plug-in on a CLIP backbone, the backbone was upgraded; is the plug-in still good?
+
+Names are looked up when first used, so that importing the package costs nothing and `clipcompat --help` needs no torch.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+_WHERE = {
+    "Backbone": "backbones.backbone",
+    "CoOp": "methods.coop",
+    "Compatibility": "studies.compatibility",
+    "ContCoOp": "methods.contcoop",
+    "Dataset": "data.split",
+    "METHODS": "methods",
+    "Plugin": "plugin",
+    "Split": "data.split",
+    "Upgrade": "backbones.upgrade",
+    "ZeroShot": "methods.zero_shot",
+    "accuracy": "evaluate",
+    "compatibility": "studies.compatibility",
+    "fit": "fitting",
+    "harmonic_mean": "evaluate",
+    "load_backbone": "backbones.load",
+    "load_chain": "backbones.upgrade",
+    "load_dataset": "data.load",
+    "load_plugin": "plugin",
+    "load_upgrade": "backbones.upgrade",
+    "summary": "studies.summary",
+}
+__all__ = ["__version__", *sorted(_WHERE)]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _WHERE:
+        raise AttributeError(f"module 'clipcompat' has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"clipcompat.{_WHERE[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
+
+
+if TYPE_CHECKING:
+    from clipcompat.backbones.backbone import Backbone as Backbone
+    from clipcompat.backbones.load import load_backbone as load_backbone
+    from clipcompat.backbones.upgrade import Upgrade as Upgrade
+    from clipcompat.backbones.upgrade import load_chain as load_chain
+    from clipcompat.backbones.upgrade import load_upgrade as load_upgrade
+    from clipcompat.data.load import load_dataset as load_dataset
+    from clipcompat.data.split import Dataset as Dataset
+    from clipcompat.data.split import Split as Split
+    from clipcompat.evaluate import accuracy as accuracy
+    from clipcompat.evaluate import harmonic_mean as harmonic_mean
+    from clipcompat.fitting import fit as fit
+    from clipcompat.methods import METHODS as METHODS
+    from clipcompat.methods.contcoop import ContCoOp as ContCoOp
+    from clipcompat.methods.coop import CoOp as CoOp
+    from clipcompat.methods.zero_shot import ZeroShot as ZeroShot
+    from clipcompat.plugin import Plugin as Plugin
+    from clipcompat.plugin import load_plugin as load_plugin
+    from clipcompat.studies.compatibility import Compatibility as Compatibility
+    from clipcompat.studies.compatibility import compatibility as compatibility
+    from clipcompat.studies.summary import summary as summary

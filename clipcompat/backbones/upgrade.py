@@ -1,0 +1,63 @@
+"""An upgrade: an ordered pair of backbones; a chain is a tuple of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from clipcompat.backbones.backbone import Backbone
+from clipcompat.backbones.load import load_backbone
+from clipcompat.errors import unknown_name
+
+# name -> generations, each (open_clip or mini model, open_clip tag or None for what the package ships)
+_GENERATIONS: dict[str, tuple[tuple[str, str | None], ...]] = {
+    "mini": (("mini-old", None), ("mini-new", None)),
+    "clip-to-eva-vit-b-16": (("ViT-B-16-quickgelu", "openai"), ("EVA02-B-16", "merged2b_s8b_b131k")),
+    "clip-to-eva-vit-l-14": (("ViT-L-14-quickgelu", "openai"), ("EVA02-L-14", "merged2b_s4b_b131k")),
+}
+UPGRADES = tuple(_GENERATIONS)
+
+
+@dataclass(frozen=True)
+class Upgrade:
+    """old → new."""
+
+    old: Backbone
+    new: Backbone
+    name: str = "own"
+
+
+def load_upgrade(
+    name: str,
+    *,
+    old_weights: str | Path | None = None,
+    new_weights: str | Path | None = None,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype | str | None = None,
+) -> Upgrade:
+    """A pair by name: "mini" (shipped), "clip-to-eva-vit-b-16" or "clip-to-eva-vit-l-14" (open_clip tags).
+
+    Args:
+        old_weights, new_weights: a local checkpoint, an open_clip tag, or "random:SEED", instead of the default.
+
+    Raises:
+        UnknownNameError: no such upgrade. CheckpointError: weights that cannot be had or do not fit.
+    """
+    if name not in _GENERATIONS:
+        raise unknown_name("upgrade", name, _GENERATIONS)
+    generations = _GENERATIONS[name][:2]
+    given = (old_weights, new_weights)
+    old, new = (
+        load_backbone(model, weights or default, device=device, dtype=dtype)
+        for (model, default), weights in zip(generations, given, strict=True)
+    )
+    return Upgrade(old, new, name)
+
+
+def load_chain(name: str, *, device: torch.device | str | None = None, dtype=None) -> tuple[Backbone, ...]:
+    """All generations of an upgrade's family, oldest first."""
+    if name not in _GENERATIONS:
+        raise unknown_name("chain", name, _GENERATIONS)
+    return tuple(load_backbone(model, tag, device=device, dtype=dtype) for model, tag in _GENERATIONS[name])

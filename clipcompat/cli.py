@@ -1,0 +1,172 @@
+"""The command line. Every verb is found from `clipcompat --help`, which imports nothing heavy."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import sys
+from collections.abc import Sequence
+
+from clipcompat import __version__
+from clipcompat.errors import ClipcompatError
+
+_RUN = """\
+tune a method on the old backbone, test it on both, write one record
+
+  clipcompat run --method contcoop --dataset mini/textures --upgrade mini --seeds 1 2 3 --out results/
+  clipcompat run --method contcoop --dataset eurosat --root $DATA --upgrade clip-to-eva-vit-b-16
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one verb; 0 on success, 1 after an error in one sentence, 130 after Ctrl-C."""
+    options = _parser().parse_args(arguments)
+    level = logging.INFO if options.verbose else logging.WARNING
+    logging.basicConfig(level=level, format="%(levelname)s: %(message)s", stream=sys.stderr)
+    try:
+        options.verb(options)
+        sys.stdout.flush()
+    except ClipcompatError as error:
+        print(f"clipcompat: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print(
+            "clipcompat: stopped; what was finished is kept, and the same command goes on from there.",
+            file=sys.stderr,
+        )
+        return 130
+    except BrokenPipeError:  # `clipcompat table … | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="clipcompat",
+        description="You tuned a plug-in on a CLIP backbone, the backbone was upgraded: is it still good?",
+    )
+    parser.add_argument("--version", action="version", version=f"clipcompat {__version__}")
+    parser.add_argument("-v", "--verbose", action="store_true", help="say more on stderr")
+    verbs = parser.add_subparsers(required=True, metavar="VERB")
+
+    run = verbs.add_parser("run", help="one run: method, dataset, upgrade, seeds -> one record", description=_RUN,
+                           formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
+    add = run.add_argument
+    add("--method", required=True, help="see `clipcompat list`")
+    add("--dataset", required=True, help="see `clipcompat list`")
+    add("--upgrade", default="mini", help="see `clipcompat list` (default: mini)")
+    add("--seeds", type=int, nargs="+", default=[1, 2, 3], help="few-shot draws (default: 1 2 3)")
+    add("--shots", default="16", help="training images a class, or all (default: 16)")
+    add("--classes", default="all", help="all, base (first half, rounded up) or new (the rest)")
+    add("--set", dest="settings", action="extend", nargs="+", default=[], metavar="KEY=VALUE",
+        help="fields of the method: recipe.epochs=50, distillation.weight=0.5, attention=null")  # fmt: skip
+    add("--root", metavar="DATA", help="the folder that holds the datasets' folders; mini datasets need none")
+    add("--old-weights", metavar="PATH|TAG|random:SEED", help="instead of the upgrade's own old weights")
+    add("--new-weights", metavar="PATH|TAG|random:SEED", help="instead of the upgrade's own new weights")
+    add("--views", type=int, help="augmented versions a training image (default 10; 0 = new ones every epoch)")
+    add("--indices", metavar="FILE", help="a JSON list of the images to train on, instead of a draw")
+    add(
+        "--allow-fewer",
+        action="store_true",
+        help="accept classes with fewer images than --shots, as upstream does",
+    )
+    add("--no-retrain", action="store_true", help="do not train on the new backbone too (no kept gain then)")
+    add("--device", help="cuda, mps or cpu (default: the best there is)")
+    add("--dtype", help="fp32, bf16 or fp16 towers (default: what suits the device)")
+    add("--cache", metavar="DIR", help="where image features are kept between runs (default: OUT/cache)")
+    add("--out", default="results", metavar="DIR", help="where records go (default: results)")
+    run.set_defaults(verb=_run)
+
+    table = verbs.add_parser("table", help="show records")
+    table.add_argument("folder", nargs="?", default="results", help="where the records are (default: results)")
+    table.add_argument("--format", choices=("text", "markdown"), default="text")
+    table.add_argument(
+        "--jsonl", metavar="FILE", help="also write the records as one sorted JSONL, the form kept in git"
+    )
+    table.set_defaults(verb=_table)
+
+    names = verbs.add_parser("list", help="methods with their settings, datasets, upgrades")
+    names.set_defaults(verb=_list)
+    return parser
+
+
+def _run(options: argparse.Namespace) -> None:
+    from clipcompat.data.sampling import parse_shots
+    from clipcompat.run import Run
+    from clipcompat.tables import compatibility_table
+
+    run = Run(
+        method=options.method, dataset=options.dataset, upgrade=options.upgrade, seeds=tuple(options.seeds),
+        shots=parse_shots(options.shots), classes=options.classes, settings=tuple(options.settings), root=options.root,
+        old_weights=options.old_weights, new_weights=options.new_weights, views=options.views, dtype=options.dtype,
+        device=options.device, retrain=not options.no_retrain, indices=options.indices, allow_fewer=options.allow_fewer,
+    )  # fmt: skip
+    with _Bars() as bars:
+        record, path = run.execute(options.out, options.cache or os.path.join(options.out, "cache"), bars, bars.say)
+    print(compatibility_table([record]))
+    print(path)
+
+
+def _table(options: argparse.Namespace) -> None:
+    from clipcompat.results import find_records, write_committed
+    from clipcompat.tables import compatibility_table
+
+    records = find_records(options.folder)
+    table = compatibility_table(records)
+    print(table if options.format == "text" else table.to_markdown())
+    if options.jsonl:
+        print(write_committed(options.jsonl, records))
+
+
+def _list(options: argparse.Namespace) -> None:
+    from clipcompat.backbones.upgrade import UPGRADES
+    from clipcompat.config import to_config
+    from clipcompat.data.load import dataset_names
+    from clipcompat.files import to_json
+    from clipcompat.methods import METHODS
+    from clipcompat.mini.datasets import mini_names
+
+    for name, method in METHODS.items():
+        print(f"method   {name}  {to_json(to_config(method()), indent=None)}")
+    for name in (*mini_names(), *dataset_names()):
+        print(f"dataset  {name}")
+    for name in UPGRADES:
+        print(f"upgrade  {name}")
+
+
+class _Bars:
+    """Progress on stderr: one bar for each thing that goes on; silent where stderr is no terminal."""
+
+    def __init__(self):
+        self._bar, self._what = None, None
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        self._close()
+
+    def __call__(self, done: int, total: int, what: str) -> None:
+        from tqdm import tqdm
+
+        if what != self._what:
+            self._close()
+            self._bar, self._what = (
+                tqdm(total=total, desc=what, file=sys.stderr, disable=None, leave=False),
+                what,
+            )
+        self._bar.update(done - self._bar.n)
+
+    def say(self, sentence: str) -> None:
+        self._close()
+        print(sentence, file=sys.stderr)
+
+    def _close(self):
+        if self._bar is not None:
+            self._bar.close()
+        self._bar = self._what = None
+
+
+if __name__ == "__main__":
+    sys.exit(main())

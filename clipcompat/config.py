@@ -1,0 +1,82 @@
+"""Frozen dataclasses to and from plain dictionaries, and `key=value` overrides; unknown keys name the nearest one."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import types
+import typing
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from clipcompat.errors import ConfigError, unknown_name
+
+
+def to_config(value: Any) -> Any:
+    """A dataclass as nested dictionaries of JSON values; tuples become lists."""
+    if dataclasses.is_dataclass(value):
+        return {f.name: to_config(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    return [to_config(v) for v in value] if isinstance(value, tuple | list) else value
+
+
+def from_config(cls: type, config: Mapping[str, Any], where: str = "") -> Any:
+    """The dataclass `cls` with these fields; missing ones keep their defaults.
+
+    Raises:
+        UnknownNameError: a key `cls` does not have. ConfigError: a value of the wrong type.
+    """
+    hints = typing.get_type_hints(cls)
+    fields = {f.name: hints[f.name] for f in dataclasses.fields(cls)}
+    values = {}
+    for key, value in config.items():
+        if key not in fields:
+            raise unknown_name(f"setting {where}{key!r} of {cls.__name__}: no field", key, fields)
+        values[key] = _convert(value, fields[key], f"{where}{key}")
+    return cls(**values)
+
+
+def override(value: Any, settings: Iterable[str]) -> Any:
+    """A dataclass with `key=value` settings applied; dots reach nested parts ("attention.heads=2", "attention=null").
+
+    Values are read as JSON where they are JSON, else as text.
+    """
+    config = to_config(value)
+    for setting in settings:
+        key, equals, text = setting.partition("=")
+        if not equals:
+            raise ConfigError(f"a setting is written key=value; this is {setting!r}.")
+        *path, last = key.strip().split(".")
+        at = config
+        for step in path:
+            if step not in at:
+                raise unknown_name(f"setting {key!r}: no part", step, at)
+            if at[step] is None:
+                at[step] = {}
+            if not isinstance(at[step], dict):
+                raise ConfigError(f"setting {key!r}: {step} is a single value, it has no {last!r}.")
+            at = at[step]
+        try:
+            at[last] = json.loads(text)
+        except json.JSONDecodeError:
+            at[last] = text
+    return from_config(type(value), config)
+
+
+def _convert(value: Any, hint: Any, where: str) -> Any:
+    options = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
+    if value is None and type(None) in options:
+        return None
+    for option in options:
+        if dataclasses.is_dataclass(option) and isinstance(value, Mapping):
+            return from_config(option, value, f"{where}.")
+        if typing.get_origin(option) is tuple and isinstance(value, list | tuple):
+            item, *rest = typing.get_args(option)
+            items = [item] * len(value) if rest == [...] else [item, *rest]
+            if len(items) == len(value):
+                return tuple(_convert(v, t, where) for v, t in zip(value, items, strict=True))
+        if option is float and type(value) is int:
+            return float(value)
+        if option in (int, float, str, bool) and type(value) is option:
+            return value
+    wanted = " or ".join("null" if o is type(None) else getattr(o, "__name__", str(o)) for o in options)
+    raise ConfigError(f"{where} must be {wanted}; {json.dumps(value, default=str)} is {type(value).__name__}.")

@@ -1,0 +1,157 @@
+"""ContCoOp: context conditioned on the class, made to survive an upgrade (arXiv 2412.20895; no public code).
+
+Equations, in the paper's letters (N context tokens, D channels, C classes):
+
+    X_i = [p; c_i],  Q = X W_Q,  K = X W_K,  V = X W_V                       p: context, [N, D]; c_i: condition, rows
+    O = softmax(Q Kᵀ / √D) V W_O,   Attn(p, c_i) = first N rows of O
+    p(c_i) = p + Attn(p, c_i),      w_i = T([p(c_i), c_i])                   T: text tower, w_i normalised
+    L = CE(softmax_i cos(w_i, f) / tau) + λ · 1/C Σ_i ‖w_i − w_i^zs‖₂        w^zs: zero-shot weights of the old backbone
+
+Learned and carried: p and W_Q, W_K, W_V, W_O; c_i is read from the token table of whatever backbone is in use.
+
+Computed differently, with the same result: only the N context rows are queries, as no other row of O is used.
+Where the paper is silent, defaults follow this project's method notes (6.2) and every other reading is a switch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from clipcompat.backbones.backbone import Backbone
+from clipcompat.data.templates import template_for
+from clipcompat.errors import ConfigError, unknown_name
+from clipcompat.methods.attention import Attention, attend
+from clipcompat.methods.base import Learner, Template, cosine_logits, warm_start
+from clipcompat.methods.condition import Condition
+from clipcompat.methods.recipe import Recipe
+from clipcompat.prompts import PromptTable, context_embeddings, zero_shot_weights
+
+FORMS = ("l2", "l2sq", "cosine")
+
+
+@dataclass(frozen=True)
+class Distillation:
+    """The pull towards zero-shot weights.
+
+    weight: λ; 1 as the paper states (its Table 5 suggests that its main table used 0.5); 0 switches it off.
+    form: "l2" ‖·‖ as printed, "l2sq" ‖·‖² (KgCoOp's paper), "cosine" 1 − cos (KgCoOp's code).
+    normalize: compare unit vectors. templates: "data" (the split's own), or a style of clipcompat.data.templates.
+    """
+
+    weight: float = 1.0
+    form: str = "l2"
+    normalize: bool = True
+    templates: str = "data"
+
+    def __post_init__(self):
+        if self.form not in FORMS:
+            raise unknown_name("distillation.form", self.form, FORMS)
+
+    def distance(self, weights: Tensor, target: Tensor) -> Tensor:
+        """Mean over classes; weights and target [class, dim], not yet normalised -> scalar."""
+        if self.form == "cosine":
+            return 1 - F.cosine_similarity(weights, target, dim=-1, eps=1e-7).mean()
+        if self.normalize:
+            weights, target = F.normalize(weights, dim=-1), F.normalize(target, dim=-1)
+        squared = (weights - target).pow(2).sum(-1)
+        # 1e-12 keeps the root's gradient finite where a weight equals its target
+        return (squared if self.form == "l2sq" else (squared + 1e-12).sqrt()).mean()
+
+
+@dataclass(frozen=True)
+class ContCoOp:
+    """Context tokens that attend to the class they describe, distilled towards zero-shot weights.
+
+    n_ctx, ctx_init: as in CoOp (the class name always comes last). attention: None uses p itself (the ablation "Attn
+    off", which is CoOp with distillation). tau: None takes the backbone's stored scale; 0.01 is the paper's constant.
+    """
+
+    name: ClassVar[str] = "contcoop"
+    needs: ClassVar[str] = "features"
+
+    n_ctx: int = 16
+    ctx_init: str | None = None
+    attention: Attention | None = field(default_factory=Attention)
+    condition: Condition = field(default_factory=Condition)
+    distillation: Distillation = field(default_factory=Distillation)
+    tau: float | None = None
+    recipe: Recipe = field(default_factory=Recipe)
+
+    def __post_init__(self):
+        if self.n_ctx < 1:
+            raise ConfigError(f"n_ctx is the number of context tokens and must be at least 1, not {self.n_ctx}.")
+        if self.tau is not None and self.tau <= 0:
+            raise ConfigError(f"tau is a temperature and must be positive, not {self.tau}.")
+
+    def setup(self, backbone: Backbone, data, generator, init=None) -> Learner:
+        if self.ctx_init:
+            start = context_embeddings(backbone, self.ctx_init)
+        else:
+            start = torch.empty(self.n_ctx, backbone.width).normal_(std=0.02, generator=generator)
+        parameters = {"ctx": start}
+        options = {}
+        if self.attention:
+            attention = self.attention.parameters(backbone.width, generator)
+            parameters |= attention
+            own = {"lr_scale": self.attention.lr_scale, "weight_decay": self.attention.weight_decay}
+            options = {name: {k: v for k, v in own.items() if v is not None} for name in attention}
+        parameters = {name: p.to(backbone.device).requires_grad_() for name, p in parameters.items()}
+        warm_start(parameters, init)
+        constants = self._constants(backbone, data.classnames, len(start))
+        target = None
+        if self.distillation.weight:
+            style = self.distillation.templates
+            template = data.train.template if style == "data" else template_for(data.name, style)
+            target = zero_shot_weights(backbone, data.classnames, template)
+
+        def loss(features: Tensor, labels: Tensor) -> Tensor:
+            raw = self._encode(parameters, backbone, *constants)
+            logits = cosine_logits(features, F.normalize(raw, dim=-1), self._scale(backbone))
+            value = F.cross_entropy(logits, labels)
+            return (
+                value if target is None else value + self.distillation.weight * self.distillation.distance(raw, target)
+            )
+
+        return Learner(parameters, loss, options)
+
+    def class_weights(self, tensors, backbone: Backbone, classnames, template: Template | None = None) -> Tensor:
+        tensors = {name: t.to(backbone.device) for name, t in tensors.items()}
+        constants = self._constants(backbone, classnames, len(tensors["ctx"]))
+        return F.normalize(self._encode(tensors, backbone, *constants), dim=-1)
+
+    def logits(self, tensors, backbone: Backbone, features, classnames, template=None) -> Tensor:
+        return cosine_logits(features, self.class_weights(tensors, backbone, classnames), self._scale(backbone))
+
+    def mismatch(self, tensors, backbone: Backbone, classnames) -> str | None:
+        channels = tensors["ctx"].shape[-1]
+        if channels != backbone.width:
+            return (
+                f"its context vectors have {channels} channels, the text tower of {backbone.name} has {backbone.width}"
+            )
+        if self.attention and self.condition.pool == "text_feature" and backbone.dim != backbone.width:
+            return f"its condition is a text feature, which in {backbone.name} is not as wide as a token embedding"
+        return None
+
+    def _scale(self, backbone: Backbone) -> float:
+        return backbone.logit_scale if self.tau is None else 1 / self.tau
+
+    def _constants(self, backbone: Backbone, classnames, n_ctx: int):
+        condition = None
+        if self.attention:
+            condition = self.condition.rows(backbone, classnames, n_ctx, self.attention.pos)
+        return PromptTable.of(backbone, classnames, n_ctx), condition
+
+    def _encode(self, parameters, backbone: Backbone, table: PromptTable, condition) -> Tensor:
+        """T([p(c_i), c_i]): [class, dim], not normalised."""
+        prompts = parameters["ctx"]
+        if self.attention:
+            # rows of the finished prompt: SOS is row 0, the context 1 … N, the name follows
+            seen = prompts + backbone.text.positions[1 : 1 + len(prompts)] if self.attention.pos else prompts
+            change = attend(self.attention, parameters, seen, *condition)
+            prompts = prompts + change if self.attention.residual else change
+        return backbone.text(table.fill(prompts), table.eot)

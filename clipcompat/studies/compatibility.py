@@ -1,0 +1,105 @@
+"""The question of the book: a plug-in tuned on the old backbone, carried unchanged to the new one.
+
+Paper: ContCoOp (arXiv 2412.20895), whose Base, New and H are `old`, `new` and `h_upgrade` here. New and H alone cannot
+tell compatibility from a better backbone, so a report also has zero-shot on both, retraining on new, and what flipped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from clipcompat.backbones.backbone import Backbone
+from clipcompat.backbones.upgrade import Upgrade
+from clipcompat.data.split import Dataset
+from clipcompat.evaluate import correct, harmonic_mean, percent
+from clipcompat.features import Progress
+from clipcompat.fitting import fit
+from clipcompat.methods.zero_shot import ZeroShot
+from clipcompat.plugin import Plugin
+
+_SMALLEST_GAIN = 1.0
+
+
+@dataclass(frozen=True)
+class Compatibility:
+    """One plug-in, one upgrade, one dataset; accuracies in percent.
+
+    old, new: the same plug-in on both backbones. zs_old, zs_new: zero-shot. retrained: the same method, shots and seed
+    trained on new; None if that was not asked for. negative_flips: images right on old and wrong on new, percent.
+    """
+
+    method: str
+    dataset: str
+    seed: int
+    old: float
+    new: float
+    zs_old: float
+    zs_new: float
+    retrained: float | None
+    negative_flips: float
+
+    @property
+    def h_upgrade(self) -> float:
+        """Harmonic mean of old and new."""
+        return harmonic_mean(self.old, self.new)
+
+    @property
+    def kept_gain(self) -> float | None:
+        """(new - zs_new) / (retrained - zs_new); None where retraining gains less than 1 point."""
+        if self.retrained is None or self.retrained - self.zs_new < _SMALLEST_GAIN:
+            return None
+        return (self.new - self.zs_new) / (self.retrained - self.zs_new)
+
+    def to_dict(self) -> dict:
+        """Fields and derived numbers, as JSON values."""
+        return asdict(self) | {"h_upgrade": self.h_upgrade, "kept_gain": self.kept_gain}
+
+
+def compatibility(
+    plugin: Plugin,
+    upgrade: Upgrade | Sequence[Backbone],
+    data: Dataset,
+    *,
+    retrained: Plugin | bool = True,
+    cache: str | Path | None = None,
+    progress: Progress | None = None,
+) -> Compatibility | tuple[Compatibility, ...]:
+    """Test a plug-in before and after an upgrade.
+
+    Args:
+        plugin: tuned on `upgrade.old`.
+        upgrade: a pair; or a chain of backbones, which gives one report for each later generation against the first.
+        retrained: True trains the same method on new, with the plug-in's own seed and views; a Plugin is used as it is;
+            False leaves `retrained` and `kept_gain` empty.
+
+    Raises:
+        IncompatibleError: the plug-in's tensors cannot act on one of the backbones.
+    """
+    if not isinstance(upgrade, Upgrade):
+        first, *later = upgrade
+        return tuple(
+            compatibility(plugin, Upgrade(first, new), data, retrained=retrained, cache=cache, progress=progress)
+            for new in later
+        )
+
+    def hits(a_plugin: Plugin, backbone: Backbone):
+        return correct(a_plugin, backbone, data.test, cache=cache, progress=progress)
+
+    on_old, on_new = hits(plugin, upgrade.old), hits(plugin, upgrade.new)
+    zero_shot = fit(ZeroShot(), upgrade.old, data)
+    if retrained is True:
+        seed, views = plugin.origin["seed"], plugin.origin["views"]
+        retrained = fit(plugin.method, upgrade.new, data, seed=seed, views=views, cache=cache, progress=progress)
+    return Compatibility(
+        method=plugin.method.name,
+        dataset=data.name,
+        seed=plugin.origin["seed"],
+        old=percent(on_old),
+        new=percent(on_new),
+        zs_old=percent(hits(zero_shot, upgrade.old)),
+        zs_new=percent(hits(zero_shot, upgrade.new)),
+        retrained=percent(hits(retrained, upgrade.new)) if retrained else None,
+        negative_flips=percent(on_old & ~on_new),
+    )

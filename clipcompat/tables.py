@@ -1,0 +1,107 @@
+"""Records as a table: mean ± sd over seeds, what was run, and the paper's number beside it."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+from clipcompat.config import to_config
+from clipcompat.methods import METHODS
+from clipcompat.papers import paper_accuracy
+from clipcompat.studies.compatibility import Compatibility
+from clipcompat.studies.summary import Statistic, summary
+
+
+@dataclass(frozen=True)
+class Table:
+    """Text cells under column names; prints as text, shows as HTML in a notebook."""
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    caption: str = ""
+
+    def __str__(self) -> str:
+        widths = [max(len(row[i]) for row in (self.columns, *self.rows)) for i in range(len(self.columns))]
+        lines = ["  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in self._all()]
+        return "\n".join(([self.caption] if self.caption else []) + lines)
+
+    def to_markdown(self) -> str:
+        """A GitHub-flavoured table."""
+        head, *body = (("| " + " | ".join(c.replace("|", "\\|") for c in row) + " |") for row in self._all())
+        return "\n".join([head, "|" + "---|" * len(self.columns), *body])
+
+    def _repr_html_(self) -> str:
+        def line(row, tag):
+            return "<tr>" + "".join(f"<{tag}>{html.escape(c)}</{tag}>" for c in row) + "</tr>"
+
+        body = "".join(line(row, "td") for row in self.rows)
+        caption = f"<caption>{html.escape(self.caption)}</caption>" if self.caption else ""
+        return f"<table>{caption}<thead>{line(self.columns, 'th')}</thead><tbody>{body}</tbody></table>"
+
+    def _all(self):
+        return (self.columns, *self.rows)
+
+
+def reports(record: Mapping[str, Any]) -> list[Compatibility]:
+    """The per-seed reports of a record."""
+    names = [f.name for f in fields(Compatibility)]
+    return [Compatibility(**{n: row[n] for n in names}) for row in record["per_seed"]]
+
+
+def label(record: Mapping[str, Any]) -> str:
+    """The method's name and the settings that differ from its defaults: "contcoop (distillation.weight=0.5)"."""
+    name, config = record["inputs"]["method"]["name"], record["inputs"]["method"]["config"]
+    changed = _changes(config, to_config(METHODS[name]()) if name in METHODS else {})
+    return f"{name} ({', '.join(changed)})" if changed else name
+
+
+def compatibility_table(records: Sequence[Mapping[str, Any]], caption: str = "") -> Table:
+    """One row a record. kept: share of retraining's gain that the carried plug-in keeps; flips: negative flips."""
+    columns = (
+        "upgrade", "dataset", "method", "old", "new", "H", "zero-shot old → new", "retrained", "kept", "flips",
+        "seeds", "views", "paper old / new",
+    )  # fmt: skip
+    rows = []
+    for record in records:
+        inputs, s = record["inputs"], summary(reports(record))
+        paper = paper_accuracy(inputs["upgrade"], inputs["dataset"], inputs["method"]["name"])
+        kept = s["kept_gain"]
+        rows.append(
+            (
+                inputs["upgrade"] + ("*" if _odd_weights(record) else ""),
+                inputs["dataset"] + ("" if inputs["classes"] == "all" else f" [{inputs['classes']}]"),
+                label(record),
+                cell(s["old"]),
+                cell(s["new"]),
+                f"{s['h_upgrade']:.1f}",
+                f"{s['zs_old'].mean:.1f} → {s['zs_new'].mean:.1f}",
+                cell(s["retrained"]),
+                "–" if kept is None else f"{100 * kept.mean:.0f} %",
+                cell(s["negative_flips"]),
+                str(len(record["per_seed"])),
+                ", ".join(sorted({"–" if r["views"] is None else str(r["views"]) for r in record["per_seed"]})),
+                "–" if paper is None else f"{paper[0]:.2f} / {paper[1]:.2f}",
+            )
+        )
+    if any(_odd_weights(record) for record in records):
+        caption = f"{caption} * not the upgrade's own weights (see the record's backbones)".strip()
+    return Table(columns, tuple(rows), caption)
+
+
+def cell(statistic: Statistic | None) -> str:
+    """mean ± sd, one decimal."""
+    if statistic is None:
+        return "–"
+    return f"{statistic.mean:.1f}" + ("" if statistic.sd is None else f" ± {statistic.sd:.1f}")
+
+
+def _odd_weights(record: Mapping[str, Any]) -> bool:
+    return bool(record["inputs"]["old_weights"] or record["inputs"]["new_weights"])
+
+
+def _changes(config: Any, default: Any, where: str = "") -> list[str]:
+    if not isinstance(config, dict) or not isinstance(default, dict):
+        return [] if config == default else [f"{where}={config}"]
+    return [c for k in config for c in _changes(config[k], default.get(k), f"{where}.{k}" if where else k)]
