@@ -95,9 +95,10 @@ def _page_html(fig: go.Figure, alt: str, caption: str | None) -> str:
         full_html=False,
         include_plotlyjs=False,
         include_mathjax=False,
+        auto_play=False,
         default_width="100%",
         default_height=f"{fig.layout.height or _HEIGHT}px",
-        config={"responsive": True, "displaylogo": False},
+        config={"responsive": True, "displayModeBar": False},
     )
     words = f"<figcaption>{html.escape(caption)}</figcaption>" if caption else ""
     label = html.escape(alt, quote=True)

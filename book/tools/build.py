@@ -1,0 +1,225 @@
+"""Build the book: stage a copy, execute its notebooks, make the pages, check them, and only then show them.
+
+Everything happens under `_build/` of the project. `_build/html` changes only when the new book passed every
+check, so what lies there was whole when it was built; `_build/failed` holds what a failed notebook left.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import yaml
+
+from book.tools.check import check_book
+from book.tools.execute import ExecutionError, Run, execute
+from book.tools.notebook import parameters, read_notebook, toc_notebooks
+from book.tools.status import status_page
+from book.tools.vendor import vendor
+
+_PARTS = ("_config.yml", "_toc.yml", "book", "notebooks")
+
+
+class BookError(RuntimeError):
+    """The book was not built; the message says what to look at."""
+
+
+def build(
+    project: Path,
+    *,
+    profile: str = "book",
+    values: Mapping[str, str] | None = None,
+    limit: float = 300.0,
+    workers: int = 0,
+) -> Path:
+    """Build the book of `project`; the path of its first page.
+
+    Args:
+        project: the folder with `_config.yml` and `_toc.yml`.
+        profile: value of the parameter PROFILE, given to every notebook that has it.
+        values: more parameters; every notebook must have each of them.
+        limit: seconds one notebook may take.
+        workers: notebooks executed at once; 0 chooses (one on a GPU, else two).
+
+    Raises:
+        BookError: a notebook failed, Jupyter Book warned, or a page failed a check. `_build/html` stays as
+            it was.
+        FileNotFoundError: a package the book needs is not installed.
+    """
+    project = project.resolve()
+    out = project / "_build"
+    stage, fresh, failed = out / "stage", out / "next", out / "failed"
+    for folder in (stage, fresh, failed):
+        shutil.rmtree(folder, ignore_errors=True)
+    notebooks = toc_notebooks(project)
+    _stage(project, stage)
+    vendor(stage / "book" / "assets" / "vendor")
+    runs = _execute_all(project, stage, failed, notebooks, profile, values or {}, limit, workers)
+    (out / "timings.json").write_text(
+        json.dumps(
+            {path.as_posix(): {"seconds": run.seconds, "attempts": run.attempts} for path, run in runs},
+            indent=1,
+        )
+    )
+    (stage / "book" / "status.md").write_text(status_page(runs, stage, profile), encoding="utf-8")
+    _render(stage, fresh, out / "sphinx.log")
+    html = fresh / "_build" / "html"
+    problems = check_book(
+        html, [p.with_suffix("").as_posix() for p in notebooks], _colab(project), _private(project)
+    )
+    if problems:
+        raise BookError(f"the pages failed {len(problems)} checks:\n  " + "\n  ".join(problems))
+    _swap(html, out / "html")
+    shutil.rmtree(fresh)
+    return out / "html" / "index.html"
+
+
+def _stage(project: Path, stage: Path) -> None:
+    """A copy of what the book is made from, so that executing changes nothing in the working tree."""
+    stage.mkdir(parents=True)
+    for part in _PARTS:
+        source = project / part
+        if source.is_dir():
+            unwanted = shutil.ignore_patterns("__pycache__", ".ipynb_checkpoints", "tools", "vendor")
+            shutil.copytree(source, stage / part, ignore=unwanted)
+        elif source.is_file():
+            shutil.copyfile(source, stage / part)
+
+
+def _execute_all(
+    project: Path,
+    stage: Path,
+    failed: Path,
+    notebooks: list[Path],
+    profile: str,
+    values: Mapping[str, str],
+    limit: float,
+    workers: int,
+) -> list[tuple[Path, Run]]:
+    """Execute every notebook, each in its own process; all are tried before a failure is reported."""
+    on_gpu = Path("/dev/nvidia0").exists()
+    workers = workers or (1 if on_gpu else min(2, os.cpu_count() or 1))
+    threads = max(1, (os.cpu_count() or 1) // workers)
+    with (
+        tempfile.TemporaryDirectory() as profile_folder
+    ):  # nobody's IPython start-up files take part in the book
+        environment = {
+            "CLIPCOMPAT_BOOK": "1",
+            "HF_HUB_OFFLINE": "1",
+            "IPYTHONDIR": profile_folder,
+            "JUPYTER_PREFER_ENV_PATH": "1",
+            "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", str(threads)),
+            "PYDEVD_DISABLE_FILE_VALIDATION": "1",
+            "TQDM_DISABLE": "1",  # a progress bar would be a widget in the page
+        }
+
+        def one(path: Path) -> Run | ExecutionError:
+            has_profile = "PROFILE" in parameters(read_notebook(project / path))
+            given = {**({"PROFILE": profile} if has_profile else {}), **values}
+            try:
+                run = execute(
+                    project / path,
+                    stage / path,
+                    values=given,
+                    limit=limit,
+                    failed=failed,
+                    environment=environment,
+                )
+            except ExecutionError as error:
+                _say(f"{path.as_posix()}: FAILED")
+                return error
+            _say(f"{path.as_posix()}: {run.seconds:.1f} s")
+            return run
+
+        with ThreadPoolExecutor(workers) as pool:
+            results = list(pool.map(one, notebooks))
+    errors = [str(result) for result in results if isinstance(result, ExecutionError)]
+    if errors:
+        raise BookError("\n".join(errors))
+    return list(zip(notebooks, (r for r in results if isinstance(r, Run)), strict=True))
+
+
+def _render(stage: Path, fresh: Path, log: Path) -> None:
+    """Run Jupyter Book over the stage; every warning of it is an error."""
+    program = "from jupyter_book.cli.main import main; main()"
+    command = [sys.executable, "-c", program, "build", str(stage), "--path-output", str(fresh)]
+    command += ["-W", "-n", "--keep-going", "--all"]
+    done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", errors="replace")
+    log.write_text(done.stdout + done.stderr, encoding="utf-8")
+    if done.returncode != 0 or not (fresh / "_build" / "html" / "index.html").is_file():
+        lines = [
+            line
+            for line in log.read_text(encoding="utf-8").splitlines()
+            if "WARNING" in line or "ERROR" in line
+        ]
+        said = "\n  ".join(lines or done.stderr.splitlines()[-15:])
+        raise BookError(f"Jupyter Book did not pass (all of it is in _build/{log.name}):\n  {said}")
+
+
+def _colab(project: Path) -> str:
+    """What the Colab link of a notebook's page starts with, from `_config.yml`."""
+    config = yaml.safe_load((project / "_config.yml").read_text(encoding="utf-8"))
+    repository, base = config["repository"], config["launch_buttons"]["colab_url"].rstrip("/")
+    owner_and_name = repository["url"].removeprefix("https://github.com/").rstrip("/")
+    return f"{base}/github/{owner_and_name}/blob/{repository['branch']}/"
+
+
+def _private(project: Path) -> list[str]:
+    """Paths of this machine that a page must not show; the shortest ones are too common to be looked for."""
+    return [path for path in (str(project), str(Path.home()), sys.prefix) if len(path) > 5]
+
+
+def _swap(html: Path, shown: Path) -> None:
+    """Put the checked book where readers look, in two renames."""
+    old = shown.with_name("html.old")
+    shutil.rmtree(old, ignore_errors=True)
+    if shown.exists():
+        shown.rename(old)
+    html.rename(shown)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command line: `python -m book.tools.build`, from the project's root."""
+    parser = argparse.ArgumentParser(description=build.__doc__.splitlines()[0] if build.__doc__ else None)
+    parser.add_argument("--project", type=Path, default=Path("."))
+    parser.add_argument("--profile", default="book", help="PROFILE of every notebook that has this parameter")
+    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="another parameter")
+    parser.add_argument("--limit", type=float, default=300.0, help="seconds one notebook may take")
+    parser.add_argument("--workers", type=int, default=0, help="notebooks executed at once")
+    options = parser.parse_args(arguments)
+    start = time.monotonic()
+    try:
+        values = dict(pair.split("=", 1) for pair in options.set)
+        index = build(
+            options.project,
+            profile=options.profile,
+            values=values,
+            limit=options.limit,
+            workers=options.workers,
+        )
+    except (BookError, FileNotFoundError) as error:
+        print(f"The book was not built: {error}", file=sys.stderr)
+        if (options.project / "_build" / "html" / "index.html").is_file():
+            print("_build/html still holds the book of an earlier, successful build.", file=sys.stderr)
+        return 1
+    pages = len(list(index.parent.rglob("*.html")))
+    _say(f"{pages} pages in {time.monotonic() - start:.0f} s: {os.path.relpath(index)}")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,62 @@
+"""What the book's tools and tests need to know about a notebook file."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import yaml
+
+ERROR_TAG = "papermill-error-cell-tag"
+INJECTED_TAG = "injected-parameters"
+WIDGET_MIMES = ("application/vnd.jupyter.widget-view+json", "application/vnd.jupyter.widget-state+json")
+
+
+def read_notebook(path: Path) -> nbformat.NotebookNode:
+    """The notebook at `path`, as nbformat 4."""
+    return nbformat.read(path, as_version=4)
+
+
+def tags(cell: nbformat.NotebookNode) -> list[str]:
+    """A cell's tags; an empty list where it has none."""
+    return list(cell.metadata.get("tags", []))
+
+
+def parameters(notebook: nbformat.NotebookNode) -> dict[str, ast.expr]:
+    """Names assigned in cells tagged `parameters`, with the expression of each default."""
+    found: dict[str, ast.expr] = {}
+    for cell in notebook.cells:
+        if cell.cell_type != "code" or "parameters" not in tags(cell):
+            continue
+        for statement in ast.parse(cell.source).body:
+            if isinstance(statement, ast.Assign):
+                found |= {t.id: statement.value for t in statement.targets if isinstance(t, ast.Name)}
+            elif isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name):
+                if statement.value is not None:
+                    found[statement.target.id] = statement.value
+    return found
+
+
+def toc_files(toc: Path) -> list[str]:
+    """Every file a Jupyter Book table of contents names, root first, without suffixes."""
+    listed: list[str] = []
+
+    def walk(node: Any) -> None:
+        if isinstance(node, dict):
+            listed.extend(str(node[key]) for key in ("root", "file") if key in node)
+            for key in ("parts", "chapters", "sections"):
+                walk(node.get(key))
+        elif isinstance(node, list):
+            for child in node:
+                walk(child)
+
+    walk(yaml.safe_load(toc.read_text(encoding="utf-8")))
+    return listed
+
+
+def toc_notebooks(project: Path) -> list[Path]:
+    """The notebooks of the book, relative to `project`, in reading order."""
+    paths = [Path(f"{name}.ipynb") for name in toc_files(project / "_toc.yml")]
+    return [path for path in paths if (project / path).is_file()]
