@@ -1,0 +1,1 @@
+"""What the world gives: images, labels, class names and templates."""

@@ -1,0 +1,90 @@
+"""Which images were drawn, as a list that travels: what a record stores and another machine can read."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from clipcompat.data.split import Dataset
+from clipcompat.errors import DataError
+from clipcompat.files import to_json, write_atomic
+
+
+def export_indices(dataset: Dataset, path: str | Path) -> Path:
+    """Write the drawn lists as JSON that `read_indices` and `load_dataset(indices=…)` take anywhere.
+
+    Base or new classes of a data set give the list of the whole draw: classes are left out after drawing.
+    """
+    content = {
+        "dataset": dataset.name.partition("[")[0],
+        "shots": dataset.shots,
+        "seed": dataset.seed,
+        "train": list(dataset.indices["train"]),
+        "val": list(dataset.indices["val"]),
+    }
+    return write_atomic(path, to_json(content) + "\n")
+
+
+def read_indices(source: str | Path | Mapping[str, Any], name: str) -> dict[str, Any]:
+    """A drawn list, read from a file or taken as it is.
+
+    Args:
+        source: a JSON file, or a mapping, with "train" and "val" (lists of keys); "dataset", "shots" and
+            "seed" may be there. A key may occur twice in train: draws with replacement are lists too.
+        name: the data set that the list is wanted for.
+
+    Raises:
+        DataError: no such file, no JSON, not of this form, or drawn from another data set.
+    """
+    where = "indices"
+    if not isinstance(source, Mapping):
+        where = str(source)
+        try:
+            source = json.loads(Path(source).read_text(encoding="utf-8"))
+        except OSError as error:
+            raise DataError(f"the index file {where} cannot be read: {error.strerror or error}.") from error
+        except ValueError as error:
+            raise DataError(
+                f"the index file {where} is not JSON ({error}); export_indices() writes such files."
+            ) from error
+    for part in ("train", "val"):
+        keys = source.get(part) if isinstance(source, Mapping) else None
+        if not isinstance(keys, list | tuple) or not all(isinstance(key, str) for key in keys):
+            raise DataError(
+                f'{where}: expected {{"train": [keys], "val": [keys]}} with image keys as strings, '
+                f"but {part!r} is {'not there' if keys is None else 'something else'}. export_indices() "
+                "writes such files."
+            )
+    if source.get("dataset", name) != name:
+        raise DataError(
+            f"{where} was drawn from {source['dataset']!r}, not from {name!r}; use the list of {name!r}."
+        )
+    if not isinstance(source.get("seed"), int | None):
+        raise DataError(f"{where}: the seed should be a whole number or null; it is {source['seed']!r}.")
+    both = set(source["train"]) & set(source["val"])
+    if both:
+        raise DataError(
+            f"{where}: {len(both)} images are both in train and in val, such as {min(both)}; "
+            "nothing can be validated on images that were trained on."
+        )
+    return dict(source)
+
+
+def positions(wanted: Sequence[str], keys: Sequence[str], part: str, name: str) -> list[int]:
+    """Where each wanted key stands in `keys`.
+
+    Raises:
+        DataError: some key is not there; names how many, and the first three.
+    """
+    at = {key: i for i, key in enumerate(keys)}
+    unknown = [key for key in wanted if key not in at]
+    if unknown:
+        shown = ", ".join(unknown[:3]) + (", …" if len(unknown) > 3 else "")
+        raise DataError(
+            f"{name}: {len(unknown)} of the {len(wanted)} {part} keys in the given indices are not among its "
+            f"{len(keys):,} {part} images: {shown}. The list belongs to another data set or split file; "
+            "leave indices out to draw anew."
+        )
+    return [at[key] for key in wanted]

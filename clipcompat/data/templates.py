@@ -1,0 +1,65 @@
+"""The sentences into which class names are put."""
+
+from __future__ import annotations
+
+from clipcompat.data.layout import find_layout
+from clipcompat.errors import unknown_name
+
+_PHOTO = "a photo of a {}."
+
+_COOP = {  # CoOp/trainers/zsclip.py
+    "imagenet": _PHOTO,
+    "imagenetv2": _PHOTO,
+    "imagenet_sketch": _PHOTO,
+    "imagenet_a": _PHOTO,
+    "imagenet_r": _PHOTO,
+    "caltech101": _PHOTO,
+    "stanford_cars": _PHOTO,
+    "sun397": _PHOTO,
+    "oxford_pets": "a photo of a {}, a type of pet.",
+    "oxford_flowers": "a photo of a {}, a type of flower.",
+    "fgvc_aircraft": "a photo of a {}, a type of aircraft.",
+    "food101": "a photo of {}, a type of food.",
+    "dtd": "{} texture.",
+    "eurosat": "a centered satellite photo of {}.",
+    "ucf101": "a photo of a person doing {}.",
+}
+
+_SEVEN = (  # the Tip-Adapter and GDA code, for ImageNet and its variants
+    "itap of a {}.",
+    "a bad photo of the {}.",
+    "a origami {}.",
+    "a photo of the large {}.",
+    "a {} in a video game.",
+    "art of the {}.",
+    "a photo of the small {}.",
+)
+
+STYLES = ("coop", "kgcoop", "openai80", "tip7")
+
+
+def template_for(dataset: str, style: str = "coop") -> str | tuple[str, ...]:
+    """The template of a data set, or several whose text features are to be averaged; `{}` is the class name.
+
+    Args:
+        dataset: a name or alias of `clipcompat.data.layout`.
+        style: "coop": CoOp's one sentence a data set. "kgcoop": the same but for DTD. "tip7": the same, but
+            seven sentences for ImageNet and its variants. "openai80": OpenAI's 80 ImageNet sentences, for any
+            data set.
+
+    Raises:
+        UnknownNameError: no such data set or style.
+    """
+    name = find_layout(dataset).name
+    if style == "coop":
+        return _COOP[name]
+    if style == "kgcoop":
+        return "a photo of a {}, a type of texture." if name == "dtd" else _COOP[name]
+    if style == "tip7":
+        return _SEVEN if name.startswith("imagenet") else _COOP[name]
+    if style == "openai80":
+        # open_clip carries OpenAI's published list as functions of the class name; importing it is slow.
+        from open_clip.zero_shot_metadata import OPENAI_IMAGENET_TEMPLATES
+
+        return tuple(sentence("{}") for sentence in OPENAI_IMAGENET_TEMPLATES)
+    raise unknown_name("template style", style, STYLES)

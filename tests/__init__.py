@@ -1,0 +1,1 @@
+"""Tests mirror the package; slow, independent references are in tests/reference."""

@@ -1,0 +1,1 @@
+"""Independent slow references: they share nothing with the package."""
