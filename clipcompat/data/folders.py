@@ -28,9 +28,7 @@ def find_folder(layout: Layout, root: str | Path | None) -> Path:
     if not folder.is_dir():
         todo = f"Put the data set there, or pass the root that holds {layout.folder}/."
         if (root / layout.image_root).is_dir() and (root / layout.split_file).is_file():
-            todo = (
-                f"This looks like the data set itself: name it {layout.folder} and pass its parent as root."
-            )
+            todo = f"This looks like the data set itself: name it {layout.folder} and pass its parent as root."
         raise DataError(f"{layout.name} is expected in {folder}, which is not there. {_there(root)} {todo}")
     if not (folder / layout.split_file).is_file():
         what = "its class names"

@@ -58,9 +58,7 @@ def read_indices(source: str | Path | Mapping[str, Any], name: str) -> dict[str,
                 "writes such files."
             )
     if source.get("dataset", name) != name:
-        raise DataError(
-            f"{where} was drawn from {source['dataset']!r}, not from {name!r}; use the list of {name!r}."
-        )
+        raise DataError(f"{where} was drawn from {source['dataset']!r}, not from {name!r}; use the list of {name!r}.")
     if not isinstance(source.get("seed"), int | None):
         raise DataError(f"{where}: the seed should be a whole number or null; it is {source['seed']!r}.")
     both = set(source["train"]) & set(source["val"])

@@ -50,9 +50,7 @@ def _read_fgvc(folder: Path) -> dict[str, list[Item]]:
     variants = [line.strip() for line in _lines(folder / "variants.txt") if line.strip()]
     labels = {name: i for i, name in enumerate(variants)}
     if not variants or len(labels) < len(variants):
-        raise DataError(
-            f"{folder / 'variants.txt'}: expected one variant a line, each once, and at least one."
-        )
+        raise DataError(f"{folder / 'variants.txt'}: expected one variant a line, each once, and at least one.")
     split: dict[str, list[Item]] = {}
     for part in ("train", "val", "test"):
         source, items = folder / f"images_variant_{part}.txt", []
@@ -84,8 +82,7 @@ def _read_classnames(path: Path) -> dict[str, str]:
         wnid, _, name = line.strip().partition(" ")
         if wnid and (not name or wnid in names):
             raise DataError(
-                f'{path}, line {number}: expected "<WordNet id> <class name>", each id once; got '
-                f"{line.strip()[:80]!r}."
+                f'{path}, line {number}: expected "<WordNet id> <class name>", each id once; got {line.strip()[:80]!r}.'
             )
         if wnid:
             names[wnid] = name
@@ -100,9 +97,7 @@ def _read_wnids(root: Path, names: dict[str, str], prefix: str) -> list[Item]:
     items = []
     for label, wnid in enumerate(_class_folders(root)):
         if wnid not in names:
-            raise DataError(
-                f"{root / wnid}: the folder's name is not in classnames.txt, so the class has no name."
-            )
+            raise DataError(f"{root / wnid}: the folder's name is not in classnames.txt, so the class has no name.")
         items += _pictures(root, wnid, label, names[wnid], prefix)
     return items
 
@@ -117,9 +112,7 @@ def _read_numbers(root: Path, names: dict[str, str], prefix: str) -> list[Item]:
             f"not expected: {first(sorted(folders - set(wanted)))}."
         )
     return [
-        item
-        for label, name in enumerate(names.values())
-        for item in _pictures(root, str(label), label, name, prefix)
+        item for label, name in enumerate(names.values()) for item in _pictures(root, str(label), label, name, prefix)
     ]
 
 

@@ -130,9 +130,7 @@ def _listed(
     train_at = positions(given["train"], _paths(train), "train", layout.name)
     val_at = positions(given["val"], _paths(val), "val", layout.name)
     if train and not train_at:
-        raise DataError(
-            f"{layout.name}: the given indices name no training image; leave them out to draw some."
-        )
+        raise DataError(f"{layout.name}: the given indices name no training image; leave them out to draw some.")
     counts = Counter(train[i][1] for i in train_at).values()
     counted = None if len(train_at) == len(train) and len(set(counts)) > 1 else max(counts, default=None)
     shots = parse_shots(given["shots"]) if "shots" in given else counted

@@ -80,9 +80,7 @@ def parse_shots(shots: Shots | str) -> int | None:
     except (TypeError, ValueError):
         number = 0
     if isinstance(shots, bool) or number < 1:
-        raise ConfigError(
-            f'shots must be a whole number of images a class, at least 1, or "all"; got {shots!r}.'
-        )
+        raise ConfigError(f'shots must be a whole number of images a class, at least 1, or "all"; got {shots!r}.')
     return number
 
 
@@ -111,9 +109,7 @@ def check_shots(
     if shots is None:
         return
     counts = Counter(train_labels)
-    short = [
-        (counts[label], classname) for label, classname in enumerate(classnames) if counts[label] < shots
-    ]
+    short = [(counts[label], classname) for label, classname in enumerate(classnames) if counts[label] < shots]
     if not short:
         return
     short.sort()
@@ -126,7 +122,7 @@ def check_shots(
     if not allow_fewer:
         raise DataError(
             f"{told}. Ask for at most {short[0][0]} shots, or allow classes with fewer, as the official "
-            "sampler does: allow_fewer=True (on the command line: --set data.allow_fewer=true)."
+            "sampler does: allow_fewer=True (on the command line: --allow-fewer)."
         )
     _log.warning("%s; such classes give all they have.", told)
 

@@ -49,7 +49,9 @@ class Split:
 
     def __post_init__(self):
         if len(self.images) != len(self.labels):
-            raise DataError(f"{self.name}: {len(self.images)} images came with {len(self.labels)} labels; one each is needed.")
+            raise DataError(
+                f"{self.name}: {len(self.images)} images came with {len(self.labels)} labels; one each is needed."
+            )
         if len(self.labels) and not 0 <= int(self.labels.min()) <= int(self.labels.max()) < len(self.classnames):
             raise DataError(
                 f"{self.name}: labels run from {int(self.labels.min())} to {int(self.labels.max())}, but there are "

@@ -28,12 +28,9 @@ def read_split(path: str | Path) -> dict[str, list[Item]]:
     path = Path(path)
     content = _read_json(path)
     if not isinstance(content, dict) or not all(isinstance(content.get(part), list) for part in PARTS):
-        came = (
-            f"an object with {sorted(content)[:5]}" if isinstance(content, dict) else type(content).__name__
-        )
+        came = f"an object with {sorted(content)[:5]}" if isinstance(content, dict) else type(content).__name__
         raise DataError(
-            f'{path}: a split file is an object with the lists "train", "val" and "test"; this is {came}. '
-            f"{_AGAIN}"
+            f'{path}: a split file is an object with the lists "train", "val" and "test"; this is {came}. {_AGAIN}'
         )
     split = {
         part: [_item(entry, f"{path}: entry {i} of {part!r}") for i, entry in enumerate(content[part])]
@@ -55,9 +52,7 @@ def check_no_repeats(split: dict[str, list[Item]], source: Path) -> None:
         for path, _, _ in items:
             if path in seen:
                 where = f"twice in {part!r}" if seen[path] == part else f"in {seen[path]!r} and in {part!r}"
-                raise DataError(
-                    f"{source}: {path} is listed {where}; every picture may be listed once. {_AGAIN}"
-                )
+                raise DataError(f"{source}: {path} is listed {where}; every picture may be listed once. {_AGAIN}")
             seen[path] = part
 
 
@@ -68,13 +63,9 @@ def check_relative(path: str, where: str) -> str:
         DataError: it is absolute, climbs with `..`, is empty, or was written with backslashes.
     """
     if "\\" in path or PureWindowsPath(path).drive:
-        raise DataError(
-            f"{where}: {path!r} is a Windows path; write it relative to the image root, with '/'."
-        )
+        raise DataError(f"{where}: {path!r} is a Windows path; write it relative to the image root, with '/'.")
     if "\0" in path or PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts:
-        raise DataError(
-            f"{where}: {path!r} leaves the image root; paths must be relative to it, without '..'."
-        )
+        raise DataError(f"{where}: {path!r} leaves the image root; paths must be relative to it, without '..'.")
     if not PurePosixPath(path).parts:
         raise DataError(f"{where}: the path is empty; it must name a picture relative to the image root.")
     return PurePosixPath(path).as_posix()
@@ -86,9 +77,7 @@ def _read_json(path: Path) -> Any:
     except OSError as error:
         raise DataError(f"the split file {path} cannot be read: {error.strerror or error}.") from error
     except (ValueError, RecursionError) as error:
-        raise DataError(
-            f"the split file {path} is not JSON: {error}. It may be cut short. {_AGAIN}"
-        ) from error
+        raise DataError(f"the split file {path} is not JSON: {error}. It may be cut short. {_AGAIN}") from error
 
 
 def _item(entry: Any, where: str) -> Item:
@@ -98,13 +87,9 @@ def _item(entry: Any, where: str) -> Item:
     if not isinstance(path, str):
         raise DataError(f"{where}: the path should be a string; it is {_short(path)}. {_AGAIN}")
     if not isinstance(label, int) or isinstance(label, bool) or label < 0:
-        raise DataError(
-            f"{where}: the label should be a whole number from 0 on; it is {_short(label)}. {_AGAIN}"
-        )
+        raise DataError(f"{where}: the label should be a whole number from 0 on; it is {_short(label)}. {_AGAIN}")
     if not isinstance(name, str) or not name.replace("_", " ").strip():
-        raise DataError(
-            f"{where}: the class name should be a string with words; it is {_short(name)}. {_AGAIN}"
-        )
+        raise DataError(f"{where}: the class name should be a string with words; it is {_short(name)}. {_AGAIN}")
     return check_relative(path, where), label, name
 
 
@@ -113,8 +98,7 @@ def _check_labels(split: dict[str, list[Item]], source: Path) -> None:
     for _, label, name in _all(split):
         if names.setdefault(label, name) != name:
             raise DataError(
-                f"{source}: label {label} is called {names[label]!r} and {name!r}; one label has one name. "
-                f"{_AGAIN}"
+                f"{source}: label {label} is called {names[label]!r} and {name!r}; one label has one name. {_AGAIN}"
             )
     if not split["test"]:
         raise DataError(f"{source}: the test list is empty, so nothing could be tested. {_AGAIN}")
