@@ -38,6 +38,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
     except BrokenPipeError:  # `clipcompat table … | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:  # a file without permission, say
+        print(f"clipcompat: {error.filename or 'a file'}: {error.strerror or error}.", file=sys.stderr)
+        return 1
     return 0
 
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import types
 import typing
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from clipcompat.errors import ConfigError, unknown_name
+
+_WORDS = {float: "a finite number", int: "a whole number", str: "text", bool: "true or false", type(None): "null"}
 
 
 def to_config(value: Any) -> Any:
@@ -74,9 +77,20 @@ def _convert(value: Any, hint: Any, where: str) -> Any:
             items = [item] * len(value) if rest == [...] else [item, *rest]
             if len(items) == len(value):
                 return tuple(_convert(v, t, where) for v, t in zip(value, items, strict=True))
-        if option is float and type(value) is int:
+        if option is float and type(value) in (int, float):
+            if not math.isfinite(value):
+                break  # JSON has no such numbers, so no record could hold it
             return float(value)
         if option in (int, float, str, bool) and type(value) is option:
             return value
-    wanted = " or ".join("null" if o is type(None) else getattr(o, "__name__", str(o)) for o in options)
-    raise ConfigError(f"{where} must be {wanted}; {json.dumps(value, default=str)} is {type(value).__name__}.")
+    wanted = " or ".join(_wanted(option, where) for option in options)
+    raise ConfigError(f"{where} must be {wanted}, not {json.dumps(value, default=str)}.")
+
+
+def _wanted(option: Any, where: str) -> str:
+    if dataclasses.is_dataclass(option):
+        return f"a group of settings ({where}.{dataclasses.fields(option)[0].name}=…)"
+    if typing.get_origin(option) is tuple:
+        items = typing.get_args(option)
+        return "a list" if items[-1] is ... else f"a list of {len(items)}"
+    return _WORDS.get(option, str(option))

@@ -1,7 +1,8 @@
 """An append-only file of float32 rows with a committed length: a kill loses and doubles nothing.
 
-`NAME.bin` holds rows, `NAME.json` says how many of them are committed, their width and their running CRC-32. Rows are
-written and flushed before the header is replaced atomically, so bytes beyond the committed length are never believed.
+`NAME.bin` holds rows, `NAME.head` (JSON; not named so, as records are) says how many of them are committed, their width
+and their running CRC-32. Rows are written and flushed before the header is replaced atomically, so bytes beyond the
+committed length are never believed.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ class FeatureFile:
     """
 
     def __init__(self, folder: str | Path, name: str, width: int, stamp: str):
-        self._data, self._header = Path(folder, f"{name}.bin"), Path(folder, f"{name}.json")
+        self._data, self._header = Path(folder, f"{name}.bin"), Path(folder, f"{name}.head")
         self._width, self._stamp = width, stamp
 
     def rows(self) -> int:
@@ -68,6 +69,8 @@ class FeatureFile:
         """
         header = self._read_header()
         size = header["rows"] * self._width * 4
+        if size == 0:
+            return torch.zeros(0, self._width)
         if not self._data.exists() or self._data.stat().st_size < size:
             raise CacheError(f"the feature cache {self._data} is shorter than its header says; {self._remedy}")
         crc = 0
@@ -78,8 +81,6 @@ class FeatureFile:
                 crc, left = zlib.crc32(block, crc), left - len(block)
         if crc != header["crc32"]:
             raise CacheError(f"the feature cache {self._data} is corrupt (its checksum is wrong); {self._remedy}")
-        if rows == 0:
-            return torch.zeros(0, self._width)
         count = header["rows"] * self._width
         # shared=False: a private map, so nobody can write to the cache through the tensor
         mapped = torch.from_file(str(self._data), shared=False, size=count, dtype=torch.float32)
@@ -112,7 +113,7 @@ class FeatureFile:
             header = json.loads(self._header.read_text())
             known = {name: header[name] for name in fresh}
             sound = isinstance(known["rows"], int) and known["rows"] >= 0 and isinstance(known["crc32"], int)
-        except (ValueError, KeyError, TypeError, UnicodeDecodeError):
+        except (OSError, ValueError, KeyError, TypeError):
             sound = False
         if not sound:
             raise CacheError(f"the header of the feature cache {self._header} is damaged; {self._remedy}")

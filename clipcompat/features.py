@@ -69,7 +69,7 @@ def decode(jobs: Sequence[tuple], draw: Callable[..., Tensor]) -> Iterator[Tenso
             return [pool.submit(draw, *job) for job in block]
 
         waiting = submit(blocks[0]) if blocks else []
-        for following in [*blocks[1:], []]:
+        for following in [*blocks[1:], []][: len(blocks)]:  # no jobs (all of them cached): no block
             current, waiting = waiting, submit(following)
             yield torch.stack([future.result() for future in current])
 
@@ -90,7 +90,10 @@ def _views(backbone: Backbone, split: Split, plan: list, draw, cache, progress) 
         else:
             file = FeatureFile(cache, stamp, backbone.dim, stamp)
             with file.locked():
-                _encode(backbone, jobs, draw, min(file.rows(), len(jobs)), progress, what, file)
+                kept = min(file.rows(), len(jobs))
+                if kept < len(jobs):
+                    file.read(kept)  # a damaged file is refused before hours are spent on adding to it
+                    _encode(backbone, jobs, draw, kept, progress, what, file)
                 flat = file.read(len(jobs))
         _remember(backbone, remembered, flat.view(len(views), len(split), backbone.dim).to(backbone.device))
     return backbone.memory[remembered]

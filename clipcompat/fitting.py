@@ -54,6 +54,8 @@ def fit(
         raise ConfigError(f"{method.name} has no teacher; drop teacher=.")
     if method.needs != "nothing" and len(data.train) == 0:
         raise DataError(f"{data.name} has no training images; load it with shots of at least 1.")
+    if not 0 <= seed < 2**63:
+        raise ConfigError(f"seed must be a whole number from 0 to 2^63 - 1, not {seed}.")
     if views is not None and views < 0:
         raise ConfigError(f"views must be 0 (augment on the fly) or more, not {views}.")
     backbone = backbone.with_dtype(dtype if dtype is None else pick_dtype(backbone.device, dtype))
@@ -110,10 +112,10 @@ def _train(method, learner, backbone, data, generator, seed, views, cache, progr
             scaler.step(optimizer)
             scaler.update()
             loss = loss.detach()
-        if not torch.isfinite(loss):
+        if not (torch.isfinite(loss) and all(torch.isfinite(p).all() for p in learner.parameters.values())):
             raise ClipcompatError(
-                f"training {method.name} on {data.name} diverged in epoch {epoch + 1} of {epochs} (the loss is {float(loss)}). "
-                "Lower recipe.lr, or run in float32."
+                f"training {method.name} on {data.name} diverged in epoch {epoch + 1} of {epochs} "
+                f"(the loss is {float(loss)}). Lower recipe.lr, or run in float32."
             )
         if progress:
             progress(epoch + 1, epochs, f"{method.name} on {data.name}, seed {seed}")

@@ -27,6 +27,7 @@ from clipcompat.methods import METHODS
 from clipcompat.methods.base import Method, Template
 
 _FORMAT = "clipcompat-plugin-1"
+_ORIGIN = ("backbone", "dataset", "train_stamp", "classnames", "template", "shots", "seed", "views", "epochs")
 
 
 @dataclass(frozen=True)
@@ -88,14 +89,11 @@ class Plugin:
         """One image -> (class name, probability), most probable first; classes default to those it was tuned on."""
         classnames = tuple(classnames or self.origin["classnames"])
         self._require(backbone, classnames)
-        if not isinstance(image, Image.Image):
-            try:
-                image = Image.open(image).convert("RGB")
-            except (OSError, SyntaxError) as error:
-                raise DataError(
-                    f"cannot read the image {image}: {error}. It must be a picture PIL can open."
-                ) from error
-        features = backbone.image_features(backbone.preprocess.test(image)[None])
+        try:  # PIL decodes late: an opened picture may turn out to be broken, too
+            picture = (image if isinstance(image, Image.Image) else Image.open(image)).convert("RGB")
+        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+            raise DataError(f"cannot read the image {image}: {error}. It must be a picture PIL can open.") from error
+        features = backbone.image_features(backbone.preprocess.test(picture)[None])
         logits = self.method.logits(self.tensors, backbone, features, classnames, self.origin["template"])
         probabilities = logits.softmax(-1)[0]
         return [(classnames[i], float(probabilities[i])) for i in probabilities.argsort(descending=True).tolist()]
@@ -144,8 +142,10 @@ def load_plugin(path: str | Path) -> Plugin:
         name = header["method"]["name"]
         if name not in METHODS:
             raise unknown_name("method", name, METHODS, hint=f"{path} may come from a newer version.")
-        return Plugin(from_config(METHODS[name], header["method"]["config"]), tensors, header["origin"])
+        origin = {**header["origin"], **{part: header["origin"][part] for part in _ORIGIN}}
+        origin["backbone"] = {**origin["backbone"], **{p: origin["backbone"][p] for p in ("name", "stamp")}}
+        return Plugin(from_config(METHODS[name], header["method"]["config"]), tensors, origin)
     except ClipcompatError:
         raise
-    except (KeyError, TypeError) as error:
-        raise PluginError(f"the header of {path} lacks {error}; save the plug-in again.") from error
+    except (KeyError, TypeError, AttributeError) as error:
+        raise PluginError(f"the header of {path} is not whole ({error}); save the plug-in again.") from error

@@ -37,7 +37,9 @@ def write_record(out: str | Path, record: Mapping[str, Any]) -> Path:
     missing = [p for p in _PARTS if p not in record]
     if missing:
         raise DataError(f"a record needs {', '.join(_PARTS)}; {', '.join(missing)} is missing.")
-    return write_atomic(record_path(out, record["study"], record["inputs"]), to_json({"format": FORMAT, **record}))
+    record = {"format": FORMAT, **record}
+    record["checksum"] = _checksum(record)
+    return write_atomic(record_path(out, record["study"], record["inputs"]), to_json(record))
 
 
 def read_record(path: str | Path) -> dict[str, Any]:
@@ -67,7 +69,8 @@ def write_committed(path: str | Path, records: Iterable[Mapping[str, Any]]) -> P
 def committed_records(study: str) -> list[dict[str, Any]]:
     """The records this version ships for a study, so that a chapter can show results without making them."""
     folder = importlib.resources.files("clipcompat") / "records"
-    known = sorted(p.name.removesuffix(".jsonl") for p in folder.iterdir() if p.name.endswith(".jsonl"))
+    files = folder.iterdir() if folder.is_dir() else ()
+    known = sorted(p.name.removesuffix(".jsonl") for p in files if p.name.endswith(".jsonl"))
     if study not in known:
         raise unknown_name("study", study, known)
     lines = (folder / f"{study}.jsonl").read_text(encoding="utf-8").splitlines()
@@ -96,9 +99,13 @@ def now() -> str:
 def _checked(record: Any, where: str) -> dict[str, Any]:
     if not isinstance(record, dict) or record.get("format") != FORMAT or any(p not in record for p in _PARTS):
         raise DataError(f"{where} is not a record of format {FORMAT}; it was not written by `clipcompat run`.")
-    if record["id"] != record_id(record["inputs"]):
-        raise DataError(f"{where} was changed by hand: its id is not that of its inputs. Delete it and run again.")
+    if record["id"] != record_id(record["inputs"]) or record.get("checksum") != _checksum(record):
+        raise DataError(f"{where} was changed after it was written: its checksum is wrong. Delete it and run again.")
     return record
+
+
+def _checksum(record: Mapping[str, Any]) -> str:
+    return digest({part: value for part, value in record.items() if part != "checksum"})
 
 
 def _sorted(records: Iterable[Mapping[str, Any]]) -> list[Any]:

@@ -16,7 +16,7 @@ from clipcompat.backbones.upgrade import UPGRADES, Upgrade, load_upgrade
 from clipcompat.config import override, to_config
 from clipcompat.data.load import load_dataset
 from clipcompat.data.split import Dataset
-from clipcompat.errors import ConfigError, PluginError, unknown_name
+from clipcompat.errors import ClipcompatError, ConfigError, DataError, unknown_name
 from clipcompat.features import Progress
 from clipcompat.files import hash_file
 from clipcompat.fitting import fit
@@ -72,8 +72,11 @@ class Run:
         inputs = self._inputs(method, datasets)
         path = record_path(out, STUDY, inputs)
         if path.exists():
+            record = read_record(path)
+            if record["inputs"] != inputs:
+                raise DataError(f"{path} holds another run than its name says; delete it and run again.")
             say(f"already done: {path} holds this run; delete it to run again.")
-            return read_record(path), path
+            return record, path
         started, clock = now(), time.monotonic()
         upgrade = load_upgrade(
             self.upgrade,
@@ -99,7 +102,8 @@ class Run:
             "started": started,
             "seconds": round(time.monotonic() - clock, 1),
         }
-        return record, write_record(out, record)
+        write_record(out, record)
+        return read_record(path), path
 
     def _data(self, seed: int) -> Dataset:
         data = load_dataset(
@@ -114,11 +118,12 @@ class Run:
 
     def _inputs(self, method: Method, datasets: dict[int, Dataset]) -> dict[str, Any]:
         """Everything the numbers depend on that the user chose; no path of this machine."""
+        data = next(iter(datasets.values()))
         return {
             "method": {"name": method.name, "config": to_config(method)},
-            "dataset": self.dataset,
+            "dataset": data.name.partition("[")[0],  # one name, whichever alias was typed
             "classes": self.classes,
-            "shots": self.shots,
+            "shots": data.shots,  # a list of images brings its own number
             "seeds": list(self.seeds),
             "upgrade": self.upgrade,
             "old_weights": _weights_name(self.old_weights),
@@ -150,7 +155,7 @@ def _finished(file: Path, backbone_stamp: str, train_stamp: str) -> Plugin | Non
     """A plug-in that an interrupted run left, if it is whole and of this backbone and these images."""
     try:
         plugin = load_plugin(file)
-    except PluginError:
+    except ClipcompatError:  # none, damaged, or of settings that this version no longer has
         return None
     same = plugin.origin["backbone"]["stamp"] == backbone_stamp and plugin.origin["train_stamp"] == train_stamp
     return plugin if same else None
@@ -158,6 +163,5 @@ def _finished(file: Path, backbone_stamp: str, train_stamp: str) -> Plugin | Non
 
 def _weights_name(weights: str | None) -> str | None:
     """Local checkpoints are named by content, so that a record does not depend on where they lie."""
-    if weights is not None and Path(weights).is_file():
-        return f"sha256:{hash_file(weights)}"
-    return weights
+    path = None if weights is None else Path(weights).expanduser()
+    return f"sha256:{hash_file(path)}" if path and path.is_file() else weights

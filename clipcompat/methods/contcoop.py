@@ -128,7 +128,14 @@ class ContCoOp:
         return cosine_logits(features, self.class_weights(tensors, backbone, classnames), self._scale(backbone))
 
     def mismatch(self, tensors, backbone: Backbone, classnames) -> str | None:
-        channels = tensors["ctx"].shape[-1]
+        channels = tensors["ctx"].shape[-1] if "ctx" in tensors else 0
+        wanted = {"ctx": 2} | {f"attn.{m}.weight": 2 for m in "qkvo" if self.attention}
+        if self.attention and self.attention.bias:
+            wanted |= {f"attn.{m}.bias": 1 for m in "qkvo"}
+        for name, dims in wanted.items():
+            shape = list(tensors[name].shape) if name in tensors else "missing"
+            if len(shape) != dims or (name != "ctx" and shape != [channels] * dims):
+                return f"its tensor {name} should have {dims} dimensions and fit ctx, but is {shape}"
         if channels != backbone.width:
             return (
                 f"its context vectors have {channels} channels, the text tower of {backbone.name} has {backbone.width}"

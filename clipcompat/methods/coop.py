@@ -78,7 +78,10 @@ class CoOp:
         return cosine_logits(features, self.class_weights(tensors, backbone, classnames), backbone.logit_scale)
 
     def mismatch(self, tensors, backbone: Backbone, classnames) -> str | None:
-        ctx = tensors["ctx"]
+        ctx = tensors.get("ctx")
+        if ctx is None or ctx.ndim != 2 + self.csc:
+            came = "missing" if ctx is None else list(ctx.shape)
+            return f"its tensor ctx should have {2 + self.csc} dimensions, but is {came}"
         if ctx.shape[-1] != backbone.width:
             return f"its context has {ctx.shape[-1]} channels, the text tower of {backbone.name} has {backbone.width}"
         if ctx.ndim == 3 and len(ctx) != len(classnames):
