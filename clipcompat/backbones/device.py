@@ -1,0 +1,83 @@
+"""Where a backbone runs, and the autocast type of its towers (parameters stay float32 everywhere).
+
+| device | towers run in | why |
+|---|---|---|
+| CUDA, compute capability 8.0 and up | bfloat16 | fast there, and no value overflows |
+| older CUDA (T4, V100) | float16 | bfloat16 is emulated on them, and slow |
+| MPS, CPU | float32 | half types gain nothing that is worth their rounding |
+"""
+
+from __future__ import annotations
+
+import torch
+
+from clipcompat.errors import ConfigError, unknown_name
+
+_DTYPES = {
+    "fp32": torch.float32, "float32": torch.float32,
+    "bf16": torch.bfloat16, "bfloat16": torch.bfloat16,
+    "fp16": torch.float16, "float16": torch.float16,
+}  # fmt: skip
+
+
+def pick_device(device: torch.device | str | None = None) -> torch.device:
+    """The device asked for, or the best there is: CUDA, then MPS, then CPU.
+
+    Raises:
+        ConfigError: a device that torch does not know or this machine does not have.
+    """
+    if device is None:
+        return torch.device(next((name for name in ("cuda", "mps") if _has(name)), "cpu"))
+    try:
+        device = torch.device(device)
+    except (RuntimeError, TypeError) as error:
+        raise ConfigError(
+            f"device {device!r} is not one torch knows. Give 'cpu', 'cuda', 'cuda:1' or 'mps', or leave it out."
+        ) from error
+    if not _has(device.type):
+        raise ConfigError(
+            f"device {str(device)!r} was asked for, but torch finds no {device.type} device on this machine. "
+            "Leave `device` out to take the best one there is."
+        )
+    if device.type == "cuda" and (device.index or 0) >= (count := torch.cuda.device_count()):
+        raise ConfigError(f"device {str(device)!r} was asked for, but cuda:{count - 1} is the last one here.")
+    return device
+
+
+def pick_dtype(device: torch.device | str, dtype: torch.dtype | str | None = None) -> torch.dtype:
+    """The autocast type of the towers on `device`: the one asked for, or the policy of this module's table.
+
+    Args:
+        device: where the towers will run.
+        dtype: a torch dtype, or "fp32", "bf16", "fp16" (long names too); None applies the policy.
+
+    Raises:
+        UnknownNameError: a name that is not a type.
+        ConfigError: a type that no tower is run in, or float16 on the CPU.
+    """
+    device = torch.device(device)
+    if dtype is None:
+        return _policy(device)
+    if isinstance(dtype, str):
+        if dtype.lower().removeprefix("torch.") not in _DTYPES:
+            raise unknown_name("dtype", dtype, _DTYPES)
+        dtype = _DTYPES[dtype.lower().removeprefix("torch.")]
+    if dtype not in _DTYPES.values():
+        raise ConfigError(f"dtype {dtype} is not one the towers run in; choose fp32, bf16 or fp16.")
+    if dtype == torch.float16 and device.type == "cpu":
+        raise ConfigError("dtype fp16 needs a GPU: on the CPU it is slow and overflows. Choose fp32 or bf16.")
+    return dtype
+
+
+def _policy(device: torch.device) -> torch.dtype:
+    if device.type != "cuda":
+        return torch.float32
+    return torch.bfloat16 if torch.cuda.get_device_capability(device) >= (8, 0) else torch.float16
+
+
+def _has(kind: str) -> bool:
+    if kind == "cuda":
+        return torch.cuda.is_available()
+    if kind == "mps":
+        return torch.backends.mps.is_available()
+    return kind == "cpu"

@@ -1,0 +1,87 @@
+"""Devices and autocast types: the policy, and what is refused."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from clipcompat.backbones.device import pick_device, pick_dtype
+from clipcompat.errors import ConfigError, UnknownNameError
+
+
+@pytest.fixture
+def machine(monkeypatch):
+    def pretend(cuda=0, mps=False, capability=(8, 0)):
+        monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda > 0)
+        monkeypatch.setattr(torch.cuda, "device_count", lambda: cuda)
+        monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device=None: capability)
+        monkeypatch.setattr(torch.backends.mps, "is_available", lambda: mps)
+
+    return pretend
+
+
+@pytest.mark.parametrize(("has", "best"), [({"cuda": 1, "mps": True}, "cuda"), ({"mps": True}, "mps"), ({}, "cpu")])
+def test_the_best_device_is_cuda_then_mps_then_cpu(machine, has, best):
+    machine(**has)
+    assert pick_device() == torch.device(best)
+
+
+def test_an_explicit_device_is_taken(machine):
+    machine(cuda=2)
+    assert pick_device("cpu") == torch.device("cpu")
+    assert pick_device(torch.device("cuda", 1)) == torch.device("cuda:1")
+
+
+@pytest.mark.parametrize("device", ["cuda", "mps", "cuda:0", "gpu", "xpu", "cuda:x", 3.5])
+def test_a_device_this_machine_lacks_is_refused(machine, device):
+    machine()
+    with pytest.raises(ConfigError, match="device"):
+        pick_device(device)
+
+
+def test_a_cuda_index_beyond_the_last_is_refused(machine):
+    machine(cuda=2)
+    with pytest.raises(ConfigError, match="cuda:1 is the last"):
+        pick_device("cuda:2")
+
+
+@pytest.mark.parametrize(
+    ("device", "capability", "dtype"),
+    [
+        ("cuda", (9, 0), torch.bfloat16),
+        ("cuda", (8, 0), torch.bfloat16),
+        ("cuda", (12, 0), torch.bfloat16),
+        ("cuda", (7, 5), torch.float16),
+        ("cuda", (7, 0), torch.float16),
+        ("mps", None, torch.float32),
+        ("cpu", None, torch.float32),
+    ],
+)
+def test_the_policy_gives_each_device_its_type(machine, device, capability, dtype):
+    machine(cuda=1, mps=True, capability=capability)
+    assert pick_dtype(torch.device(device)) == dtype
+
+
+@pytest.mark.parametrize(
+    ("asked", "given"),
+    [("fp32", torch.float32), ("bf16", torch.bfloat16), ("bfloat16", torch.bfloat16), ("torch.float32", torch.float32),
+     (torch.bfloat16, torch.bfloat16)],
+)  # fmt: skip
+def test_an_explicit_type_wins(asked, given):
+    assert pick_dtype("cpu", asked) == given
+
+
+def test_fp16_runs_on_gpus_and_is_refused_on_the_cpu(machine):
+    machine(cuda=1)
+    assert pick_dtype("cuda", "fp16") == torch.float16
+    with pytest.raises(ConfigError, match="needs a GPU"):
+        pick_dtype("cpu", "fp16")
+    with pytest.raises(ConfigError, match="needs a GPU"):
+        pick_dtype("cpu", torch.float16)
+
+
+def test_an_unknown_type_names_the_nearest():
+    with pytest.raises(UnknownNameError, match="Did you mean 'bf16'"):
+        pick_dtype("cpu", "bf61")
+    with pytest.raises(ConfigError, match="float64"):
+        pick_dtype("cpu", torch.float64)
