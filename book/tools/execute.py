@@ -85,7 +85,8 @@ def execute(
             problem = error
             break
     kept = _keep(output, source.name, log, failed)
-    raise ExecutionError(f"{source.name} failed: {problem}.{kept}")
+    often = f" in each of {attempt} attempts" if attempt > 1 else ""
+    raise ExecutionError(f"{source.name} failed{often}: {problem}.{kept}")
 
 
 def for_static_page(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
@@ -108,8 +109,8 @@ def _attempt(
 ) -> tuple[str, str]:
     """One papermill process: its log, and what went wrong with it (empty if nothing)."""
     command = [sys.executable, "-m", "papermill", str(source.resolve()), str(output.resolve())]
-    command += ["-k", "python3", "--no-progress-bar", "--log-level", "WARNING", "--cwd", str(output.parent)]
-    command += ["--start-timeout", "60"]
+    command += ["-k", "python3", "--language", "python", "--cwd", str(output.parent)]
+    command += ["--no-progress-bar", "--log-level", "WARNING", "--start-timeout", "60"]
     for name, value in values.items():
         command += ["-r", name, value]
     with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as log:
@@ -129,7 +130,9 @@ def _attempt(
         finally:
             _kill_tree(process)
         log.seek(0)
-        return log.read(), problem
+        text = log.read()
+    last = next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "")
+    return text, f"{problem} ({last})" if problem and last else problem
 
 
 def _kill_tree(process: subprocess.Popen) -> None:
