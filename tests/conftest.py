@@ -79,3 +79,17 @@ def full_size():
     from clipcompat.backbones.upgrade import load_upgrade
 
     return load_upgrade("clip-to-eva-vit-b-16", old_weights="random:1", new_weights="random:2", device="cpu")
+
+
+@pytest.fixture
+def old(mini_old):
+    """`mini_old` without remembered features, so that a test sees which pictures are opened."""
+    mini_old.memory.clear()
+    return mini_old
+
+
+@pytest.fixture
+def new(mini_new):
+    """`mini_new` without remembered features."""
+    mini_new.memory.clear()
+    return mini_new
