@@ -80,6 +80,7 @@ def test_numbers_and_plain_attributes_are_not_weights(tmp_path):
     checkpoint = read_checkpoint(save_script(module, tmp_path / "numbered.pt"))
     assert checkpoint.numbers == {"input_resolution": 16, "context_length": 12}
     assert checkpoint.tensors.keys() == {"weight", "steps"}
+    assert checkpoint.quick_gelu is True  # no module tells, so it counts as OpenAI's
     assert torch.equal(checkpoint.tensors["steps"], torch.arange(5))
     assert torch.equal(checkpoint.tensors["weight"], module.weight)
     assert checkpoint.tensors["weight"].stride() == module.weight.stride()
