@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -111,7 +112,10 @@ def test_continuous_integration_runs_the_commands_of_the_readme(project: Path) -
 
 
 def test_every_make_target_is_in_the_help(project: Path) -> None:
-    listed = subprocess.run(["make", "help"], cwd=project, capture_output=True, text=True, check=True).stdout
+    outside = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
+    command = ["make", "--no-print-directory", "help"]
+    done = subprocess.run(command, cwd=project, capture_output=True, text=True, check=True, env=outside)
+    listed = done.stdout
     phony = re.search(r"^\.PHONY: (.*)$", (project / "Makefile").read_text(), re.M)
     assert phony and [line.split()[1] for line in listed.splitlines()] == phony.group(1).split()
 
