@@ -108,8 +108,12 @@ def _apply(injection: Injection, x: Tensor, eot: Tensor) -> tuple[Tensor, Tensor
     rows = vectors.shape[1]
     if injection.insert:
         return torch.cat([x[:, :1], vectors, x[:, 1:]], dim=1), eot + rows
-    if rows >= x.shape[1]:
-        raise ConfigError(f"{rows} vectors cannot overwrite the rows after SOS of prompts that have {x.shape[1] - 1}.")
+    room = int(eot.min()) - 1 if len(eot) else rows
+    if rows > room:
+        raise ConfigError(
+            f"{rows} vectors cannot overwrite the rows between SOS and EOT of a prompt that has {room}; "
+            "use fewer vectors, or insert=True."
+        )
     return torch.cat([x[:, :1], vectors, x[:, 1 + rows :]], dim=1), eot
 
 
