@@ -23,17 +23,21 @@ def readable(name: str) -> str:
     return name.replace("_", " ")
 
 
-def zero_shot_weights(backbone: Backbone, classnames: Sequence[str], template: str | Sequence[str]) -> Tensor:
+def zero_shot_weights(
+    backbone: Backbone, classnames: Sequence[str], template: str | Sequence[str], normalize: bool = True
+) -> Tensor:
     """The text classifier CLIP has without training: [class, dim], unit norm.
 
     With several templates: each text feature normalised, averaged over templates, normalised again (CLIP, Tip-Adapter).
+    normalize: False gives the tower's raw outputs, averaged over templates.
     """
     templates = [template] if isinstance(template, str) else list(template)
     if not templates or any("{}" not in t for t in templates):
         raise ConfigError(f"a template needs {{}} where the class name goes; this is {templates}.")
     names = [readable(n) for n in classnames]
-    weights = torch.stack([backbone.encode_text([t.replace("{}", n) for n in names]) for t in templates])
-    return F.normalize(weights.mean(0), dim=-1)
+    encode = backbone.encode_text if normalize else backbone.text_features
+    weights = torch.stack([encode([t.replace("{}", n) for n in names]) for t in templates]).mean(0)
+    return F.normalize(weights, dim=-1) if normalize else weights
 
 
 @dataclass(frozen=True)

@@ -112,11 +112,15 @@ class Backbone:
         return ids
 
     @torch.no_grad()
-    def encode_text(self, texts: Sequence[str]) -> Tensor:
-        """Texts -> features [text, dim], unit norm."""
+    def text_features(self, texts: Sequence[str]) -> Tensor:
+        """Texts -> projected features [text, dim], float32, not normalised."""
         parts = []
         for at in range(0, len(texts), _PROMPTS_AT_ONCE):
             ids = self.tokenize(texts[at : at + _PROMPTS_AT_ONCE])
             # EOT is the largest id of every CLIP vocabulary: its first occurrence ends the text
             parts.append(self.text(self.text.embed(ids), ids.argmax(-1)))
-        return F.normalize(torch.cat(parts), dim=-1) if parts else torch.zeros(0, self.dim, device=self.device)
+        return torch.cat(parts) if parts else torch.zeros(0, self.dim, device=self.device)
+
+    def encode_text(self, texts: Sequence[str]) -> Tensor:
+        """Like `text_features`, with unit norm: texts -> [text, dim]."""
+        return F.normalize(self.text_features(texts), dim=-1)

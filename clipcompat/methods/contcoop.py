@@ -40,7 +40,7 @@ class Distillation:
 
     weight: λ; 1 as the paper states (its Table 5 suggests that its main table used 0.5); 0 switches it off.
     form: "l2" ‖·‖ as printed, "l2sq" ‖·‖² (KgCoOp's paper), "cosine" 1 − cos (KgCoOp's code).
-    normalize: compare unit vectors. templates: "data" (the split's own), or a style of clipcompat.data.templates.
+    normalize: compare unit vectors, else the tower's raw outputs. templates: "data" (the split's own), or a style of clipcompat.data.templates.
     """
 
     weight: float = 1.0
@@ -106,8 +106,9 @@ class ContCoOp:
         target = None
         if self.distillation.weight:
             style = self.distillation.templates
-            template = data.train.template if style == "data" else template_for(data.name, style)
-            target = zero_shot_weights(backbone, data.classnames, template)
+            # half of a dataset is named "dtd[base]"; its template is the whole one's
+            template = data.train.template if style == "data" else template_for(data.name.partition("[")[0], style)
+            target = zero_shot_weights(backbone, data.classnames, template, self.distillation.normalize)
 
         def loss(features: Tensor, labels: Tensor) -> Tensor:
             raw = self._encode(parameters, backbone, *constants)

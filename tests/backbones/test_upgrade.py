@@ -1,0 +1,77 @@
+"""Upgrades and chains by name."""
+
+from __future__ import annotations
+
+import pytest
+
+from clipcompat.backbones import upgrade as module
+from clipcompat.backbones.upgrade import UPGRADES, Upgrade, load_chain, load_upgrade
+from clipcompat.errors import CheckpointError, UnknownNameError
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    """What load_backbone was asked for; nothing is loaded."""
+    calls = []
+
+    def note(name, pretrained=None, **options):
+        calls.append((name, pretrained))
+        return calls[-1]
+
+    monkeypatch.setattr(module, "load_backbone", note)
+    return calls
+
+
+def test_mini_with_random_weights_is_an_old_and_a_new_backbone():
+    pair = load_upgrade("mini", old_weights="random:1", new_weights="random:2", device="cpu")
+    assert (pair.name, pair.old.name, pair.new.name) == ("mini", "mini-old", "mini-new")
+    assert pair.old.stamp != pair.new.stamp and pair.old.width == pair.new.width
+    assert (pair.old.text.activation, pair.new.text.activation) == ("quick_gelu", "gelu")
+
+
+def test_each_seed_gives_weights_and_a_stamp_of_its_own():
+    one, two, again = (load_upgrade("mini", old_weights=f"random:{s}", new_weights="random:9") for s in (1, 2, 1))
+    assert one.old.stamp == again.old.stamp != two.old.stamp and one.new.stamp == two.new.stamp
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new"),
+    [
+        ("clip-to-eva-vit-b-16", ("ViT-B-16-quickgelu", "openai"), ("EVA02-B-16", "merged2b_s8b_b131k")),
+        ("clip-to-eva-vit-l-14", ("ViT-L-14-quickgelu", "openai"), ("EVA02-L-14", "merged2b_s4b_b131k")),
+    ],
+)
+def test_real_upgrades_are_the_papers_models_with_quickgelu_for_clip(asked, name, old, new):
+    pair = load_upgrade(name)
+    assert (pair.old, pair.new) == (old, new)
+    assert load_chain(name) == (old, new)
+
+
+def test_given_weights_replace_the_default_of_their_side_only(asked):
+    assert load_upgrade("clip-to-eva-vit-b-16", old_weights="random:3").old == ("ViT-B-16-quickgelu", "random:3")
+    assert asked[1] == ("EVA02-B-16", "merged2b_s8b_b131k")
+    assert load_upgrade("clip-to-eva-vit-b-16", new_weights="x.pt").new == ("EVA02-B-16", "x.pt")
+    assert asked[2] == ("ViT-B-16-quickgelu", "openai")
+
+
+def test_a_chain_starts_with_the_upgrade_of_its_name(asked):
+    for name in UPGRADES:
+        pair = load_upgrade(name)
+        assert load_chain(name)[:2] == (pair.old, pair.new)
+
+
+def test_unknown_names_are_refused_with_the_nearest_one():
+    with pytest.raises(UnknownNameError, match="'clip-to-eva-vit-b-16'"):
+        load_upgrade("clip-to-eva-vit-b16")
+    with pytest.raises(UnknownNameError, match="unknown chain.*mini"):
+        load_chain("minni")
+
+
+def test_weights_that_cannot_be_had_are_refused(tmp_path):
+    with pytest.raises(CheckpointError):
+        load_upgrade("mini", old_weights=tmp_path / "none.safetensors", new_weights="random:1")
+
+
+def test_own_backbones_make_an_upgrade(mini_old, mini_new):
+    pair = Upgrade(mini_old, mini_new)
+    assert pair.old is mini_old and pair.new is mini_new and pair.name == "own"
