@@ -51,8 +51,8 @@ class Preprocess:
     def train(self, image: Image.Image, generator: torch.Generator, scale: tuple[float, float] = (0.08, 1.0)) -> Tensor:
         """A picture -> uint8 [3, size, size]: one random crop and flip, all randomness from `generator`."""
         image = _to_rgb(image)
-        low = min(max(scale[0], self.min_crop), scale[1])
-        left, top, width, height = _random_box(*image.size, (low, scale[1]), generator)
+        scale = max(scale[0], self.min_crop), max(scale[1], self.min_crop)
+        left, top, width, height = _random_box(*image.size, scale, generator)
         image = image.crop((left, top, left + width, top + height))
         image = image.resize((self.size, self.size), Image.Resampling.BICUBIC)
         if torch.rand(1, generator=generator).item() < 0.5:

@@ -25,7 +25,7 @@ class Attention:
 
     heads: must divide the width. scale: divide scores by the root of the head's width ("head") or of D ("model");
     the same for one head. bias: biases on all four maps. init: "linear_default" is kaiming_uniform(a=√5).
-    out_zero: W_O starts at 0, so that p(c_i) = p at first. residual: p + Attn, else Attn alone.
+    out_zero: W_O (and its bias) start at 0, so that p(c_i) = p at first. residual: p + Attn, else Attn alone.
     causal: rows see only earlier rows of X, which hides the condition from the context. pos: add the tower's positions
     to X first. lr_scale, weight_decay: for W_* and biases; None takes the recipe's weight decay.
     """
@@ -69,7 +69,9 @@ class Attention:
                 bound = 1 / math.sqrt(width)
                 parameters[f"attn.{name}.bias"] = torch.empty(width).uniform_(-bound, bound, generator=generator)
         if self.out_zero:
-            parameters["attn.o.weight"].zero_()
+            for name in ("attn.o.weight", "attn.o.bias"):
+                if name in parameters:
+                    parameters[name].zero_()
         return parameters
 
 
@@ -95,7 +97,7 @@ def attend(
 
     n_ctx, width = context.shape
     classes, rows = condition.shape[:2]
-    # what the context rows contribute is the same for every class: computed once, expanded without a copy
+    # what the context rows contribute is the same for every class: mapped once, then repeated
     q = split(linear(context, "q"))
     k = torch.cat([split(linear(context, "k")).expand(classes, -1, -1, -1), split(linear(condition, "k"))], dim=-2)
     v = torch.cat([split(linear(context, "v")).expand(classes, -1, -1, -1), split(linear(condition, "v"))], dim=-2)

@@ -50,8 +50,10 @@ class CoOp:
             raise ConfigError(f"n_ctx is the number of context tokens and must be at least 1, not {self.n_ctx}.")
         if self.csc and self.ctx_init:
             raise ConfigError("ctx_init gives one context for all classes; drop it or set csc=False.")
-        if self.layer and (self.position != "end" or self.ctx_init):
-            raise ConfigError("a context at a deeper layer has position 'end' and a random start.")
+        if self.layer and self.ctx_init:
+            raise ConfigError("a context at a deeper layer has a random start; drop ctx_init or set layer=0.")
+        if (self.layer or self.insert) and self.position != "end":
+            raise ConfigError("a context at a deeper layer, or an inserted one, has position 'end'.")
 
     def setup(self, backbone: Backbone, data, generator, init=None) -> Learner:
         classnames = data.classnames
