@@ -81,7 +81,7 @@ def _styled(fig: go.Figure) -> go.Figure:
             "xaxis": axis,
             "yaxis": axis,
             "legend": {"bgcolor": _CLEAR},
-            "margin": {"l": 60, "r": 20, "t": 50, "b": 50},
+            "margin": {"l": 60, "r": 20, "t": 50 if fig.layout.title.text else 20, "b": 50},
             "height": _HEIGHT,
         }
     )
