@@ -48,6 +48,11 @@ class Attention:
             raise unknown_name("attention.scale", self.scale, SCALES)
         if self.heads < 1:
             raise ConfigError(f"attention.heads must be at least 1, not {self.heads}.")
+        if not 0 <= self.lr_scale <= 1e6 or not 0 <= (self.weight_decay or 0) <= 1e6:
+            raise ConfigError(
+                "attention.lr_scale and attention.weight_decay must be 0 or more (and at most 1e6); "
+                f"they are {self.lr_scale} and {self.weight_decay}."
+            )
 
     def parameters(self, width: int, generator: torch.Generator) -> dict[str, Tensor]:
         """attn.{q,k,v,o}.weight [width, width], as y = x · Wᵀ, and biases [width] if asked for."""

@@ -43,8 +43,8 @@ class Recipe:
                 f"epochs and batch_size must be at least 1; they are {self.epochs} and {self.batch_size}."
             )
         for rate in ("lr", "momentum", "weight_decay", "warmup_epochs", "warmup_lr"):
-            if not 0 <= getattr(self, rate) < math.inf:
-                raise ConfigError(f"{rate} must be 0 or more, not {getattr(self, rate)}.")
+            if not 0 <= getattr(self, rate) <= 1e30:  # above, float32 arithmetic has no such rate
+                raise ConfigError(f"{rate} must be 0 or more (and at most 1e30), not {getattr(self, rate)}.")
         if not 0 < self.crop[0] <= self.crop[1] <= 1:
             raise ConfigError(f"crop must be two shares with 0 < low <= high <= 1, not {self.crop}.")
 

@@ -1,0 +1,267 @@
+"""The training loop: what it sees, what it never sees, and that the same seed gives the same plug-in."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import Counter
+
+import pytest
+import torch
+
+from clipcompat.errors import ClipcompatError, ConfigError, DataError, IncompatibleError, PluginError
+from clipcompat.features import encode_views
+from clipcompat.fitting import DEFAULT_VIEWS, fit
+from clipcompat.methods.attention import Attention
+from clipcompat.methods.base import Learner
+from clipcompat.methods.contcoop import ContCoOp
+from clipcompat.methods.coop import CoOp
+from clipcompat.methods.recipe import Recipe
+from clipcompat.methods.zero_shot import ZeroShot
+from tests.toys import ToyImages, toy_dataset
+
+SHORT = Recipe(epochs=3, batch_size=4, lr=0.05, warmup_epochs=0)
+COOP = CoOp(n_ctx=2, recipe=SHORT)
+CONT = ContCoOp(n_ctx=2, recipe=SHORT)
+METHODS = [COOP, CONT]
+
+
+@dataclasses.dataclass(frozen=True)
+class Spy:
+    """A method that learns one number and writes down what the loop hands it."""
+
+    recipe: Recipe
+    seen: list
+    name = "spy"
+    needs = "features"
+
+    def setup(self, backbone, data, generator, init=None):
+        weight = torch.zeros(1, requires_grad=True)
+
+        def loss(features, labels):
+            self.seen.append((features.detach().clone(), labels.clone()))
+            return (weight * features.mean()).sum() + 1
+
+        return Learner({"w": weight}, loss)
+
+
+def same(a, b) -> bool:
+    return a.tensors.keys() == b.tensors.keys() and all(torch.equal(a.tensors[n], b.tensors[n]) for n in a.tensors)
+
+
+@pytest.mark.parametrize("method", METHODS, ids=lambda m: m.name)
+def test_augmenting_on_the_fly_equals_one_view_an_epoch(old, method, tmp_path):
+    data = toy_dataset(4)
+    fresh, cached = fit(method, old, data, views=0), fit(method, old, data, views=3)
+    on_disk = fit(method, old, data, views=3, cache=tmp_path)
+    more = fit(method, old, data, views=50)  # no epoch would see the 4th
+    for name, tensor in fresh.tensors.items():
+        torch.testing.assert_close(tensor, cached.tensors[name], atol=1e-6, rtol=0)
+    assert same(cached, on_disk) and same(cached, more) and more.origin["views"] == 3
+    assert fresh.origin["views"] == 0
+
+
+@pytest.mark.parametrize("method", METHODS, ids=lambda m: m.name)
+def test_equal_seeds_give_equal_plugins_and_others_others(old, method):
+    data = toy_dataset(4)
+    plugin = fit(method, old, data, seed=1)
+    torch.manual_seed(123)  # nothing may depend on the global generator
+    before = torch.get_rng_state()
+    assert same(plugin, fit(method, old, data, seed=1))
+    assert torch.equal(before, torch.get_rng_state())
+    other = fit(method, old, data, seed=2)
+    assert not any(torch.equal(plugin.tensors[n], other.tensors[n]) for n in plugin.tensors)
+
+
+@pytest.mark.parametrize("method", METHODS, ids=lambda m: m.name)
+def test_training_lowers_the_loss_and_moves_every_parameter(old, method):
+    data = toy_dataset(4)
+    long = dataclasses.replace(method, recipe=dataclasses.replace(SHORT, epochs=15, batch_size=12))
+    start = fit(dataclasses.replace(method, recipe=dataclasses.replace(SHORT, lr=0.0)), old, data)
+    trained = fit(long, old, data)
+    assert trained.origin["final_loss"] < start.origin["final_loss"] - 0.05
+    assert not any(torch.equal(start.tensors[n], trained.tensors[n]) for n in trained.tensors)
+
+
+def test_fewer_views_train_and_every_picture_meets_every_view(old):
+    data, spy = toy_dataset(4), Spy(Recipe(epochs=6, batch_size=4), [])
+    plugin = fit(spy, old, data, views=2)
+    assert plugin.origin["views"] == 2 and plugin.origin["epochs"] == 6
+    views = encode_views(old, data.train, 2, 1, (0.08, 1.0))
+    met = Counter()
+    for features, labels in spy.seen:
+        for row, label in zip(features, labels, strict=True):
+            view, image = map(int, (views == row).all(-1).nonzero()[0])
+            assert data.train.labels[image] == label
+            met[image, view] += 1
+    assert len(met) == 24 and set(met.values()) == {3}
+    first = {int((views == f).all(-1).nonzero()[0][0]) for batch, _ in spy.seen[:3] for f in batch}
+    assert first == {0, 1}  # pictures do not all show the same view in an epoch
+
+
+def test_views_default_to_ten_or_the_epochs(old):
+    for epochs, views in ((3, 3), (DEFAULT_VIEWS + 2, DEFAULT_VIEWS)):
+        plugin = fit(Spy(Recipe(epochs=epochs, batch_size=12), []), old, toy_dataset(4))
+        assert plugin.origin["views"] == views
+
+
+@pytest.mark.parametrize(("batch", "sizes"), [(5, [5, 5]), (12, [12]), (13, [12]), (6, [6, 6]), (11, [11])])
+def test_the_incomplete_last_batch_is_dropped_unless_it_is_the_only_one(old, batch, sizes):
+    spy = Spy(Recipe(epochs=2, batch_size=batch), [])
+    fit(spy, old, toy_dataset(4), views=1)
+    assert [len(labels) for _, labels in spy.seen] == sizes * 2
+
+
+def test_an_epoch_shows_every_picture_once_in_a_new_order(old):
+    spy = Spy(Recipe(epochs=3, batch_size=12), [])
+    fit(spy, old, toy_dataset(4), views=1)
+    orders = [[float(f.sum()) for f in features] for features, _ in spy.seen]
+    assert sorted(orders[0]) == sorted(orders[1]) and len({tuple(o) for o in orders}) == 3
+
+
+def test_the_recipe_s_rate_reaches_the_optimiser(old):
+    """SGD on a loss of gradient 1: the number learned is minus the sum of the rates."""
+
+    @dataclasses.dataclass(frozen=True)
+    class Slope(Spy):
+        def setup(self, backbone, data, generator, init=None):
+            a, b = torch.zeros(1, requires_grad=True), torch.zeros(1, requires_grad=True)
+            return Learner({"a": a, "b": b}, lambda features, labels: (a + b).sum(), {"b": {"lr_scale": 0.5}})
+
+    recipe = Recipe(lr=0.1, momentum=0.0, weight_decay=0.0, epochs=4, batch_size=6)
+    plugin = fit(Slope(recipe, []), old, toy_dataset(4), views=1)
+    # two steps an epoch: warm-up, then lr/2 · (1 + cos(pi e / 4)) for e = 0, 1, 2
+    expected = 2 * (1e-5 + 0.1 + 0.0853553390593274 + 0.05)
+    torch.testing.assert_close(plugin.tensors["a"], torch.tensor([-expected]), atol=1e-6, rtol=1e-5)
+    torch.testing.assert_close(plugin.tensors["b"], torch.tensor([-expected / 2]), atol=1e-6, rtol=1e-5)
+
+
+class Forbidden(ToyImages):
+    def __getitem__(self, index):
+        raise AssertionError("training opened a picture it must not see")
+
+
+def test_test_and_validation_pictures_are_never_opened(old):
+    data = toy_dataset(4)
+    closed = {
+        part: dataclasses.replace(split, images=Forbidden(split.images.labels, part, []))
+        for part, split in (("test", data.test), ("val", data.val))
+    }
+    for views in (0, 2):
+        plugin = fit(COOP, old, dataclasses.replace(data, **closed), views=views)
+    assert plugin.origin["epochs"] == 3
+
+
+def test_a_plugin_says_where_it_comes_from(old):
+    data = toy_dataset(4)
+    plugin = fit(COOP, old, data, seed=7, views=2)
+    origin = plugin.origin
+    assert origin["backbone"] == {
+        "name": "mini-old", "stamp": old.stamp, "source": "random weights, seed 1", "dtype": "torch.float32"
+    }  # fmt: skip
+    assert origin["dataset"] == "toys" and origin["train_stamp"] == data.train.stamp
+    assert origin["classnames"] == list(data.classnames) and origin["template"] == "a photo of a {}."
+    assert (origin["shots"], origin["seed"], origin["views"], origin["epochs"]) == (4, 7, 2, 3)
+    assert all(
+        t.device.type == "cpu" and t.dtype == torch.float32 and not t.requires_grad for t in plugin.tensors.values()
+    )
+
+
+def test_nothing_is_trained_where_there_is_nothing_to_learn(old):
+    data = toy_dataset(4)
+    plugin = fit(ZeroShot(), old, dataclasses.replace(data, train=data.train.keep_classes([])))
+    assert plugin.tensors == {} and plugin.origin["epochs"] == 0 and plugin.origin["views"] is None
+
+
+def test_a_warm_start_begins_at_the_given_plugin(old):
+    data = toy_dataset(4)
+    frozen = dataclasses.replace(SHORT, lr=0.0)
+    for method in METHODS:
+        first = fit(method, old, data, seed=1)
+        again = fit(dataclasses.replace(method, recipe=frozen), old, data, seed=2, init=first)
+        assert same(first, again)
+        assert not same(first, fit(method, old, data, seed=2, init=first))
+
+
+def test_a_warm_start_leaves_its_source_alone(old):
+    data = toy_dataset(4)
+    first = fit(COOP, old, data)
+    before = {n: t.clone() for n, t in first.tensors.items()}
+    fit(COOP, old, data, seed=2, init=first)
+    assert all(torch.equal(before[n], first.tensors[n]) for n in before)
+
+
+def test_a_warm_start_of_another_shape_says_what_came(old):
+    data = toy_dataset(4)
+    first = fit(COOP, old, data)
+    with pytest.raises(IncompatibleError, match=r"ctx \[2, 128\]; this method starts from ctx \[3, 128\]"):
+        fit(CoOp(n_ctx=3, recipe=SHORT), old, data, init=first)
+    with pytest.raises(PluginError, match="no attn.q.weight"):
+        fit(CONT, old, data, init=first)
+
+
+def test_a_class_subset_trains_on_its_own_labels(old):
+    data = toy_dataset(4, ("red fox", "owl", "snow leopard cub", "wolf", "crow"))
+    for part, names in ((data.base_classes(), 3), (data.new_classes(), 2), (data.subset(["crow"]), 1)):
+        plugin = fit(CoOp(n_ctx=2, csc=True, recipe=SHORT), old, part, views=1)
+        assert len(plugin.tensors["ctx"]) == names and plugin.origin["classnames"] == list(part.classnames)
+        assert plugin.logits(old, part.test).shape == (5 * names, names)
+
+
+@pytest.mark.parametrize("method", [COOP, CONT, dataclasses.replace(CONT, attention=Attention(lr_scale=1e6))])
+def test_a_diverging_run_is_a_sentence(old, method):
+    wild = dataclasses.replace(method, recipe=dataclasses.replace(SHORT, lr=1e30))
+    with pytest.raises(ClipcompatError, match=r"training .* on toys diverged in epoch \d of 3 .*Lower recipe.lr"):
+        fit(wild, old, toy_dataset(4), views=1)
+
+
+def test_parameters_that_stop_being_numbers_in_the_last_step_are_noticed(old):
+    @dataclasses.dataclass(frozen=True)
+    class Cliff(Spy):
+        def setup(self, backbone, data, generator, init=None):
+            w = torch.zeros(1, requires_grad=True)
+            return Learner({"w": w}, lambda features, labels: (w * 1e30).sum())
+
+    with pytest.raises(ClipcompatError, match="diverged in epoch 1 of 1"):
+        fit(Cliff(Recipe(lr=1e30, epochs=1, warmup_epochs=0, batch_size=12), []), old, toy_dataset(4), views=1)
+
+
+def test_a_teacher_is_refused_by_methods_that_take_none(old):
+    data = toy_dataset(4)
+    with pytest.raises(ConfigError, match="coop has no teacher"):
+        fit(COOP, old, data, teacher=(fit(ZeroShot(), old, data), old))
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [({"views": -1}, "views must be 0"), ({"seed": -1}, "seed must be"), ({"seed": 2**63}, "seed must be"),
+     ({"dtype": "fp8"}, "fp8")],
+)  # fmt: skip
+def test_arguments_that_cannot_be_meant_are_refused(old, options, says):
+    with pytest.raises(ClipcompatError, match=says):
+        fit(COOP, old, toy_dataset(4), **options)
+
+
+def test_no_training_pictures_is_a_sentence(old):
+    data = toy_dataset(4)
+    with pytest.raises(DataError, match="toys has no training images"):
+        fit(COOP, old, dataclasses.replace(data, train=data.train.keep_classes([])))
+
+
+def test_progress_tells_encoding_and_epochs(old):
+    calls = []
+    fit(COOP, old, toy_dataset(4), views=2, progress=lambda *call: calls.append(call))
+    assert [c[:2] for c in calls if c[2].startswith("coop on toys, seed 1")] == [(1, 3), (2, 3), (3, 3)]
+    assert [c[:2] for c in calls if "train" in c[2]] == [(24, 24)]
+
+
+def test_a_prompt_that_does_not_fit_the_context_is_a_sentence(old):
+    with pytest.raises(ConfigError, match="tokens"):
+        fit(CoOp(n_ctx=old.context_length, recipe=SHORT), old, toy_dataset(4))
+
+
+def test_the_template_of_the_split_is_that_of_the_plugin(old):
+    data = toy_dataset(4)
+    data = dataclasses.replace(data, train=dataclasses.replace(data.train, template=("a {}", "one {}")))
+    plugin = fit(ZeroShot(), old, data)
+    assert plugin.origin["template"] == ["a {}", "one {}"]
+    assert plugin.class_weights(old, ("owl",)).shape == (1, old.dim)
