@@ -89,11 +89,7 @@ class Plugin:
         """One image -> (class name, probability), most probable first; classes default to those it was tuned on."""
         classnames = tuple(classnames or self.origin["classnames"])
         self._require(backbone, classnames)
-        try:  # PIL decodes late: an opened picture may turn out to be broken, too
-            picture = (image if isinstance(image, Image.Image) else Image.open(image)).convert("RGB")
-        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-            raise DataError(f"cannot read the image {image}: {error}. It must be a picture PIL can open.") from error
-        features = backbone.image_features(backbone.preprocess.test(picture)[None])
+        features = backbone.image_features(backbone.preprocess.test(_read(image))[None])
         logits = self.method.logits(self.tensors, backbone, features, classnames, self.origin["template"])
         probabilities = logits.softmax(-1)[0]
         return [(classnames[i], float(probabilities[i])) for i in probabilities.argsort(descending=True).tolist()]
@@ -115,6 +111,16 @@ class Plugin:
         match = self.match(backbone, classnames)
         if match.kind == "incompatible":
             raise IncompatibleError(f"{match.why} Tune it again on this backbone.")
+
+
+def _read(image: Image.Image | str | Path) -> Image.Image:
+    try:  # PIL decodes late: an opened picture may turn out to be broken, too
+        if isinstance(image, Image.Image):
+            return image.convert("RGB")
+        with Image.open(image) as opened:
+            return opened.convert("RGB")
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise DataError(f"cannot read the image {image}: {error}. It must be a picture PIL can open.") from error
 
 
 def load_plugin(path: str | Path) -> Plugin:
