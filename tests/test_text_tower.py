@@ -8,15 +8,10 @@ import torch
 from clipcompat.errors import CheckpointError, ConfigError
 from clipcompat.text_tower import Injection, TextTower
 from tests.reference.text_transformer import activate, text_feature
+from tests.slow import state_of
 
 LONG = " ".join(["fox"] * 75)  # with SOS and EOT the whole context
 RAGGED = ["fox.", "", "a", "a photo of a snow leopard cub, a type of animal.", LONG]
-
-
-def state_of(backbone) -> dict[str, torch.Tensor]:
-    state = backbone._model.state_dict()
-    split = any(key.startswith("text.") for key in state)
-    return {key.removeprefix("text."): value for key, value in state.items() if key.startswith("text.") == split}
 
 
 def random_prompts(tower, lengths, seed=0):

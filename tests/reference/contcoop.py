@@ -35,6 +35,38 @@ def attention(p, c, weights, heads=1, scale="head", causal=False, biases=None):
     return torch.stack(out)
 
 
+def condition_rows(table, ids, length, include=(), pool="tokens", positions=None, n_ctx=0):
+    """Rows of one class's condition, [row, D].
+
+    table: token embeddings. ids: SOS … EOT of "name.", of which `length` after SOS are the name's. include: any of
+    "sos", "period", "eot". positions: the tower's, [token, D], to be added where the row will stand in the prompt.
+    """
+    last = len(ids) - 1
+    chosen = list(range(1, 1 + length))
+    if "period" in include:
+        chosen += range(1 + length, last)
+    if "eot" in include:
+        chosen += [last]
+    if "sos" in include:
+        chosen = [0, *chosen]
+    rows = [table[ids[i]] for i in chosen]
+    if positions is not None:
+        rows = [row + positions[i + n_ctx if i else 0] for row, i in zip(rows, chosen, strict=True)]
+    return pool_rows(rows, pool)
+
+
+def pool_rows(rows, pool):
+    if pool == "mean":
+        rows = [sum(rows) / len(rows)]
+    elif pool == "first":
+        rows = rows[:1]
+    elif pool == "last":
+        rows = rows[-1:]
+    elif pool != "tokens":
+        raise ValueError(pool)
+    return torch.stack(rows)
+
+
 def distance(weights, target, form="l2", normalize=True):
     """How far class weights are from their target, mean over classes."""
     total = 0.0

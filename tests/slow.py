@@ -1,0 +1,73 @@
+"""The references of tests/reference, fed from a backbone: its tensors and its tokenizer's ids, nothing else of it."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from clipcompat.backbones.backbone import Backbone
+from tests.reference.contcoop import attention, condition_rows
+from tests.reference.coop import prompt_rows
+from tests.reference.text_transformer import text_feature
+
+
+def state_of(backbone: Backbone) -> dict[str, Tensor]:
+    """The text tower's tensors, without the `text.` of CustomTextCLIP."""
+    state = backbone._model.state_dict()
+    split = any(key.startswith("text.") for key in state)
+    return {key.removeprefix("text."): value for key, value in state.items() if key.startswith("text.") == split}
+
+
+def ids_of(backbone: Backbone, text: str) -> list[int]:
+    """SOS … EOT."""
+    tokenizer = backbone.tokenizer
+    return [tokenizer.sot_token_id, *tokenizer.encode(text), tokenizer.eot_token_id]
+
+
+def name_ids(backbone: Backbone, name: str) -> tuple[list[int], int]:
+    """Ids of "name." with SOS and EOT, and how many the bare name has."""
+    name = name.replace("_", " ")
+    return ids_of(backbone, name + "."), len(backbone.tokenizer.encode(name))
+
+
+def slow_feature(backbone: Backbone, rows: Tensor, **injection) -> Tensor:
+    heads = backbone.text.heads
+    return text_feature(state_of(backbone), rows, heads, backbone.text.activation, **injection)
+
+
+def slow_zero_shot(backbone: Backbone, names, template: str) -> Tensor:
+    table = state_of(backbone)["token_embedding.weight"]
+    texts = [template.replace("{}", name.replace("_", " ")) for name in names]
+    return torch.stack([slow_feature(backbone, table[ids_of(backbone, text)]) for text in texts])
+
+
+def slow_coop(backbone: Backbone, names, ctx: Tensor, position: str = "end") -> Tensor:
+    """CoOp's class weights, [class, dim], not normalised; ctx [N, D] or [class, N, D]."""
+    table, weights = state_of(backbone)["token_embedding.weight"], []
+    for i, name in enumerate(names):
+        ids, length = name_ids(backbone, name)
+        own = ctx[i] if ctx.ndim == 3 else ctx
+        weights.append(slow_feature(backbone, prompt_rows(table, ids[0], ids[1:], length, own, position)))
+    return torch.stack(weights)
+
+
+def slow_condition(backbone: Backbone, name: str, n_ctx: int, pos: bool = False, **switches) -> Tensor:
+    state = state_of(backbone)
+    ids, length = name_ids(backbone, name)
+    positions = state["positional_embedding"] if pos else None
+    return condition_rows(state["token_embedding.weight"], ids, length, positions=positions, n_ctx=n_ctx, **switches)
+
+
+def slow_contcoop(backbone: Backbone, names, tensors, conditions=None, residual=True, pos=False, **switches) -> Tensor:
+    """ContCoOp's class weights, [class, dim], not normalised.
+
+    tensors: as a plug-in has them. conditions: rows of each class; None takes the name's tokens.
+    switches: of the reference's attention.
+    """
+    p = tensors["ctx"]
+    maps = {n: tensors[f"attn.{n}.weight"] for n in "qkvo"}
+    biases = {n: tensors[f"attn.{n}.bias"] for n in "qkvo" if f"attn.{n}.bias" in tensors}
+    conditions = conditions or [slow_condition(backbone, name, len(p), pos) for name in names]
+    seen = p + state_of(backbone)["positional_embedding"][1 : 1 + len(p)] if pos else p
+    changes = [attention(seen, c, maps, biases=biases, **switches) for c in conditions]
+    return slow_coop(backbone, names, torch.stack([p + change if residual else change for change in changes]))
