@@ -56,7 +56,7 @@ def test_every_dataset_of_the_paper_is_found_for_every_method_we_have(upgrade):
 
 
 def test_h_and_averages_recompute_from_the_cells(project):
-    """A slip of a digit would show in the average of its column; H of the row is loose, as some H are means over seeds."""
+    """A slip of a digit would show in the average of its column; H is loose: some are means over seeds."""
     for file in tables(project):
         rows = list(csv.DictReader(file.read_text().splitlines()))
         assert len(rows) == 12 * 8
