@@ -15,11 +15,6 @@ NAMES = ["red fox", "owl", "snow leopard_cub"]
 N = 4
 
 
-@pytest.fixture(scope="module")
-def tiny():
-    return tiny_backbone()
-
-
 def real_rows(condition, backbone, names=NAMES, positions=False, n_ctx=N):
     rows, mask = condition.rows(backbone, names, n_ctx, positions)
     assert rows.shape[:2] == mask.shape and mask.any(0).all() and not rows.requires_grad

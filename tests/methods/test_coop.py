@@ -10,31 +10,11 @@ from clipcompat.features import encode_views
 from clipcompat.fitting import fit
 from clipcompat.methods.coop import CoOp
 from clipcompat.methods.recipe import Recipe
-from clipcompat.plugin import Plugin
+from tests.methods.learners import batch, plugin_of, start
 from tests.reference.contcoop import cross_entropy, logits
 from tests.reference.dassl import learning_rates, sgd_step
 from tests.slow import ids_of, slow_coop, slow_feature, state_of
-from tests.tiny import tiny_backbone
 from tests.toys import NAMES, toy_dataset
-
-
-def start(method, backbone, data=None, seed=1, init=None):
-    return method.setup(backbone, data or toy_dataset(), torch.Generator().manual_seed(seed), init)
-
-
-def batch(backbone, count=5):
-    generator = torch.Generator().manual_seed(9)
-    return torch.randn(count, backbone.dim, generator=generator) * 2, torch.arange(count) % len(NAMES)
-
-
-def plugin_of(method, tensors, backbone, names=NAMES):
-    origin = {"backbone": {"name": backbone.name, "stamp": backbone.stamp}, "classnames": list(names)}
-    return Plugin(method, tensors, {**origin, "template": "a photo of a {}."})
-
-
-@pytest.fixture(scope="module")
-def tiny():
-    return tiny_backbone()
 
 
 @pytest.mark.parametrize(
