@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 
 from clipcompat import __version__
-from clipcompat.errors import ClipcompatError
+from clipcompat.errors import ClipcompatError, DataError
 
 _RUN = """\
 tune a method on the old backbone, test it on both, write one record
@@ -82,7 +82,9 @@ def _parser() -> argparse.ArgumentParser:
     run.set_defaults(verb=_run)
 
     table = verbs.add_parser("table", help="show records")
-    table.add_argument("folder", nargs="?", default="results", help="where the records are (default: results)")
+    table.add_argument(
+        "folder", nargs="?", default="results", help="where the records are, or one of them (default: results)"
+    )
     table.add_argument("--format", choices=("text", "markdown"), default="text")
     table.add_argument(
         "--jsonl", metavar="FILE", help="also write the records as one sorted JSONL, the form kept in git"
@@ -116,6 +118,10 @@ def _table(options: argparse.Namespace) -> None:
     from clipcompat.tables import compatibility_table
 
     records = find_records(options.folder)
+    if not records:
+        raise DataError(
+            f"there are no records under {options.folder}; `clipcompat run … --out {options.folder}` makes them."
+        )
     table = compatibility_table(records)
     print(table if options.format == "text" else table.to_markdown())
     if options.jsonl:

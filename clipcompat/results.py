@@ -53,8 +53,10 @@ def read_record(path: str | Path) -> dict[str, Any]:
 
 
 def find_records(folder: str | Path) -> list[dict[str, Any]]:
-    """All records under a folder, sorted by study, dataset, method and id."""
+    """All records under a folder (or the one in a file), sorted by study, dataset, method and id."""
     folder = Path(folder)
+    if folder.is_file():
+        return [read_record(folder)]
     if not folder.is_dir():
         raise DataError(f"there is no results folder {folder}; `clipcompat run … --out {folder}` makes one.")
     return _sorted(read_record(p) for p in folder.rglob("*.json"))
@@ -98,7 +100,10 @@ def now() -> str:
 
 def _checked(record: Any, where: str) -> dict[str, Any]:
     if not isinstance(record, dict) or record.get("format") != FORMAT or any(p not in record for p in _PARTS):
-        raise DataError(f"{where} is not a record of format {FORMAT}; it was not written by `clipcompat run`.")
+        raise DataError(
+            f"{where} is not a record of format {FORMAT}; it was not written by `clipcompat run`. "
+            "Keep other JSON files out of the results folder."
+        )
     if record["id"] != record_id(record["inputs"]) or record.get("checksum") != _checksum(record):
         raise DataError(f"{where} was changed after it was written: its checksum is wrong. Delete it and run again.")
     return record

@@ -28,9 +28,10 @@ class Table:
         return "\n".join(([self.caption] if self.caption else []) + lines)
 
     def to_markdown(self) -> str:
-        """A GitHub-flavoured table."""
-        head, *body = (("| " + " | ".join(c.replace("|", "\\|") for c in row) + " |") for row in self._all())
-        return "\n".join([head, "|" + "---|" * len(self.columns), *body])
+        """A GitHub-flavoured table, the caption below it."""
+        head, *body = ("| " + " | ".join(_literal(c) for c in row) + " |" for row in self._all())
+        caption = ["", _literal(self.caption)] if self.caption else []
+        return "\n".join([head, "|" + "---|" * len(self.columns), *body, *caption])
 
     def _repr_html_(self) -> str:
         def line(row, tag):
@@ -97,6 +98,11 @@ def cell(statistic: Statistic | None) -> str:
     if statistic is None:
         return "–"
     return f"{statistic.mean:.1f}" + ("" if statistic.sd is None else f" ± {statistic.sd:.1f}")
+
+
+def _literal(text: str) -> str:
+    """Text that Markdown shows as it is."""
+    return text.replace("|", "\\|").replace("*", "\\*")
 
 
 def _odd_weights(record: Mapping[str, Any]) -> bool:

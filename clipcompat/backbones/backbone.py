@@ -102,9 +102,10 @@ class Backbone:
         if longest is None:
             raise ConfigError("no text to tokenize: the list is empty.")
         if len(rows[longest]) > self.context_length:
+            text = texts[longest] if len(texts[longest]) <= 80 else f"… {texts[longest][-78:]}"
             raise ConfigError(
-                f"{texts[longest]!r} has {len(rows[longest])} tokens, SOS and EOT included; "
-                f"{self.name} reads {self.context_length}. Shorten the class name or the template."
+                f"{text!r} has {len(rows[longest])} tokens, SOS and EOT included; {self.name} reads "
+                f"{self.context_length}. Shorten the class name or the template, or learn fewer context tokens."
             )
         ids = torch.zeros(len(rows), len(rows[longest]), dtype=torch.int64)
         for i, row in enumerate(rows):
