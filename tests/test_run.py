@@ -178,7 +178,8 @@ RUN = "import sys; from clipcompat.cli import main; sys.exit(main())"
 def command(root, out, *more) -> list[str]:
     return [
         sys.executable, "-c", RUN, "run", "--method", "coop", "--dataset", "eurosat", "--root", root,
-        "--seeds", "1", "2", "--shots", "4", "--old-weights", "random:1", "--new-weights", "random:2", "--device", "cpu", "--dtype", "fp32",
+        "--seeds", "1", "2", "--shots", "4",
+        "--old-weights", "random:1", "--new-weights", "random:2", "--device", "cpu", "--dtype", "fp32",
         "--out", str(out), "--set", *QUICK, *more,
     ]  # fmt: skip
 
