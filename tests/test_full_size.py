@@ -1,0 +1,49 @@
+"""The main job at full size: CLIP to EVA-CLIP on JPEGs, from local checkpoints in the formats they are published in."""
+
+from __future__ import annotations
+
+import open_clip
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from clipcompat.cli import main
+from clipcompat.results import find_records
+from tests.backbones.archives import save_script
+from tests.trees import write_eurosat
+
+
+@pytest.fixture
+def checkpoints(full_size, tmp_path):
+    """ViT-B/16 as OpenAI's TorchScript archive, EVA02-B/16 as safetensors; random weights."""
+    old = save_script(
+        full_size.old._model, tmp_path / "ViT-B-16.pt", torch.zeros(1, 3, 224, 224), open_clip.tokenize(["x"])
+    )
+    new = tmp_path / "open_clip_model.safetensors"
+    save_file(dict(full_size.new._model.state_dict()), new)
+    yield str(old), str(new)
+    old.unlink()  # 1.2 GB together
+    new.unlink()
+
+
+def test_the_main_job_runs_at_full_size_on_jpegs(full_size, checkpoints, tmp_path, capsys):
+    root, out = write_eurosat(tmp_path / "data", classes=2, train=2, val=1, test=2), tmp_path / "out"
+    run = [
+        "run", "--method", "contcoop", "--dataset", "eurosat", "--root", str(root), "--upgrade", "clip-to-eva-vit-b-16",
+        "--old-weights", checkpoints[0], "--new-weights", checkpoints[1], "--seeds", "1", "--shots", "2",
+        "--views", "1", "--no-retrain", "--set", "recipe.epochs=1", "--device", "cpu", "--dtype", "fp32",
+        "--out", str(out),
+    ]  # fmt: skip
+    assert main(run) == 0
+    (record,) = find_records(out)
+    shown = capsys.readouterr().out
+    assert "clip-to-eva-vit-b-16*" in shown and "not the upgrade's own weights" in shown
+    for side, name, file in (("old", "ViT-B-16-quickgelu", "ViT-B-16.pt"), ("new", "EVA02-B-16", "open_clip_model.")):
+        found = record["backbones"][side]
+        assert found["name"] == name and found["source"].startswith(file) and "tag" not in found["source"]
+        assert found["stamp"] == getattr(full_size, side).stamp  # every weight arrived
+        assert record["inputs"][f"{side}_weights"].startswith("sha256:")
+    (row,) = record["per_seed"]
+    assert row["old"] in (0.0, 25.0, 50.0, 75.0, 100.0) and row["views"] == 1 and row["retrained"] is None
+    assert row["indices"]["train"] and str(tmp_path) not in next(out.rglob("*.json")).read_text()
+    assert main(run) == 0 and "already done" in capsys.readouterr().err  # without loading a backbone again
