@@ -197,7 +197,7 @@ for limit in (1000, 3300, 0, 2000):
 
 
 def test_a_full_disk_at_any_point_and_the_next_run_is_right(root, tmp_path):
-    """Bytes a file may have: too few for features, for the plug-in (4 kB of context), enough, too few for the record."""
+    """Bytes a file may have: too few for features, for the plug-in (4 kB of context), enough, few for the record."""
     out, arguments = str(tmp_path / "out"), ["run", "--method", "coop", *PLAIN, "n_ctx=8", "--root", str(root)]
     run = python(FULL, out, *arguments)
     assert run.returncode == 0 and "Traceback" not in run.stderr, run.stderr
