@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import re
 from pathlib import Path
 
+import numpy as np
 import plotly.graph_objects as go
 import pytest
+from PIL import Image
 
 from clipcompat import figures
 from clipcompat.errors import ConfigError
+from tests.test_tables import run
 
 
 @pytest.fixture
@@ -75,3 +80,46 @@ def _luminance(colour: str) -> float:
     channels = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
     linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def test_small_pictures_are_enlarged_without_smoothing_and_large_ones_made_small() -> None:
+    dots = Image.fromarray(np.arange(12, dtype=np.uint8).reshape(2, 2, 3) * 20)
+    photo = Image.new("L", (400, 200), 7)
+    fig = figures.picture_grid([dots, photo], ["two by two", "grey"], columns=1)
+    first, second = (_decoded(image.source) for image in fig.layout.images)
+    assert first.size == (128, 128) and first.resize((2, 2), Image.Resampling.NEAREST).tobytes() == dots.tobytes()
+    assert second.size == (128, 64) and second.mode == "RGB"
+    assert photo.size == (400, 200), "the caller's picture is left alone"
+    assert list(fig.data[0].hovertext) == ["two by two", "grey"]
+
+
+def test_an_empty_grid_is_a_figure_too() -> None:
+    assert not figures.picture_grid([], []).layout.images
+
+
+def test_upgrade_dots_show_every_seed_and_the_mean_of_retraining() -> None:
+    both = [run("coop", news=(70.0, 72.0)), run("contcoop", settings={"attention": None}), run("contcoop")]
+    fig = figures.upgrade_dots([*both, run("zero_shot")])
+    traces = {trace.name: trace for trace in fig.data}
+    assert list(traces["new"].x) == [70.0, 72.0, 72.0, 72.0] and len(traces["old"].x) == 4
+    assert list(traces["retrained on new"].x) == [90.0, 90.0, 90.0]
+    assert set(traces["zero-shot old"].x) == {40.0} and set(traces["zero-shot new"].x) == {50.0}
+    assert traces["old"].marker.color == figures.OLD and traces["new"].marker.color == figures.NEW
+    assert list(fig.layout.yaxis.ticktext)[::-1] == ["CoOp", "ContCoOp", "ContCoOp (Attn off)"]
+
+
+def test_upgrade_dots_have_a_facet_for_every_dataset_and_one_legend() -> None:
+    fig = figures.upgrade_dots([run("coop"), run("coop", dataset="dtd")])
+    assert {title.text for title in fig.layout.annotations} == {"eurosat", "dtd"}
+    assert sum(bool(trace.showlegend) for trace in fig.data) == len({trace.name for trace in fig.data}) == 5
+
+
+def test_what_was_not_retrained_has_no_diamond() -> None:
+    made = run("coop")
+    made["per_seed"][0]["retrained"] = None
+    (diamonds,) = (t for t in figures.upgrade_dots([made]).data if t.name == "retrained on new")
+    assert not diamonds.x
+
+
+def _decoded(uri: str) -> Image.Image:
+    return Image.open(io.BytesIO(base64.b64decode(uri.removeprefix("data:image/png;base64,"))))

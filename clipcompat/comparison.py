@@ -1,0 +1,64 @@
+"""The two tables chapters print: our records without small print, and the paper's averages beside ours."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from statistics import fmean
+from typing import Any
+
+from clipcompat.data.load import dataset_names
+from clipcompat.evaluate import harmonic_mean
+from clipcompat.methods import METHODS
+from clipcompat.papers import paper_accuracy
+from clipcompat.sentences import method_title
+from clipcompat.studies.summary import summary
+from clipcompat.tables import Table, compatibility_table, label, reports
+
+_SHOWN = ("dataset", "method", "old", "new", "H", "retrained", "kept", "flips")
+
+
+def results_table(records: Sequence[Mapping[str, Any]], caption: str = "") -> Table:
+    """One row a record, mean ± sd over seeds, as `compatibility_table` has it, in the columns that fit on a page."""
+    names = list(METHODS)
+    order = sorted(
+        records,
+        key=lambda r: (r["inputs"]["dataset"], names.index(r["inputs"]["method"]["name"]), len(label(r))),
+    )
+    full = compatibility_table(order, caption)
+    rows = []
+    for record, row in zip(order, full.rows, strict=True):
+        cells = dict(zip(full.columns, row, strict=True)) | {"method": method_title(record)}
+        rows.append(tuple(cells[column] for column in _SHOWN))
+    return Table(_SHOWN, tuple(rows), full.caption)
+
+
+def paper_beside_ours(records: Sequence[Mapping[str, Any]], upgrade: str = "clip-to-eva-vit-b-16") -> Table:
+    """Old / new / H as the ContCoOp paper prints them, averaged over its datasets, beside the average of our records.
+
+    upgrade: the paper's. Records with changed settings get a row of their own, which the paper leaves empty.
+    H is that of the averages, as in the paper.
+    """
+    ours: dict[str, list[tuple[float, float]]] = {}
+    names = {method_title(r): label(r) for r in records}
+    for record in records:
+        numbers = summary(reports(record))
+        ours.setdefault(method_title(record), []).append((numbers["old"].mean, numbers["new"].mean))
+    rows, printed_on = [], 0
+    for title in sorted(ours, key=lambda t: (list(METHODS).index(names[t].split(" (")[0]), len(t))):
+        printed = [p for d in dataset_names() if (p := paper_accuracy(upgrade, d, names[title]))]
+        printed_on = max(printed_on, len(printed))
+        rows.append((title, _average(printed), _average(ours[title])))
+    datasets = len({r["inputs"]["dataset"] for r in records})
+    columns = (
+        "method",
+        f"paper, {printed_on} datasets: old / new / H",
+        f"ours, {datasets} datasets: old / new / H",
+    )
+    return Table(columns, tuple(rows))
+
+
+def _average(pairs: Sequence[tuple[float, float]]) -> str:
+    if not pairs:
+        return "–"
+    old, new = (fmean(side) for side in zip(*pairs, strict=True))
+    return f"{old:.1f} / {new:.1f} / {harmonic_mean(old, new):.1f}"

@@ -1,0 +1,160 @@
+"""The book's exercises check themselves: each function tries a reader's answer and says in a sentence how it went.
+
+    check_harmonic_mean(my_function)      # Feedback: "Not yet. …" or "Right. …", true only if it is right
+
+Nothing is raised, whatever the answer does, so that a chapter with open exercises still runs from top to bottom.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Feedback:
+    """What a check found; true where the answer is right, and a sentence when shown."""
+
+    right: bool
+    words: str
+
+    def __bool__(self) -> bool:
+        return self.right
+
+    def __repr__(self) -> str:
+        return f"{'✓ Right.' if self.right else '○ Not yet.'} {self.words}"
+
+
+def check_harmonic_mean(answer: Callable[[float, float], float]) -> Feedback:
+    """Chapter 0: H of an old and a new accuracy."""
+    cases = [((80, 80), 80.0), ((90, 10), 18.0), ((60, 30), 40.0), ((0, 0), 0.0)]
+    hints = {(90, 10): "That would be 50 for the ordinary mean; H punishes the weaker side.",
+             (0, 0): "Two zeros must give 0, not a division by zero."}  # fmt: skip
+    return _try(
+        answer, cases, hints, "H is near the weaker of the two, so neither side can be bought with the other."
+    )
+
+
+def check_kept_gain(answer: Callable[[float, float, float], float | None]) -> Feedback:
+    """Chapter 0: kept gain from new, zs_new and retrained; None where retraining gains less than a point."""
+    cases = [
+        ((70, 50, 75), 0.8),
+        ((50, 50, 80), 0.0),
+        ((45, 50, 60), -0.5),
+        ((70, 50, 50.5), None),
+        ((49, 50, 48), None),
+    ]
+    hints = {(45, 50, 60): "A carried plug-in that is worse than zero-shot has kept less than nothing.",
+             (70, 50, 50.5): "Retraining gains half a point here: too little to have a share of. Return None.",
+             (49, 50, 48): "Retraining loses here; there is no gain to keep. Return None."}  # fmt: skip
+    return _try(answer, cases, hints, "A share of next to nothing is undefined, and says so.")
+
+
+def check_negative_flips(answer: Callable[[Any, Any], float]) -> Feedback:
+    """Chapter 0: percent of images right on old and wrong on new, from two bool tensors [image]."""
+    import torch
+
+    def flags(text: str) -> Any:
+        return torch.tensor([c == "1" for c in text])
+
+    cases = [
+        ((flags("1100"), flags("1010")), 25.0),
+        ((flags("0011"), flags("1111")), 0.0),
+        ((flags("1111"), flags("0000")), 100.0),
+    ]
+    return _try(answer, cases, {}, "Two backbones with equal accuracy can still disagree on many images.")
+
+
+def check_attention(answer: Callable[..., Any]) -> Feedback:
+    """Chapter 3: Attn(p, c_i) for one class, from p [N, D], c [M, D] and maps W_Q, W_K, W_V, W_O [D, D], y = x · Wᵀ."""
+    import torch
+
+    from clipcompat.methods.attention import Attention, attend
+
+    generator = torch.Generator().manual_seed(1)
+    maps = Attention().parameters(8, generator)
+    context, name = torch.randn(3, 8, generator=generator), torch.randn(2, 8, generator=generator)
+    expected = attend(Attention(), maps, context, name[None], torch.ones(1, 2, dtype=torch.bool))[0]
+    given = _call(answer, (context, name, *(maps[f"attn.{letter}.weight"] for letter in "qkvo")))
+    if isinstance(given, Feedback):
+        return given
+    if not isinstance(given, torch.Tensor) or given.shape != expected.shape:
+        came = list(given.shape) if isinstance(given, torch.Tensor) else given
+        return Feedback(
+            False, f"Attn(p, c) has one row for each of the 3 context rows, [3, 8]; yours is {came}."
+        )
+    if torch.allclose(given, expected, atol=1e-5):
+        return Feedback(True, "It equals the library's layer.")
+    if torch.allclose(given, expected + context, atol=1e-5):
+        return Feedback(False, "That is p + Attn(p, c); return Attn(p, c) alone.")
+    return Feedback(
+        False, "The shape is right, the numbers are not. Look at √D, at the softmax over rows, and at Wᵀ."
+    )
+
+
+def check_parameter_count(answer: Callable[[int, int], int]) -> Feedback:
+    """Chapter 3: how many numbers ContCoOp learns, from N context tokens and D channels."""
+    cases = [((16, 512), 1_056_768), ((16, 768), 2_371_584), ((4, 128), 66_048)]
+    hints = {(16, 512): "Count p once, and the four maps W_Q, W_K, W_V, W_O; none has a bias."}
+    return _try(answer, cases, hints, "Nearly all of them are in the four maps.")
+
+
+def check_distillation(answer: Callable[[Any, Any], Any]) -> Feedback:
+    """Chapter 3: (1/C) Σ ‖w_i − w_i^zs‖₂ of class weights [class, dim] that still have to be normalised."""
+    import torch
+
+    two = torch.tensor([[1.0, 0.0], [0.0, 1.0]])
+    cases = [
+        ((two, two), 0.0),
+        ((two, -two), 2.0),
+        ((two, two.flip(0)), math.sqrt(2)),
+        ((5 * two, two), 0.0),
+    ]
+    hints = {1: "Opposite unit vectors are 2 apart; 4 would be the squared distance.",
+             2: "Take a distance for every class, then the mean over classes.",
+             3: "Weights of different length but equal direction are the same classifier: normalise both."}  # fmt: skip
+    return _try(answer, cases, hints, "Zero only where every class points where zero-shot points.")
+
+
+def _try(answer: Callable, cases: list[tuple[tuple, float | None]], hints: dict, moral: str) -> Feedback:
+    """Every case in turn; the first that fails is told. Hints belong to arguments, or to a case's number."""
+    for number, (arguments, expected) in enumerate(cases):
+        given = _call(answer, arguments)
+        if isinstance(given, Feedback):
+            return given
+        if not _same(given, expected):
+            hint = hints.get(number) or (hints.get(arguments, "") if _plain(arguments) else "")
+            shown = ", ".join(_short(a) for a in arguments)
+            told = f"For ({shown}): {_short(expected)} expected, yours is {_short(given)}."
+            return Feedback(False, f"{told} {hint}".strip())
+    return Feedback(True, moral)
+
+
+def _call(answer: Callable, arguments: tuple) -> Any:
+    try:
+        return answer(*arguments)
+    except Exception as error:  # a reader's code may raise anything, and is told what
+        return Feedback(False, f"It raised {type(error).__name__}: {error}.")
+
+
+def _same(given: Any, expected: float | None) -> bool:
+    if expected is None or given is None or given is ...:
+        return given is expected
+    try:
+        return math.isclose(float(given), expected, rel_tol=1e-4, abs_tol=1e-4)
+    except (TypeError, ValueError, RuntimeError):
+        return False
+
+
+def _plain(arguments: tuple) -> bool:
+    return all(isinstance(a, int | float) for a in arguments)
+
+
+def _short(value: Any) -> str:
+    if hasattr(value, "tolist"):
+        value = value.tolist()
+    if isinstance(value, list) and all(isinstance(v, bool) for v in value):
+        value = [int(v) for v in value]  # shorter, and shown beside each other
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,70 @@
+"""A check accepts what is right, says in a sentence what is not, and never raises."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from clipcompat import exercises
+
+
+def attention(p, c, w_q, w_k, w_v, w_o, add=0.0):
+    rows = torch.cat([p, c])
+    weights = (p @ w_q.T @ (rows @ w_k.T).T / math.sqrt(p.shape[1])).softmax(-1)
+    return weights @ (rows @ w_v.T) @ w_o.T + add * p
+
+
+def gain(new, zs_new, retrained):
+    return (new - zs_new) / (retrained - zs_new) if retrained - zs_new >= 1 else None
+
+
+def pull(w, zs):
+    return (F.normalize(w, dim=-1) - F.normalize(zs, dim=-1)).norm(dim=-1).mean()
+
+
+RIGHT = {
+    "check_harmonic_mean": lambda a, b: 2 * a * b / (a + b) if a + b else 0,
+    "check_kept_gain": gain,
+    "check_negative_flips": lambda a, b: 100 * (a & ~b).float().mean(),
+    "check_attention": attention,
+    "check_parameter_count": lambda n, d: n * d + 4 * d * d,
+    "check_distillation": pull,
+}
+WRONG = [
+    ("check_harmonic_mean", lambda a, b: (a + b) / 2, "ordinary mean"),
+    ("check_harmonic_mean", lambda a, b: 2 * a * b / (a + b), "raised ZeroDivisionError"),
+    ("check_kept_gain", lambda new, zs, re: (new - zs) / (re - zs), "Return None"),
+    ("check_kept_gain", lambda new, zs, re: max(0.0, gain(new, zs, re) or 0), "less than nothing"),
+    ("check_negative_flips", lambda a, b: (a & ~b).float().mean(), "25 expected, yours is 0.25"),
+    ("check_attention", lambda *a: attention(*a, add=1.0), "return Attn(p, c) alone"),
+    ("check_attention", lambda p, c, *maps: torch.cat([p, c]), "one row for each of the 3 context rows"),
+    ("check_attention", lambda *a: 2 * attention(*a), "The shape is right"),
+    ("check_parameter_count", lambda n, d: 4 * (d * d + d) + n * d, "none has a bias"),
+    ("check_distillation", lambda w, zs: pull(w, zs) ** 2, "squared"),
+    ("check_distillation", lambda w, zs: (w - zs).norm(dim=-1).mean(), "normalise both"),
+]
+
+
+def test_every_check_is_tried_here():
+    assert set(RIGHT) == {name for name in vars(exercises) if name.startswith("check_")}
+
+
+@pytest.mark.parametrize("name", RIGHT)
+def test_the_right_answer_is_told_so(name):
+    found = getattr(exercises, name)(RIGHT[name])
+    assert found and repr(found).startswith("✓ Right. ")
+
+
+@pytest.mark.parametrize(("name", "answer", "words"), WRONG)
+def test_a_wrong_answer_gets_a_sentence_that_helps(name, answer, words):
+    found = getattr(exercises, name)(answer)
+    assert not found and words in found.words and repr(found).startswith("○ Not yet. ")
+
+
+@pytest.mark.parametrize("name", RIGHT)
+@pytest.mark.parametrize("answer", [lambda *a: None, lambda *a: ..., lambda: 1, lambda *a: "?", lambda *a: [1]])
+def test_an_empty_or_strange_answer_is_not_an_error(name, answer):
+    assert not getattr(exercises, name)(answer)
