@@ -26,7 +26,8 @@ class Injection:
 
     vectors: [row, width], the same for every class, or [class, row, width].
     layer: 0 … layers - 1; layer 0 is the tower's input, before positions are added.
-    insert: False overwrites rows 1 … row (after SOS); True puts extra rows there, which have no position of their own.
+    insert: False overwrites rows 1 … row (after SOS); True puts extra rows there, which above layer 0 have no position
+        of their own.
     """
 
     layer: int

@@ -80,7 +80,8 @@ class Condition:
         names = [readable(n) for n in classnames]
         # the period is tokenised with the name, because after ")" the two share a token; then cut to the name's count
         texts = [self.template.replace("{}", n) for n in names]
-        ids = backbone.tokenize([t + "." for t in texts])
+        # (a template that brings its own period has it as a row; a second one would fuse with it into "..")
+        ids = backbone.tokenize([t if self.template.endswith(".") else t + "." for t in texts])
         lengths = torch.tensor([len(backbone.tokenizer.encode(t)) for t in texts])
         column = torch.arange(ids.shape[1])
         mask = (column >= 1) & (column <= lengths[:, None])

@@ -40,7 +40,8 @@ class Distillation:
 
     weight: λ; 1 as the paper states (its Table 5 suggests that its main table used 0.5); 0 switches it off.
     form: "l2" ‖·‖ as printed, "l2sq" ‖·‖² (KgCoOp's paper), "cosine" 1 − cos (KgCoOp's code).
-    normalize: compare unit vectors, else the tower's raw outputs. templates: "data" (the split's own), or a style of clipcompat.data.templates.
+    normalize: compare unit vectors, else the tower's raw outputs.
+    templates: "data" (the split's own), or a style of clipcompat.data.templates.
     """
 
     weight: float = 1.0

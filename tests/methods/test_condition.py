@@ -51,6 +51,14 @@ def test_a_template_adds_its_tokens(tiny, template):
         assert torch.equal(rows, table[tiny.tokenizer.encode(text)])
 
 
+def test_a_templates_own_period_is_a_row_and_does_not_fuse_with_another(full_size):
+    encode, table = full_size.old.tokenizer.encode, state_of(full_size.old)["token_embedding.weight"]
+    assert len(encode("..")) == 1  # the trap
+    rows = real_rows(Condition(template="a photo of a {}."), full_size.old, ["owl", "kite (bird)"])
+    assert torch.equal(rows[0], table[encode("a photo of a owl.")])
+    assert torch.equal(rows[1], table[encode("a photo of a kite (bird).")])
+
+
 @pytest.mark.parametrize("positions", [False, True])
 @pytest.mark.parametrize("pool", ["tokens", "mean", "first", "last"])
 def test_suffix_full_is_coops_buffer_with_all_its_padding(tiny, pool, positions):
