@@ -28,7 +28,7 @@ class Feedback:
 
 
 def check_harmonic_mean(answer: Callable[[float, float], float]) -> Feedback:
-    """Chapter 0: H of an old and a new accuracy."""
+    """Start here: H of an old and a new accuracy."""
     cases = [((80, 80), 80.0), ((90, 10), 18.0), ((60, 30), 40.0), ((0, 0), 0.0)]
     hints = {(90, 10): "That would be 50 for the ordinary mean; H punishes the weaker side.",
              (0, 0): "Two zeros must give 0, not a division by zero."}  # fmt: skip
@@ -38,7 +38,7 @@ def check_harmonic_mean(answer: Callable[[float, float], float]) -> Feedback:
 
 
 def check_kept_gain(answer: Callable[[float, float, float], float | None]) -> Feedback:
-    """Chapter 0: kept gain from new, zs_new and retrained; None where retraining gains less than a point."""
+    """Start here: kept gain from new, zs_new and retrained; None where retraining gains less than a point."""
     cases = [
         ((70, 50, 75), 0.8),
         ((50, 50, 80), 0.0),
@@ -53,7 +53,7 @@ def check_kept_gain(answer: Callable[[float, float, float], float | None]) -> Fe
 
 
 def check_negative_flips(answer: Callable[[Any, Any], float]) -> Feedback:
-    """Chapter 0: percent of images right on old and wrong on new, from two bool tensors [image]."""
+    """Start here: percent of images right on old and wrong on new, from two bool tensors [image]."""
     import torch
 
     def flags(text: str) -> Any:
@@ -68,7 +68,7 @@ def check_negative_flips(answer: Callable[[Any, Any], float]) -> Feedback:
 
 
 def check_attention(answer: Callable[..., Any]) -> Feedback:
-    """Chapter 3: Attn(p, c_i) for one class, from p [N, D], c [M, D] and maps W_Q, W_K, W_V, W_O [D, D], y = x · Wᵀ."""
+    """ContCoOp: Attn(p, c_i) for one class, from p [N, D], c [M, D] and maps W_Q, W_K, W_V, W_O [D, D], y = x · Wᵀ."""
     import torch
 
     from clipcompat.methods.attention import Attention, attend
@@ -95,14 +95,14 @@ def check_attention(answer: Callable[..., Any]) -> Feedback:
 
 
 def check_parameter_count(answer: Callable[[int, int], int]) -> Feedback:
-    """Chapter 3: how many numbers ContCoOp learns, from N context tokens and D channels."""
+    """ContCoOp: how many numbers ContCoOp learns, from N context tokens and D channels."""
     cases = [((16, 512), 1_056_768), ((16, 768), 2_371_584), ((4, 128), 66_048)]
     hints = {(16, 512): "Count p once, and the four maps W_Q, W_K, W_V, W_O; none has a bias."}
     return _try(answer, cases, hints, "Nearly all of them are in the four maps.")
 
 
 def check_distillation(answer: Callable[[Any, Any], Any]) -> Feedback:
-    """Chapter 3: (1/C) Σ ‖w_i − w_i^zs‖₂ of class weights [class, dim] that still have to be normalised."""
+    """ContCoOp: (1/C) Σ ‖w_i − w_i^zs‖₂ of class weights [class, dim] that still have to be normalised."""
     import torch
 
     two = torch.tensor([[1.0, 0.0], [0.0, 1.0]])
