@@ -47,9 +47,7 @@ def report_lines(report: Compatibility) -> go.Figure:
                 marker={"symbol": symbol, "color": colour, "size": 15, "line": {"width": 3, "color": colour}},
                 hovertemplate=f"{name}: {x:.1f} %<extra></extra>", cliponaxis=False,
             )  # fmt: skip
-    fig.update_yaxes(
-        tickvals=[1, 0], ticktext=["on old", "on new"], range=[-0.6, 1.6], showgrid=False, zeroline=False
-    )
+    fig.update_yaxes(tickvals=[1, 0], ticktext=["on old", "on new"], range=[-0.6, 1.6], showgrid=False, zeroline=False)
     values = [x for row in rows for x in row[2:] if x is not None]
     margin = 0.12 * (max(values) - min(values)) + 1
     fig.update_xaxes(title_text="test accuracy, percent", range=[min(values) - margin, max(values) + margin])

@@ -41,10 +41,11 @@ def from_config(cls: type, config: Mapping[str, Any], where: str = "") -> Any:
 def override(value: Any, settings: Iterable[str]) -> Any:
     """A dataclass with `key=value` settings applied; dots reach nested parts ("attention.heads=2", "attention=null").
 
-    Values are read as JSON where they are JSON, else as text.
+    Values are read as JSON where they are JSON, else as text; a part with presets takes one by name ("recipe=ship").
     """
     config = to_config(value)
     for setting in settings:
+        kind: Any = type(value)
         key, equals, text = setting.partition("=")
         if not equals:
             raise ConfigError(f"a setting is written key=value; this is {setting!r}.")
@@ -53,16 +54,25 @@ def override(value: Any, settings: Iterable[str]) -> Any:
         for step in path:
             if step not in at:
                 raise unknown_name(f"setting {key!r}: no part", step, at)
+            kind = _part(kind, step)
             if at[step] is None:
                 at[step] = {}
             if not isinstance(at[step], dict):
                 raise ConfigError(f"setting {key!r}: {step} is a single value, it has no {last!r}.")
             at = at[step]
+        presets = getattr(_part(kind, last), "PRESETS", {})
         try:
-            at[last] = json.loads(text)
+            at[last] = to_config(presets[text]) if text in presets else json.loads(text)
         except json.JSONDecodeError:
             at[last] = text
     return from_config(type(value), config)
+
+
+def _part(kind: Any, name: str) -> type | None:
+    """The dataclass that a field holds, if it holds one."""
+    hint = typing.get_type_hints(kind).get(name) if dataclasses.is_dataclass(kind) else None
+    options = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
+    return next((option for option in options if dataclasses.is_dataclass(option)), None)
 
 
 def _convert(value: Any, hint: Any, where: str) -> Any:
@@ -89,7 +99,8 @@ def _convert(value: Any, hint: Any, where: str) -> Any:
 
 def _wanted(option: Any, where: str) -> str:
     if dataclasses.is_dataclass(option):
-        return f"a group of settings ({where}.{dataclasses.fields(option)[0].name}=…)"
+        presets = "".join(f" or {name}" for name in getattr(option, "PRESETS", {}))
+        return f"a group of settings ({where}.{dataclasses.fields(option)[0].name}=…){presets}"
     if typing.get_origin(option) is tuple:
         items = typing.get_args(option)
         return "a list" if items[-1] is ... else f"a list of {len(items)}"

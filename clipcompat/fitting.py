@@ -83,11 +83,11 @@ def fit(
 
 
 def _train(method, learner, backbone, data, generator, seed, views, cache, progress) -> dict[str, Any]:
-    recipe, count = method.recipe, len(data.train)
+    recipe, count, crop = method.recipe, len(data.train), method.recipe.crop_for(data.name)
     epochs = recipe.epochs_for(data.name, data.shots)
     views = min(DEFAULT_VIEWS, epochs) if views is None else min(views, epochs)
     labels = data.train.labels.to(backbone.device)
-    cached = encode_views(backbone, data.train, views, seed, recipe.crop, cache, progress) if views else None
+    cached = encode_views(backbone, data.train, views, seed, crop, cache, progress) if views else None
     # where views are fewer than epochs, each image goes through its views in an order of its own
     offset = torch.zeros(count, dtype=torch.int64)
     if 0 < views < epochs:
@@ -105,7 +105,7 @@ def _train(method, learner, backbone, data, generator, seed, views, cache, progr
             if cached is not None:
                 features = cached[((offset[batch] + epoch) % views).to(cached.device), batch.to(cached.device)]
             else:
-                features = _fresh(backbone, data, batch, epoch, seed, recipe.crop)
+                features = _fresh(backbone, data, batch, epoch, seed, crop)
             loss = learner.loss(features, labels[batch.to(labels.device)])
             optimizer.zero_grad(set_to_none=True)
             scaler.scale(loss).backward()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -14,7 +15,7 @@ from clipcompat.methods.attention import Attention
 from clipcompat.methods.condition import Condition
 from clipcompat.methods.contcoop import ContCoOp, Distillation
 from clipcompat.methods.coop import CoOp
-from clipcompat.methods.recipe import Recipe
+from clipcompat.methods.recipe import SHIP, Recipe
 
 ODD = ContCoOp(
     n_ctx=3, ctx_init="a photo of", attention=Attention(heads=2, bias=True, lr_scale=0.5, weight_decay=0.0),
@@ -42,6 +43,8 @@ def test_missing_keys_keep_their_defaults():
         (["ctx_init=x=y"], ContCoOp(ctx_init="x=y")),
         (['condition.include=["sos", "eot"]'], ContCoOp(condition=Condition(include=("sos", "eot")))),
         (["recipe.crop=[0.5, 1]"], ContCoOp(recipe=Recipe(crop=(0.5, 1.0)))),
+        (["recipe=ship", "recipe.epochs=5"], ContCoOp(recipe=replace(SHIP, epochs=5))),
+        (["recipe=coop"], ContCoOp()),
         (["recipe.lr=1"], ContCoOp(recipe=Recipe(lr=1.0))),
         (["n_ctx=4", "n_ctx=5"], ContCoOp(n_ctx=5)),
         ([], ContCoOp()),
@@ -88,6 +91,8 @@ def test_an_unknown_setting_or_word_names_the_nearest(setting, nearest):
         ("recipe.crop=0.5", "recipe.crop must be a list of 2, not 0.5"),
         ("recipe.crop=[0.5]", "list of 2"),
         ("recipe.crop=[1, 0.5]", "low <= high"),
+        ("recipe=ships", r"group of settings \(recipe.lr=…\) or coop or ship, not \"ships\""),
+        ("distillation.weight=-1", "0 or more"),
         ("attention=2", r"group of settings \(attention.heads=…\) or null, not 2"),
         ("attention.bias=1", "true or false, not 1"),
         ("condition.template=plain", "needs {}"),

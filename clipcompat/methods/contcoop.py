@@ -23,6 +23,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from clipcompat.backbones.backbone import Backbone
+from clipcompat.data.split import Dataset
 from clipcompat.data.templates import template_for
 from clipcompat.errors import ConfigError, unknown_name
 from clipcompat.methods.attention import Attention, attend
@@ -41,17 +42,29 @@ class Distillation:
     weight: λ; 1 as the paper states (its Table 5 suggests that its main table used 0.5); 0 switches it off.
     form: "l2" ‖·‖ as printed, "l2sq" ‖·‖² (KgCoOp's paper), "cosine" 1 − cos (KgCoOp's code).
     normalize: compare unit vectors, else the tower's raw outputs.
-    templates: "data" (the split's own), or a style of clipcompat.data.templates.
+    templates: "auto" is the split's own, but Tip-Adapter's seven on ImageNet; "data" is the split's own everywhere;
+    any other is a style of clipcompat.data.templates.
     """
 
     weight: float = 1.0
     form: str = "l2"
     normalize: bool = True
-    templates: str = "data"
+    templates: str = "auto"
 
     def __post_init__(self):
         if self.form not in FORMS:
             raise unknown_name("distillation.form", self.form, FORMS)
+        if not 0 <= self.weight <= 1e30:
+            raise ConfigError(f"distillation.weight is λ and must be 0 or more, not {self.weight}.")
+
+    def target(self, backbone: Backbone, data: Dataset) -> Tensor:
+        """w^zs on the backbone that is trained on: [class, dim]; a constant."""
+        name = data.name.partition("[")[0]  # half of a dataset is named "dtd[base]"; its template is the whole one's
+        if self.templates == "data" or (self.templates == "auto" and name != "imagenet"):
+            template = data.train.template
+        else:
+            template = template_for(name, "tip7" if self.templates == "auto" else self.templates)
+        return zero_shot_weights(backbone, data.classnames, template, self.normalize)
 
     def distance(self, weights: Tensor, target: Tensor) -> Tensor:
         """Mean over classes; weights and target [class, dim], not yet normalised -> scalar."""
@@ -104,20 +117,15 @@ class ContCoOp:
         parameters = {name: p.to(backbone.device).requires_grad_() for name, p in parameters.items()}
         warm_start(parameters, init)
         constants = self._constants(backbone, data.classnames, len(start))
-        target = None
-        if self.distillation.weight:
-            style = self.distillation.templates
-            # half of a dataset is named "dtd[base]"; its template is the whole one's
-            template = data.train.template if style == "data" else template_for(data.name.partition("[")[0], style)
-            target = zero_shot_weights(backbone, data.classnames, template, self.distillation.normalize)
+        target = self.distillation.target(backbone, data) if self.distillation.weight else None
 
         def loss(features: Tensor, labels: Tensor) -> Tensor:
             raw = self._encode(parameters, backbone, *constants)
             logits = cosine_logits(features, F.normalize(raw, dim=-1), self._scale(backbone))
             value = F.cross_entropy(logits, labels)
-            return (
-                value if target is None else value + self.distillation.weight * self.distillation.distance(raw, target)
-            )
+            if target is not None:
+                value = value + self.distillation.weight * self.distillation.distance(raw, target)
+            return value
 
         return Learner(parameters, loss, options)
 

@@ -7,7 +7,9 @@ mrflogs/SHIP, the ContCoOp authors' own re-implementation of CoOp.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 
@@ -22,8 +24,11 @@ class Recipe:
     schedule: "epoch" steps once an epoch: `warmup_lr` during `warmup_epochs`, then a cosine that starts over at its
         beginning, 0.5 · lr · (1 + cos(pi · (epoch - warmup_epochs) / epochs)), and so never reaches 0;
         "step" is a plain cosine over all steps, without warm-up.
-    crop: smallest and largest share of the picture's area a random crop takes.
+    crop: smallest and largest share of the picture's area a random crop takes; imagenet_crop: another one for ImageNet.
     """
+
+    PRESETS: ClassVar[Mapping[str, Recipe]]
+    """"coop" and "ship", for settings such as recipe=ship."""
 
     lr: float = 2e-3
     momentum: float = 0.9
@@ -34,6 +39,7 @@ class Recipe:
     warmup_lr: float = 1e-5
     schedule: str = "epoch"
     crop: tuple[float, float] = (0.08, 1.0)
+    imagenet_crop: tuple[float, float] | None = None
 
     def __post_init__(self):
         if self.schedule not in ("epoch", "step"):
@@ -45,8 +51,9 @@ class Recipe:
         for rate in ("lr", "momentum", "weight_decay", "warmup_epochs", "warmup_lr"):
             if not 0 <= getattr(self, rate) <= 1e30:  # above, float32 arithmetic has no such rate
                 raise ConfigError(f"{rate} must be 0 or more (and at most 1e30), not {getattr(self, rate)}.")
-        if not 0 < self.crop[0] <= self.crop[1] <= 1:
-            raise ConfigError(f"crop must be two shares with 0 < low <= high <= 1, not {self.crop}.")
+        for crop in (self.crop, self.imagenet_crop or self.crop):
+            if not 0 < crop[0] <= crop[1] <= 1:
+                raise ConfigError(f"crop must be two shares with 0 < low <= high <= 1, not {crop}.")
 
     def epochs_for(self, dataset: str, shots: int | None) -> int:
         """Number of epochs, where the recipe leaves it to the dataset and the shots."""
@@ -55,6 +62,10 @@ class Recipe:
         if dataset.startswith("imagenet"):
             return 50
         return 200 if shots is None or shots >= 8 else 100 if shots >= 2 else 50
+
+    def crop_for(self, dataset: str) -> tuple[float, float]:
+        """The range of random crops on a dataset."""
+        return self.imagenet_crop if self.imagenet_crop and dataset.startswith("imagenet") else self.crop
 
     def learning_rate(self, epoch: int, epochs: int, step: int = 0, steps: int = 1) -> float:
         """Rate during `step` of `steps` in `epoch` (both from 0) of a run of `epochs`."""
@@ -78,5 +89,6 @@ SHIP = Recipe(
     warmup_epochs=0,
     schedule="step",
     crop=(0.5, 1.0),
+    imagenet_crop=(0.08, 1.0),
 )
-RECIPES = {"coop": COOP, "ship": SHIP}
+Recipe.PRESETS = {"coop": COOP, "ship": SHIP}

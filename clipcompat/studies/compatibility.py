@@ -48,13 +48,17 @@ class Compatibility:
     @property
     def kept_gain(self) -> float | None:
         """(new - zs_new) / (retrained - zs_new); None where retraining gains less than 1 point."""
-        if self.retrained is None or self.retrained - self.zs_new < _SMALLEST_GAIN:
-            return None
-        return (self.new - self.zs_new) / (self.retrained - self.zs_new)
+        return None if self.retrained is None else kept_gain(self.new, self.zs_new, self.retrained)
 
     def to_dict(self) -> dict:
         """Fields and derived numbers, as JSON values."""
         return asdict(self) | {"h_upgrade": self.h_upgrade, "kept_gain": self.kept_gain}
+
+
+def kept_gain(new: float, zs_new: float, retrained: float) -> float | None:
+    """Share of what retraining gains over zero-shot that the carried plug-in keeps; None below a gain of 1 point."""
+    gain = retrained - zs_new
+    return (new - zs_new) / gain if gain >= _SMALLEST_GAIN else None
 
 
 def compatibility(

@@ -54,7 +54,7 @@ def test_a_self_contained_book_has_no_problems(html: Path) -> None:
         ('<p style="background: url(https://cdn.example/p)">x</p>', "a style loads https://cdn.example/p"),
         ('<script>const U = "https://unpkg.example/t@1/index.js"</script>', "names https://unpkg.example/t@1/index.js"),
         ('<script src="../_static/gone.js"></script>', "<script> points to a missing file: ../_static/gone.js"),
-        ('<script>document.write(\'<script src="../no.js"><\\/script>\')</script>', "missing file: ../no.js"),
+        ("<script>document.write('<script src=\"../no.js\"><\\/script>')</script>", "missing file: ../no.js"),
         ('<a href="gone.html">x</a>', "<a> points to a missing file: gone.html"),
         ('<a href="../../../x.html">x</a>', "points outside the book"),
         ('<img src="data:image/png;base64,A">', "no alt text"),

@@ -48,9 +48,7 @@ def write_split(tmp_path: Path) -> Callable[..., Path]:
 
     def write(content, path: Path | None = None) -> Path:
         path = path or tmp_path / "split_zhou_EuroSAT.json"
-        path.write_text(
-            content if isinstance(content, str) else json.dumps(content, indent=4), encoding="utf-8"
-        )
+        path.write_text(content if isinstance(content, str) else json.dumps(content, indent=4), encoding="utf-8")
         return path
 
     return write

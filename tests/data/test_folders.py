@@ -23,9 +23,7 @@ def test_a_data_set_whose_pictures_lie_in_its_own_folder_is_found(tmp_path):
 
 
 def test_without_a_root_the_message_says_how_to_give_one():
-    with pytest.raises(
-        DataError, match=r"pass root= \(on the command line: --root\), the folder that holds eurosat/"
-    ):
+    with pytest.raises(DataError, match=r"pass root= \(on the command line: --root\), the folder that holds eurosat/"):
         find_folder(EUROSAT, None)
 
 
@@ -37,9 +35,7 @@ def test_a_root_that_is_no_folder_is_refused(eurosat):
 def test_a_missing_folder_is_told_with_what_is_there(eurosat):
     (eurosat / "dtd").mkdir()
     (eurosat / "eurosat").rename(eurosat / "EuroSAT_RGB")
-    with pytest.raises(
-        DataError, match=r"eurosat, which is not there\. In .* there is: EuroSAT_RGB/, dtd/\. Put"
-    ):
+    with pytest.raises(DataError, match=r"eurosat, which is not there\. In .* there is: EuroSAT_RGB/, dtd/\. Put"):
         find_folder(EUROSAT, eurosat)
 
 
@@ -49,9 +45,7 @@ def test_an_empty_root_is_called_empty(tmp_path):
 
 
 def test_the_data_set_given_as_root_is_recognised(eurosat):
-    with pytest.raises(
-        DataError, match="looks like the data set itself: name it eurosat and pass its parent"
-    ):
+    with pytest.raises(DataError, match="looks like the data set itself: name it eurosat and pass its parent"):
         find_folder(EUROSAT, eurosat / "eurosat")
 
 
@@ -63,9 +57,7 @@ def test_a_missing_split_file_is_not_made_up(eurosat):
 
 def test_a_missing_image_root_is_told_with_what_is_there(eurosat):
     (eurosat / "eurosat" / "2750").rename(eurosat / "eurosat" / "EuroSAT")
-    with pytest.raises(
-        DataError, match=r"expected in .*2750, which is not there\. In .* there is: EuroSAT/, split"
-    ):
+    with pytest.raises(DataError, match=r"expected in .*2750, which is not there\. In .* there is: EuroSAT/, split"):
         find_folder(EUROSAT, eurosat)
 
 
@@ -82,9 +74,7 @@ def test_missing_pictures_are_counted_and_three_named(tmp_path):
     check_present(tmp_path, paths, "toy")
     for path in paths[:4]:
         (tmp_path / path).unlink()
-    with pytest.raises(
-        DataError, match=r"toy: 4 of the 10 pictures .*: a/0.jpg, a/1.jpg, a/2.jpg, …\. Unpack"
-    ):
+    with pytest.raises(DataError, match=r"toy: 4 of the 10 pictures .*: a/0.jpg, a/1.jpg, a/2.jpg, …\. Unpack"):
         check_present(tmp_path, paths, "toy")
     shutil.rmtree(tmp_path / "b")
     with pytest.raises(DataError, match=r"toy: 9 of the 10 .* Whole folders are missing: b\."):

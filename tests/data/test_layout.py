@@ -13,10 +13,7 @@ IN_TABLE = {"DTD": "dtd", "Flowers102": "oxford_flowers"}  # the others differ i
 
 def _table(shared_data) -> dict[str, dict[str, str]]:
     with open(shared_data.parent / "reference" / "contcoop_table1_datasets.csv", newline="") as stream:
-        return {
-            find_layout(IN_TABLE.get(row["dataset"], row["dataset"])).name: row
-            for row in csv.DictReader(stream)
-        }
+        return {find_layout(IN_TABLE.get(row["dataset"], row["dataset"])).name: row for row in csv.DictReader(stream)}
 
 
 def test_there_are_fifteen_data_sets_and_no_two_share_a_name_or_a_folder():
@@ -42,9 +39,7 @@ def test_a_data_set_answers_to_the_names_people_use(given, name):
 
 
 def test_an_unknown_name_gets_the_nearest_one_and_a_word_on_mini():
-    with pytest.raises(
-        UnknownNameError, match=r"unknown dataset 'eurosatt'. Did you mean 'eurosat'\?.*mini/"
-    ):
+    with pytest.raises(UnknownNameError, match=r"unknown dataset 'eurosatt'. Did you mean 'eurosat'\?.*mini/"):
         find_layout("eurosatt")
 
 

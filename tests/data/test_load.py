@@ -117,9 +117,7 @@ def test_more_shots_than_a_class_has_are_refused(eurosat, split, write_split):
         load_dataset("eurosat", root=eurosat, shots=7)
     split["train"] = [entry for entry in split["train"] if entry[0] != "River/River_113.jpg"]
     write_split(split, eurosat / "eurosat" / "split_zhou_EuroSAT.json")
-    with pytest.raises(
-        DataError, match=r"eurosat: 6 shots were asked for, but 'River' has 5.*allow_fewer=True"
-    ):
+    with pytest.raises(DataError, match=r"eurosat: 6 shots were asked for, but 'River' has 5.*allow_fewer=True"):
         load_dataset("eurosat", root=eurosat, shots=6)
     assert len(load_dataset("eurosat", root=eurosat, shots=6, allow_fewer=True).train) == 59
 
@@ -140,9 +138,7 @@ def test_a_data_set_that_is_not_complete_is_logged(eurosat, caplog):
 def test_missing_pictures_are_told_when_loading(eurosat):
     for number in (13, 14):
         (eurosat / "eurosat" / "2750" / "AnnualCrop" / f"AnnualCrop_{number}.jpg").unlink()
-    with pytest.raises(
-        DataError, match=r"eurosat: 2 of the 50 pictures needed .* AnnualCrop/AnnualCrop_13\.jpg"
-    ):
+    with pytest.raises(DataError, match=r"eurosat: 2 of the 50 pictures needed .* AnnualCrop/AnnualCrop_13\.jpg"):
         load_dataset("eurosat", root=eurosat, shots=1)
 
 

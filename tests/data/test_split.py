@@ -42,9 +42,7 @@ def _dataset(classes: int) -> Dataset:
     return Dataset(name="toy", **parts, unlabelled=parts["train"].images, shots=2, seed=1)
 
 
-@pytest.mark.parametrize(
-    ("classes", "base"), [(47, 24), (10, 5), (37, 19), (101, 51), (397, 199), (1000, 500), (2, 1)]
-)
+@pytest.mark.parametrize(("classes", "base"), [(47, 24), (10, 5), (37, 19), (101, 51), (397, 199), (1000, 500), (2, 1)])
 def test_base_classes_are_the_first_half_rounded_up_and_new_ones_the_rest(classes, base):
     data = _dataset(classes)
     assert data.base_classes().classnames == data.classnames[:base]
@@ -76,9 +74,7 @@ def test_a_subset_numbers_classes_in_the_order_asked_for():
 def test_a_name_that_two_classes_share_brings_both():
     data = _dataset(3)
     names = ("missile", "fox", "missile")
-    twice = replace(
-        data, **{p: replace(getattr(data, p), classnames=names) for p in ("train", "val", "test")}
-    )
+    twice = replace(data, **{p: replace(getattr(data, p), classnames=names) for p in ("train", "val", "test")})
     assert twice.subset(["missile"]).classnames == ("missile", "missile")
 
 

@@ -127,7 +127,7 @@ def test_settings_that_cannot_be_meant_are_refused():
 def test_defaults_are_the_papers_and_the_recommended_readings():
     assert ContCoOp() == ContCoOp(
         n_ctx=16, ctx_init=None, attention=Attention(), condition=Condition("tokens", (), "name", "{}"),
-        distillation=Distillation(1.0, "l2", True, "data"), tau=None, recipe=Recipe(),
+        distillation=Distillation(1.0, "l2", True, "auto"), tau=None, recipe=Recipe(),
     )  # fmt: skip
 
 

@@ -98,6 +98,12 @@ def test_distillation_templates_are_the_datas_own_or_a_named_style(mini_old, nam
     assert len({round(v, 5) for v in losses.values()}) == 3
 
 
+@pytest.mark.parametrize(("name", "style"), [("imagenet", "tip7"), ("imagenet[new]", "tip7"), ("dtd", "data")])
+def test_by_default_imagenet_is_pulled_to_seven_templates_and_others_to_their_own(mini_old, name, style):
+    data = dtd(toy_dataset(), name)
+    assert torch.equal(Distillation().target(mini_old, data), Distillation(templates=style).target(mini_old, data))
+
+
 def test_unknown_template_styles_are_refused(tiny):
     for style in ("nonsense", "tip"):
         with pytest.raises(UnknownNameError):

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from clipcompat.errors import ConfigError
-from clipcompat.methods.recipe import COOP, RECIPES, SHIP, Recipe
+from clipcompat.methods.recipe import COOP, SHIP, Recipe
 from tests.reference.dassl import cosine_per_step, learning_rates, sgd_step
 
 
@@ -45,11 +45,13 @@ def test_ships_cosine_falls_every_step(epochs, steps):
 
 
 def test_constants_are_those_of_coop_and_ship():
-    assert COOP == Recipe() and RECIPES == {"coop": COOP, "ship": SHIP}
+    assert COOP == Recipe() and Recipe.PRESETS == {"coop": COOP, "ship": SHIP}
     assert (COOP.lr, COOP.momentum, COOP.weight_decay, COOP.batch_size, COOP.crop) == (2e-3, 0.9, 5e-4, 32, (0.08, 1.0))
     assert (COOP.warmup_epochs, COOP.warmup_lr, COOP.schedule, COOP.epochs) == (1, 1e-5, "epoch", None)
     assert (SHIP.lr, SHIP.momentum, SHIP.weight_decay, SHIP.batch_size, SHIP.crop) == (2e-3, 0, 0, 256, (0.5, 1.0))
     assert (SHIP.warmup_epochs, SHIP.schedule, SHIP.epochs) == (0, "step", 200)
+    assert SHIP.crop_for("imagenet") == (0.08, 1.0) and SHIP.crop_for("dtd") == (0.5, 1.0)
+    assert COOP.crop_for("imagenet") == COOP.crop_for("dtd") == (0.08, 1.0)
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ def test_three_seeds_by_hand():
     assert s["old"].sd == pytest.approx(math.sqrt((9 + 1 + 16) / 2))
     assert s["old"].interval == pytest.approx(4.302653 * math.sqrt(13 / 3), rel=1e-4)
     assert s["new"] == Statistic(72.0, 2.0, pytest.approx(4.302653 * 2 / math.sqrt(3), rel=1e-4), 3)
-    assert s["kept_gain"].mean == pytest.approx((0.5 + 0.6 + 0.55) / 3)
+    assert s["kept_gain"] == pytest.approx((72 - 50) / (90 - 50))
     assert s["zs_old"].sd == 0.0 and s["zs_old"].interval == 0.0
 
 
@@ -37,9 +37,10 @@ def test_one_seed_has_no_spread():
     assert s["old"] == Statistic(80.0, None, None, 1)
 
 
-def test_an_undefined_kept_gain_is_left_out_of_its_mean():
-    s = summary([report(1, 80.0, 70.0), report(2, 80.0, 70.0, retrained=50.5), report(3, 80.0, 70.0, retrained=None)])
-    assert s["kept_gain"] == Statistic(0.5, None, None, 1) and s["retrained"].n == 2
+def test_kept_gain_is_that_of_the_means_over_seeds_with_retraining():
+    s = summary([report(1, 80.0, 70.0), report(2, 80.0, 40.0, retrained=50.5), report(3, 80.0, 0.0, retrained=None)])
+    assert s["kept_gain"] == pytest.approx((55 - 50) / (70.25 - 50)) and s["retrained"].n == 2
+    assert summary([report(1, 80.0, 70.0, retrained=50.5)])["kept_gain"] is None  # below a point
     nothing = summary([report(1, 80.0, 70.0, retrained=None)])
     assert nothing["kept_gain"] is None and nothing["retrained"] is None
 
