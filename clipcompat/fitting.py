@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from clipcompat.backbones.backbone import Backbone
-from clipcompat.backbones.device import pick_dtype
+from clipcompat.backbones.device import fit_threads, pick_dtype
 from clipcompat.data.split import Dataset
 from clipcompat.errors import ClipcompatError, ConfigError, DataError
 from clipcompat.features import Progress, augmented, decode, encode_views
@@ -60,10 +60,11 @@ def fit(
         raise ConfigError(f"views must be 0 (augment on the fly) or more, not {views}.")
     backbone = backbone.with_dtype(dtype if dtype is None else pick_dtype(backbone.device, dtype))
     generator = torch.Generator().manual_seed(seed)
-    learner = method.setup(backbone, data, generator, init)
     trained: dict[str, Any] = {"epochs": 0, "views": None, "final_loss": None}
-    if learner.parameters:
-        trained = _train(method, learner, backbone, data, generator, seed, views, cache, progress)
+    with fit_threads(backbone.device, backbone.width):
+        learner = method.setup(backbone, data, generator, init)
+        if learner.parameters:
+            trained = _train(method, learner, backbone, data, generator, seed, views, cache, progress)
     origin = {
         "backbone": {
             "name": backbone.name,

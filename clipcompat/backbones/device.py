@@ -9,6 +9,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 
 from clipcompat.errors import ConfigError, unknown_name
@@ -18,6 +21,8 @@ _DTYPES = {
     "bf16": torch.bfloat16, "bfloat16": torch.bfloat16,
     "fp16": torch.float16, "float16": torch.float16,
 }  # fmt: skip
+
+_NARROW = 256
 
 
 def pick_device(device: torch.device | str | None = None) -> torch.device:
@@ -67,6 +72,22 @@ def pick_dtype(device: torch.device | str, dtype: torch.dtype | str | None = Non
     if dtype == torch.float16 and device.type == "cpu":
         raise ConfigError("dtype fp16 needs a GPU: on the CPU it is slow and overflows. Choose fp32 or bf16.")
     return dtype
+
+
+@contextmanager
+def fit_threads(device: torch.device, width: int) -> Iterator[None]:
+    """Inside it, torch uses one CPU thread where towers are narrow; the number is put back afterwards.
+
+    Measured at width 128 on two cores: a step takes 21 ms with two threads and 23 ms with one, at half the CPU time;
+    beside another busy process, two threads take five times as long as one, because each waits for the other's turn.
+    """
+    before = torch.get_num_threads()
+    if device.type == "cpu" and width <= _NARROW:
+        torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _policy(device: torch.device) -> torch.dtype:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from clipcompat.backbones.device import pick_device, pick_dtype
+from clipcompat.backbones.device import fit_threads, pick_device, pick_dtype
 from clipcompat.errors import ConfigError, UnknownNameError
 
 
@@ -85,3 +85,18 @@ def test_an_unknown_type_names_the_nearest():
         pick_dtype("cpu", "bf61")
     with pytest.raises(ConfigError, match="float64"):
         pick_dtype("cpu", torch.float64)
+
+
+def test_narrow_towers_on_the_cpu_train_on_one_thread_and_the_number_is_put_back():
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        with fit_threads(torch.device("cpu"), 128):
+            assert torch.get_num_threads() == 1
+        with fit_threads(torch.device("cpu"), 512):
+            assert torch.get_num_threads() == 2
+        with pytest.raises(RuntimeError), fit_threads(torch.device("cpu"), 128):
+            raise RuntimeError
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
