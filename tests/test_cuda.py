@@ -1,0 +1,58 @@
+"""On a GPU: the same numbers as on the CPU, in the types the policy picks. Skipped where there is none."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from clipcompat.backbones.load import load_backbone
+from clipcompat.evaluate import accuracy
+from clipcompat.features import encode_split
+from clipcompat.fitting import fit
+from clipcompat.methods import METHODS
+from clipcompat.methods.recipe import Recipe
+from tests.toys import toy_dataset
+
+pytestmark = pytest.mark.cuda
+SHORT = Recipe(epochs=4, batch_size=8)
+
+
+def pair(name: str, dtype: str = "fp32"):
+    return (load_backbone(name, "random:1", device=d, dtype=dtype if d == "cuda" else "fp32") for d in ("cpu", "cuda"))
+
+
+def method(name: str):
+    return METHODS[name](**({} if name == "zero_shot" else {"n_ctx": 4, "recipe": SHORT}))
+
+
+@pytest.mark.parametrize("name", ["mini-old", "mini-new", "ViT-B-16-quickgelu", "EVA02-B-16"])
+def test_features_are_those_of_the_cpu(name):
+    cpu, cuda = pair(name)
+    split = toy_dataset().test
+    torch.testing.assert_close(encode_split(cuda, split).cpu(), encode_split(cpu, split), rtol=1e-3, atol=1e-3)
+    texts = ["a red fox.", "an owl", "a photo of a snow leopard cub."]
+    torch.testing.assert_close(cuda.encode_text(texts).cpu(), cpu.encode_text(texts), rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("dtype", ["bf16", "fp16"])
+def test_half_types_stay_near(dtype):
+    cpu, cuda = pair("ViT-B-16-quickgelu", dtype)
+    texts = ["a red fox.", "an owl"]
+    assert (cuda.encode_text(texts).cpu() * cpu.encode_text(texts)).sum(-1).min() > 0.995
+
+
+@pytest.mark.parametrize("dtype", ["fp32", "bf16", "fp16"])
+@pytest.mark.parametrize("name", sorted(METHODS))
+def test_every_method_trains_and_is_tested(name, dtype):
+    cpu, cuda = pair("mini-old", dtype)
+    data = toy_dataset(8)
+    on_cpu, on_cuda = (fit(method(name), b, data, views=2) for b in (cpu, cuda))
+    assert all(t.device.type == "cpu" and torch.isfinite(t).all() for t in on_cuda.tensors.values())
+    assert 0 <= accuracy(on_cuda, cuda, data.test) <= 100
+    if dtype == "fp32":
+        for tensor, found in on_cpu.tensors.items():
+            torch.testing.assert_close(on_cuda.tensors[tensor], found, rtol=1e-2, atol=1e-3)
+
+
+def test_the_policy_picks_a_half_type():
+    assert load_backbone("mini-old", "random:1").dtype in (torch.bfloat16, torch.float16)
