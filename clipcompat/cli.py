@@ -23,7 +23,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb; 0 on success, 1 after an error in one sentence, 130 after Ctrl-C."""
     options = _parser().parse_args(arguments)
     level = logging.INFO if options.verbose else logging.WARNING
-    logging.basicConfig(level=level, format="%(levelname)s: %(message)s", stream=sys.stderr)
+    handler = logging.StreamHandler(sys.stderr)
+    handler.addFilter(_Once())
+    logging.basicConfig(level=level, format="%(levelname)s: %(message)s", handlers=[handler])
     try:
         options.verb(options)
         sys.stdout.flush()
@@ -142,6 +144,19 @@ def _list(options: argparse.Namespace) -> None:
         print(f"dataset  {name}")
     for name in UPGRADES:
         print(f"upgrade  {name}")
+
+
+class _Once(logging.Filter):
+    """A warning that every seed repeats is printed for the first one only."""
+
+    def __init__(self):
+        super().__init__()
+        self._said: set[str] = set()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        said = record.getMessage() in self._said
+        self._said.add(record.getMessage())
+        return not said
 
 
 class _Bars:

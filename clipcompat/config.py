@@ -33,7 +33,7 @@ def from_config(cls: type, config: Mapping[str, Any], where: str = "") -> Any:
     values = {}
     for key, value in config.items():
         if key not in fields:
-            raise unknown_name(f"setting {where}{key!r} of {cls.__name__}: no field", key, fields)
+            raise unknown_name(f"field of {cls.__name__}", key, fields)
         values[key] = _convert(value, fields[key], f"{where}{key}")
     return cls(**values)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import subprocess
 import sys
 from pathlib import Path
@@ -133,3 +134,12 @@ def test_a_file_without_permission_is_a_sentence(monkeypatch, capsys):
 
     monkeypatch.setattr("clipcompat.results.find_records", refuse)
     assert main(["table"]) == 1 and capsys.readouterr().err == "clipcompat: x.json: Permission denied.\n"
+
+
+def test_a_warning_that_every_seed_repeats_is_printed_once():
+    from clipcompat.cli import _Once
+
+    once = _Once()
+    messages = ["few images", "few images", "other"]
+    records = [logging.LogRecord("x", logging.WARNING, "", 0, m, None, None) for m in messages]
+    assert [once.filter(record) for record in records] == [True, False, True]
