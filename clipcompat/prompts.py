@@ -50,12 +50,14 @@ class PromptTable:
         middle  [SOS] [first n_ctx // 2] [name] [the rest of the context] . [EOT]
         front   [SOS] [name] [context] . [EOT]
     eot: [class], row of EOT, the same for all three positions.
+    lead: rows before the name: SOS and the context, or the part of it that comes first.
     """
 
     embeddings: Tensor
     eot: Tensor
     order: Tensor | None
     n_ctx: int
+    lead: int
 
     @staticmethod
     def of(backbone: Backbone, classnames: Sequence[str], n_ctx: int, position: str = "end") -> PromptTable:
@@ -63,9 +65,8 @@ class PromptTable:
             raise unknown_name("class-token position", position, POSITIONS)
         names = [readable(n) for n in classnames]
         ids = backbone.tokenize([" ".join(["X"] * n_ctx + [name + "."]) for name in names])
-        order = None
+        order, before = None, {"end": n_ctx, "middle": n_ctx // 2, "front": 0}[position]
         if position != "end":
-            before = n_ctx // 2 if position == "middle" else 0
             rows = []
             for name in names:
                 length = len(backbone.tokenizer.encode(name))
@@ -73,7 +74,11 @@ class PromptTable:
                 head = [0, *context[:before], *name_rows, *context[before:]]
                 rows.append(head + list(range(len(head), ids.shape[1])))
             order = torch.tensor(rows, device=backbone.device)
-        return PromptTable(backbone.text.embed(ids), ids.argmax(-1).to(backbone.device), order, n_ctx)
+        return PromptTable(backbone.text.embed(ids), ids.argmax(-1).to(backbone.device), order, n_ctx, 1 + before)
+
+    def shared(self, context: Tensor) -> int:
+        """How many leading rows `fill(context)` makes the same for every class: what TextTower calls shared."""
+        return self.lead if context.ndim == 2 else 1
 
     def fill(self, context: Tensor) -> Tensor:
         """context [n_ctx, width] (shared) or [class, n_ctx, width] -> embeddings [class, token, width]."""

@@ -11,6 +11,7 @@ from typing import Any
 
 from clipcompat.errors import ConfigError, unknown_name
 from clipcompat.studies.compatibility import Compatibility
+from clipcompat.studies.summary import summary
 from clipcompat.tables import label, reports
 
 _TITLES = {"zero_shot": "zero-shot", "coop": "CoOp", "contcoop": "ContCoOp"}
@@ -44,18 +45,20 @@ def upgrade_sentence(records: Sequence[Mapping[str, Any]], method: str) -> str:
     if retrained:
         gap = statistics.fmean(r.new - r.retrained for r in retrained)
         words += f", and {_higher(gap)} than when it is trained there"
-    kept = [r.kept_gain for r in rows if r.kept_gain is not None]
-    if kept:
-        words += f". The median kept gain is {100 * statistics.median(kept):.0f} % ({_of_runs(len(kept), len(rows))})"
+        kept = {r["inputs"]["dataset"]: summary(reports(r))["kept_gain"] for r in _of(records, method)}
+        shares = [
+            f"{name} {'undefined' if share is None else f'{round(100 * share)} %'}" for name, share in kept.items()
+        ]
+        words += f". Kept gain: {', '.join(shares)}"
     flips = statistics.fmean(r.negative_flips for r in rows)
-    words += f"; {flips:.1f} % of the test pictures flip from right to wrong"
+    words += f". On average {flips:.1f} % of the test pictures flip from right to wrong"
     return f"{words}. (Mean of {len(rows)} runs on {len({r.dataset for r in rows})} datasets.)"
 
 
 def versus_sentence(records: Sequence[Mapping[str, Any]], first: str, second: str, field: str = "new") -> str:
     """How `first` does against `second` in one field, dataset by dataset: Markdown.
 
-    field: "old", "new" or "retrained"; compared are means over the seeds both methods have.
+    field: "old", "new" or "retrained"; compared are the means over each method's seeds.
 
     Raises:
         UnknownNameError: no such field, or no records of such a method. ConfigError: no dataset has both methods.
@@ -112,7 +115,3 @@ def _means(records: Sequence[Mapping[str, Any]], field: str) -> dict[str, float]
 
 def _higher(points: float) -> str:
     return f"{abs(points):.1f} points {'lower' if points < 0 else 'higher'}"
-
-
-def _of_runs(some: int, all_: int) -> str:
-    return "defined for every run" if some == all_ else f"defined for {some} of {all_} runs"

@@ -14,10 +14,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
+from clipcompat.causal_block import advance, finish
 from clipcompat.errors import CheckpointError, ConfigError
+
+_WORTH_SHARING = 4
 
 
 @dataclass(frozen=True)
@@ -66,13 +68,15 @@ class TextTower:
         """Token ids [..., token] -> embeddings [..., token, width], without positions; constants, no gradient."""
         return self._parts.token_embedding.weight.detach()[ids.to(self.device)]
 
-    def __call__(self, embeddings: Tensor, eot: Tensor, inject: Sequence[Injection] = ()) -> Tensor:
+    def __call__(self, embeddings: Tensor, eot: Tensor, inject: Sequence[Injection] = (), shared: int = 0) -> Tensor:
         """Run the tower.
 
         Args:
             embeddings: [prompt, token, width], without positions; rows after each prompt's EOT are never looked at.
             eot: [prompt], the row of each prompt's end-of-text token.
             inject: learned vectors for single layers; at most one per layer.
+            shared: how many leading rows are the same in all prompts, as the caller promises: they are taken from the
+                first prompt and computed once. The result and the gradients are those of shared=0.
 
         Returns:
             [prompt, dim], float32, not normalised.
@@ -93,12 +97,18 @@ class TextTower:
                     "use fewer context tokens or shorter class names."
                 )
             x = x + parts.positional_embedding[: x.shape[1]]
-            for layer, block in enumerate(parts.transformer.resblocks):
+            # few shared rows save less than it costs to join their keys to everyone's; injected ones end the sharing
+            shared = 0 if inject or shared < _WORTH_SHARING or len(x) == 1 else shared
+            n, eot = len(x), eot.to(x.device) - shared
+            x = torch.cat([x[0, :shared], x[:, shared:].flatten(0, 1)])
+            *blocks, last = parts.transformer.resblocks
+            for layer, block in enumerate([*blocks, last]):
                 if layer and layer in inserts:
-                    x, eot = _apply(inserts[layer], x, eot)
-                x = x + block.ls_1(_attention(block.ln_1(x), block.attn))
-                x = x + block.ls_2(block.mlp(block.ln_2(x)))
-            x = x[torch.arange(len(x), device=x.device), eot.to(x.device)]
+                    x, eot = _apply(inserts[layer], x.unflatten(0, (n, -1)), eot)
+                    x = x.flatten(0, 1)
+                if block is not last:
+                    x = advance(block, x, shared, n)
+            x = finish(last, x, shared, n, eot)
             return (parts.ln_final(x) @ parts.text_projection).float()
 
 
@@ -116,20 +126,6 @@ def _apply(injection: Injection, x: Tensor, eot: Tensor) -> tuple[Tensor, Tensor
             "use fewer vectors, or insert=True."
         )
     return torch.cat([x[:, :1], vectors, x[:, 1 + rows :]], dim=1), eot
-
-
-def _attention(x: Tensor, attn: nn.MultiheadAttention) -> Tensor:
-    """Causal self-attention with the weights of `attn`: [prompt, token, width] -> the same shape."""
-    n, length, width = x.shape
-    qkv = F.linear(x, attn.in_proj_weight, attn.in_proj_bias)
-    q, k, v = qkv.view(n, length, 3, attn.num_heads, -1).permute(2, 0, 3, 1, 4)  # each [prompt, head, token, head_dim]
-    if x.device.type == "cpu" and width <= 256:
-        # measured: at mini widths the fused CPU kernel is several times slower, forward and backward
-        mask = torch.full((length, length), float("-inf")).triu(1)
-        out = ((q @ k.mT) * (width // attn.num_heads) ** -0.5 + mask).softmax(-1) @ v
-    else:
-        out = F.scaled_dot_product_attention(q, k, v, is_causal=True)
-    return F.linear(out.transpose(1, 2).reshape(n, length, width), attn.out_proj.weight, attn.out_proj.bias)
 
 
 def _refuse_unsupported(parts: nn.Module) -> None:

@@ -132,3 +132,13 @@ def test_weights_that_are_not_normalised_average_the_towers_raw_outputs(mini_old
         ids = mini_old.tokenizer([t.replace("{}", name.replace("_", " ")) for t in templates])
         torch.testing.assert_close(raw[i], mini_old._model.encode_text(ids).mean(0).detach(), rtol=0, atol=1e-5)
     assert (raw.norm(dim=-1) - 1).abs().min() > 0.1
+
+
+@pytest.mark.parametrize(("position", "lead"), [("end", 5), ("middle", 3), ("front", 1)])
+def test_a_table_knows_how_many_leading_rows_classes_share(mini_old, position, lead):
+    table = PromptTable.of(mini_old, ("owl", "snow leopard cub"), 4, position)
+    context = torch.randn(4, mini_old.width, generator=torch.Generator().manual_seed(1))
+    filled = table.fill(context)
+    same = (filled[0] == filled[1]).all(-1)
+    assert table.shared(context) == lead and same[:lead].all() and not same[lead]
+    assert table.shared(context.expand(2, -1, -1)) == 1

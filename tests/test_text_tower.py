@@ -107,10 +107,10 @@ def test_wide_towers_take_the_fused_kernel_and_compute_the_same(full_size, monke
     out.sum().backward()
     assert len(calls) == 12
 
-    def plain(q, k, v, is_causal):
-        assert is_causal
-        mask = torch.full(q.shape[-2:-1] * 2, float("-inf")).triu(1)
-        return (q @ k.mT / 64**0.5 + mask).softmax(-1) @ v
+    def plain(q, k, v, attn_mask, is_causal):
+        assert is_causal == (attn_mask is None)
+        seen = torch.ones(q.shape[-2:-1] * 2, dtype=torch.bool).tril() if is_causal else attn_mask
+        return (q @ k.mT / 64**0.5).masked_fill(~seen, float("-inf")).softmax(-1) @ v
 
     monkeypatch.setattr(torch.nn.functional, "scaled_dot_product_attention", plain)
     other = x.clone().requires_grad_()
@@ -118,6 +118,36 @@ def test_wide_towers_take_the_fused_kernel_and_compute_the_same(full_size, monke
     expected.sum().backward()
     torch.testing.assert_close(out, expected, rtol=0, atol=1e-5)
     torch.testing.assert_close(leaf.grad, other.grad, rtol=1e-4, atol=1e-5)
+
+
+SHARING = [(s, n, k) for s in ("mini_old", "mini_new") for n in (1, 4, 9) for k in (1, 2, 4)]
+
+
+@pytest.mark.parametrize(("side", "shared", "prompts"), [*SHARING, ("old", 9, 4), ("new", 9, 4)])
+def test_shared_rows_are_computed_once_and_nothing_changes(request, full_size, side, shared, prompts):
+    """Features and gradients of the fast path are those of the plain one, at mini and at full size."""
+    backbone = request.getfixturevalue(side) if side.startswith("mini") else getattr(full_size, side)
+    tower = backbone.text
+    generator = torch.Generator().manual_seed(shared)
+    lead = 0.5 * torch.randn(shared, tower.width, generator=generator)
+    own = 0.5 * torch.randn(prompts, 6, tower.width, generator=generator)
+    eot = shared + torch.tensor([5, 0, 3, 2])[:prompts]
+    found = []
+    for count in (shared, 0):
+        leaves = [t.clone().requires_grad_() for t in (lead, own)]
+        x = torch.cat([leaves[0].expand(prompts, -1, -1), leaves[1]], dim=1)
+        out = tower(x, eot, shared=count)
+        (out * torch.linspace(-1, 1, tower.dim)).sum().backward()
+        found.append((out.detach(), *(leaf.grad for leaf in leaves)))
+    for fast, plain in zip(*found, strict=True):
+        torch.testing.assert_close(fast, plain, rtol=1e-5, atol=1e-5 * float(plain.abs().max()))
+
+
+def test_rows_that_are_not_shared_are_not_taken_for_shared(mini_old):
+    """The promise matters: with rows that differ, sharing them gives something else (so the fast path does run)."""
+    x, eot = random_prompts(mini_old.text, [8, 9])
+    assert not torch.allclose(mini_old.text(x, eot, shared=5)[1], mini_old.text(x, eot)[1], atol=1e-3)
+    assert torch.allclose(mini_old.text(x, eot, shared=5)[0], mini_old.text(x, eot)[0], atol=1e-5)
 
 
 def test_what_follows_eot_changes_nothing(mini_old):

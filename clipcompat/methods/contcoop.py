@@ -171,4 +171,4 @@ class ContCoOp:
             seen = prompts + backbone.text.positions[1 : 1 + len(prompts)] if self.attention.pos else prompts
             change = attend(self.attention, parameters, seen, *condition)
             prompts = prompts + change if self.attention.residual else change
-        return backbone.text(table.fill(prompts), table.eot)
+        return backbone.text(table.fill(prompts), table.eot, shared=table.shared(prompts))

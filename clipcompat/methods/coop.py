@@ -101,5 +101,5 @@ class CoOp:
         if self.layer or self.insert:
             features = backbone.text(table.embeddings, table.eot, [Injection(self.layer, ctx, self.insert)])
         else:
-            features = backbone.text(table.fill(ctx), table.eot)
+            features = backbone.text(table.fill(ctx), table.eot, shared=table.shared(ctx))
         return F.normalize(features, dim=-1)
