@@ -14,7 +14,7 @@ from clipcompat.sentences import method_title
 from clipcompat.studies.summary import summary
 from clipcompat.tables import Table, compatibility_table, label, reports
 
-_SHOWN = ("dataset", "method", "old", "new", "H", "retrained", "kept", "flips")
+_SHOWN = ("dataset", "method", "old", "new", "H", "kept", "retrained", "flips")
 
 
 def results_table(records: Sequence[Mapping[str, Any]], caption: str = "") -> Table:
@@ -43,12 +43,13 @@ def paper_beside_ours(records: Sequence[Mapping[str, Any]], upgrade: str = "clip
     for record in records:
         numbers = summary(reports(record))
         ours.setdefault(method_title(record), []).append((numbers["old"].mean, numbers["new"].mean))
+    datasets = len({r["inputs"]["dataset"] for r in records})
     rows, printed_on = [], 0
     for title in sorted(ours, key=lambda t: (list(METHODS).index(names[t].split(" (")[0]), len(t))):
         printed = [p for d in dataset_names() if (p := paper_accuracy(upgrade, d, names[title]))]
         printed_on = max(printed_on, len(printed))
-        rows.append((title, _average(printed), _average(ours[title])))
-    datasets = len({r["inputs"]["dataset"] for r in records})
+        only = f" (only {len(ours[title])})" if len(ours[title]) < datasets else ""
+        rows.append((title, _average(printed), _average(ours[title]) + only))
     columns = (
         "method",
         f"paper, {printed_on} datasets: old / new / H",

@@ -120,7 +120,9 @@ def picture_grid(images: Sequence[Image.Image], titles: Sequence[str], columns: 
     rows = -(-len(images) // columns)
     places = [(i % columns, i // columns) for i in range(len(images))]
     x, y = [c + 0.5 for c, _ in places], [r + 0.44 for _, r in places]
-    fig = go.Figure(go.Scatter(x=x, y=y, mode="markers", marker_opacity=0, hovertext=titles, hoverinfo="text"))
+    fig = go.Figure(
+        go.Scatter(x=x, y=y, mode="markers", marker_opacity=0, hovertext=titles, hoverinfo="text")
+    )
     for (column, row), image, title in zip(places, images, titles, strict=True):
         fig.add_layout_image(
             source=_data_uri(image), xref="x", yref="y", x=column + 0.5, y=row + 0.44,
@@ -159,7 +161,11 @@ def upgrade_dots(records: Sequence[Mapping[str, Any]]) -> go.Figure:
     titles = sorted(rank, key=lambda title: rank[title])
     rows = [(r["inputs"]["dataset"], titles.index(method_title(r)), reports(r)) for r in kept]
     ends = (-0.5, len(titles) - 0.5)
-    fig = make_subplots(rows=len(datasets), shared_xaxes=True, subplot_titles=datasets, vertical_spacing=0.09)
+    facet, gap = 12 + 34 * len(titles), 34  # pixels
+    height = len(datasets) * (facet + gap) - gap
+    fig = make_subplots(
+        rows=len(datasets), shared_xaxes=True, subplot_titles=datasets, vertical_spacing=gap / height
+    )
     for number, dataset in enumerate(datasets, 1):
         here = [(y, found) for name, y, found in rows if name == dataset]
         retrained = [(y, [r.retrained for r in found if r.retrained is not None]) for y, found in here]
@@ -185,7 +191,7 @@ def upgrade_dots(records: Sequence[Mapping[str, Any]]) -> go.Figure:
     fig.update_xaxes(title_text="test accuracy, percent", row=len(datasets), col=1)
     fig.update_annotations(x=0, xanchor="left", font_size=14)
     fig.update_layout(
-        height=140 + len(datasets) * (38 + 32 * len(titles)), margin_t=80,
+        height=height + 150, margin={"t": 90, "b": 60},
         legend={"orientation": "h", "y": 1, "yref": "container", "yanchor": "top", "x": 0},
     )  # fmt: skip
     return fig

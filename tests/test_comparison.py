@@ -23,5 +23,6 @@ def test_the_paper_s_averages_stand_beside_ours():
     assert list(rows) == ["zero-shot", "CoOp", "ContCoOp", "ContCoOp (Attn off)"]
     assert rows["zero-shot"][0] == "65.5 / 70.8 / 68.0" and rows["ContCoOp"][0] == "81.3 / 79.3 / 80.3"
     assert rows["CoOp"] == ("79.9 / 75.4 / 77.6", "80.0 / 66.0 / 72.3")
+    assert rows["ContCoOp"][1] == "80.0 / 72.0 / 75.8 (only 1)"
     assert rows["ContCoOp (Attn off)"][0] == "–"
     assert table.columns[1:] == ("paper, 11 datasets: old / new / H", "ours, 2 datasets: old / new / H")

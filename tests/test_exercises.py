@@ -65,6 +65,12 @@ def test_a_wrong_answer_gets_a_sentence_that_helps(name, answer, words):
 
 
 @pytest.mark.parametrize("name", RIGHT)
+def test_an_empty_function_is_called_empty_and_no_line_is_wider_than_a_page(name):
+    assert "returns nothing yet" in getattr(exercises, name)(lambda *a: None).words
+    assert all(len(line) <= 68 for line in repr(getattr(exercises, name)(lambda *a: 10**6)).splitlines())
+
+
+@pytest.mark.parametrize("name", RIGHT)
 @pytest.mark.parametrize("answer", [lambda *a: None, lambda *a: ..., lambda: 1, lambda *a: "?", lambda *a: [1]])
 def test_an_empty_or_strange_answer_is_not_an_error(name, answer):
     assert not getattr(exercises, name)(answer)
