@@ -49,7 +49,7 @@ book: install  ## execute every notebook and build _build/html/index.html (PROFI
 shots: install  ## photograph the built pages with Chromium, light and dark, into _build/shots
 	@$(PY) -m book.tools.screenshot $(ARGS)
 
-lock:  ## resolve requirements.lock again for Linux, macOS and Windows, Python 3.11 and later
+lock:  ## resolve requirements.lock again for Linux and macOS, Python 3.11 and later
 	@command -v uv >/dev/null || { echo "make lock needs uv: pip install uv" >&2; exit 1; }
 	@uv pip compile pyproject.toml --all-extras --group build --universal --python-version 3.11 \
 		--fork-strategy fewest --generate-hashes --no-emit-index-url --custom-compile-command "make lock" \

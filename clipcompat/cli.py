@@ -32,6 +32,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ClipcompatError as error:
         print(f"clipcompat: {error}", file=sys.stderr)
         return 1
+    except RuntimeError as error:
+        if type(error).__name__ != "OutOfMemoryError":
+            raise
+        print(
+            f"clipcompat: out of memory ({error}). Use --dtype bf16, fewer --views or fewer classes.", file=sys.stderr
+        )
+        return 1
     except KeyboardInterrupt:
         print(
             "clipcompat: stopped; what was finished is kept, and the same command goes on from there.",

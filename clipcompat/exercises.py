@@ -36,9 +36,7 @@ def check_harmonic_mean(answer: Callable[[float, float], float]) -> Feedback:
     cases = [((80, 80), 80.0), ((90, 10), 18.0), ((60, 30), 40.0), ((0, 0), 0.0)]
     hints = {(90, 10): "That would be 50 for the ordinary mean; H punishes the weaker side.",
              (0, 0): "Two zeros must give 0, not a division by zero."}  # fmt: skip
-    return _try(
-        answer, cases, hints, "H is near the weaker of the two, so neither side can be bought with the other."
-    )
+    return _try(answer, cases, hints, "H is near the weaker of the two, so neither side can be bought with the other.")
 
 
 def check_kept_gain(answer: Callable[[float, float, float], float | None]) -> Feedback:
@@ -88,16 +86,12 @@ def check_attention(answer: Callable[..., Any]) -> Feedback:
         return _EMPTY
     if not isinstance(given, torch.Tensor) or given.shape != expected.shape:
         came = list(given.shape) if isinstance(given, torch.Tensor) else given
-        return Feedback(
-            False, f"Attn(p, c) has one row for each of the 3 context rows, [3, 8]; yours is {came}."
-        )
+        return Feedback(False, f"Attn(p, c) has one row for each of the 3 context rows, [3, 8]; yours is {came}.")
     if torch.allclose(given, expected, atol=1e-5):
         return Feedback(True, "It equals the library's layer.")
     if torch.allclose(given, expected + context, atol=1e-5):
         return Feedback(False, "That is p + Attn(p, c); return Attn(p, c) alone.")
-    return Feedback(
-        False, "The shape is right, the numbers are not. Look at √D, at the softmax over rows, and at Wᵀ."
-    )
+    return Feedback(False, "The shape is right, the numbers are not. Look at √D, at the softmax over rows, and at Wᵀ.")
 
 
 def check_parameter_count(answer: Callable[[int, int], int]) -> Feedback:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import logging
 import os
 import zlib
 from collections.abc import Iterator
@@ -20,6 +21,8 @@ from torch import Tensor
 
 from clipcompat.errors import CacheError, StorageError
 from clipcompat.files import to_json, write_atomic
+
+log = logging.getLogger(__name__)
 
 _FORMAT = "clipcompat-features-1"
 
@@ -98,7 +101,17 @@ class FeatureFile:
                 f"cannot use the feature cache folder {lock.parent}: {error.strerror or error}. Choose another one."
             ) from error
         with stream:
-            fcntl.flock(stream, fcntl.LOCK_EX)
+            try:
+                try:
+                    fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    log.warning("waiting for another process that is filling %s", self._data)
+                    fcntl.flock(stream, fcntl.LOCK_EX)
+            except OSError as error:
+                raise StorageError(
+                    f"the feature cache folder {lock.parent} cannot lock files ({error.strerror or error}). "
+                    "Choose one on a local disk."
+                ) from error
             yield
 
     @property

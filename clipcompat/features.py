@@ -89,12 +89,12 @@ def _views(backbone: Backbone, split: Split, plan: list, draw, cache, progress) 
             flat = _encode(backbone, jobs, draw, 0, progress, what)
         else:
             file = FeatureFile(cache, stamp, backbone.dim, stamp)
-            with file.locked():
-                kept = min(file.rows(), len(jobs))
-                if kept < len(jobs):
+            if file.rows() < len(jobs):  # a complete file is only read, and may lie in a folder that cannot be written
+                with file.locked():
+                    kept = min(file.rows(), len(jobs))
                     file.read(kept)  # a damaged file is refused before hours are spent on adding to it
                     _encode(backbone, jobs, draw, kept, progress, what, file)
-                flat = file.read(len(jobs))
+            flat = file.read(len(jobs))
         _remember(backbone, remembered, flat.view(len(views), len(split), backbone.dim).to(backbone.device))
     return backbone.memory[remembered]
 

@@ -120,9 +120,7 @@ def picture_grid(images: Sequence[Image.Image], titles: Sequence[str], columns: 
     rows = -(-len(images) // columns)
     places = [(i % columns, i // columns) for i in range(len(images))]
     x, y = [c + 0.5 for c, _ in places], [r + 0.44 for _, r in places]
-    fig = go.Figure(
-        go.Scatter(x=x, y=y, mode="markers", marker_opacity=0, hovertext=titles, hoverinfo="text")
-    )
+    fig = go.Figure(go.Scatter(x=x, y=y, mode="markers", marker_opacity=0, hovertext=titles, hoverinfo="text"))
     for (column, row), image, title in zip(places, images, titles, strict=True):
         fig.add_layout_image(
             source=_data_uri(image), xref="x", yref="y", x=column + 0.5, y=row + 0.44,
@@ -163,9 +161,7 @@ def upgrade_dots(records: Sequence[Mapping[str, Any]]) -> go.Figure:
     ends = (-0.5, len(titles) - 0.5)
     facet, gap = 12 + 34 * len(titles), 34  # pixels
     height = len(datasets) * (facet + gap) - gap
-    fig = make_subplots(
-        rows=len(datasets), shared_xaxes=True, subplot_titles=datasets, vertical_spacing=gap / height
-    )
+    fig = make_subplots(rows=len(datasets), shared_xaxes=True, subplot_titles=datasets, vertical_spacing=gap / height)
     for number, dataset in enumerate(datasets, 1):
         here = [(y, found) for name, y, found in rows if name == dataset]
         retrained = [(y, [r.retrained for r in found if r.retrained is not None]) for y, found in here]

@@ -33,10 +33,12 @@ def write_atomic(path: str | Path, content: bytes | str) -> Path:
             os.fsync(stream.fileno())
         os.chmod(temporary, 0o644)  # mkstemp makes files private; results are meant to be read
         os.replace(temporary, path)
-    except OSError as error:
+    except BaseException as error:
         if temporary is not None:
             with contextlib.suppress(OSError):
                 os.unlink(temporary)
+        if not isinstance(error, OSError):  # Ctrl-C, say
+            raise
         raise StorageError(
             f"could not write {path} ({len(data):,} bytes): {error.strerror or error}. Nothing was left half-written; "
             "free some space or choose another folder, then run again."

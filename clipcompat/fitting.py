@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from torch import Tensor
 
 from clipcompat.backbones.backbone import Backbone
 from clipcompat.backbones.device import fit_threads, pick_dtype
+from clipcompat.data.sampling import parse_seed
 from clipcompat.data.split import Dataset
 from clipcompat.errors import ClipcompatError, ConfigError, DataError
 from clipcompat.features import Progress, augmented, decode, encode_views
@@ -59,25 +61,23 @@ def fit(
     if views is not None and views < 0:
         raise ConfigError(f"views must be 0 (augment on the fly) or more, not {views}.")
     backbone = backbone.with_dtype(dtype if dtype is None else pick_dtype(backbone.device, dtype))
-    generator = torch.Generator().manual_seed(seed)
+    generator = torch.Generator().manual_seed(parse_seed(seed))
+    clock = time.monotonic()
     trained: dict[str, Any] = {"epochs": 0, "views": None, "final_loss": None}
     with fit_threads(backbone.device, backbone.width):
         learner = method.setup(backbone, data, generator, init)
         if learner.parameters:
             trained = _train(method, learner, backbone, data, generator, seed, views, cache, progress)
     origin = {
-        "backbone": {
-            "name": backbone.name,
-            "stamp": backbone.stamp,
-            "source": backbone.source,
-            "dtype": str(backbone.dtype),
-        },
+        "backbone": backbone.description,
         "dataset": data.name,
         "train_stamp": data.train.stamp,
         "classnames": list(data.classnames),
         "template": data.train.template if isinstance(data.train.template, str) else list(data.train.template),
         "shots": data.shots,
         "seed": seed,
+        "init": init.stamp if init else None,
+        "seconds": round(time.monotonic() - clock, 1),
         **trained,
     }
     return Plugin(method, {n: p.detach().cpu().float() for n, p in learner.parameters.items()}, origin)

@@ -6,6 +6,7 @@ backbone and class list the plug-in meets. Loading a file executes nothing and t
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -22,12 +23,23 @@ from clipcompat.config import from_config, to_config
 from clipcompat.data.split import Split
 from clipcompat.errors import ClipcompatError, DataError, IncompatibleError, PluginError, unknown_name
 from clipcompat.features import encode_split
-from clipcompat.files import to_json, write_atomic
+from clipcompat.files import digest, to_json, write_atomic
 from clipcompat.methods import METHODS
 from clipcompat.methods.base import Method, Template
 
 _FORMAT = "clipcompat-plugin-1"
-_ORIGIN = ("backbone", "dataset", "train_stamp", "classnames", "template", "shots", "seed", "views", "epochs")
+_ORIGIN = (
+    "backbone",
+    "dataset",
+    "train_stamp",
+    "classnames",
+    "template",
+    "shots",
+    "seed",
+    "views",
+    "epochs",
+    "seconds",
+)
 
 
 @dataclass(frozen=True)
@@ -53,9 +65,20 @@ class Plugin:
     tensors: Mapping[str, Tensor]
     origin: Mapping[str, Any]
 
+    @property
+    def stamp(self) -> str:
+        """Names the tensors, to the last bit."""
+        named = sorted(self.tensors.items())
+        return digest(
+            [(n, list(t.shape), hashlib.sha256(t.contiguous().numpy().tobytes()).hexdigest()) for n, t in named]
+        )
+
     def match(self, backbone: Backbone, classnames: Sequence[str] | None = None) -> Match:
         """Can it act on this backbone (and class list)?"""
-        why = self.method.mismatch(self.tensors, backbone, classnames or self.origin["classnames"])
+        names = list(classnames or self.origin["classnames"])
+        why = self.method.mismatch(self.tensors, backbone, names)
+        if not why and self.method.class_specific and names != self.origin["classnames"]:
+            why = "it has learned vectors for single classes, and these are other classes or another order"
         if why:
             return Match("incompatible", f"{self.method.name} cannot act on {backbone.name}: {why}.")
         if backbone.stamp == self.origin["backbone"]["stamp"]:
@@ -103,6 +126,7 @@ class Plugin:
             "version": __version__,
             "method": {"name": self.method.name, "config": to_config(self.method)},
             "origin": dict(self.origin),
+            "stamp": self.stamp,
         }
         tensors = {name: t.contiguous() for name, t in self.tensors.items()}
         return write_atomic(path, save(tensors, {"clipcompat": to_json(header, indent=None)}))
@@ -150,7 +174,10 @@ def load_plugin(path: str | Path) -> Plugin:
             raise unknown_name("method", name, METHODS, hint=f"{path} may come from a newer version.")
         origin = {**header["origin"], **{part: header["origin"][part] for part in _ORIGIN}}
         origin["backbone"] = {**origin["backbone"], **{p: origin["backbone"][p] for p in ("name", "stamp")}}
-        return Plugin(from_config(METHODS[name], header["method"]["config"]), tensors, origin)
+        plugin = Plugin(from_config(METHODS[name], header["method"]["config"]), tensors, origin)
+        if plugin.stamp != header["stamp"]:
+            raise PluginError(f"the tensors in {path} are not those that were saved; the file is damaged.")
+        return plugin
     except ClipcompatError:
         raise
     except (KeyError, TypeError, AttributeError) as error:

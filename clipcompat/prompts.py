@@ -34,7 +34,7 @@ def zero_shot_weights(
     templates = [template] if isinstance(template, str) else list(template)
     if not templates or any("{}" not in t for t in templates):
         raise ConfigError(f"a template needs {{}} where the class name goes; this is {templates}.")
-    names = [readable(n) for n in classnames]
+    names = _names(classnames)
     encode = backbone.encode_text if normalize else backbone.text_features
     weights = torch.stack([encode([t.replace("{}", n) for n in names]) for t in templates]).mean(0)
     return F.normalize(weights, dim=-1) if normalize else weights
@@ -63,7 +63,8 @@ class PromptTable:
     def of(backbone: Backbone, classnames: Sequence[str], n_ctx: int, position: str = "end") -> PromptTable:
         if position not in POSITIONS:
             raise unknown_name("class-token position", position, POSITIONS)
-        names = [readable(n) for n in classnames]
+        check_context(backbone, n_ctx)
+        names = _names(classnames)
         ids = backbone.tokenize([" ".join(["X"] * n_ctx + [name + "."]) for name in names])
         order, before = None, {"end": n_ctx, "middle": n_ctx // 2, "front": 0}[position]
         if position != "end":
@@ -89,6 +90,21 @@ class PromptTable:
             dim=1,
         )
         return x if self.order is None else x.gather(1, self.order[..., None].expand_as(x))
+
+
+def check_context(backbone: Backbone, n_ctx: int) -> None:
+    """Refuse a context that leaves no room, before anything is allocated for it."""
+    if n_ctx > backbone.context_length - 4:
+        raise ConfigError(
+            f"{n_ctx} context tokens do not fit: {backbone.name} reads {backbone.context_length} tokens, and SOS, a "
+            "name, a period and EOT take 4 of them at least. Use fewer context tokens."
+        )
+
+
+def _names(classnames: Sequence[str]) -> list[str]:
+    if isinstance(classnames, str):
+        raise ConfigError(f"a list of class names is needed; {classnames!r} is a single one. Write [{classnames!r}].")
+    return [readable(name) for name in classnames]
 
 
 def context_embeddings(backbone: Backbone, words: str) -> Tensor:

@@ -56,7 +56,7 @@ def find_records(folder: str | Path) -> list[dict[str, Any]]:
     """All records under a folder (or the one in a file), sorted by study, dataset, method and id."""
     folder = Path(folder)
     if folder.is_file():
-        return [read_record(folder)]
+        return _read_lines(folder, folder.name) if folder.suffix == ".jsonl" else [read_record(folder)]
     if not folder.is_dir():
         raise DataError(f"there is no results folder {folder}; `clipcompat run … --out {folder}` makes one.")
     return _sorted(read_record(p) for p in folder.rglob("*.json"))
@@ -75,8 +75,7 @@ def committed_records(study: str) -> list[dict[str, Any]]:
     known = sorted(p.name.removesuffix(".jsonl") for p in files if p.name.endswith(".jsonl"))
     if study not in known:
         raise unknown_name("study", study, known)
-    lines = (folder / f"{study}.jsonl").read_text(encoding="utf-8").splitlines()
-    return [_checked(json.loads(line), f"{study}.jsonl, line {n}") for n, line in enumerate(lines, 1)]
+    return _read_lines(folder / f"{study}.jsonl", f"{study}.jsonl")
 
 
 def environment(device: torch.device) -> dict[str, Any]:
@@ -96,6 +95,17 @@ def environment(device: torch.device) -> dict[str, Any]:
 def now() -> str:
     """UTC, to the second, ISO 8601."""
     return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+
+
+def _read_lines(file: Any, name: str) -> list[dict[str, Any]]:
+    """The records of a JSONL file."""
+    try:
+        lines = file.read_text(encoding="utf-8").splitlines()
+        return [_checked(json.loads(line), f"{name}, line {n}") for n, line in enumerate(lines, 1)]
+    except (OSError, ValueError) as error:
+        if isinstance(error, DataError):
+            raise
+        raise DataError(f"{name} is not a readable list of records ({error}); restore it from git.") from error
 
 
 def _checked(record: Any, where: str) -> dict[str, Any]:

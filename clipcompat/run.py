@@ -12,14 +12,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from clipcompat.backbones.upgrade import UPGRADES, Upgrade, load_upgrade
+import torch
+
+from clipcompat.backbones.backbone import Backbone
+from clipcompat.backbones.device import pick_device, pick_dtype
+from clipcompat.backbones.upgrade import UPGRADES, Upgrade, load_upgrade, shipped_weights
 from clipcompat.config import override, to_config
 from clipcompat.data.load import load_dataset
 from clipcompat.data.split import Dataset
 from clipcompat.errors import ClipcompatError, ConfigError, DataError, unknown_name
 from clipcompat.features import Progress
 from clipcompat.files import hash_file
-from clipcompat.fitting import fit
+from clipcompat.fitting import DEFAULT_VIEWS, fit
 from clipcompat.methods import METHODS
 from clipcompat.methods.base import Method
 from clipcompat.plugin import Plugin, load_plugin
@@ -59,6 +63,8 @@ class Run:
         ]:
             if name not in known:
                 raise unknown_name(kind, name, known)
+        if self.views is not None and self.views < 0:
+            raise ConfigError(f"views must be 0 (augment on the fly) or more, not {self.views}.")
         if not self.seeds or len(set(self.seeds)) != len(self.seeds):
             raise ConfigError(f"seeds must be one or more different numbers, not {list(self.seeds)}.")
 
@@ -69,7 +75,8 @@ class Run:
         """Run it, or find it already done: the record and its file. `say` gets one sentence on what happens."""
         method = override(METHODS[self.method](), self.settings)
         datasets = {seed: self._data(seed) for seed in self.seeds}
-        inputs = self._inputs(method, datasets)
+        device = pick_device(self.device)
+        inputs = self._inputs(method, datasets, pick_dtype(device, self.dtype))
         path = record_path(out, STUDY, inputs)
         if path.exists():
             record = read_record(path)
@@ -82,22 +89,22 @@ class Run:
             self.upgrade,
             old_weights=self.old_weights,
             new_weights=self.new_weights,
-            device=self.device,
+            device=device,
             dtype=self.dtype,
         )
-        rows = []
+        rows, seconds = [], []
         for seed, data in datasets.items():
-            rows.append(self._one_seed(method, upgrade, data, seed, path.with_suffix(""), cache, progress))
+            row, took = self._one_seed(method, upgrade, data, seed, path.with_suffix(""), cache, progress)
+            rows.append(row)
+            seconds.append(took)
             say(f"seed {seed}: old {rows[-1]['old']:.2f}, new {rows[-1]['new']:.2f}")
         record = {
             "id": record_id(inputs),
             "study": STUDY,
             "inputs": inputs,
             "per_seed": rows,
-            "backbones": {
-                side: {"name": b.name, "source": b.source, "stamp": b.stamp, "dtype": str(b.dtype)}
-                for side, b in (("old", upgrade.old), ("new", upgrade.new))
-            },
+            "training_seconds": seconds,  # by seed, also of plug-ins that an interrupted run had left
+            "backbones": {side: b.description for side, b in (("old", upgrade.old), ("new", upgrade.new))},
             "environment": environment(upgrade.old.device),
             "started": started,
             "seconds": round(time.monotonic() - clock, 1),
@@ -116,9 +123,11 @@ class Run:
         )
         return {"all": lambda: data, "base": data.base_classes, "new": data.new_classes}[self.classes]()
 
-    def _inputs(self, method: Method, datasets: dict[int, Dataset]) -> dict[str, Any]:
-        """Everything the numbers depend on that the user chose; no path of this machine."""
+    def _inputs(self, method: Method, datasets: dict[int, Dataset], dtype: torch.dtype) -> dict[str, Any]:
+        """Everything the numbers depend on; no path of this machine, and one spelling for what is the same."""
         data = next(iter(datasets.values()))
+        given = (self.old_weights, self.new_weights)
+        shipped = [None if w else h for w, h in zip(given, shipped_weights(self.upgrade), strict=True)]
         return {
             "method": {"name": method.name, "config": to_config(method)},
             "dataset": data.name.partition("[")[0],  # one name, whichever alias was typed
@@ -128,17 +137,20 @@ class Run:
             "upgrade": self.upgrade,
             "old_weights": _weights_name(self.old_weights),
             "new_weights": _weights_name(self.new_weights),
-            "views": self.views,
-            "dtype": self.dtype,
+            "shipped": shipped,
+            "views": DEFAULT_VIEWS if self.views is None else self.views,
+            "dtype": str(dtype).removeprefix("torch."),
             "retrain": self.retrain,
             "stamps": {str(seed): {"train": d.train.stamp, "test": d.test.stamp} for seed, d in datasets.items()},
         }
 
-    def _one_seed(self, method, upgrade: Upgrade, data: Dataset, seed, folder: Path, cache, progress) -> dict[str, Any]:
+    def _one_seed(
+        self, method, upgrade: Upgrade, data: Dataset, seed, folder: Path, cache, progress
+    ) -> tuple[dict, dict]:
         def tuned(side: str) -> Plugin:
             file = folder / f"seed-{seed}-{side}.safetensors"
             backbone = getattr(upgrade, side)
-            kept = _finished(file, backbone.stamp, data.train.stamp)
+            kept = _finished(file, method, backbone, data, seed)
             if kept is None:
                 kept = fit(method, backbone, data, seed=seed, views=self.views, cache=cache, progress=progress)
                 kept.save(file)
@@ -148,16 +160,18 @@ class Run:
         retrained = tuned("new") if self.retrain and method.needs != "nothing" else False
         report = compatibility(plugin, upgrade, data, retrained=retrained, cache=cache, progress=progress)
         origin = {k: plugin.origin[k] for k in ("views", "epochs", "final_loss")}
-        return report.to_dict() | origin | {"indices": data.indices}
+        row = report.to_dict() | origin | {"indices": data.indices}
+        return row, {"train": plugin.origin["seconds"], "retrain": retrained.origin["seconds"] if retrained else None}
 
 
-def _finished(file: Path, backbone_stamp: str, train_stamp: str) -> Plugin | None:
-    """A plug-in that an interrupted run left, if it is whole and of this backbone and these images."""
+def _finished(file: Path, method: Method, backbone: Backbone, data: Dataset, seed: int) -> Plugin | None:
+    """A plug-in that an interrupted run left, if it is whole and just what `fit` would make here."""
     try:
         plugin = load_plugin(file)
     except ClipcompatError:  # none, damaged, or of settings that this version no longer has
         return None
-    same = plugin.origin["backbone"]["stamp"] == backbone_stamp and plugin.origin["train_stamp"] == train_stamp
+    found = (plugin.method, plugin.origin["seed"], plugin.origin["train_stamp"], plugin.origin["backbone"])
+    same = found == (method, seed, data.train.stamp, backbone.description)
     return plugin if same else None
 
 

@@ -61,21 +61,22 @@ def label(record: Mapping[str, Any]) -> str:
 def compatibility_table(records: Sequence[Mapping[str, Any]], caption: str = "") -> Table:
     """One row a record. kept: share of retraining's gain that the carried plug-in keeps; flips: negative flips."""
     columns = (
-        "upgrade", "dataset", "method", "old", "new", "H", "zero-shot old → new", "retrained", "kept", "flips",
+        "upgrade", "dataset", "method", "shots", "old", "new", "H", "zero-shot old → new", "retrained", "kept", "flips",
         "seeds", "views", "paper old / new",
     )  # fmt: skip
     rows = []
     for record in records:
         inputs, s = record["inputs"], summary(reports(record))
-        paper = None
-        if inputs["classes"] == "all" and inputs["shots"] == 16:  # what the paper's tables are about
-            paper = paper_accuracy(inputs["upgrade"], inputs["dataset"], inputs["method"]["name"])
+        name, paper = inputs["method"]["name"], None
+        if inputs["classes"] == "all" and inputs["shots"] == 16 and label(record) == name:  # what the paper ran
+            paper = paper_accuracy(inputs["upgrade"], inputs["dataset"], name)
         kept = s["kept_gain"]
         rows.append(
             (
                 inputs["upgrade"] + ("*" if _odd_weights(record) else ""),
                 inputs["dataset"] + ("" if inputs["classes"] == "all" else f" [{inputs['classes']}]"),
                 label(record),
+                "all" if inputs["shots"] is None else str(inputs["shots"]),
                 cell(s["old"]),
                 cell(s["new"]),
                 f"{s['h_upgrade']:.1f}",
@@ -88,6 +89,8 @@ def compatibility_table(records: Sequence[Mapping[str, Any]], caption: str = "")
                 "–" if paper is None else f"{paper[0]:.2f} / {paper[1]:.2f}",
             )
         )
+    if any(record["inputs"]["upgrade"].startswith("mini") for record in records):
+        caption = f"{caption} Numbers of the mini upgrade are provisional.".strip()
     if any(_odd_weights(record) for record in records):
         caption = f"{caption} * not the upgrade's own weights (see the record's backbones)".strip()
     return Table(columns, tuple(rows), caption)

@@ -12,7 +12,7 @@ from PIL import Image
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from clipcompat.errors import DataError, IncompatibleError, PluginError, StorageError, UnknownNameError
+from clipcompat.errors import ConfigError, DataError, IncompatibleError, PluginError, StorageError, UnknownNameError
 from clipcompat.fitting import fit
 from clipcompat.methods.attention import Attention
 from clipcompat.methods.condition import Condition
@@ -279,3 +279,35 @@ def test_loading_runs_nothing(tmp_path):
         with pytest.raises(PluginError):
             load_plugin(tmp_path / f"{name}.safetensors")
     assert not (tmp_path / "ran").exists()
+
+
+def test_class_specific_contexts_are_not_used_for_other_classes_or_another_order(old, new):
+    data = toy_dataset()
+    tuned = fit(CoOp(n_ctx=2, csc=True, recipe=Recipe(epochs=1)), old, data, views=1)
+    assert tuned.match(new).kind == "compatible"
+    for names in (NAMES[::-1], ("cat", "dog", "bird")):
+        assert "other classes or another order" in tuned.match(new, names).why
+        with pytest.raises(IncompatibleError, match="other classes or another order"):
+            tuned.class_weights(new, names)
+
+
+def test_a_flipped_bit_in_the_tensors_is_noticed(plugin, tmp_path):
+    path = plugin.save(tmp_path / "p.safetensors")
+    data = bytearray(path.read_bytes())
+    data[-3] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(PluginError, match="not those that were saved"):
+        load_plugin(path)
+
+
+def test_a_single_string_is_not_taken_for_a_list_of_letters(plugin, old):
+    for call in (lambda: plugin.class_weights(old, "owl"), lambda: old.encode_text("owl")):
+        with pytest.raises(ConfigError, match=r"Write \['owl'\]"):
+            call()
+
+
+def test_a_plugin_remembers_what_it_started_from_and_how_long_it_took(plugin, old):
+    method = CoOp(n_ctx=2, recipe=Recipe(epochs=1))
+    first = fit(method, old, toy_dataset(), views=1)
+    assert fit(method, old, toy_dataset(), views=1, init=first).origin["init"] == first.stamp
+    assert first.origin["init"] is None and first.origin["seconds"] >= 0

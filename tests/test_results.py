@@ -180,3 +180,13 @@ def test_a_full_disk_leaves_no_record(tmp_path):
     )
     assert run.stdout == "StorageError\n", run.stderr
     assert find_records(tmp_path) == [] and os.listdir(tmp_path / "compatibility") == []
+
+
+def test_a_committed_list_is_read_like_a_folder(tmp_path):
+    made = read_record(write_record(tmp_path, record()))
+    path = write_committed(tmp_path / "all.jsonl", [made])
+    (found,) = find_records(path)
+    assert {k: v for k, v in found.items() if k not in ("format", "checksum")} == record()
+    path.write_text("not JSON")
+    with pytest.raises(DataError, match="restore it from git"):
+        find_records(path)

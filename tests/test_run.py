@@ -64,7 +64,7 @@ def test_a_record_has_everything_the_numbers_depend_on(done, root):
     }
     assert inputs["method"]["config"]["recipe"]["epochs"] == 2 and inputs["seeds"] == [1, 2]
     assert (inputs["dataset"], inputs["classes"], inputs["shots"], inputs["upgrade"]) == ("eurosat", "all", 4, "mini")
-    assert (inputs["old_weights"], inputs["new_weights"], inputs["views"]) == ("random:1", "random:2", None)
+    assert (inputs["old_weights"], inputs["new_weights"], inputs["views"]) == ("random:1", "random:2", 10)
     for seed in ("1", "2"):
         data = load_dataset("eurosat", root=root, shots=4, seed=int(seed))
         assert inputs["stamps"][seed] == {"train": data.train.stamp, "test": data.test.stamp}
@@ -75,6 +75,8 @@ def test_a_record_has_everything_the_numbers_depend_on(done, root):
     assert record["backbones"]["new"]["name"] == "mini-new" and record["backbones"]["new"]["dtype"] == "torch.float32"
     assert record["backbones"]["old"]["stamp"] != record["backbones"]["new"]["stamp"]
     assert record["environment"]["torch"] and record["environment"]["device"].startswith("cpu")
+    assert all(took["train"] >= 0 and took["retrain"] >= 0 for took in record["training_seconds"])
+    assert inputs["shipped"] == [None, None] and inputs["dtype"] == "float32"
     assert record["seconds"] > 0 and re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00", record["started"])
 
 
@@ -126,8 +128,28 @@ def test_whatever_the_user_changes_is_another_run(done, root, changes):
 
     run = quick(root, **changes)
     method = override(METHODS[run.method](), run.settings)
-    inputs = run._inputs(method, {seed: run._data(seed) for seed in run.seeds})
+    inputs = run._inputs(method, {seed: run._data(seed) for seed in run.seeds}, torch.float32)
     assert record_id(inputs) != done[0]["id"]
+
+
+@pytest.mark.parametrize("spelling", [{}, {"dtype": "fp32", "views": 10}, {"dtype": "float32", "device": "cpu"}])
+def test_one_run_has_one_name_however_its_defaults_are_spelled(done, root, spelling):
+    said = []
+    quick(root, **spelling).execute(done[1].parents[1], say=said.append)
+    assert "already done" in said[0]
+
+
+def test_other_shipped_weights_are_another_run(monkeypatch, tmp_path):
+    """With weights that were not given, the files the package ships are part of the name."""
+    from clipcompat.backbones import mini
+    from clipcompat.backbones.upgrade import shipped_weights
+
+    before = shipped_weights("mini")
+    for name in ("mini-old", "mini-new"):
+        (tmp_path / f"{name}.safetensors").write_bytes(name.encode())
+    monkeypatch.setattr(mini, "_WEIGHTS", tmp_path)
+    assert all(a and b and a != b for a, b in zip(before, shipped_weights("mini"), strict=True))
+    assert shipped_weights("clip-to-eva-vit-b-16") == (None, None)
 
 
 def test_the_order_of_training_on_disk_and_in_memory_does_not_matter(done, root, tmp_path):

@@ -31,7 +31,7 @@ def row(made: dict) -> dict[str, str]:
 def test_a_row_is_mean_and_sd_over_seeds():
     cells = row(run(news=(70.0, 72.0, 77.0)))
     assert cells == {
-        "upgrade": "mini", "dataset": "eurosat", "method": "coop",
+        "upgrade": "mini", "dataset": "eurosat", "method": "coop", "shots": "16",
         "old": "80.0 ± 0.0", "new": "73.0 ± 3.6", "H": "76.3",
         "zero-shot old → new": "40.0 → 50.0", "retrained": "90.0 ± 0.0", "kept": "57 %", "flips": "5.0 ± 0.0",
         "seeds": "3", "views": "10", "paper old / new": "–",
@@ -69,7 +69,9 @@ def test_weights_that_are_not_the_upgrade_s_own_are_marked_and_explained(side):
     table = compatibility_table([run(), run(**{side: "random:1"})], "Caption.")
     assert [r[0] for r in table.rows] == ["mini", "mini*"]
     for shown in (str(table), table.to_markdown().replace("\\*", "*"), table._repr_html_()):
-        assert "Caption. * not the upgrade's own weights" in shown.replace("&#x27;", "'")
+        assert "Caption. Numbers of the mini upgrade are provisional. * not the upgrade's own weights" in shown.replace(
+            "&#x27;", "'"
+        )
     assert "own weights" not in str(compatibility_table([run()], "Caption."))
 
 

@@ -63,6 +63,11 @@ class Backbone:
             name=self.name, stamp=self.stamp, source=self.source, device=self.device, dtype=dtype,
         )  # fmt: skip
 
+    @property
+    def description(self) -> dict[str, str]:
+        """What a record and a plug-in say of it, as JSON values."""
+        return {"name": self.name, "source": self.source, "stamp": self.stamp, "dtype": str(self.dtype)}
+
     def __repr__(self) -> str:
         return f"Backbone({self.name}, {self.source}, stamp {self.stamp}, {self.device}, {self.dtype})"
 
@@ -96,6 +101,8 @@ class Backbone:
         Raises:
             ConfigError: a text is longer than the context (open_clip would cut it silently).
         """
+        if isinstance(texts, str):
+            raise ConfigError(f"a list of texts is needed; {texts!r} is a single one. Write [{texts!r}].")
         start, end = self.tokenizer.sot_token_id, self.tokenizer.eot_token_id
         rows = [[start, *self.tokenizer.encode(text), end] for text in texts]
         longest = max(range(len(rows)), key=lambda i: len(rows[i]), default=None)

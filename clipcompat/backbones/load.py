@@ -8,6 +8,7 @@ picture size, which it resizes.
 from __future__ import annotations
 
 import difflib
+import logging
 import os
 from dataclasses import asdict
 from pathlib import Path
@@ -21,10 +22,12 @@ from clipcompat.backbones.backbone import Backbone
 from clipcompat.backbones.checkpoints import Checkpoint, read_checkpoint
 from clipcompat.backbones.device import pick_device, pick_dtype
 from clipcompat.backbones.preprocess import OPENAI_MEAN, Preprocess
-from clipcompat.backbones.tags import check_activation, fetch_tag, openai_hashes, tag_config
+from clipcompat.backbones.tags import check_activation, fetch_tag, has_twin, openai_hashes, tag_config
 from clipcompat.backbones.weights import fill_model, hash_weights, uses_quick_gelu
 from clipcompat.errors import ConfigError, UnknownNameError
 from clipcompat.files import digest
+
+_log = logging.getLogger(__name__)
 
 _SUFFIXES = (".pt", ".pth", ".bin", ".ckpt", ".safetensors")
 
@@ -78,10 +81,12 @@ def load_backbone(
         preprocess = _preprocess(name, record, model_config(name)["vision_cfg"].get("image_size", 224))
         path = path or fetch_tag(name, str(pretrained), cache_dir)
         checkpoint = read_checkpoint(path)
+        tagged = source is not None  # the tag's record told the activation, and it was checked
         source = source or f"{path.name} (file, sha256 {checkpoint.sha256[:8]}…)"
         model = build_model(name)
         fill_model(model, checkpoint.tensors, name, source)
-        _check_file_activation(name, model, checkpoint, source)
+        verified = _check_file_activation(name, model, checkpoint, source) or tagged or not has_twin(name)
+        source += "" if verified else _unverified(name, model, source)
     stamp = digest([name, hash_weights(model), uses_quick_gelu(model), asdict(preprocess)])
     return Backbone(
         model, build_tokenizer(name), preprocess, name=name, stamp=stamp, source=source, device=device, dtype=dtype
@@ -146,7 +151,22 @@ def _preprocess(name: str, record: dict[str, Any], image_size: int | tuple[int, 
     return Preprocess(size, **known)
 
 
-def _check_file_activation(name: str, model: nn.Module, checkpoint: Checkpoint, source: str) -> None:
+def _check_file_activation(name: str, model: nn.Module, checkpoint: Checkpoint, source: str) -> bool:
+    """Refuse another activation; False where the file cannot tell its own."""
     trained = True if checkpoint.sha256 in openai_hashes() else checkpoint.quick_gelu
     if trained is not None:
         check_activation(name, uses_quick_gelu(model), trained, source)
+    return trained is not None
+
+
+def _unverified(name: str, model: nn.Module, source: str) -> str:
+    """Warn that the name alone decided on the activation; what to add to the source."""
+    built = "QuickGELU" if uses_quick_gelu(model) else "GELU"
+    _log.warning(
+        "%s does not say which activation its weights were trained with; %s runs them with %s. OpenAI's weights need "
+        "QuickGELU (the -quickgelu names), and with the wrong one every accuracy is too low.",
+        source,
+        name,
+        built,
+    )
+    return ", activation not verified"

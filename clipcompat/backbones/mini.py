@@ -82,7 +82,8 @@ def load_mini(
         raise ConfigError(f"{name}: `pretrained` and `seed` exclude each other; give one of them.")
     generation = name.removeprefix("mini-")
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0 if seed is None else seed)
+        # not torch.manual_seed: that one reseeds every GPU too
+        torch.random.default_generator.manual_seed(0 if seed is None else seed)
         model, tokenizer = build_mini(generation)
     if seed is not None:
         source = f"random weights, seed {seed}"

@@ -43,14 +43,22 @@ def check_activation(name: str, built: bool, trained: bool, weights: str) -> Non
     """
     if built == trained:
         return
-    import open_clip
-
-    other = name.removesuffix("-quickgelu") if built else f"{name}-quickgelu"
-    advice = f"Ask for {other!r}" if other in open_clip.list_models() else f"Ask for one with {_activation(trained)}"
+    advice = f"Ask for {_twin(name)!r}" if has_twin(name) else f"Ask for one with {_activation(trained)}"
     raise ConfigError(
         f"{weights} were trained with {_activation(trained)}, but {name!r} builds towers with {_activation(built)}; "
         f"every accuracy would be too low. {advice}."
     )
+
+
+def has_twin(name: str) -> bool:
+    """Whether open_clip has the same model with the other activation, so that the two can be mixed up."""
+    import open_clip
+
+    return _twin(name) in open_clip.list_models()
+
+
+def _twin(name: str) -> str:
+    return name.removesuffix("-quickgelu") if name.endswith("-quickgelu") else f"{name}-quickgelu"
 
 
 def _activation(quick_gelu: bool) -> str:

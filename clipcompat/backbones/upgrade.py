@@ -10,6 +10,7 @@ import torch
 from clipcompat.backbones.backbone import Backbone
 from clipcompat.backbones.load import load_backbone
 from clipcompat.errors import unknown_name
+from clipcompat.files import hash_file
 
 # name -> generations, each (open_clip or mini model, open_clip tag or None for what the package ships)
 _GENERATIONS: dict[str, tuple[tuple[str, str | None], ...]] = {
@@ -27,6 +28,16 @@ class Upgrade:
     old: Backbone
     new: Backbone
     name: str = "own"
+
+
+def shipped_weights(name: str) -> tuple[str | None, str | None]:
+    """sha256 of the weights this package ships for an upgrade's old and new; None where it ships none."""
+    if not name.startswith("mini"):
+        return None, None
+    from clipcompat.backbones.mini import mini_weights
+
+    old, new = (hash_file(mini_weights(model.removeprefix("mini-"))) for model, _ in _GENERATIONS[name][:2])
+    return old, new
 
 
 def load_upgrade(

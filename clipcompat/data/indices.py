@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from clipcompat.data.sampling import parse_shots
 from clipcompat.data.split import Dataset
 from clipcompat.errors import DataError
 from clipcompat.files import to_json, write_atomic
@@ -68,6 +70,17 @@ def read_indices(source: str | Path | Mapping[str, Any], name: str) -> dict[str,
             "nothing can be validated on images that were trained on."
         )
     return dict(source)
+
+
+def listed_shots(given: Mapping[str, Any], drawn: Sequence[int], pool: int) -> int | None:
+    """The shots of a drawn list: what it says, else the most images any class has in it; None if it is the whole pool.
+
+    drawn: labels of the drawn images. pool: how many there were to draw from.
+    """
+    if "shots" in given:
+        return parse_shots(given["shots"])
+    counts = Counter(drawn).values()
+    return None if len(drawn) == pool and len(set(counts)) > 1 else max(counts, default=None)
 
 
 def positions(wanted: Sequence[str], keys: Sequence[str], part: str, name: str) -> list[int]:

@@ -1,7 +1,7 @@
 """The lists of data sets without a split_zhou file: FGVC-Aircraft, ImageNet, its four shifted test sets.
 
 Deviation: pictures are taken in sorted order. Upstream takes them as the file system lists them, so that its
-ImageNet subsets differ from machine to machine; an exported index file (`clipcompat.data.sampling`) carries
+ImageNet subsets differ from machine to machine; an exported index file (`clipcompat.data.indices`) carries
 such a draw over.
 """
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ import torch
 
 from clipcompat.data.folders import check_present, find_folder
 from clipcompat.data.images import ImageFiles
-from clipcompat.data.indices import positions, read_indices
+from clipcompat.data.indices import listed_shots, positions, read_indices
 from clipcompat.data.layout import Layout, dataset_names, find_layout
 from clipcompat.data.listings import read_listing
 from clipcompat.data.sampling import Shots, check_shots, few_shot, parse_seed, parse_shots
@@ -131,9 +130,7 @@ def _listed(
     val_at = positions(given["val"], _paths(val), "val", layout.name)
     if train and not train_at:
         raise DataError(f"{layout.name}: the given indices name no training image; leave them out to draw some.")
-    counts = Counter(train[i][1] for i in train_at).values()
-    counted = None if len(train_at) == len(train) and len(set(counts)) > 1 else max(counts, default=None)
-    shots = parse_shots(given["shots"]) if "shots" in given else counted
+    shots = listed_shots(given, [train[i][1] for i in train_at], len(train))
     return [train[i] for i in train_at], [val[i] for i in val_at], shots, given.get("seed")
 
 

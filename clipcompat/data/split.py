@@ -123,7 +123,8 @@ class Dataset:
             if not found:
                 raise unknown_name(f"class of {self.name}", name, self.classnames)
             labels += found
-        return self._keep(list(dict.fromkeys(labels)), "subset")
+        labels = list(dict.fromkeys(labels))
+        return self._keep(labels, f"subset {digest([self.classnames[i] for i in labels])[:6]}")
 
     def _keep(self, labels: list[int], part: str) -> Dataset:
         if not labels:

@@ -39,6 +39,9 @@ class Method(Protocol):
     needs: ClassVar[str]
     """"features" (cached image features), "pixels" (learners with visual prompts) or "nothing" (no training)."""
 
+    class_specific: bool
+    """Some tensors belong to single classes, so a plug-in serves the class list it was tuned on and no other."""
+
     recipe: Recipe
 
     def setup(self, backbone: Backbone, data: Dataset, generator: torch.Generator, init: Any = None) -> Learner:

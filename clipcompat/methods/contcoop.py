@@ -30,7 +30,7 @@ from clipcompat.methods.attention import Attention, attend
 from clipcompat.methods.base import Learner, Template, cosine_logits, warm_start
 from clipcompat.methods.condition import Condition
 from clipcompat.methods.recipe import Recipe
-from clipcompat.prompts import PromptTable, context_embeddings, zero_shot_weights
+from clipcompat.prompts import PromptTable, check_context, context_embeddings, zero_shot_weights
 
 FORMS = ("l2", "l2sq", "cosine")
 
@@ -87,6 +87,7 @@ class ContCoOp:
 
     name: ClassVar[str] = "contcoop"
     needs: ClassVar[str] = "features"
+    class_specific: ClassVar[bool] = False
 
     n_ctx: int = 16
     ctx_init: str | None = None
@@ -106,6 +107,7 @@ class ContCoOp:
         if self.ctx_init:
             start = context_embeddings(backbone, self.ctx_init)
         else:
+            check_context(backbone, self.n_ctx)
             start = torch.empty(self.n_ctx, backbone.width).normal_(std=0.02, generator=generator)
         parameters = {"ctx": start}
         options = {}

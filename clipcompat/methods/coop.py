@@ -21,7 +21,7 @@ from clipcompat.backbones.backbone import Backbone
 from clipcompat.errors import ConfigError
 from clipcompat.methods.base import Learner, cosine_logits, warm_start
 from clipcompat.methods.recipe import Recipe
-from clipcompat.prompts import PromptTable, context_embeddings
+from clipcompat.prompts import PromptTable, check_context, context_embeddings
 from clipcompat.text_tower import Injection
 
 
@@ -55,12 +55,18 @@ class CoOp:
         if (self.layer or self.insert) and self.position != "end":
             raise ConfigError("a context at a deeper layer, or an inserted one, has position 'end'.")
 
+    @property
+    def class_specific(self) -> bool:
+        """One context a class, in the order of the class list."""
+        return self.csc
+
     def setup(self, backbone: Backbone, data, generator, init=None) -> Learner:
         classnames = data.classnames
         if self.ctx_init:
             start = context_embeddings(backbone, self.ctx_init)
         else:
             shape = (len(classnames),) * self.csc + (self.n_ctx, backbone.width)
+            check_context(backbone, self.n_ctx)
             start = torch.empty(shape).normal_(std=0.02, generator=generator)
         parameters = {"ctx": start.to(backbone.device).requires_grad_()}
         warm_start(parameters, init)

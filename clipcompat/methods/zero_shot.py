@@ -19,6 +19,7 @@ class ZeroShot:
 
     name: ClassVar[str] = "zero_shot"
     needs: ClassVar[str] = "nothing"
+    class_specific: ClassVar[bool] = False
     recipe: ClassVar[Recipe] = Recipe()
 
     def setup(self, backbone, data, generator, init=None) -> Learner:

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from clipcompat.data.indices import positions, read_indices
+from clipcompat.data.indices import listed_shots, positions, read_indices
 from clipcompat.data.sampling import Shots, check_shots, few_shot, parse_shots
 from clipcompat.data.split import Dataset, Split
 from clipcompat.errors import unknown_name
@@ -116,7 +116,8 @@ def load_mini(
             positions(given[part], [RenderedImages(name, part, pools[part]).key(i) for i in pools[part]], part, name)
             for part in ("train", "val")
         )
-        shots, seed = parse_shots(given.get("shots")), given.get("seed")
+        shots = listed_shots(given, [labels["train"][i] for i in train], len(pools["train"]))
+        seed = given.get("seed")
     numbers = {"train": train, "val": val, "test": list(pools["test"])}
     splits = {
         part: Split(

@@ -13,6 +13,7 @@ from pathlib import Path
 from clipcompat.backbones.backbone import Backbone
 from clipcompat.backbones.upgrade import Upgrade
 from clipcompat.data.split import Dataset
+from clipcompat.errors import ConfigError
 from clipcompat.evaluate import correct, harmonic_mean, percent
 from clipcompat.features import Progress
 from clipcompat.fitting import fit
@@ -79,13 +80,26 @@ def compatibility(
             False leaves `retrained` and `kept_gain` empty.
 
     Raises:
-        IncompatibleError: the plug-in's tensors cannot act on one of the backbones.
+        IncompatibleError: the plug-in's tensors cannot act on one of the backbones. ConfigError: it was not tuned on
+        `upgrade.old`, or, where it is to be trained again, not on `data.train`.
     """
     if not isinstance(upgrade, Upgrade):
         first, *later = upgrade
         return tuple(
             compatibility(plugin, Upgrade(first, new), data, retrained=retrained, cache=cache, progress=progress)
             for new in later
+        )
+
+    if plugin.match(upgrade.old, data.classnames).kind != "exact":
+        tuned_on = plugin.origin["backbone"]
+        raise ConfigError(
+            f"the plug-in was tuned on {tuned_on['name']} (stamp {tuned_on['stamp']}), but the upgrade starts from "
+            f"{upgrade.old.name} (stamp {upgrade.old.stamp}). Tune it on upgrade.old first."
+        )
+    if retrained is True and plugin.origin["train_stamp"] != data.train.stamp:
+        raise ConfigError(
+            f"the plug-in was tuned on other images than data.train of {data.name}, so retraining on these would not "
+            "be the same training. Load the data with the plug-in's shots and seed, or give retrained=False."
         )
 
     def hits(a_plugin: Plugin, backbone: Backbone):

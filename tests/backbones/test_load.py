@@ -352,7 +352,8 @@ def test_vit_b_16_gets_one_stamp_from_torchscript_safetensors_and_state_dict(tmp
     for file in ("clip.pt", "clip.safetensors", "clip.pth"):
         backbone = load(name, tmp_path / file)
         assert same(state(backbone), rounded), file
-        assert re.fullmatch(rf"{file} \(file, sha256 [0-9a-f]{{8}}…\)", backbone.source)
+        doubt = "" if file == "clip.pt" else ", activation not verified"  # only TorchScript tells
+        assert re.fullmatch(rf"{file} \(file, sha256 [0-9a-f]{{8}}…\){doubt}", backbone.source)
         stamps.add(backbone.stamp)
         (tmp_path / file).unlink()
     assert len(stamps) == 1
@@ -375,3 +376,12 @@ def test_eva02_b_16_gets_one_stamp_from_safetensors_and_state_dict(tmp_path):
     assert torch.equal(backbone.encode_image(pixels), random_one.encode_image(pixels))
     with pytest.raises(CheckpointError, match=r"does not fit ViT-B-16-quickgelu.*looks like EVA02-B-16"):
         load("ViT-B-16-quickgelu", tmp_path / "eva.pt")
+
+
+def test_a_file_that_cannot_tell_its_activation_is_taken_with_a_warning(tmp_path, caplog):
+    """Mixing up is possible only where open_clip has the model with both activations."""
+    save_file(
+        {k: v.contiguous() for k, v in build_model("ViT-B-32", 1).state_dict().items()}, tmp_path / "b32.safetensors"
+    )
+    backbone = load_backbone("ViT-B-32", tmp_path / "b32.safetensors", device="cpu")
+    assert backbone.source.endswith("activation not verified") and "QuickGELU" in caplog.text

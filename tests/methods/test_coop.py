@@ -99,7 +99,7 @@ def test_layer_0_inserted_is_plain_coop_and_a_deeper_layer_is_not(mini_old):
 def test_class_specific_contexts_refuse_another_number_of_classes(mini_old, mini_new):
     method = CoOp(n_ctx=2, csc=True)
     plugin = plugin_of(method, {"ctx": torch.randn(3, 2, 128)}, mini_old)
-    assert plugin.class_weights(mini_new, ["wolf", "bear", "cat"]).shape == (3, 128)
+    assert plugin.class_weights(mini_new, NAMES).shape == (3, 128)
     assert plugin.match(mini_new, NAMES[:2]).kind == "incompatible"
     with pytest.raises(IncompatibleError, match="belong to 3 classes.*2 class names"):
         plugin.class_weights(mini_new, NAMES[:2])

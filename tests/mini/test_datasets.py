@@ -72,3 +72,9 @@ def test_an_unknown_name_is_answered_with_the_nearest():
 def test_more_shots_than_the_pool_has_are_refused():
     with pytest.raises(DataError, match="shots"):
         load_mini(mini_names()[0], shots=1000)
+
+
+def test_a_bare_list_of_images_brings_its_number_of_shots():
+    drawn = load_mini("mini/textures", shots=2).indices
+    assert load_mini("mini/textures", indices=drawn).shots == 2
+    assert load_mini("mini/textures", indices={**drawn, "shots": 1}).shots == 1

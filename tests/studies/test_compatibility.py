@@ -8,11 +8,12 @@ import pytest
 import torch
 
 from clipcompat.backbones.upgrade import Upgrade
-from clipcompat.errors import IncompatibleError
+from clipcompat.errors import ConfigError, IncompatibleError
 from clipcompat.fitting import fit
 from clipcompat.methods.coop import CoOp
 from clipcompat.methods.recipe import Recipe
 from clipcompat.methods.zero_shot import ZeroShot
+from clipcompat.plugin import Match
 from clipcompat.studies.compatibility import Compatibility, compatibility
 from tests.tiny import tiny_backbone
 from tests.toys import toy_dataset
@@ -67,6 +68,9 @@ class ToldPlugin:
     method: Told
     origin: dict
 
+    def match(self, backbone, classnames):
+        return Match("exact", "told so")
+
     def logits(self, backbone, split, cache=None, progress=None):
         return torch.eye(3)[torch.tensor(self.method.answers[backbone.name])]
 
@@ -91,6 +95,19 @@ def test_retraining_can_be_left_out(old, new):
     data = toy_dataset(4)
     found = compatibility(fit(COOP, old, data, views=1), Upgrade(old, new), data, retrained=False)
     assert found.retrained is None and found.kept_gain is None and 0 <= found.h_upgrade <= 100
+
+
+def test_a_plugin_of_another_backbone_is_no_start_of_an_upgrade(old, new):
+    data = toy_dataset(4)
+    plugin = fit(COOP, new, data, views=1)
+    with pytest.raises(ConfigError, match="tuned on mini-new .* starts from mini-old"):
+        compatibility(plugin, Upgrade(old, new), data, retrained=False)
+
+
+def test_retraining_needs_the_images_that_were_trained_on(old, new):
+    plugin = fit(COOP, old, toy_dataset(4), views=1)
+    with pytest.raises(ConfigError, match="tuned on other images"):
+        compatibility(plugin, Upgrade(old, new), toy_dataset(2))
 
 
 def test_a_chain_gives_one_report_for_each_later_backbone(old, new):
