@@ -55,7 +55,7 @@ def paper_beside_ours(records: Sequence[Mapping[str, Any]], upgrade: str = "clip
         f"paper, {printed_on} datasets: old / new / H",
         f"ours, {datasets} datasets: old / new / H",
     )
-    return Table(columns, tuple(rows))
+    return Table(columns, tuple(rows), compatibility_table(records).caption)
 
 
 def _average(pairs: Sequence[tuple[float, float]]) -> str:
