@@ -82,7 +82,7 @@ def compatibility_table(records: Sequence[Mapping[str, Any]], caption: str = "")
                 f"{s['h_upgrade']:.1f}",
                 f"{s['zs_old'].mean:.1f} → {s['zs_new'].mean:.1f}",
                 cell(s["retrained"]),
-                "–" if kept is None else f"{100 * kept:.0f} %",
+                "–" if kept is None else f"{round(100 * kept)} %",
                 cell(s["negative_flips"]),
                 str(len(record["per_seed"])),
                 ", ".join(sorted({"–" if r["views"] is None else str(r["views"]) for r in record["per_seed"]})),

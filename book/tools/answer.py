@@ -7,18 +7,20 @@ from pathlib import Path
 
 from clipcompat.figures import INK, NEW, OLD, ZERO_SHOT
 from clipcompat.files import write_atomic
+from clipcompat.methods import METHODS
 from clipcompat.results import committed_records
+from clipcompat.sentences import method_title
 from clipcompat.studies.summary import summary
-from clipcompat.tables import label, reports
+from clipcompat.tables import reports
 
 FILE = Path("book/assets/answer.svg")
-_LEFT, _WIDTH, _ROW, _TOP = 330, 820, 26, 64
+_LEFT, _WIDTH, _ROW, _TOP = 230, 820, 26, 64
 
 
 def draw(records: list[dict]) -> str:
     """One row a record: dots for old and new accuracy, a diamond for retraining on new, a tick for zero-shot on new."""
     rows, y, dataset = [], _TOP, None
-    for record in records:
+    for record in sorted(records, key=_order):
         if record["inputs"]["dataset"] != dataset:
             dataset = record["inputs"]["dataset"]
             y += 14
@@ -26,7 +28,7 @@ def draw(records: list[dict]) -> str:
             y += _ROW
         numbers = summary(reports(record))
         old, new = numbers["old"].mean, numbers["new"].mean
-        rows.append(_text(30, y + 14, label(record)))
+        rows.append(_text(30, y + 14, method_title(record)))
         rows.append(
             f'<line x1="{_x(old):.1f}" x2="{_x(new):.1f}" y1="{y + 10}" y2="{y + 10}" stroke="{INK}" stroke-width="2"/>'
         )
@@ -57,6 +59,11 @@ def draw(records: list[dict]) -> str:
         f'font-family="sans-serif" font-size="14" role="img" aria-label="{html.escape(title, quote=True)}">\n'
         f'<rect width="100%" height="100%" fill="white"/>\n{body}\n</svg>\n'
     )
+
+
+def _order(record: dict) -> tuple:
+    name = record["inputs"]["method"]["name"]
+    return record["inputs"]["dataset"], list(METHODS).index(name), len(method_title(record))
 
 
 def _x(value: float) -> float:
