@@ -36,7 +36,9 @@ def check_harmonic_mean(answer: Callable[[float, float], float]) -> Feedback:
     cases = [((80, 80), 80.0), ((90, 10), 18.0), ((60, 30), 40.0), ((0, 0), 0.0)]
     hints = {(90, 10): "That would be 50 for the ordinary mean; H punishes the weaker side.",
              (0, 0): "Two zeros must give 0, not a division by zero."}  # fmt: skip
-    return _try(answer, cases, hints, "H is never above the mean, and nearer the weaker of the two, so neither side can be bought with the other.")
+    return _try(
+        answer, cases, hints, "H is nearer the weaker of the two, so neither side can be bought with the other."
+    )
 
 
 def check_kept_gain(answer: Callable[[float, float, float], float | None]) -> Feedback:

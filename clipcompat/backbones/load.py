@@ -82,7 +82,9 @@ def load_backbone(
         path = path or fetch_tag(name, str(pretrained), cache_dir)
         checkpoint = read_checkpoint(path)
         tagged = source is not None  # the tag's record told the activation, and it was checked
-        source = source or f"{path.name} (file, sha256 {checkpoint.sha256[:8]}…)"
+        # a record made with weights of unknown origin (random ones, say) must not read as if they were the real ones
+        origin = "as OpenAI published it" if checkpoint.sha256 in openai_hashes() else "not known as published"
+        source = source or f"{path.name} (file, sha256 {checkpoint.sha256[:8]}…, {origin})"
         model = build_model(name)
         fill_model(model, checkpoint.tensors, name, source)
         verified = _check_file_activation(name, model, checkpoint, source) or tagged or not has_twin(name)
