@@ -29,7 +29,24 @@ def results_table(records: Sequence[Mapping[str, Any]], caption: str = "") -> Ta
     for record, row in zip(order, full.rows, strict=True):
         cells = dict(zip(full.columns, row, strict=True)) | {"method": method_title(record)}
         rows.append(tuple(cells[column] for column in _SHOWN))
-    return Table(_SHOWN, tuple(rows), full.caption)
+    return Table(_SHOWN, tuple(rows), f"{full.caption} {_how(order)}".strip())
+
+
+def _how(records: Sequence[Mapping[str, Any]]) -> str:
+    """What the small print of a table says: seeds, shots, views and epochs, as the records have them."""
+
+    def told(what: str, values: Sequence[Any]) -> str:
+        found = sorted({v for v in values if v is not None})
+        return f"{'/'.join(map(str, found))} {what}" if found else ""
+
+    rows = [row for record in records for row in record["per_seed"]]
+    parts = (
+        told("seeds", [len(record["per_seed"]) for record in records]),
+        told("shots", [record["inputs"]["shots"] for record in records]),
+        told("views", [row["views"] for row in rows]),
+        told("epochs", [row.get("epochs") or None for row in rows]),
+    )
+    return f"Mean ± sd: {', '.join(part for part in parts if part)}."
 
 
 def paper_beside_ours(records: Sequence[Mapping[str, Any]], upgrade: str = "clip-to-eva-vit-b-16") -> Table:
@@ -43,6 +60,7 @@ def paper_beside_ours(records: Sequence[Mapping[str, Any]], upgrade: str = "clip
     for record in records:
         numbers = summary(reports(record))
         ours.setdefault(method_title(record), []).append((numbers["old"].mean, numbers["new"].mean))
+    mini = all(r["inputs"]["upgrade"].startswith("mini") for r in records)
     datasets = len({r["inputs"]["dataset"] for r in records})
     rows, printed_on = [], 0
     for title in sorted(ours, key=lambda t: (list(METHODS).index(names[t].split(" (")[0]), len(t))):
@@ -53,7 +71,7 @@ def paper_beside_ours(records: Sequence[Mapping[str, Any]], upgrade: str = "clip
     columns = (
         "method",
         f"paper, {printed_on} datasets: old / new / H",
-        f"ours, {datasets} datasets: old / new / H",
+        f"ours ({'mini, ' if mini else ''}{datasets} datasets): old / new / H",
     )
     return Table(columns, tuple(rows), compatibility_table(records).caption)
 
