@@ -11,13 +11,17 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 _WHERE = {
+    "Attention": "methods.attention",
     "Backbone": "backbones.backbone",
     "CoOp": "methods.coop",
     "Compatibility": "studies.compatibility",
+    "Condition": "methods.condition",
     "ContCoOp": "methods.contcoop",
     "Dataset": "data.split",
+    "Distillation": "methods.contcoop",
     "METHODS": "methods",
     "Plugin": "plugin",
+    "Recipe": "methods.recipe",
     "Split": "data.split",
     "Upgrade": "backbones.upgrade",
     "ZeroShot": "methods.zero_shot",
@@ -60,8 +64,12 @@ if TYPE_CHECKING:
     from clipcompat.evaluate import harmonic_mean as harmonic_mean
     from clipcompat.fitting import fit as fit
     from clipcompat.methods import METHODS as METHODS
+    from clipcompat.methods.attention import Attention as Attention
+    from clipcompat.methods.condition import Condition as Condition
     from clipcompat.methods.contcoop import ContCoOp as ContCoOp
+    from clipcompat.methods.contcoop import Distillation as Distillation
     from clipcompat.methods.coop import CoOp as CoOp
+    from clipcompat.methods.recipe import Recipe as Recipe
     from clipcompat.methods.zero_shot import ZeroShot as ZeroShot
     from clipcompat.plugin import Plugin as Plugin
     from clipcompat.plugin import load_plugin as load_plugin

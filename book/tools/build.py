@@ -7,6 +7,7 @@ check, so what lies there was whole when it was built; `_build/failed` holds wha
 from __future__ import annotations
 
 import argparse
+import fcntl
 import json
 import os
 import shutil
@@ -14,8 +15,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import yaml
@@ -56,14 +58,30 @@ def build(
         FileNotFoundError: a package the book needs is not installed.
     """
     project = project.resolve()
-    out = project / "_build"
+    with _alone(project / "_build"):
+        return _build(project, project / "_build", profile, values or {}, limit, workers)
+
+
+@contextmanager
+def _alone(out: Path) -> Iterator[None]:
+    """Two builds in one clone would empty each other's folders: the second one is refused."""
+    out.mkdir(exist_ok=True)
+    with open(out / ".lock", "w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise BookError("another `make book` is running in this clone; wait for it to end.") from error
+        yield
+
+
+def _build(project: Path, out: Path, profile: str, values: Mapping[str, str], limit: float, workers: int) -> Path:
     stage, fresh, failed = out / "stage", out / "next", out / "failed"
     for folder in (stage, fresh, failed):
         shutil.rmtree(folder, ignore_errors=True)
     notebooks = toc_notebooks(project)
     _stage(project, stage)
     vendor(stage / "book" / "assets" / "vendor")
-    runs = _execute_all(project, stage, failed, notebooks, profile, values or {}, limit, workers)
+    runs = _execute_all(project, stage, failed, notebooks, profile, values, limit, workers)
     (out / "timings.json").write_text(
         json.dumps(
             {path.as_posix(): {"seconds": run.seconds, "attempts": run.attempts} for path, run in runs},
@@ -73,9 +91,7 @@ def build(
     (stage / "book" / "status.md").write_text(status_page(runs, stage, profile), encoding="utf-8")
     _render(stage, fresh, out / "sphinx.log")
     html = fresh / "_build" / "html"
-    problems = check_book(
-        html, [p.with_suffix("").as_posix() for p in notebooks], _colab(project), _private(project)
-    )
+    problems = check_book(html, [p.with_suffix("").as_posix() for p in notebooks], _colab(project), _private(project))
     if problems:
         raise BookError(f"the pages failed {len(problems)} checks:\n  " + "\n  ".join(problems))
     _swap(html, out / "html")
@@ -109,9 +125,7 @@ def _execute_all(
     on_gpu = Path("/dev/nvidia0").exists()
     workers = workers or (1 if on_gpu else min(2, os.cpu_count() or 1))
     threads = max(1, (os.cpu_count() or 1) // workers)
-    with (
-        tempfile.TemporaryDirectory() as profile_folder
-    ):  # nobody's IPython start-up files take part in the book
+    with tempfile.TemporaryDirectory() as profile_folder:  # nobody's IPython start-up files take part in the book
         environment = {
             "CLIPCOMPAT_BOOK": "1",
             "HF_HUB_OFFLINE": "1",
@@ -156,11 +170,7 @@ def _render(stage: Path, fresh: Path, log: Path) -> None:
     done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", errors="replace")
     log.write_text(done.stdout + done.stderr, encoding="utf-8")
     if done.returncode != 0 or not (fresh / "_build" / "html" / "index.html").is_file():
-        lines = [
-            line
-            for line in log.read_text(encoding="utf-8").splitlines()
-            if "WARNING" in line or "ERROR" in line
-        ]
+        lines = [line for line in log.read_text(encoding="utf-8").splitlines() if "WARNING" in line or "ERROR" in line]
         said = "\n  ".join(lines or done.stderr.splitlines()[-15:])
         raise BookError(f"Jupyter Book did not pass (all of it is in _build/{log.name}):\n  {said}")
 

@@ -27,9 +27,7 @@ _CODE_ADDRESS = re.compile(r"https?://[^\s\"'<>)]+\.(?:m?js|css|woff2?|ttf|json)
 _CSS_ADDRESS = re.compile(r"(?:@import\s+|url\()\s*(?:url\()?[\"']?([^\"')\s;]+)", re.IGNORECASE)
 _CSS_COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
 _WRITTEN_SCRIPT = re.compile(r"<script src=\\?\"([^\"\\]+)")
-_MACHINE_PATH = re.compile(
-    r"(?<![\w.~/-])/(?:root|home|Users|tmp|work|opt|mnt|private/var)/[\w.-]+|site-packages/"
-)
+_MACHINE_PATH = re.compile(r"(?<![\w.~/-])/(?:root|home|Users|tmp|work|opt|mnt|private/var)/[\w.-]+|site-packages/")
 _FILE_NAME = re.compile(r"[\w./-]+\.(?:png|jpe?g|svg|gif|webp)")
 
 
@@ -51,9 +49,7 @@ class _Page(HTMLParser):
             self.loads.append((tag, values.get("href", "")))
         if tag in _SOURCES:
             self.loads += [(tag, values[name]) for name in ("src", "poster") if values.get(name)]
-            self.loads += [
-                (tag, part.split()[0]) for part in values.get("srcset", "").split(",") if part.strip()
-            ]
+            self.loads += [(tag, part.split()[0]) for part in values.get("srcset", "").split(",") if part.strip()]
         if tag == "object":
             self.loads.append((tag, values.get("data", "")))
         if tag == "a":
@@ -64,9 +60,7 @@ class _Page(HTMLParser):
         if tag == "img" and (not alt or _FILE_NAME.fullmatch(alt)):
             self.problems.append(f"an image has no alt text: {values.get('src', '')[:80]}")
         if values.get("type") in WIDGET_MIMES:
-            self.problems.append(
-                "the page carries widget state, which nothing can draw without a kernel or a CDN"
-            )
+            self.problems.append("the page carries widget state, which nothing can draw without a kernel or a CDN")
 
     def handle_endtag(self, tag: str) -> None:
         self._inside = ""
@@ -76,9 +70,7 @@ class _Page(HTMLParser):
             self.code.append(data)
 
 
-def check_book(
-    html: Path, notebooks: Iterable[str] = (), colab: str = "", private: Sequence[str] = ()
-) -> list[str]:
+def check_book(html: Path, notebooks: Iterable[str] = (), colab: str = "", private: Sequence[str] = ()) -> list[str]:
     """What is wrong with the book in folder `html`, one sentence a finding; empty if nothing is.
 
     Args:
@@ -145,15 +137,9 @@ def _check_address(what: str, address: str, path: Path, html: Path) -> list[str]
 
 
 def _check_style(text: str, path: Path, html: Path) -> list[str]:
-    return [
-        found
-        for address in _CSS_ADDRESS.findall(text)
-        for found in _check_address("a style", address, path, html)
-    ]
+    return [found for address in _CSS_ADDRESS.findall(text) for found in _check_address("a style", address, path, html)]
 
 
 def _private(text: str, private: Sequence[str]) -> list[str]:
-    found = {match.group() for match in _MACHINE_PATH.finditer(text)} | {
-        word for word in private if word in text
-    }
+    found = {match.group() for match in _MACHINE_PATH.finditer(text)} | {word for word in private if word in text}
     return [f"a path of the machine that built it: {word}" for word in sorted(found)]

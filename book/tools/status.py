@@ -19,10 +19,7 @@ def status_page(executed: Sequence[tuple[Path, Run]], stage: Path, profile: str)
     for path, run in executed:
         notebook = read_notebook(stage / path)
         record = notebook.metadata.get("papermill", {})
-        given = (
-            ", ".join(f"{name} = {value}" for name, value in record.get("parameters", {}).items())
-            or "defaults"
-        )
+        given = ", ".join(f"{name} = {value}" for name, value in record.get("parameters", {}).items()) or "defaults"
         again = "" if run.attempts == 1 else f" (attempt {run.attempts})"
         link, moment = f"[](../{path.as_posix()})", _minute(record.get("start_time"))
         rows.append(f"| {link} | {moment} | {run.seconds:.0f}{again} | {given} |")

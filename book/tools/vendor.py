@@ -51,9 +51,7 @@ def _copy(wheel: str, folder: str, wanted: tuple[str, ...], target: Path, place:
     try:
         distribution = importlib.metadata.distribution(wheel)
     except importlib.metadata.PackageNotFoundError as error:
-        raise FileNotFoundError(
-            f"the book needs the package {wheel}, which is missing. Run: make install"
-        ) from error
+        raise FileNotFoundError(f"the book needs the package {wheel}, which is missing. Run: make install") from error
     written, missing = [], set(wanted)
     for file in distribution.files or []:
         rest = file.as_posix().removeprefix(folder)

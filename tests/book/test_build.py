@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from book.tools.build import main
+from book.tools.build import _alone, main
 from book.tools.notebook import toc_files, toc_notebooks
 from tests.book.test_execute import PARAMETERS, write_notebook
 
@@ -76,6 +76,14 @@ def test_a_page_that_asks_the_network_or_a_broken_link_stops_the_book(
 def test_a_parameter_that_a_notebook_lacks_stops_the_book(toy: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--project", str(toy), "--set", "SHOT=1"]) == 1
     assert "no parameter SHOT" in capsys.readouterr().err
+
+
+def test_a_second_build_beside_the_first_is_refused(toy: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with _alone(toy / "_build"):
+        assert main(["--project", str(toy)]) == 1
+    assert "another `make book` is running" in capsys.readouterr().err
+    with _alone(toy / "_build"):  # the first one's end frees it
+        pass
 
 
 def test_the_contents_are_read_in_order(tmp_path: Path) -> None:
