@@ -10,7 +10,6 @@ from __future__ import annotations
 import difflib
 import logging
 import os
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +22,8 @@ from clipcompat.backbones.checkpoints import Checkpoint, read_checkpoint
 from clipcompat.backbones.device import pick_device, pick_dtype
 from clipcompat.backbones.preprocess import OPENAI_MEAN, Preprocess
 from clipcompat.backbones.tags import check_activation, fetch_tag, has_twin, openai_hashes, tag_config
-from clipcompat.backbones.weights import fill_model, hash_weights, uses_quick_gelu
+from clipcompat.backbones.weights import fill_model, stamp_model, uses_quick_gelu
 from clipcompat.errors import ConfigError, UnknownNameError
-from clipcompat.files import digest
 
 _log = logging.getLogger(__name__)
 
@@ -89,7 +87,7 @@ def load_backbone(
         fill_model(model, checkpoint.tensors, name, source)
         verified = _check_file_activation(name, model, checkpoint, source) or tagged or not has_twin(name)
         source += "" if verified else _unverified(name, model, source)
-    stamp = digest([name, hash_weights(model), uses_quick_gelu(model), asdict(preprocess)])
+    stamp = stamp_model(name, model, preprocess)
     return Backbone(
         model, build_tokenizer(name), preprocess, name=name, stamp=stamp, source=source, device=device, dtype=dtype
     )

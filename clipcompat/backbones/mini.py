@@ -7,7 +7,6 @@ them is the line that runs on the real pair. Text width, joint dim, tokenizer, c
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +16,8 @@ from torch import Tensor, nn
 from clipcompat.backbones.backbone import Backbone
 from clipcompat.backbones.checkpoints import read_checkpoint
 from clipcompat.backbones.preprocess import Preprocess
-from clipcompat.backbones.weights import fill_model, hash_weights, uses_quick_gelu
+from clipcompat.backbones.weights import fill_model, stamp_model
 from clipcompat.errors import ConfigError, unknown_name
-from clipcompat.files import digest
 
 GENERATIONS = ("old", "new")
 MINI_PREPROCESS = Preprocess(size=32, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5), min_crop=0.6)
@@ -93,7 +91,7 @@ def load_mini(
         source = "shipped weights" if pretrained is None else path.name
         source += f" (sha256 {checkpoint.sha256[:8]}…)"
         fill_model(model, checkpoint.tensors, name, source)
-    stamp = digest([name, hash_weights(model), uses_quick_gelu(model), asdict(MINI_PREPROCESS)])
+    stamp = stamp_model(name, model, MINI_PREPROCESS)
     return Backbone(
         model, tokenizer, MINI_PREPROCESS, name=name, stamp=stamp, source=source, device=device, dtype=dtype
     )

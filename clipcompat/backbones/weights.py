@@ -7,11 +7,14 @@ import math
 import re
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
 
 import torch
 from torch import Tensor, nn
 
+from clipcompat.backbones.preprocess import Preprocess
 from clipcompat.errors import CheckpointError
+from clipcompat.files import digest
 
 _LISTED = 4
 
@@ -56,6 +59,11 @@ def hash_weights(model: nn.Module) -> str:
         digests = pool.map(_hash_tensor, (tensor for _, tensor in state))
         lines = [f"{name} {d}" for (name, _), d in zip(state, digests, strict=True)]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def stamp_model(name: str, model: nn.Module, preprocess: Preprocess) -> str:
+    """The stamp of a backbone: its architecture, weights, activation and preprocessing."""
+    return digest([name, hash_weights(model), uses_quick_gelu(model), asdict(preprocess)])
 
 
 def uses_quick_gelu(model: nn.Module) -> bool:

@@ -21,20 +21,19 @@ _METHODS = {"zero_shot": "ZeroShot", "coop": "CoOp", "contcoop": "ContCoOp"}
 
 def paper_accuracy(upgrade: str, dataset: str, method: str) -> tuple[float, float] | None:
     """(old, new) as the ContCoOp paper prints them, or None where it has no such cell (mini upgrades never do)."""
-    if upgrade not in _TABLES:
+    if upgrade not in _TABLES or method not in _METHODS:
         return None
     try:
-        names = set(find_layout(dataset).aliases) | {dataset}
-    except UnknownNameError:
+        name = find_layout(dataset).name
+    except UnknownNameError:  # a mini dataset, or one of the user's own
         return None
-    plain = {"".join(c for c in n.lower() if c.isalnum()) for n in names | {find_layout(dataset).name}}
-    for row in _rows(_TABLES[upgrade]):
-        if row["dataset"].lower() in plain and row["method"] == _METHODS.get(method):
-            return float(row["base"]), float(row["new"])
-    return None
+    row = _rows(_TABLES[upgrade]).get((name, _METHODS[method]))
+    return (float(row["base"]), float(row["new"])) if row else None
 
 
 @functools.cache
-def _rows(file: str) -> list[dict[str, str]]:
+def _rows(file: str) -> dict[tuple[str, str], dict[str, str]]:
+    """Rows by (our name of the dataset, the paper's name of the method); averages are left out."""
     text = (importlib.resources.files(__package__) / file).read_text(encoding="utf-8")
-    return list(csv.DictReader(text.splitlines()))
+    rows = csv.DictReader(text.splitlines())
+    return {(find_layout(r["dataset"]).name, r["method"]): r for r in rows if r["dataset"] != "Average"}
