@@ -68,12 +68,7 @@ def _join(shared: Tensor, own: Tensor) -> Tensor:
 
 def _attention(q: Tensor, k: Tensor, v: Tensor, seen: Tensor | None = None) -> Tensor:
     """softmax(q kᵀ / √channels) v; by default the last row of q is level with the last of k, and none looks ahead."""
-    heads, rows, channels = q.shape[1:]
-    ahead = k.shape[2] - rows
-    narrow = q.device.type == "cpu" and heads * channels <= 256
-    if seen is None and (ahead or narrow):
+    rows, ahead = q.shape[2], k.shape[2] - q.shape[2]
+    if seen is None and ahead:
         seen = torch.ones(rows, k.shape[2], dtype=torch.bool, device=q.device).tril(ahead)
-    if narrow:
-        # measured: at mini widths the fused CPU kernel is several times slower, forward and backward
-        return (q @ k.mT * channels**-0.5).masked_fill(~seen, float("-inf")).softmax(-1) @ v
     return F.scaled_dot_product_attention(q, k, v, attn_mask=seen, is_causal=seen is None)

@@ -94,8 +94,8 @@ def test_gradients_equal_the_references_and_stop_at_eot(name, request):
     assert ours.grad[0, 4:].abs().max() == 0
 
 
-def test_wide_towers_take_the_fused_kernel_and_compute_the_same(full_size, monkeypatch):
-    """Below a width of 256 the CPU runs plain products; both paths must be one function, with its gradients."""
+def test_the_fused_kernel_computes_what_plain_products_do(full_size, monkeypatch):
+    """Once a block, and one function with its gradients."""
     tower = full_size.old.text
     x, eot = random_prompts(tower, [5, 12])
     calls, fused = [], torch.nn.functional.scaled_dot_product_attention
