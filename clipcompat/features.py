@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from clipcompat.backbones.backbone import Backbone
+from clipcompat.backbones.device import fit_threads
 from clipcompat.data.split import Split
 from clipcompat.feature_file import FeatureFile
 from clipcompat.files import digest
@@ -103,7 +104,8 @@ def _encode(backbone, jobs, draw, start: int, progress, what: str, file: Feature
     """Encode jobs from `start` on; rows go to `file` block by block, or come back in one tensor."""
     blocks, done = [torch.zeros(0, backbone.dim)], start
     for pixels in decode(jobs[start:], draw):
-        rows = backbone.image_features(pixels)
+        with fit_threads(backbone.device, backbone.width):
+            rows = backbone.image_features(pixels)
         if file is None:
             blocks.append(rows.cpu())
         else:

@@ -78,8 +78,8 @@ def pick_dtype(device: torch.device | str, dtype: torch.dtype | str | None = Non
 def fit_threads(device: torch.device, width: int) -> Iterator[None]:
     """Inside it, torch uses one CPU thread where towers are narrow; the number is put back afterwards.
 
-    Measured at width 128 on two cores: a step takes 21 ms with two threads and 23 ms with one, at half the CPU time;
-    beside another busy process, two threads take five times as long as one, because each waits for the other's turn.
+    Measured at width 128 on two cores: a training step takes 21 ms with two threads and 23 ms with one, at half the CPU
+    time; beside a busy process two threads took 3 to 100 times as long as one, as each waits for the other's turn.
     """
     before = torch.get_num_threads()
     if device.type == "cpu" and width <= _NARROW:
