@@ -12,6 +12,7 @@ import base64
 import html
 import io
 import os
+import textwrap
 from collections.abc import Mapping, Sequence
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
@@ -140,10 +141,34 @@ def picture_grid(images: Sequence[Image.Image], titles: Sequence[str], columns: 
     return fig.update_layout(height=20 + 132 * rows, margin={"l": 0, "r": 0, "t": 0, "b": 0}, dragmode=False)
 
 
-def upgrade_dots(records: Sequence[Mapping[str, Any]]) -> go.Figure:
-    """Old and new accuracy of every seed: a facet a dataset, a row a method, zero-shot as dashed lines.
+def picture_rows(rows: Mapping[str, Sequence[tuple[Image.Image, str]]], columns: int = 6) -> go.Figure:
+    """A named row of pictures each, with a title below every picture, broken between words where it is long."""
+    import plotly.graph_objects as go
 
-    The open diamond is the mean of the same method trained on the new backbone. Zero-shot records make no row.
+    fig = go.Figure()
+    for row, (name, shown) in enumerate(rows.items()):
+        fig.add_annotation(text=f"<b>{name}</b>", x=0, y=row + 0.02, xanchor="left", yanchor="top", showarrow=False)
+        for column, (image, title) in enumerate(shown):
+            fig.add_layout_image(
+                source=_data_uri(image), xref="x", yref="y", x=column + 0.5, y=row + 0.45,
+                sizex=0.92, sizey=0.48, xanchor="center", yanchor="middle", sizing="contain",
+            )  # fmt: skip
+            fig.add_annotation(
+                text="<br>".join(textwrap.wrap(title, 14)), x=column + 0.5, y=row + 0.7, yanchor="top",
+                showarrow=False, font_size=11,
+            )  # fmt: skip
+    fig.add_scatter(x=[], y=[])  # without a trace there are no axes
+    fig.update_xaxes(range=[0, columns], visible=False, fixedrange=True)
+    fig.update_yaxes(range=[len(rows), 0], visible=False, fixedrange=True)
+    margin = {"l": 0, "r": 0, "t": 0, "b": 0}
+    return fig.update_layout(height=128 * len(rows), margin=margin, dragmode=False, showlegend=False)
+
+
+def upgrade_dots(records: Sequence[Mapping[str, Any]]) -> go.Figure:
+    """Old and new accuracy of every seed: a facet a method, side by side; a row a dataset, in the records' order.
+
+    In the upper half of a row what was measured on old, in the lower what was measured on new: zero-shot as a tick,
+    seeds as dots. The open diamond is the mean of the same method trained on new. Zero-shot records make no facet.
     """
     from plotly.subplots import make_subplots
 
@@ -152,43 +177,42 @@ def upgrade_dots(records: Sequence[Mapping[str, Any]]) -> go.Figure:
     from clipcompat.tables import label, reports
 
     kept = [r for r in records if r["inputs"]["method"]["name"] != "zero_shot"]
-    datasets = list(dict.fromkeys(r["inputs"]["dataset"] for r in kept))
-    # from top to bottom: in the registry's order, plain settings before changed ones
+    # in the registry's order, plain settings before changed ones
     names = list(METHODS)
-    rank = {method_title(r): (-names.index(r["inputs"]["method"]["name"]), -len(label(r))) for r in kept}
+    rank = {method_title(r): (names.index(r["inputs"]["method"]["name"]), len(label(r))) for r in kept}
     titles = sorted(rank, key=lambda title: rank[title])
-    rows = [(r["inputs"]["dataset"], titles.index(method_title(r)), reports(r)) for r in kept]
-    ends = (-0.5, len(titles) - 0.5)
-    facet, gap = 12 + 34 * len(titles), 34  # pixels
-    height = len(datasets) * (facet + gap) - gap
-    fig = make_subplots(rows=len(datasets), shared_xaxes=True, subplot_titles=datasets, vertical_spacing=gap / height)
-    for number, dataset in enumerate(datasets, 1):
-        here = [(y, found) for name, y, found in rows if name == dataset]
-        retrained = [(y, [r.retrained for r in found if r.retrained is not None]) for y, found in here]
-        zero_shot = [fmean(getattr(r, f) for _, found in here for r in found) for f in ("zs_old", "zs_new")]
+    datasets = list(dict.fromkeys(r["inputs"]["dataset"] for r in kept))
+    fig = make_subplots(cols=max(1, len(titles)), shared_yaxes=True, subplot_titles=titles, horizontal_spacing=0.03)
+    for number, title in enumerate(titles, 1):
+        rows = [(-datasets.index(r["inputs"]["dataset"]), reports(r)) for r in kept if method_title(r) == title]
+        above, below = 0.17, -0.17
+        retrained = [(y, [r.retrained for r in found if r.retrained is not None]) for y, found in rows]
         marks = [
-            ("old", OLD, "circle", [(r.old, y + 0.14) for y, found in here for r in found]),
-            ("new", NEW, "circle", [(r.new, y - 0.14) for y, found in here for r in found]),
-            ("retrained on new", NEW, "diamond-open", [(fmean(v), y - 0.14) for y, v in retrained if v]),
-            ("zero-shot old", OLD, "", [(zero_shot[0], y) for y in ends]),
-            ("zero-shot new", NEW, "", [(zero_shot[1], y) for y in ends]),
+            ("zero-shot old", OLD, "line-ns", [(fmean(r.zs_old for r in found), y + above) for y, found in rows]),
+            ("zero-shot new", NEW, "line-ns", [(fmean(r.zs_new for r in found), y + below) for y, found in rows]),
+            ("old", OLD, "circle", [(r.old, y + above) for y, found in rows for r in found]),
+            ("new", NEW, "circle", [(r.new, y + below) for y, found in rows for r in found]),
+            ("retrained on new", NEW, "diamond-open", [(fmean(v), y + below) for y, v in retrained if v]),
         ]
         for name, colour, symbol, points in marks:
-            size = {"size": 13, "line_width": 2} if symbol == "diamond-open" else {"size": 9}
+            line = {"color": colour, "width": {"circle": 0}.get(symbol, 2)}
             fig.add_scatter(
                 x=[x for x, _ in points], y=[y for _, y in points], name=name, legendgroup=name, showlegend=number == 1,
-                mode="markers" if symbol else "lines", line={"color": colour, "dash": "dash", "width": 1.5},
-                marker={"symbol": symbol or None, "color": colour, **size},
-                hovertemplate=f"{name}: %{{x:.1f}} %<extra>{dataset}</extra>", row=number, col=1,
+                mode="markers", row=1, col=number,
+                marker={"symbol": symbol, "color": colour, "size": {"circle": 7}.get(symbol, 12), "line": line},
+                customdata=[datasets[round(-y)] for _, y in points],
+                hovertemplate=f"{name}: %{{x:.1f}} %<extra>%{{customdata}}</extra>",
             )  # fmt: skip
-    fig.update_yaxes(tickvals=list(range(len(titles))), ticktext=titles, range=ends, zeroline=False)
     values = [x for trace in fig.data for x in trace.x]
-    fig.update_xaxes(range=[min(values) - 2, max(values) + 2])
-    fig.update_xaxes(title_text="test accuracy, percent", row=len(datasets), col=1)
-    fig.update_annotations(x=0, xanchor="left", font_size=14)
+    if values:
+        fig.update_xaxes(range=[min(values) - 4, max(values) + 4], title_text="test accuracy, percent")
+    short = [name.removeprefix("mini/") for name in datasets]
+    fig.update_yaxes(tickvals=[-row for row in range(len(short))], ticktext=short)
+    fig.update_yaxes(range=[0.6 - len(datasets), 0.6], zeroline=False)
+    fig.update_annotations(font_size=14)
     fig.update_layout(
-        height=height + 150, margin={"t": 90, "b": 60},
-        legend={"orientation": "h", "y": 1, "yref": "container", "yanchor": "top", "x": 0},
+        height=150 + 40 * len(datasets), margin={"t": 80, "b": 60},
+        legend={"orientation": "h", "y": 1, "yref": "container", "yanchor": "top", "x": 0, "xref": "container"},
     )  # fmt: skip
     return fig
 

@@ -21,6 +21,8 @@ _WHERE = {
     "new": "on the new backbone",
     "retrained": "retrained on the new backbone",
 }
+_FEW = 4
+"""More datasets than these are not told one by one."""
 _EQUAL = 1.0
 """Points; a smaller difference of two means is called "within a point"."""
 
@@ -46,10 +48,7 @@ def upgrade_sentence(records: Sequence[Mapping[str, Any]], method: str) -> str:
         gap = statistics.fmean(r.new - r.retrained for r in retrained)
         words += f", and {_higher(gap)} than when it is trained there"
         kept = {r["inputs"]["dataset"]: summary(reports(r))["kept_gain"] for r in _of(records, method)}
-        shares = [
-            f"{name} {'undefined' if share is None else f'{round(100 * share)} %'}" for name, share in kept.items()
-        ]
-        words += f". Kept gain: {', '.join(shares)}"
+        words += f". Kept gain: {_shares(kept)}"
     flips = statistics.fmean(r.negative_flips for r in rows)
     words += f". On average {flips:.1f} % of the test pictures flip from right to wrong"
     return f"{words}. (Mean of {len(rows)} runs on {len({r.dataset for r in rows})} datasets.)"
@@ -95,6 +94,21 @@ def rerun_sentence(report: Compatibility, records: Sequence[Mapping[str, Any]], 
         f"The committed record of this dataset and seed {verdict}: old {same[0].old:.1f}, new {same[0].new:.1f}. "
         "(Other machines, threads, or epochs than the record's change the last digits, or more.)"
     )
+
+
+def _shares(kept: Mapping[str, float | None]) -> str:
+    """Few datasets one by one; of many the middle and the ends."""
+    told = {name: "undefined" if share is None else f"{round(100 * share)} %" for name, share in kept.items()}
+    if len(told) <= _FEW:
+        return ", ".join(f"{name} {share}" for name, share in told.items())
+    known = sorted((share, name) for name, share in kept.items() if share is not None)
+    if not known:
+        return f"undefined on all {len(told)} datasets"
+    (low, lowest), (high, highest) = known[0], known[-1]
+    none = f"; undefined on {len(told) - len(known)}" if len(known) < len(told) else ""
+    middle = statistics.median(share for share, _ in known)
+    ends = f"from {round(100 * low)} % ({lowest}) to {round(100 * high)} % ({highest})"
+    return f"median {round(100 * middle)} %, {ends}{none}"
 
 
 def _of(records: Sequence[Mapping[str, Any]], method: str) -> list[Mapping[str, Any]]:

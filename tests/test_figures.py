@@ -97,21 +97,46 @@ def test_an_empty_grid_is_a_figure_too() -> None:
     assert not figures.picture_grid([], []).layout.images
 
 
+def test_rows_of_pictures_have_a_name_and_titles_broken_between_words() -> None:
+    dot = Image.new("RGB", (2, 2))
+    fig = figures.picture_rows({"first": [(dot, "cat"), (dot, "a very long name of a cat")], "second": [(dot, "dog")]})
+    texts = [note.text for note in fig.layout.annotations]
+    assert texts == ["<b>first</b>", "cat", "a very long<br>name of a cat", "<b>second</b>", "dog"]
+    assert [(image.x, int(image.y)) for image in fig.layout.images] == [(0.5, 0), (1.5, 0), (0.5, 1)]
+    assert fig.layout.height == 2 * figures.picture_rows({"one": []}).layout.height
+
+
 def test_upgrade_dots_show_every_seed_and_the_mean_of_retraining() -> None:
-    both = [run("coop", news=(70.0, 72.0)), run("contcoop", settings={"attention": None}), run("contcoop")]
-    fig = figures.upgrade_dots([*both, run("zero_shot")])
+    fig = figures.upgrade_dots([run("coop", news=(70.0, 72.0)), run("coop", dataset="dtd"), run("zero_shot")])
     traces = {trace.name: trace for trace in fig.data}
-    assert list(traces["new"].x) == [70.0, 72.0, 72.0, 72.0] and len(traces["old"].x) == 4
-    assert list(traces["retrained on new"].x) == [90.0, 90.0, 90.0]
-    assert set(traces["zero-shot old"].x) == {40.0} and set(traces["zero-shot new"].x) == {50.0}
+    assert list(traces["new"].x) == [70.0, 72.0, 72.0] and list(traces["old"].x) == [80.0] * 3
+    assert list(traces["retrained on new"].x) == [90.0, 90.0]
+    assert list(traces["zero-shot old"].x) == [40.0, 40.0] and list(traces["zero-shot new"].x) == [50.0, 50.0]
     assert traces["old"].marker.color == figures.OLD and traces["new"].marker.color == figures.NEW
-    assert list(fig.layout.yaxis.ticktext)[::-1] == ["CoOp", "ContCoOp", "ContCoOp (Attn off)"]
+    assert [round(y) for y in traces["new"].y] == [0, 0, -1], "a row a dataset"
+    assert list(traces["new"].customdata) == ["eurosat", "eurosat", "dtd"]
 
 
-def test_upgrade_dots_have_a_facet_for_every_dataset_and_one_legend() -> None:
-    fig = figures.upgrade_dots([run("coop"), run("coop", dataset="dtd")])
-    assert {title.text for title in fig.layout.annotations} == {"eurosat", "dtd"}
+def test_upgrade_dots_have_a_facet_for_every_method_and_one_legend() -> None:
+    plain, off = run("contcoop"), run("contcoop", settings={"attention": None})
+    fig = figures.upgrade_dots([off, plain, run("coop", dataset="dtd")])
+    assert [title.text for title in fig.layout.annotations] == ["CoOp", "ContCoOp", "ContCoOp (Attn off)"]
     assert sum(bool(trace.showlegend) for trace in fig.data) == len({trace.name for trace in fig.data}) == 5
+    assert list(fig.layout.yaxis.ticktext) == ["eurosat", "dtd"] and fig.layout.yaxis.range[1] > 0
+    assert len({axis.range for axis in fig.select_xaxes()}) == 1, "facets are compared by eye"
+
+
+def test_eleven_sets_of_two_methods_fit_on_a_screen() -> None:
+    many = [run(method, dataset=f"set {k}") for k in range(11) for method in ("coop", "contcoop")]
+    assert figures.upgrade_dots(many).layout.height <= 700
+
+
+def test_the_prefix_that_all_mini_sets_share_is_not_repeated_in_every_row() -> None:
+    assert list(figures.upgrade_dots([run("coop", dataset="mini/tints")]).layout.yaxis.ticktext) == ["tints"]
+
+
+def test_no_records_are_an_empty_figure() -> None:
+    assert not [x for trace in figures.upgrade_dots([]).data for x in trace.x]
 
 
 def test_what_was_not_retrained_has_no_diamond() -> None:

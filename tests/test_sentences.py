@@ -49,6 +49,16 @@ def test_kept_gain_is_told_for_every_dataset_unless_nothing_was_retrained():
     assert "Kept gain" not in told and "trained there" not in told
 
 
+def test_kept_gain_on_many_datasets_is_told_by_its_middle_and_its_ends():
+    made = [run("coop", news=(50.0 + 8 * k,), dataset=f"set {k}") for k in range(5)]
+    assert "Kept gain: median 40 %, from 0 % (set 0) to 80 % (set 4)." in upgrade_sentence(made, "CoOp")
+    made[4]["per_seed"][0]["retrained"] = 50.0
+    assert "median 30 %, from 0 % (set 0) to 60 % (set 3); undefined on 1." in upgrade_sentence(made, "CoOp")
+    for record in made:
+        record["per_seed"][0]["retrained"] = 50.0
+    assert "Kept gain: undefined on all 5 datasets." in upgrade_sentence(made, "CoOp")
+
+
 def test_two_methods_are_compared_dataset_by_dataset_with_a_point_of_tolerance():
     made = [
         run("contcoop", news=(80.0,), dataset="a"), run("coop", news=(70.0,), dataset="a"),
