@@ -1,13 +1,13 @@
-"""Figures that look closely at one report or one set of numbers; shown by clipcompat.figures.show."""
+"""Figures that look closely at one report, one set of numbers or the controls; shown by clipcompat.figures.show."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
 from statistics import median
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from clipcompat.figures import INK, NEW, OLD
+from clipcompat.figures import INK, METHOD_COLOURS, NEW, OLD
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -80,3 +80,47 @@ def strips(groups: Mapping[str, Sequence[float]], title: str, log: bool = False)
         title_text=title, type="log" if log else "linear", exponentformat="power", dtick=1 if log else None
     )
     return fig.update_layout(height=110 + 62 * len(groups), showlegend=False, margin_t=15)
+
+
+def control_rows(records: Sequence[Mapping[str, Any]]) -> go.Figure:
+    """What carried plug-ins add to zero-shot on new: a row an upgrade, from nothing changed to nothing kept.
+
+    Faint dots are datasets; the large one is their mean, with its 95 % interval over seeds. A colour a method.
+    """
+    import plotly.graph_objects as go
+
+    from clipcompat.controls import gains
+    from clipcompat.methods import METHODS
+    from clipcompat.sentences import method_title
+
+    kept = [r for r in records if r["inputs"]["method"]["name"] != "zero_shot"]
+    names = {method_title(r): r["inputs"]["method"]["name"] for r in kept}
+    titles = sorted(names, key=lambda title: (list(METHODS).index(names[title]), len(title)))
+    rows = list(gains(kept))
+    fig = go.Figure()
+    for number, title in enumerate(titles):
+        found = gains([r for r in kept if method_title(r) == title])
+        shift = 0.5 * ((len(titles) - 1) / 2 - number) / len(titles)  # the first method on top
+        colour = METHOD_COLOURS[names[title]]
+        points = [(-rows.index(row) + shift, row, gain) for row, gain in found.items()]
+        dots = [(y, f"{row}, {name}", x) for y, row, gain in points for name, x in gain.by_set.items()]
+        fig.add_scatter(
+            x=[x for *_, x in dots], y=[y for y, *_ in dots], mode="markers", showlegend=False, legendgroup=title,
+            marker={"color": colour, "size": 6, "opacity": 0.35}, customdata=[words for _, words, _ in dots],
+            hovertemplate="%{customdata}: %{x:+.1f}<extra>" + title + "</extra>",
+        )  # fmt: skip
+        fig.add_scatter(
+            x=[gain.mean for *_, gain in points], y=[y for y, *_ in points], mode="markers", name=title,
+            error_x={"array": [gain.interval or 0 for *_, gain in points], "thickness": 2, "width": 5},
+            marker={"color": colour, "size": 12, "line": {"width": 1, "color": "white"}}, legendgroup=title,
+            customdata=[row for _, row, _ in points],
+            hovertemplate="%{customdata}, mean: %{x:+.1f}<extra>" + title + "</extra>",
+        )  # fmt: skip
+    fig.add_vline(x=0, line={"color": INK, "width": 2})
+    ticks = {"tickvals": [-row for row in range(len(rows))], "ticktext": rows}
+    fig.update_yaxes(**ticks, range=[0.5 - len(rows), 0.5], zeroline=False)
+    fig.update_xaxes(title_text="points above zero-shot on new", zeroline=False)
+    return fig.update_layout(
+        height=130 + 48 * len(rows), margin={"t": 50, "b": 60},
+        legend={"orientation": "h", "y": 1, "yref": "container", "yanchor": "top", "x": 0, "xref": "container"},
+    )  # fmt: skip

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from clipcompat.charts import report_lines, strips
-from clipcompat.figures import NEW, OLD
+from clipcompat.charts import control_rows, report_lines, strips
+from clipcompat.figures import METHOD_COLOURS, NEW, OLD
 from clipcompat.studies.compatibility import Compatibility
+from tests.test_controls import know_toys, toy_records
 
 REPORT = Compatibility("coop", "toys", 1, old=80, new=70, zs_old=40, zs_new=50, retrained=90, negative_flips=9)
 
@@ -40,3 +41,23 @@ def test_a_strip_shows_every_value_and_its_median_and_stays_the_same(log):
     assert list(fig.layout.yaxis.ticktext) == ["first", "second"] and max(dots[0].y) < 0.5 > min(dots[0].y)
     assert (fig.layout.xaxis.type == "log") is log
     assert fig == strips(groups, "cosine", log)
+
+
+def test_controls_are_rows_and_methods_are_colours_with_every_dataset_s_dot(monkeypatch):
+    know_toys(monkeypatch)
+    records = [*toy_records("coop"), *toy_records("contcoop", more=3.0), *toy_records("zero_shot")]
+    fig = control_rows(records)
+    assert list(fig.layout.yaxis.ticktext) == ["nothing changed", "the upgrade", "seed twin"]
+    large = {trace.name: trace for trace in fig.data if trace.name}
+    assert list(large) == ["CoOp", "ContCoOp"]
+    assert list(large["CoOp"].x) == [20.0, 10.0, 1.0] and list(large["ContCoOp"].x) == [23.0, 13.0, 4.0]
+    assert [round(y) for y in large["CoOp"].y] == [0, -1, -2]
+    assert all(one > two for one, two in zip(large["CoOp"].y, large["ContCoOp"].y, strict=True)), "the first above"
+    assert all(half > 0 for half in large["CoOp"].error_x.array)
+    assert large["ContCoOp"].marker.color == METHOD_COLOURS["contcoop"]
+    (dots,) = (trace for trace in fig.data if not trace.name and trace.legendgroup == "CoOp")
+    assert sorted(dots.x) == [-1.0, 3.0, 8.0, 12.0, 18.0, 22.0] and "seed twin, dtd" in dots.customdata
+
+
+def test_no_records_are_an_empty_chart():
+    assert not control_rows([]).data
