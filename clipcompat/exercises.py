@@ -120,6 +120,31 @@ def check_distillation(answer: Callable[[Any, Any], Any]) -> Feedback:
     return _try(answer, cases, hints, "Zero only where every class points where zero-shot points.")
 
 
+def check_unsaid(answer: Callable[[list[str], list[str]], int]) -> Feedback:
+    """The miniature world: how many of these words no caption says."""
+    cases = [
+        ((["ring", "orb"], ["a ring", "two rings"]), 1),
+        ((["ring"], ["a ringed thing"]), 1),
+        ((["bow tie"], ["a bow and a tie"]), 1),
+        ((["disc"], ["a red disc."]), 0),
+    ]
+    hints = {1: "“ringed” is another word: compare whole words.", 2: "A name of two words must be said in one piece.",
+             3: "A full stop is no part of a word."}  # fmt: skip
+    return _try(answer, cases, hints, "What is never said has no meaning for the text tower, only letters.")
+
+
+def check_headroom(answer: Callable[[list[float], list[list[float]]], int]) -> Feedback:
+    """The miniature world: on how many sets the probe's mean over seeds is at least 5 points above zero-shot."""
+    cases = [
+        (([50.0, 60.0], [[56.0, 58.0], [62.0, 62.0]]), 1),
+        (([40.0], [[45.0]]), 1),
+        (([40.0, 80.0], [[30.0, 64.0], [90.0, 70.0]]), 1),
+    ]
+    hints = {1: "Exactly 5 points are enough: at least 5 are asked for.",
+             2: "Seeds differ: take their mean first, and then compare."}  # fmt: skip
+    return _try(answer, cases, hints, "Without headroom no method can gain, and none can be told from another.")
+
+
 def _try(answer: Callable, cases: list[tuple[tuple, float | None]], hints: dict, moral: str) -> Feedback:
     """Every case in turn; the first that fails is told. Hints belong to arguments, or to a case's number."""
     for number, (arguments, expected) in enumerate(cases):

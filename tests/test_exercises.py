@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import re
+import statistics
 
 import pytest
 import torch
@@ -25,6 +27,14 @@ def pull(w, zs):
     return (F.normalize(w, dim=-1) - F.normalize(zs, dim=-1)).norm(dim=-1).mean()
 
 
+def unsaid(words, captions):
+    return sum(not any(re.search(rf"\b{w}\b", c) for c in captions) for w in words)
+
+
+def headroom(zero_shot, probes, by=statistics.fmean, points=5):
+    return sum(by(p) - z >= points for z, p in zip(zero_shot, probes, strict=True))
+
+
 RIGHT = {
     "check_harmonic_mean": lambda a, b: 2 * a * b / (a + b) if a + b else 0,
     "check_kept_gain": gain,
@@ -32,6 +42,8 @@ RIGHT = {
     "check_attention": attention,
     "check_parameter_count": lambda n, d: n * d + 4 * d * d,
     "check_distillation": pull,
+    "check_unsaid": unsaid,
+    "check_headroom": headroom,
 }
 WRONG = [
     ("check_harmonic_mean", lambda a, b: (a + b) / 2, "ordinary mean"),
@@ -45,6 +57,12 @@ WRONG = [
     ("check_parameter_count", lambda n, d: 4 * (d * d + d) + n * d, "none has a bias"),
     ("check_distillation", lambda w, zs: pull(w, zs) ** 2, "squared"),
     ("check_distillation", lambda w, zs: (w - zs).norm(dim=-1).mean(), "normalise both"),
+    ("check_unsaid", lambda words, captions: sum(not any(w in c for c in captions) for w in words), "whole words"),
+    ("check_unsaid", lambda words, captions: len({*words} - {w for c in captions for w in c.split()}), "full stop"),
+    ("check_unsaid", lambda words, captions: sum({*w.split()}.isdisjoint(" ".join(captions).split()) for w in words),
+     "in one piece"),
+    ("check_headroom", lambda zero_shot, probes: headroom(zero_shot, probes, max), "mean first"),
+    ("check_headroom", lambda zero_shot, probes: headroom(zero_shot, probes, points=5.1), "at least 5"),
 ]
 
 
