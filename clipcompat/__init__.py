@@ -27,6 +27,7 @@ _WHERE = {
     "ZeroShot": "methods.zero_shot",
     "accuracy": "evaluate",
     "compatibility": "studies.compatibility",
+    "default_method": "defaults",
     "fit": "fitting",
     "harmonic_mean": "evaluate",
     "load_backbone": "backbones.load",
@@ -60,6 +61,7 @@ if TYPE_CHECKING:
     from clipcompat.data.load import load_dataset as load_dataset
     from clipcompat.data.split import Dataset as Dataset
     from clipcompat.data.split import Split as Split
+    from clipcompat.defaults import default_method as default_method
     from clipcompat.evaluate import accuracy as accuracy
     from clipcompat.evaluate import harmonic_mean as harmonic_mean
     from clipcompat.fitting import fit as fit

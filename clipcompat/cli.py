@@ -12,7 +12,7 @@ from clipcompat import __version__
 from clipcompat.errors import ClipcompatError, DataError
 
 _RUN = """\
-tune a method on the old backbone, test it on both, write one record
+tune a method on the old backbone, test it on both, write one record for each method and dataset
 
   clipcompat run --method contcoop --dataset mini/textures --upgrade mini --seeds 1 2 3 --out results/
   clipcompat run --method contcoop --dataset eurosat --root $DATA --upgrade clip-to-eva-vit-b-16
@@ -65,8 +65,8 @@ def _parser() -> argparse.ArgumentParser:
     run = verbs.add_parser("run", help="one run: method, dataset, upgrade, seeds -> one record", description=_RUN,
                            formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
     add = run.add_argument
-    add("--method", required=True, help="see `clipcompat list`")
-    add("--dataset", required=True, help="see `clipcompat list`")
+    add("--method", required=True, nargs="+", help="one or more; see `clipcompat list`")
+    add("--dataset", required=True, nargs="+", help="one or more; see `clipcompat list`. mini: the eleven mini/… sets")
     add("--upgrade", default="mini", help="see `clipcompat list` (default: mini)")
     add("--seeds", type=int, nargs="+", default=[1, 2, 3], help="few-shot draws (default: 1 2 3)")
     add("--shots", default="16", help="training images a class, or all (default: 16)")
@@ -100,6 +100,22 @@ def _parser() -> argparse.ArgumentParser:
     )
     table.set_defaults(verb=_table)
 
+    mini = verbs.add_parser("mini", help="make the embedded miniature backbones").add_subparsers(
+        required=True, metavar="VERB"
+    )
+    pretrain = mini.add_parser("pretrain", help="pretrain one generation; a run that was killed goes on")
+    add = pretrain.add_argument
+    add("--size", choices=("mini", "mini-large"), default="mini")
+    add("--generation", default="old", help="old, new, newer, image-only or text-only (default: old)")
+    add("--seed", type=int, default=1)
+    add("--text-from", metavar="FILE", help="weights of the generation before, whose text tower (text-only: both "
+        "towers) this one starts from")  # fmt: skip
+    add("--steps", type=int, help="instead of the recipe's number of steps")
+    add("--keep", type=int, nargs="+", default=[], metavar="STEP", help="also keep the weights after these steps")
+    add("--device", help="cuda, mps or cpu (default: the best there is)")
+    add("--out", required=True, metavar="FILE.safetensors")
+    pretrain.set_defaults(verb=_pretrain)
+
     names = verbs.add_parser("list", help="methods with their settings, datasets, upgrades")
     names.set_defaults(verb=_list)
     return parser
@@ -107,19 +123,28 @@ def _parser() -> argparse.ArgumentParser:
 
 def _run(options: argparse.Namespace) -> None:
     from clipcompat.data.sampling import parse_shots
+    from clipcompat.mini.datasets import study_names
     from clipcompat.run import Run
     from clipcompat.tables import compatibility_table
 
-    run = Run(
-        method=options.method, dataset=options.dataset, upgrade=options.upgrade, seeds=tuple(options.seeds),
-        shots=parse_shots(options.shots), classes=options.classes, settings=tuple(options.settings), root=options.root,
-        old_weights=options.old_weights, new_weights=options.new_weights, views=options.views, dtype=options.dtype,
-        device=options.device, retrain=not options.no_retrain, indices=options.indices, allow_fewer=options.allow_fewer,
-    )  # fmt: skip
-    with _Bars() as bars:
-        record, path = run.execute(options.out, options.cache or os.path.join(options.out, "cache"), bars, bars.say)
-    print(compatibility_table([record]))
-    print(path)
+    datasets = [d for name in options.dataset for d in (study_names() if name == "mini" else [name])]
+    runs = [
+        Run(
+            method=method, dataset=dataset, upgrade=options.upgrade, seeds=tuple(options.seeds),
+            shots=parse_shots(options.shots), classes=options.classes, settings=tuple(options.settings),
+            root=options.root, old_weights=options.old_weights, new_weights=options.new_weights, views=options.views,
+            dtype=options.dtype, device=options.device, retrain=not options.no_retrain, indices=options.indices,
+            allow_fewer=options.allow_fewer,
+        )
+        for dataset in datasets
+        for method in options.method
+    ]  # fmt: skip
+    cache = options.cache or os.path.join(options.out, "cache")
+    for run in runs:
+        with _Bars() as bars:
+            record, path = run.execute(options.out, cache, bars, bars.say)
+        print(compatibility_table([record]))
+        print(path, flush=True)
 
 
 def _table(options: argparse.Namespace) -> None:
@@ -135,6 +160,23 @@ def _table(options: argparse.Namespace) -> None:
     print(table if options.format == "text" else table.to_markdown())
     if options.jsonl:
         print(write_committed(options.jsonl, records))
+
+
+def _pretrain(options: argparse.Namespace) -> None:
+    from dataclasses import replace
+
+    from clipcompat.backbones.device import pick_device
+    from clipcompat.errors import unknown_name
+    from clipcompat.mini.pretrain import RECIPES, pretrain
+
+    name = f"{options.size}-{options.generation}"
+    if name not in RECIPES:
+        raise unknown_name("mini backbone", name, RECIPES)
+    recipe = replace(RECIPES[name], seed=options.seed, steps=options.steps or RECIPES[name].steps)
+    device = pick_device(options.device)
+    with _Bars() as bars:
+        out = pretrain(name, recipe, options.out, options.text_from, keep=options.keep, device=device, progress=bars)
+    print(out)
 
 
 def _list(options: argparse.Namespace) -> None:

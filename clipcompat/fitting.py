@@ -85,7 +85,7 @@ def fit(
 
 def _train(method, learner, backbone, data, generator, seed, views, cache, progress) -> dict[str, Any]:
     recipe, count, crop = method.recipe, len(data.train), method.recipe.crop_for(data.name)
-    epochs = recipe.epochs_for(data.name, data.shots)
+    epochs = recipe.epochs_for(data.name, data.shots, count)
     views = min(DEFAULT_VIEWS, epochs) if views is None else min(views, epochs)
     labels = data.train.labels.to(backbone.device)
     cached = encode_views(backbone, data.train, views, seed, crop, cache, progress) if views else None

@@ -1,11 +1,13 @@
 """One run: a method tuned on the old backbone of an upgrade, over seeds, tested on both; a record at the end.
 
-A run that was killed continues: features already encoded are in the cache, and plug-ins already tuned are beside the
-record to be. A run that is finished is not run again.
+A run that was killed continues: features already encoded are in the cache, and plug-ins already tuned are in a folder
+beside the records, where every run finds them: one plug-in serves all upgrades that start, or end, at its backbone.
+A run that is finished is not run again.
 """
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,9 +22,10 @@ from clipcompat.backbones.upgrade import UPGRADES, Upgrade, load_upgrade, shippe
 from clipcompat.config import override, to_config
 from clipcompat.data.load import load_dataset
 from clipcompat.data.split import Dataset
+from clipcompat.defaults import default_method
 from clipcompat.errors import ClipcompatError, ConfigError, DataError, unknown_name
 from clipcompat.features import Progress
-from clipcompat.files import hash_file
+from clipcompat.files import digest, hash_file
 from clipcompat.fitting import DEFAULT_VIEWS, fit
 from clipcompat.methods import METHODS
 from clipcompat.methods.base import Method
@@ -73,7 +76,7 @@ class Run:
         say: Callable[[str], None] = lambda sentence: None,
     ) -> tuple[dict[str, Any], Path]:  # fmt: skip
         """Run it, or find it already done: the record and its file. `say` gets one sentence on what happens."""
-        method = override(METHODS[self.method](), self.settings)
+        method = override(default_method(self.method, self.dataset), self.settings)
         datasets = {seed: self._data(seed) for seed in self.seeds}
         device = pick_device(self.device)
         inputs = self._inputs(method, datasets, pick_dtype(device, self.dtype))
@@ -94,7 +97,7 @@ class Run:
         )
         rows, seconds = [], []
         for seed, data in datasets.items():
-            row, took = self._one_seed(method, upgrade, data, seed, path.with_suffix(""), cache, progress)
+            row, took = self._one_seed(method, upgrade, data, seed, Path(out) / "plugins", cache, progress)
             rows.append(row)
             seconds.append(took)
             say(f"seed {seed}: old {rows[-1]['old']:.2f}, new {rows[-1]['new']:.2f}")
@@ -147,20 +150,23 @@ class Run:
     def _one_seed(
         self, method, upgrade: Upgrade, data: Dataset, seed, folder: Path, cache, progress
     ) -> tuple[dict, dict]:
-        def tuned(side: str) -> Plugin:
-            file = folder / f"seed-{seed}-{side}.safetensors"
-            backbone = getattr(upgrade, side)
+        def tuned(backbone: Backbone) -> Plugin:
+            wanted = [to_config(method), backbone.description, data.train.stamp, seed, self.views]
+            name = re.sub(r"[^\w.-]+", "-", f"{method.name}-{data.name}-seed-{seed}-{backbone.name}-{digest(wanted)}")
+            file = folder / f"{name}.safetensors"
             kept = _finished(file, method, backbone, data, seed)
             if kept is None:
                 kept = fit(method, backbone, data, seed=seed, views=self.views, cache=cache, progress=progress)
                 kept.save(file)
             return kept
 
-        plugin = tuned("old")
-        retrained = tuned("new") if self.retrain and method.needs != "nothing" else False
+        plugin = tuned(upgrade.old)
+        retrained = tuned(upgrade.new) if self.retrain and method.needs != "nothing" else False
         report = compatibility(plugin, upgrade, data, retrained=retrained, cache=cache, progress=progress)
         origin = {k: plugin.origin[k] for k in ("views", "epochs", "final_loss")}
-        row = report.to_dict() | origin | {"indices": data.indices}
+        # pictures of the miniature are numbered: dataset, shots and seed say which, and the stamp holds them to it
+        known = self.indices is None and data.name.startswith("mini/")
+        row = report.to_dict() | origin | {"indices": None if known else data.indices}
         return row, {"train": plugin.origin["seconds"], "retrain": retrained.origin["seconds"] if retrained else None}
 
 

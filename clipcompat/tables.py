@@ -8,7 +8,9 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from clipcompat.config import to_config
+from clipcompat.defaults import default_method
 from clipcompat.methods import METHODS
+from clipcompat.mini.manifest import pair_title
 from clipcompat.papers import paper_accuracy
 from clipcompat.studies.compatibility import Compatibility
 from clipcompat.studies.summary import Statistic, summary
@@ -53,8 +55,9 @@ def reports(record: Mapping[str, Any]) -> list[Compatibility]:
 
 def label(record: Mapping[str, Any]) -> str:
     """The method's name and the settings that differ from its defaults: "contcoop (distillation.weight=0.5)"."""
-    name, config = record["inputs"]["method"]["name"], record["inputs"]["method"]["config"]
-    changed = _changes(config, to_config(METHODS[name]()) if name in METHODS else {})
+    inputs = record["inputs"]
+    name, config = inputs["method"]["name"], inputs["method"]["config"]
+    changed = _changes(config, to_config(default_method(name, inputs["dataset"])) if name in METHODS else {})
     return f"{name} ({', '.join(changed)})" if changed else name
 
 
@@ -73,7 +76,7 @@ def compatibility_table(records: Sequence[Mapping[str, Any]], caption: str = "")
         kept = s["kept_gain"]
         rows.append(
             (
-                inputs["upgrade"] + ("*" if _odd_weights(record) else ""),
+                pair_title(inputs),
                 inputs["dataset"] + ("" if inputs["classes"] == "all" else f" [{inputs['classes']}]"),
                 label(record),
                 "all" if inputs["shots"] is None else str(inputs["shots"]),
@@ -90,8 +93,8 @@ def compatibility_table(records: Sequence[Mapping[str, Any]], caption: str = "")
             )
         )
     if any(record["inputs"]["upgrade"].startswith("mini") for record in records):
-        caption = f"{caption} Numbers of the mini upgrade are provisional.".strip()
-    if any(_odd_weights(record) for record in records):
+        caption = f"{caption} mini is an embedded miniature: compare patterns with the paper, not numbers.".strip()
+    if any(pair_title(record["inputs"]).endswith("*") for record in records):
         caption = f"{caption} * not the upgrade's own weights (see the record's backbones)".strip()
     return Table(columns, tuple(rows), caption)
 
@@ -106,10 +109,6 @@ def cell(statistic: Statistic | None) -> str:
 def _literal(text: str) -> str:
     """Text that Markdown shows as it is."""
     return text.replace("|", "\\|").replace("*", "\\*")
-
-
-def _odd_weights(record: Mapping[str, Any]) -> bool:
-    return bool(record["inputs"]["old_weights"] or record["inputs"]["new_weights"])
 
 
 def _changes(config: Any, default: Any, where: str = "") -> list[str]:

@@ -6,11 +6,15 @@ import json
 import logging
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from clipcompat.backbones.load import load_backbone
 from clipcompat.cli import main
+from clipcompat.mini.datasets import study_names
+from clipcompat.mini.pretrain import RECIPES
 from clipcompat.results import find_records
 from tests.trees import PROJECT, child_environment, write_eurosat
 
@@ -64,7 +68,7 @@ def test_settings_may_come_in_one_flag_or_in_several(results):
 def test_the_cache_beside_the_records_is_not_taken_for_records(results, capsys):
     assert main(["table", results]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert "* not the upgrade's own weights" in lines[0] and "provisional" in lines[0]
+    assert "* not the upgrade's own weights" in lines[0] and "mini is an embedded miniature" in lines[0]
     assert [line.split()[2] for line in lines[2:]] == ["contcoop", "coop", "zero_shot"]
 
 
@@ -143,3 +147,30 @@ def test_a_warning_that_every_seed_repeats_is_printed_once():
     messages = ["few images", "few images", "other"]
     records = [logging.LogRecord("x", logging.WARNING, "", 0, m, None, None) for m in messages]
     assert [once.filter(record) for record in records] == [True, False, True]
+
+
+def test_several_methods_are_one_command_with_a_record_each(root, tmp_path, capsys):
+    arguments = ["run", "--method", "coop", "contcoop", *PLAIN, "--root", root, "--out", str(tmp_path), "--no-retrain"]
+    assert main(arguments) == 0
+    assert sorted(r["inputs"]["method"]["name"] for r in find_records(tmp_path)) == ["contcoop", "coop"]
+    assert sum(line.endswith(".json") for line in capsys.readouterr().out.splitlines()) == 2
+
+
+def test_mini_stands_for_the_eleven_sets(monkeypatch, tmp_path):
+    asked = []
+    monkeypatch.setattr("clipcompat.run.Run.execute", lambda run, *a: asked.append(run.dataset) or ({}, tmp_path))
+    monkeypatch.setattr("clipcompat.tables.compatibility_table", lambda records: "")
+    assert main(["run", "--method", "zero_shot", "--dataset", "mini", "eurosat"]) == 0
+    assert asked == [*study_names(), "eurosat"] and len(asked) == 12
+
+
+def test_pretraining_is_a_verb_that_goes_on_after_a_stop(monkeypatch, tmp_path, capsys):
+    out = tmp_path / "old.safetensors"
+    recipe = replace(RECIPES["mini-old"], batch=4, attribute_steps=1, eval_every=2)
+    monkeypatch.setitem(RECIPES, "mini-old", recipe)
+    command = ["mini", "pretrain", "--generation", "old", "--steps", "3", "--device", "cpu", "--out", str(out)]
+    assert main([*command, "--seed", "2", "--keep", "2"]) == 0
+    assert capsys.readouterr().out.strip() == str(out)
+    assert load_backbone("mini-old", out).dim == 128 and out.with_stem("old-step2").exists()
+    assert main(["mini", "pretrain", "--generation", "newest", "--out", str(out)]) == 1
+    assert "mini-newer" in capsys.readouterr().err

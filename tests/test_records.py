@@ -1,23 +1,41 @@
-"""The records the package ships are of the weights it ships, and say what a table needs."""
+"""The records the package ships are of weights that are known, shipped or not, and say what a table needs."""
 
 from __future__ import annotations
 
+import pytest
+
 from clipcompat.backbones.upgrade import load_upgrade, shipped_weights
 from clipcompat.data.load import load_dataset
-from clipcompat.mini.datasets import mini_names
+from clipcompat.mini.datasets import study_names
+from clipcompat.mini.manifest import pair_title, weights
+from clipcompat.replication import grouped
 from clipcompat.results import committed_records
 from clipcompat.tables import label, reports
 
+RECORDS = committed_records("compatibility")
+METHODS = {"zero_shot", "coop", "contcoop", "contcoop (distillation.weight=0.5)"}
 
-def test_committed_records_are_of_the_shipped_pair_and_of_todays_pictures():
+
+def test_records_of_the_upgrade_s_own_weights_are_of_the_shipped_pair():
     upgrade = load_upgrade("mini", device="cpu")
-    records = committed_records("compatibility")
-    stamps = {}
-    for record in records:
-        inputs = record["inputs"]
+    own = [r for r in RECORDS if pair_title(r["inputs"]) == "mini"]
+    assert own
+    for record in own:
+        assert record["inputs"]["shipped"] == list(shipped_weights("mini"))
         assert record["backbones"]["old"]["stamp"] == upgrade.old.stamp
         assert record["backbones"]["new"]["stamp"] == upgrade.new.stamp
-        assert inputs["shipped"] == list(shipped_weights("mini")) and inputs["upgrade"] == "mini"
+
+
+def test_weights_that_are_not_shipped_are_in_the_manifest():
+    for record in RECORDS:
+        inputs = record["inputs"]
+        given = [w for w in (inputs["old_weights"], inputs["new_weights"]) if w is not None]
+        assert all(w.removeprefix("sha256:") in weights() for w in given), pair_title(inputs)
+
+
+def test_records_are_of_todays_pictures():
+    stamps = {}
+    for inputs in (record["inputs"] for record in RECORDS):
         for seed, found in inputs["stamps"].items():
             key = inputs["dataset"], inputs["shots"], int(seed)
             if key not in stamps:
@@ -26,11 +44,17 @@ def test_committed_records_are_of_the_shipped_pair_and_of_todays_pictures():
             assert found == stamps[key]
 
 
-def test_every_mini_dataset_has_the_same_methods_over_at_least_three_seeds():
-    records = committed_records("compatibility")
-    methods = {name: {label(r) for r in records if r["inputs"]["dataset"] == name} for name in mini_names()}
-    assert len(set(map(frozenset, methods.values()))) == 1
-    assert {"zero_shot", "coop", "contcoop"} <= methods[mini_names()[0]]
-    assert all(len(r["per_seed"]) >= 3 for r in records)
-    trained = [r for r in records if r["inputs"]["method"]["name"] != "zero_shot"]
+@pytest.mark.parametrize("title", grouped(RECORDS))
+def test_every_upgrade_has_every_set_and_the_same_seeds(title):
+    mine = [r for r in RECORDS if pair_title(r["inputs"]) == title]
+    for method in {label(r) for r in mine}:
+        records = [r for r in mine if label(r) == method]
+        assert sorted(r["inputs"]["dataset"] for r in records) == sorted(study_names())
+        assert all([row["seed"] for row in r["per_seed"]] == [1, 2, 3, 4, 5] for r in records)
+
+
+def test_the_true_upgrade_has_every_method_and_was_trained_again_on_new():
+    mine = [r for r in RECORDS if pair_title(r["inputs"]) == "mini"]
+    assert {label(r) for r in mine} == METHODS
+    trained = [r for r in mine if r["inputs"]["method"]["name"] != "zero_shot"]
     assert all(report.retrained is not None for r in trained for report in reports(r))

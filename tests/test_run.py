@@ -6,6 +6,7 @@ import dataclasses
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -50,8 +51,24 @@ def done(root, tmp_path_factory) -> tuple[dict, Path]:
     return quick(root).execute(out, out / "cache")
 
 
+def tuned(out: Path, seed: int, backbone) -> Path:
+    """The plug-in that a run under `out` tuned on a backbone."""
+    (file,) = (out / "plugins").glob(f"coop-eurosat-seed-{seed}-{backbone.name}-*.safetensors")
+    return file
+
+
 def numbers(record) -> list[dict]:
     return [{k: v for k, v in row.items() if k != "final_loss"} for row in record["per_seed"]]
+
+
+def test_upgrades_that_start_or_end_at_one_backbone_share_its_plugins(done, root, tmp_path):
+    out = tmp_path / "out"
+    shutil.copytree(done[1].parents[1], out)
+    before = {file: file.stat().st_mtime_ns for file in (out / "plugins").iterdir()}
+    record, _ = quick(root, new_weights="random:3").execute(out, out / "cache")
+    after = {file: file.stat().st_mtime_ns for file in (out / "plugins").iterdir()}
+    assert before.items() <= after.items() and len(after) == len(before) + 2  # two seeds, on the other new backbone
+    assert [row["old"] for row in record["per_seed"]] == [row["old"] for row in done[0]["per_seed"]]
 
 
 def test_a_record_has_everything_the_numbers_depend_on(done, root):
@@ -91,7 +108,7 @@ def test_its_numbers_are_those_of_the_plain_calls(done, root, old, new):
 
 
 def test_its_plugins_are_beside_it(done, old):
-    plugin = load_plugin(done[1].with_suffix("") / "seed-2-old.safetensors")
+    plugin = load_plugin(tuned(done[1].parents[1], 2, old))
     assert plugin.match(old).kind == "exact" and plugin.origin["seed"] == 2
 
 
@@ -161,7 +178,8 @@ def test_base_classes_and_no_retraining(root, tmp_path):
     (row,) = record["per_seed"]
     assert record["inputs"]["classes"] == "base" and row["dataset"] == "eurosat[base]"
     assert row["retrained"] is None and row["kept_gain"] is None and len(row["indices"]["train"]) == 12
-    plugin = load_plugin(next(tmp_path.rglob("seed-1-old.safetensors")))
+    (file,) = tmp_path.rglob("*.safetensors")
+    plugin = load_plugin(file)
     assert plugin.origin["classnames"] == ["Forest", "River"]  # 2 of 3, and cleaned of underscores
 
 
@@ -227,10 +245,10 @@ def stopped(root, out, stop: signal.Signals, *more) -> tuple[int, str]:
     return child.returncode, said
 
 
-def test_a_run_killed_between_seeds_goes_on_from_there(done, root, tmp_path):
+def test_a_run_killed_between_seeds_goes_on_from_there(done, root, tmp_path, old):
     code, _ = stopped(root, tmp_path, signal.SIGKILL)
     assert code == -signal.SIGKILL and find_records(tmp_path) == []
-    (kept,) = tmp_path.rglob("seed-1-old.safetensors")
+    kept = tuned(tmp_path, 1, old)
     before = kept.stat().st_mtime_ns
     record, _ = quick(root).execute(tmp_path, tmp_path / "cache")
     assert kept.stat().st_mtime_ns == before  # not trained again
@@ -245,8 +263,9 @@ def test_ctrl_c_is_one_sentence(root, tmp_path):
 
 @pytest.mark.parametrize("damage", ["cut", "other method", "other pictures", "unknown setting"])
 def test_a_kept_plugin_that_is_not_this_run_s_is_trained_again(done, root, tmp_path, damage, old):
-    kept = tmp_path / "compatibility" / done[1].stem / "seed-1-old.safetensors"
-    whole = (done[1].with_suffix("") / kept.name).read_bytes()
+    intact = tuned(done[1].parents[1], 1, old)
+    kept = tmp_path / "plugins" / intact.name
+    whole = intact.read_bytes()
     kept.parent.mkdir(parents=True)
     if damage == "cut":
         kept.write_bytes(whole[:-9])
@@ -254,12 +273,11 @@ def test_a_kept_plugin_that_is_not_this_run_s_is_trained_again(done, root, tmp_p
         data = load_dataset("eurosat", root=root, shots=4, seed=1)
         fit(CoOp(n_ctx=3, recipe=Recipe(epochs=1)), old, dataclasses.replace(data, train=data.val)).save(kept)
     elif damage == "other pictures":
-        kept.write_bytes((done[1].with_suffix("") / "seed-2-old.safetensors").read_bytes())
+        kept.write_bytes(tuned(done[1].parents[1], 2, old).read_bytes())
     else:
         kept.write_bytes(whole.replace(b"n_ctx", b"n_cty"))
     record, _ = quick(root, seeds=(1, 2)).execute(tmp_path)
     assert numbers(record) == numbers(done[0])
-    intact = done[1].with_suffix("") / kept.name
     assert load_plugin(kept).stamp == load_plugin(intact).stamp
 
 

@@ -69,9 +69,9 @@ def test_weights_that_are_not_the_upgrade_s_own_are_marked_and_explained(side):
     table = compatibility_table([run(), run(**{side: "random:1"})], "Caption.")
     assert [r[0] for r in table.rows] == ["mini", "mini*"]
     for shown in (str(table), table.to_markdown().replace("\\*", "*"), table._repr_html_()):
-        assert "Caption. Numbers of the mini upgrade are provisional. * not the upgrade's own weights" in shown.replace(
-            "&#x27;", "'"
-        )
+        said = shown.replace("&#x27;", "'")
+        assert "Caption. mini is an embedded miniature: compare patterns with the paper, not numbers." in said
+        assert "* not the upgrade's own weights" in said
     assert "own weights" not in str(compatibility_table([run()], "Caption."))
 
 

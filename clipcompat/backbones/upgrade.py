@@ -14,7 +14,12 @@ from clipcompat.files import hash_file
 
 # name -> generations, each (open_clip or mini model, open_clip tag or None for what the package ships)
 _GENERATIONS: dict[str, tuple[tuple[str, str | None], ...]] = {
-    "mini": (("mini-old", None), ("mini-new", None)),
+    "mini": (("mini-old", None), ("mini-new", None), ("mini-newer", None)),
+    "mini-large": (("mini-large-old", None), ("mini-large-new", None)),
+    # controls: nothing changes; the image tower alone; the text tower alone
+    "mini-identity": (("mini-old", None), ("mini-old", None)),
+    "mini-image-only": (("mini-old", None), ("mini-image-only", None)),
+    "mini-text-only": (("mini-old", None), ("mini-text-only", None)),
     "clip-to-eva-vit-b-16": (("ViT-B-16-quickgelu", "openai"), ("EVA02-B-16", "merged2b_s8b_b131k")),
     "clip-to-eva-vit-l-14": (("ViT-L-14-quickgelu", "openai"), ("EVA02-L-14", "merged2b_s4b_b131k")),
 }
@@ -34,9 +39,10 @@ def shipped_weights(name: str) -> tuple[str | None, str | None]:
     """sha256 of the weights this package ships for an upgrade's old and new; None where it ships none."""
     if not name.startswith("mini"):
         return None, None
-    from clipcompat.backbones.mini import mini_weights
+    from clipcompat.backbones.mini import shipped_file
 
-    old, new = (hash_file(mini_weights(model.removeprefix("mini-"))) for model, _ in _GENERATIONS[name][:2])
+    files = [shipped_file(model) for model, _ in _GENERATIONS[name][:2]]
+    old, new = (file and hash_file(file) for file in files)
     return old, new
 
 
@@ -48,7 +54,7 @@ def load_upgrade(
     device: torch.device | str | None = None,
     dtype: torch.dtype | str | None = None,
 ) -> Upgrade:
-    """A pair by name: "mini" (shipped), "clip-to-eva-vit-b-16" or "clip-to-eva-vit-l-14" (open_clip tags).
+    """A pair by name, one of `UPGRADES`: embedded ones, and those of open_clip tags.
 
     Args:
         old_weights, new_weights: a local checkpoint, an open_clip tag, or "random:SEED", instead of the default.

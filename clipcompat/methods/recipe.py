@@ -20,6 +20,7 @@ from clipcompat.errors import ConfigError
 class Recipe:
     """SGD constants, epochs, batch and random-crop range.
 
+    max_steps: epochs are cut so that there are hardly more optimiser steps (the last epoch is finished); None: never.
     epochs: None follows CoOp, by shots: 200 for 8 or more, 100 for 2 to 7, 50 for 1; 50 on ImageNet whatever the shots.
     schedule: "epoch" steps once an epoch: `warmup_lr` during `warmup_epochs`, then a cosine that starts over at its
         beginning, 0.5 · lr · (1 + cos(pi · (epoch - warmup_epochs) / epochs)), and so never reaches 0;
@@ -34,6 +35,7 @@ class Recipe:
     momentum: float = 0.9
     weight_decay: float = 5e-4
     epochs: int | None = None
+    max_steps: int | None = None
     batch_size: int = 32
     warmup_epochs: int = 1
     warmup_lr: float = 1e-5
@@ -44,10 +46,9 @@ class Recipe:
     def __post_init__(self):
         if self.schedule not in ("epoch", "step"):
             raise ConfigError(f"schedule must be 'epoch' or 'step', not {self.schedule!r}.")
-        if self.batch_size < 1 or (self.epochs is not None and self.epochs < 1):
-            raise ConfigError(
-                f"epochs and batch_size must be at least 1; they are {self.epochs} and {self.batch_size}."
-            )
+        for count in ("epochs", "max_steps", "batch_size"):
+            if getattr(self, count) is not None and getattr(self, count) < 1:
+                raise ConfigError(f"{count} must be at least 1, not {getattr(self, count)}.")
         for rate in ("lr", "momentum", "weight_decay", "warmup_epochs", "warmup_lr"):
             if not 0 <= getattr(self, rate) <= 1e30:  # above, float32 arithmetic has no such rate
                 raise ConfigError(f"{rate} must be 0 or more (and at most 1e30), not {getattr(self, rate)}.")
@@ -55,13 +56,15 @@ class Recipe:
             if not 0 < crop[0] <= crop[1] <= 1:
                 raise ConfigError(f"crop must be two shares with 0 < low <= high <= 1, not {crop}.")
 
-    def epochs_for(self, dataset: str, shots: int | None) -> int:
-        """Number of epochs, where the recipe leaves it to the dataset and the shots."""
-        if self.epochs is not None:
-            return self.epochs
-        if dataset.startswith("imagenet"):
-            return 50
-        return 200 if shots is None or shots >= 8 else 100 if shots >= 2 else 50
+    def epochs_for(self, dataset: str, shots: int | None, images: int) -> int:
+        """Number of epochs over `images` training images, where the recipe leaves it to the dataset and the shots."""
+        epochs = self.epochs
+        if epochs is None and dataset.startswith("imagenet"):
+            epochs = 50
+        elif epochs is None:
+            epochs = 200 if shots is None or shots >= 8 else 100 if shots >= 2 else 50
+        steps = max(1, images // self.batch_size)  # an epoch's; its incomplete last batch is dropped
+        return epochs if self.max_steps is None else min(epochs, -(-self.max_steps // steps))
 
     def crop_for(self, dataset: str) -> tuple[float, float]:
         """The range of random crops on a dataset."""

@@ -3,36 +3,18 @@
 Who writes captions names the object's shape and colour; now and then its texture, the backdrop, the size; seldom the
 border or how the picture was made (night, thermal, …), and seldom with a rare word. A bare colour word may mean the
 object's, the backdrop's or the border's colour. That leaves something to learn to whoever tunes prompts: which role a
-class name plays, which domain it is about, and what a rare word means. PROVISIONAL, as the world is.
+class name plays, which domain it is about, and what a rare word means.
 """
 
 from __future__ import annotations
 
+from itertools import accumulate
+
 import numpy as np
 
+from clipcompat.mini.words import DOMAIN_PHRASES, RARE_COLOURS, RARE_SHAPES, RARE_TEXTURES
 from clipcompat.mini.world import COLOURS, DOMAINS, FIELDS, PLACES, SHAPES, SIZES, TEXTURES, hashed
 
-RARE_SHAPES = {
-    "circle": "disc", "square": "box", "triangle": "pyramid", "diamond": "lozenge", "cross": "plus sign",
-    "ring": "doughnut", "star": "pentagram", "heart": "valentine", 
-    "arrow": "pointer", "hourglass": "egg timer", "moon": "crescent", "pillar": "column",
-    
-}  # fmt: skip
-RARE_COLOURS = {
-    "red": "crimson", "orange": "tangerine", "yellow": "lemon", "green": "emerald", "turquoise": "teal",
-    "blue": "cobalt", "purple": "violet", "pink": "fuchsia", "brown": "chestnut", "grey": "ashen", "white": "ivory",
-    "black": "ebony",
-}  # fmt: skip
-RARE_TEXTURES = {
-    "plain": "unpatterned", "striped": "banded", "lined": "corduroy", "dotted": "polka dotted", "checked": "chessboard",
-    "zigzag": "herringbone", "wavy": "rippled", "bricked": "masonry", "ringed": "bullseye",
-    "speckled": "granite", "shaded": "faded", "halved": "two toned",
-}  # fmt: skip
-DOMAIN_PHRASES = {
-    "night": ("at night", "in the dark"), "thermal": ("a thermal picture of", "an infrared picture of"),
-    "blueprint": ("a blueprint of", "a technical drawing of"), "sketch": ("a sketch of", "a pencil drawing of"),
-    "xray": ("an x-ray of", "a radiograph of"),
-}  # fmt: skip
 _SIZE_WORDS = {"small": ("small", "tiny"), "medium": ("", ""), "large": ("big", "huge")}
 _PLACE_PHRASES = {"middle": "in the middle", "top": "at the top", "bottom": "at the bottom", "side": "at the side"}
 _OPENINGS = ("", "", "", "", "", "a photo of", "a picture of", "a picture of", "an image of", "this is")
@@ -43,9 +25,10 @@ MENTIONED = {
     "shape": 92, "colour": 70, "texture": 45, "backdrop": 45, "size": 15, "place": 8, "second": 30, "border": 15,
     "domain": 30,
 }  # fmt: skip
-RARELY = 8
-"""Percent of mentions that use the rare word."""
+RARELY = (60, 25, 8)
+"""Mentions in a thousand that use the first, second and third rare word."""
 
+_BOUNDS = tuple(accumulate(RARELY))
 _SHORT, _WRONG, _STOP = 18, 3, 30  # percent: captions of a word or two, a wrong colour, a full stop at the end
 
 
@@ -59,8 +42,12 @@ def _caption(s: dict[str, int], d: list[int]) -> str:
     def chance(slot: int, percent: int) -> bool:
         return d[slot] % 100 < percent
 
-    def word(common: str, rare: dict[str, str], slot: int) -> str:
-        return rare[common] if (d[slot] >> 20) % 100 < RARELY else common
+    def word(common: str, rare: dict[str, tuple[str, ...]], slot: int) -> str:
+        lot = (d[slot] >> 20) % 1000
+        for bound, candidate in zip(_BOUNDS, rare[common], strict=True):
+            if lot < bound:
+                return candidate
+        return common
 
     colour_code = d[1] % len(COLOURS) if chance(0, _WRONG) else s["colour"]
     colour = word(COLOURS[colour_code], RARE_COLOURS, 2)

@@ -97,10 +97,10 @@ def patterns() -> np.ndarray:
 
 
 def render_domain(canvas: np.ndarray, domain: np.ndarray, grain: np.ndarray) -> np.ndarray:
-    """Pictures [n, 32, 32, 3] as their domain shows them (day, night, thermal, blueprint, sketch, xray), uint8."""
+    """Pictures [n, 32, 32, 3] as their domain (an index into `world.DOMAINS`) shows them, uint8."""
     out = canvas + grain[..., None]
     light = (canvas * np.array([77, 151, 28])).sum(axis=3) // 256
-    for code, transform in enumerate((_night, _thermal, _blueprint, _sketch, _xray), start=1):
+    for code, transform in enumerate(_TRANSFORMS, start=1):
         hit = np.flatnonzero(domain == code)
         if len(hit):
             out[hit] = transform(canvas[hit], light[hit], grain[hit])
@@ -137,6 +137,31 @@ def _sketch(canvas, light, grain):
 
 def _xray(canvas, light, grain):
     return (255 - light - light // 8 + grain)[..., None] * np.array([9, 10, 10]) // 10
+
+
+def _satellite(canvas, light, grain):
+    """Seen from far above: four small copies side by side, greenish."""
+    small = (canvas[:, ::2, ::2] + canvas[:, 1::2, ::2] + canvas[:, ::2, 1::2] + canvas[:, 1::2, 1::2]) // 4
+    return np.tile(small, (1, 2, 2, 1)) * np.array([17, 20, 15]) // 24 + np.array([20, 34, 18]) + grain[..., None]
+
+
+def _motion(canvas, light, grain):
+    """Blurred sideways over seven pixels; the edge is repeated."""
+    wide = np.pad(canvas, ((0, 0), (0, 0), (3, 3), (0, 0)), mode="edge")
+    return sum(wide[:, :, k : k + 32] for k in range(7)) // 7 + grain[..., None]
+
+
+def _neon(canvas, light, grain):
+    """Edges glow in the colour they have, the rest is black."""
+    glow = canvas + (255 - canvas) // 3
+    return glow * _edges(canvas)[..., None] // 255 + np.array([10, 4, 18]) + grain[..., None]
+
+
+def _fog(canvas, light, grain):
+    return canvas * 30 // 100 + np.array([158, 160, 166]) + grain[..., None] // 2
+
+
+_TRANSFORMS = (_night, _thermal, _blueprint, _sketch, _xray, _satellite, _motion, _neon, _fog)
 
 
 def _root16(x: np.ndarray, y: np.ndarray) -> np.ndarray:

@@ -1,8 +1,7 @@
 r"""Pretraining a mini backbone on captioned pictures that are drawn as they are needed.
 
-    python -m clipcompat.mini.pretrain --generation old --minutes 7 --seed 1 --out old.safetensors
-    python -m clipcompat.mini.pretrain --generation new --minutes 8 --seed 2 --out new.safetensors \
-        --text-from old.safetensors
+    clipcompat mini pretrain --generation old --seed 1 --out old.safetensors
+    clipcompat mini pretrain --generation new --seed 11 --text-from old.safetensors --out new.safetensors
 
 As EVA-CLIP was made from CLIP, "new" starts from old's text tower (whose activation changes from QuickGELU to GELU)
 and a fresh image tower. Step k always sees the same pictures and captions, so a run that was killed goes on from its
@@ -11,13 +10,12 @@ last checkpoint as if nothing had happened. float32 on purpose: without bf16 ins
 
 from __future__ import annotations
 
-import argparse
 import io
 import json
 import logging
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -26,10 +24,10 @@ import torch
 from safetensors.torch import load_file, save
 from torch import nn
 
-from clipcompat.backbones.mini import build_mini, mini_weights, text_state
-from clipcompat.errors import CheckpointError, ConfigError
+from clipcompat.backbones.mini import build_mini, text_state
+from clipcompat.errors import CheckpointError, ConfigError, unknown_name
 from clipcompat.files import digest, hash_file, to_json, write_atomic
-from clipcompat.mini.objective import ATTRIBUTES, pretraining_loss, zero_shot_curve
+from clipcompat.mini.objective import ATTRIBUTES, pretraining_loss, towers, zero_shot_curve
 from clipcompat.mini.world import WORLD
 
 _log = logging.getLogger(__name__)
@@ -37,102 +35,126 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Recipe:
-    """What a run is; two runs with equal recipes and equal step counts give equal weights on one machine.
+    """What a run is; two runs with equal recipes give equal weights on one machine.
 
-    steps ends the run and shapes the learning rate; None leaves both to `minutes` of wall time.
-    attribute_share: the first part of the run, in which the image tower alone learns to tell the attributes of a
-    scene; afterwards that loss stays on with `attribute_weight` beside the contrastive one.
+    attribute_steps: the first steps, in which the image tower alone learns to tell the attributes of a scene;
+        afterwards that loss stays on with `attribute_weight` beside the contrastive one.
+    starts_from: which tower comes from other weights: "nothing", "text" or "both". frozen: the tower that then stays as
+        it is: "none", "image", "text".
     batch: small on purpose; in a budget of minutes the number of steps counts (64: 25,600 pictures teach what 256
-    does not with 50,000).
+        does not with 50,000).
     """
 
-    generation: str
+    steps: int
+    attribute_steps: int
+    starts_from: str = "nothing"
+    frozen: str = "none"
     seed: int = 1
-    minutes: float = 8.0
-    steps: int | None = None
     batch: int = 64
     image_lr: float = 1e-3
     text_lr: float = 1e-3
     weight_decay: float = 0.05
-    warm_up: int = 100
-    attribute_share: float = 0.4
-    attribute_weight: float = 0.3
-    eval_every: int = 200
+    warm_up: int = 200
+    attribute_weight: float = 0.2
+    eval_every: int = 250
     save_seconds: float = 60.0
 
 
+_OLD = Recipe(steps=7500, attribute_steps=3500)
+_NEW = Recipe(steps=8000, attribute_steps=3500, starts_from="text", text_lr=5e-4)  # moved on, not thrown away
+RECIPES = {
+    "mini-old": _OLD,
+    "mini-new": _NEW,
+    "mini-newer": _NEW,
+    "mini-image-only": Recipe(steps=7000, attribute_steps=3500, starts_from="text", frozen="text"),
+    "mini-text-only": Recipe(steps=4500, attribute_steps=0, starts_from="both", frozen="image", text_lr=5e-4),
+    "mini-large-old": _OLD,
+    "mini-large-new": _NEW,
+}
+"""How each mini backbone is made, but for its seed."""
+
+
 def pretrain(
+    name: str,
     recipe: Recipe,
     out: str | Path,
-    text_from: str | Path | None = None,
-    start_from: str | Path | None = None,
-    progress: Callable[[dict], None] | None = None,
+    source: str | Path | None = None,
+    *,
+    keep: Sequence[int] = (),
+    device: torch.device | str = "cpu",
+    progress: Callable[[int, int, str], None] | None = None,
 ) -> Path:
     """Train, or go on training, and write fp16 weights to `out`; beside it, .jsonl holds the curves.
 
     Args:
+        name: a mini backbone, one of `RECIPES`.
         out: a .safetensors file; the same name with .resume is the checkpoint of an unfinished run.
-        text_from: weights whose text tower "new" starts from; None takes the shipped old one. Unused for "old".
-        start_from: weights of the same generation to go on from, with a schedule of its own; None is from scratch.
-        progress: called with every line of the curves.
+        source: the weights that `recipe.starts_from` speaks of.
+        keep: steps after which the weights of the unfinished model are written too, as `out` with -stepN.
+        progress: called with (step, steps, name) after every step.
 
     Raises:
-        ConfigError: `out` does not end in .safetensors.
+        ConfigError: `out` does not end in .safetensors, or `source` is missing or not wanted.
         CheckpointError: the .resume file belongs to another recipe or started from other weights.
     """
     out = Path(out)
+    if name not in RECIPES:
+        raise unknown_name("mini backbone", name, RECIPES)
     if out.suffix != ".safetensors":
         raise ConfigError(f"weights are written as .safetensors; {out.name!r} does not end so. Choose another name.")
-    torch.manual_seed(recipe.seed)
-    model, tokenizer = build_mini(recipe.generation)
-    if recipe.generation == "new":
-        text_from = text_from or mini_weights("old")
-    sources = [path and hash_file(path) for path in (text_from, start_from)]
-    identity = digest([asdict(recipe), WORLD, sources])
-    if start_from is not None:
-        model.load_state_dict({key: value.float() for key, value in load_file(start_from).items()})
-    if recipe.generation == "new":
-        _start_text(model, text_from)
-    width = text_state(model)["text_projection"].shape[1]
-    parts = nn.ModuleDict({"model": model.train(), "probe": nn.Linear(width, sum(ATTRIBUTES.values()))})
-    optimiser = torch.optim.AdamW(_groups(parts, recipe), betas=(0.9, 0.98))
+    if (source is None) != (recipe.starts_from == "nothing"):
+        what = "no weights to start from; leave text_from out" if source else "other weights: give them as text_from"
+        raise ConfigError(f"{name} starts from {what}.")
+    identity = digest([name, asdict(recipe), WORLD, source and hash_file(source)])
+    with torch.random.fork_rng(devices=[]):
+        torch.random.default_generator.manual_seed(recipe.seed)
+        model, tokenizer = build_mini(name)
+        probe = nn.Linear(text_state(model)["text_projection"].shape[1], sum(ATTRIBUTES.values()))
+    if source is not None:
+        _start(model, load_file(source), recipe.starts_from)
+    for parameter in towers(model).get(recipe.frozen, ()):
+        parameter.requires_grad_(False)
+    parts = nn.ModuleDict({"model": model.train(), "probe": probe}).to(device)
+    trained = [p for p in parts.parameters() if p.requires_grad]
+    optimiser = torch.optim.AdamW(_groups(parts, recipe), betas=(0.9, 0.98), fused=True)
     resume, curve = out.with_suffix(".resume"), out.with_suffix(".jsonl")
     step, elapsed, lines = _restore(resume, identity, parts, optimiser)
+    facts = {"name": name, **asdict(recipe), "world": WORLD, "source": source and hash_file(source)}
     loss = None
     saved = time.monotonic()
     started = saved - elapsed
 
     while True:
-        elapsed = time.monotonic() - started
-        done = step / recipe.steps if recipe.steps else elapsed / (60 * recipe.minutes)
-        finished = done >= 1
-        if step % recipe.eval_every == 0 or finished:
-            line = {"step": step, "pairs": step * recipe.batch, "seconds": round(elapsed, 1)}
+        if (step % recipe.eval_every == 0 or step == recipe.steps) and (not lines or lines[-1]["step"] < step):
+            line = {"step": step, "pairs": step * recipe.batch, "seconds": round(time.monotonic() - started, 1)}
             line |= {"loss": round(loss.item(), 4)} if loss is not None else {}
             lines.append(line | zero_shot_curve(model, tokenizer))
             _log.info("%s", lines[-1])
-            if progress:
-                progress(lines[-1])
-        if finished:
+        if step in keep and step < recipe.steps:
+            _export(model, out.with_stem(f"{out.stem}-step{step}"), facts | {"steps_taken": step})
+        if step >= recipe.steps:
             break
         if time.monotonic() - saved > recipe.save_seconds:
-            _save(resume, identity, parts, optimiser, step, elapsed, lines)
+            _save(resume, identity, parts, optimiser, step, time.monotonic() - started, lines)
             write_atomic(curve, "".join(to_json(x, indent=None) + "\n" for x in lines))
             saved = time.monotonic()
-        _set_lr(optimiser, recipe, step, done)
+        _set_lr(optimiser, recipe, step)
         index = np.arange(step * recipe.batch, (step + 1) * recipe.batch)
-        contrast = None if done < recipe.attribute_share else tokenizer
+        contrast = None if step < recipe.attribute_steps else tokenizer
         loss = pretraining_loss(parts, recipe.seed, index, contrast, recipe.attribute_weight)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
-        nn.utils.clip_grad_norm_(parts.parameters(), 1.0)
+        nn.utils.clip_grad_norm_(trained, 1.0)
         optimiser.step()
         with torch.no_grad():
             model.logit_scale.clamp_(max=math.log(100))
         step += 1
+        if progress:
+            progress(step, recipe.steps, f"{name}, seed {recipe.seed}")
 
     write_atomic(curve, "".join(to_json(x, indent=None) + "\n" for x in lines))
-    _export(model, out, {**asdict(recipe), "world": WORLD, "steps_taken": step, "seconds": round(elapsed)})
+    seconds = round(time.monotonic() - started)
+    _export(model, out, facts | {"steps_taken": step, "seconds": seconds})
     resume.unlink(missing_ok=True)
     return out
 
@@ -141,26 +163,34 @@ def _groups(parts: nn.ModuleDict, recipe: Recipe) -> list[dict]:
     """Image and text tower with their own learning rates; only matrices decay."""
     groups: dict[tuple[bool, float], list] = {}
     for name, parameter in parts.named_parameters():
+        if not parameter.requires_grad:
+            continue
         image = name.startswith(("model.visual.", "probe."))
         decay = recipe.weight_decay if parameter.ndim >= 2 and "embed" not in name else 0.0
         groups.setdefault((image, decay), []).append(parameter)
     return [{"params": p, "image": image, "weight_decay": decay} for (image, decay), p in groups.items()]
 
 
-def _set_lr(optimiser: torch.optim.Optimizer, recipe: Recipe, step: int, done: float) -> None:
+def _set_lr(optimiser: torch.optim.Optimizer, recipe: Recipe, step: int) -> None:
     """Cosine over the run; each tower warms up when it starts to learn."""
-    cosine = 0.5 * (1 + math.cos(math.pi * min(done, 1.0)))
+    cosine = 0.5 * (1 + math.cos(math.pi * step / recipe.steps))
     image = min(1.0, (step + 1) / recipe.warm_up)
-    text = min(1.0, max(0.0, done - recipe.attribute_share + 0.001) / 0.05)
+    text = min(1.0, max(0.0, (step + 1 - recipe.attribute_steps) / recipe.warm_up))
     for group in optimiser.param_groups:
         group["lr"] = cosine * (recipe.image_lr * image if group["image"] else recipe.text_lr * text)
 
 
-def _start_text(model: nn.Module, path: str | Path) -> None:
-    old, _ = build_mini("old")
-    old.load_state_dict({k: v.float() for k, v in load_file(path).items()})
-    model.text.load_state_dict(text_state(old))
-    model.logit_scale.data.copy_(old.logit_scale)
+def _start(model: nn.Module, state: dict[str, torch.Tensor], starts_from: str) -> None:
+    """Fill the text tower and the temperature, or everything, from the weights of an earlier generation."""
+    state = {key: value.float() for key, value in state.items()}
+    if starts_from == "text":
+        ours = {key: key for key in model.state_dict() if not key.startswith("visual.")}
+        theirs = "text." if any(key.startswith("text.") for key in state) else ""
+        names = {k: k if k.startswith("logit_") else theirs + k.removeprefix("text.") for k in ours}
+        state = {key: state[name] for key, name in names.items()}
+    missing, unexpected = model.load_state_dict(state, strict=starts_from == "both")
+    if unexpected or any(not key.startswith("visual.") for key in missing):
+        raise CheckpointError(f"the weights to start from lack {missing} or have {unexpected}; take a mini backbone's.")
 
 
 def _save(path, identity, parts, optimiser, step, elapsed, lines) -> None:
@@ -173,7 +203,7 @@ def _save(path, identity, parts, optimiser, step, elapsed, lines) -> None:
 def _restore(path: Path, identity: str, parts, optimiser) -> tuple[int, float, list[dict]]:
     if not path.exists():
         return 0, 0.0, []
-    saved = torch.load(path, weights_only=True)
+    saved = torch.load(path, weights_only=True, map_location=next(parts.parameters()).device)
     if saved["run"] != identity:
         raise CheckpointError(
             f"{path} is the checkpoint of a run with another recipe or other weights to start from. "
@@ -186,33 +216,5 @@ def _restore(path: Path, identity: str, parts, optimiser) -> tuple[int, float, l
 
 
 def _export(model: nn.Module, out: Path, facts: dict) -> None:
-    state = {key: value.detach().half().contiguous() for key, value in model.state_dict().items()}
+    state = {key: value.detach().cpu().half().contiguous() for key, value in model.state_dict().items()}
     write_atomic(out, save(state, metadata={"clipcompat": json.dumps(facts, sort_keys=True)}))
-
-
-def main(arguments: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(prog="python -m clipcompat.mini.pretrain", description="Pretrain a mini backbone.")
-    parser.add_argument("--generation", choices=("old", "new"), required=True)
-    parser.add_argument("--minutes", type=float, default=8.0, help="wall time; a resumed run counts on")
-    parser.add_argument("--steps", type=int, help="train for exactly this many steps instead")
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--text-from", help="weights whose text tower the new generation starts from")
-    parser.add_argument("--start-from", help="weights of this generation to go on from")
-    parser.add_argument("--attribute-share", type=float, default=0.4, help="part of the run before captions come in")
-    parser.add_argument("--out", required=True)
-    options = parser.parse_args(arguments)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    text_lr = 5e-4 if options.generation == "new" else 1e-3  # a trained tower is moved on, not thrown away
-    recipe = Recipe(
-        options.generation,
-        options.seed,
-        options.minutes,
-        options.steps,
-        text_lr=text_lr,
-        attribute_share=options.attribute_share,
-    )
-    pretrain(recipe, options.out, options.text_from, options.start_from)
-
-
-if __name__ == "__main__":
-    main()

@@ -1,7 +1,7 @@
 """A procedural world of 32×32 pictures: scenes are a few integers, pictures are drawn from them on demand.
 
 Everything is integer arithmetic and every random number is a hash of (seed, index, slot), so that the same scene
-and seed give the same bytes on every platform. PROVISIONAL: a later world replaces tables and constants, not names.
+and seed give the same bytes on every platform.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import numpy as np
 
 from clipcompat.mini.painting import BORDERED, CENTRED, masks, patterns, render_domain
 
-WORLD = "mini-world-provisional-1"
+WORLD = "mini-world-1"
 """Names the tables below and the drawing code; part of every fingerprint of drawn pictures."""
 
 SIDE = 32
@@ -31,8 +31,9 @@ PALETTE = {
 COLOURS = tuple(PALETTE)
 SIZES = ("small", "medium", "large")
 PLACES = ("middle", "top", "bottom", "side")
-DOMAINS = ("day", "night", "thermal", "blueprint", "sketch", "xray")
+DOMAINS = ("day", "night", "thermal", "blueprint", "sketch", "xray", "satellite", "motion", "neon", "fog")
 _DOMAIN_PERCENT = (78, 6, 4, 4, 4, 4)
+"""How often captioned pictures are of a domain; the last four domains are never seen in pretraining."""
 _RADIUS = ((7, 7, 7), (9, 9, 9), (11, 11, 12))
 _PLACE_PERCENT = (82, 6, 6, 6)
 ABSENT = -1
@@ -141,9 +142,9 @@ def draw_many(scenes: np.ndarray, seed: int, index: np.ndarray) -> np.ndarray:
 
     # a small second object in a corner, on the far side of the main one
     has_second = s["second_shape"] >= 0
-    corner_y = np.where(dy > 0, -11, 11)
-    corner_x = np.where(dx > 0, -11, 11)
-    small = _gather(masks()[np.maximum(s["second_shape"], 0), np.full(n, 4)], corner_y, corner_x)
+    corner_y = np.where(dy > 0, -10, 10)
+    corner_x = np.where(dx > 0, -10, 10)
+    small = _gather(masks()[np.maximum(s["second_shape"], 0), np.full(n, 5)], corner_y, corner_x)
     canvas = _blend(canvas, shade(s["second_colour"], 15), small * has_second[:, None, None])
 
     frame = BORDERED[span(18, 0, 1)] * (s["border"] >= 0)[:, None, None]

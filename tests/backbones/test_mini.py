@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from clipcompat.backbones.load import load_backbone
-from clipcompat.backbones.mini import build_mini, load_mini, mini_weights, text_state
+from clipcompat.backbones.mini import ARCHITECTURES, build_mini, load_mini, mini_weights, text_state
 from clipcompat.errors import CheckpointError, ConfigError, UnknownNameError
 from clipcompat.mini import datasets
 
@@ -25,7 +25,7 @@ def test_the_pair_shares_what_plug_ins_need(pair):
 
 
 def test_old_is_built_as_clip_and_new_as_eva_clip():
-    old, new = build_mini("old")[0], build_mini("new")[0]
+    old, new = build_mini("mini-old")[0], build_mini("mini-new")[0]
     assert type(old).__name__ == "CLIP" and type(new).__name__ == "CustomTextCLIP"
     assert "QuickGELU" in repr(old) and "QuickGELU" not in repr(new)
     block = new.visual.trunk.blocks[0]
@@ -54,9 +54,23 @@ def test_loading_leaves_the_global_generator_alone():
     assert torch.equal(torch.rand(1), expected)
 
 
-@pytest.mark.parametrize("generation", ["old", "new"])
-def test_shipped_files_are_small(generation):
-    assert mini_weights(generation).stat().st_size < 5_000_000
+def test_shipped_files_are_small():
+    sizes = [file.stat().st_size for file in mini_weights("mini-old").parent.glob("*.safetensors")]
+    assert max(sizes) < 5_000_000 and sum(sizes) <= 24_000_000
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_generations_of_a_size_carry_the_same_plug_ins(name):
+    first = load_mini("mini-large-old" if "large" in name else "mini-old", seed=1)
+    backbone = load_mini(name, seed=1)
+    for attribute in ("width", "dim", "layers", "context_length", "preprocess"):
+        assert getattr(backbone, attribute) == getattr(first, attribute), attribute
+
+
+def test_weights_that_are_not_shipped_say_how_to_make_them(monkeypatch, tmp_path):
+    monkeypatch.setattr("clipcompat.backbones.mini._WEIGHTS", tmp_path)
+    with pytest.raises(CheckpointError, match="clipcompat mini pretrain"):
+        load_mini("mini-newer")
 
 
 @pytest.mark.parametrize("name", datasets.mini_names())
@@ -75,8 +89,8 @@ def test_wrong_requests_are_refused_in_a_sentence(tmp_path):
     with pytest.raises(UnknownNameError, match="mini-old"):
         load_mini("mini-odl")
     with pytest.raises(ConfigError, match="exclude"):
-        load_mini("mini-old", pretrained=mini_weights("old"), seed=1)
+        load_mini("mini-old", pretrained=mini_weights("mini-old"), seed=1)
     with pytest.raises(CheckpointError, match="mini-old"):
-        load_mini("mini-old", pretrained=mini_weights("new"))
+        load_mini("mini-old", pretrained=mini_weights("mini-new"))
     with pytest.raises(CheckpointError):
         load_mini("mini-old", pretrained=tmp_path / "nothing.safetensors")

@@ -58,9 +58,9 @@ def test_constants_are_those_of_coop_and_ship():
     ("shots", "epochs"), [(None, 200), (32, 200), (16, 200), (8, 200), (4, 100), (2, 100), (1, 50)]
 )
 def test_epochs_follow_the_shots_and_imagenet_has_50(shots, epochs):
-    assert COOP.epochs_for("dtd", shots) == COOP.epochs_for("mini/textures", shots) == epochs
-    assert COOP.epochs_for("imagenet", shots) == COOP.epochs_for("imagenet[base]", shots) == 50
-    assert Recipe(epochs=7).epochs_for("imagenet", shots) == 7
+    assert COOP.epochs_for("dtd", shots, 752) == COOP.epochs_for("mini/textures", shots, 752) == epochs
+    assert COOP.epochs_for("imagenet", shots, 16000) == COOP.epochs_for("imagenet[base]", shots, 16000) == 50
+    assert Recipe(epochs=7).epochs_for("imagenet", shots, 16000) == 7
 
 
 @pytest.mark.parametrize("options", [{}, {"weight_decay": 0.3}, {"momentum": 0.0}])
@@ -88,3 +88,14 @@ def test_optimizer_steps_as_sgd_by_hand(options):
 def test_values_that_cannot_be_meant_are_refused(values):
     with pytest.raises(ConfigError, match=next(iter(values))):
         Recipe(**values)
+
+
+@pytest.mark.parametrize(("images", "epochs"), [(192, 17), (1728, 2), (3200, 1), (64_000, 1), (20, 50)])
+def test_a_limit_of_steps_cuts_whole_epochs_and_leaves_at_least_one(images, epochs):
+    # 192 images are 6 batches of 32, so 17 epochs are the first to reach 100 steps; 20 images are one small batch
+    assert Recipe(epochs=50, max_steps=100).epochs_for("dtd", 16, images) == epochs
+
+
+def test_a_limit_of_no_steps_is_refused():
+    with pytest.raises(ConfigError, match="max_steps must be at least 1"):
+        Recipe(max_steps=0)

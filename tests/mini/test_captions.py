@@ -7,7 +7,8 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from clipcompat.mini.captions import RARE_COLOURS, RARE_SHAPES, RARE_TEXTURES, captions
+from clipcompat.mini import words
+from clipcompat.mini.captions import captions
 from clipcompat.mini.world import COLOURS, DOMAINS, FIELDS, SHAPES, TEXTURES, sample_scenes
 
 
@@ -24,12 +25,15 @@ def test_captions_repeat_and_do_not_depend_on_the_batch(told):
 
 
 def test_frequencies_have_a_long_tail(told):
-    words = Counter(word for text in told[1] for word in text.lower().rstrip(".").replace(",", "").split())
-    shapes = np.mean([words[s] for s in SHAPES])
-    textures = np.mean([words[t] for t in TEXTURES])
-    rare = np.mean([words[w.split()[0]] for w in (*RARE_COLOURS.values(), *RARE_TEXTURES.values())])
-    assert shapes > 2 * textures > 6 * rare > 0
-    assert 0 < words["border"] < 0.05 * len(told[1])
+    count = Counter(word for text in told[1] for word in text.lower().rstrip(".").replace(",", "").split())
+    shapes = np.mean([count[s] for s in SHAPES])
+    textures = np.mean([count[t] for t in TEXTURES])
+    tiers = [
+        np.mean([count[w[tier]] for w in (*words.RARE_COLOURS.values(), *words.RARE_SHAPES.values())])
+        for tier in range(3)
+    ]
+    assert shapes > 2 * textures > 6 * tiers[0] > 12 * tiers[1] > 24 * tiers[2] > 0
+    assert 0 < count["border"] < 0.05 * len(told[1])
 
 
 def test_most_pictures_of_a_rare_domain_do_not_say_so(told):
@@ -47,5 +51,17 @@ def test_a_bare_colour_may_be_the_objects_or_the_backdrops(told):
     assert of_object > of_backdrop > 0.1
 
 
-def test_every_common_word_has_one_rare_word():
-    assert set(RARE_SHAPES) == set(SHAPES) and set(RARE_COLOURS) == set(COLOURS) and set(RARE_TEXTURES) == set(TEXTURES)
+KINDS = {"SHAPES": SHAPES, "COLOURS": COLOURS, "TEXTURES": TEXTURES}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_thing_has_three_rare_words_and_an_unseen_one(kind):
+    rare, unseen = getattr(words, f"RARE_{kind}"), getattr(words, f"UNSEEN_{kind}")
+    assert set(rare) == set(unseen) == set(KINDS[kind])
+    assert all(len(set(names)) == 3 for names in rare.values())
+
+
+def test_no_caption_uses_an_unseen_word(told):
+    said = set(" ".join(told[1]).lower().replace(".", "").replace(",", "").split())
+    unseen = {**words.UNSEEN_SHAPES, **words.UNSEEN_COLOURS, **words.UNSEEN_TEXTURES}.values()
+    assert len(said) > 100 and not said & {name for name in unseen if " " not in name}

@@ -10,22 +10,57 @@ import torch
 
 from clipcompat.data.load import load_dataset
 from clipcompat.errors import DataError, UnknownNameError
-from clipcompat.mini.datasets import load_mini, mini_names
+from clipcompat.mini.datasets import _scenes, development_names, load_mini, mini_names, study_names
+from clipcompat.mini.sets import ELEVEN, SETS
+from clipcompat.mini.tokenizer import mini_tokenizer
+from clipcompat.mini.world import FIELDS, held_out
+
+TRAINED = (*study_names(), *development_names())
+SHIFTED = tuple(name for name in mini_names() if name not in TRAINED)
 
 
-@pytest.mark.parametrize("name", mini_names())
+def test_eleven_sets_mirror_the_papers_eleven_in_their_order():
+    assert tuple(SETS[name].mirrors for name in study_names()) == ELEVEN
+    assert len(development_names()) == 3 and not set(development_names()) & set(study_names())
+    assert [SETS[name].mirrors for name in SHIFTED] == ["ImageNetV2", "ImageNet-Sketch", "ImageNet-A", "ImageNet-R"]
+
+
+@pytest.mark.parametrize("name", TRAINED)
 def test_sizes_and_balance(name):
     data = load_mini(name, shots=16, seed=1)
     classes = len(data.classnames)
-    assert 8 <= classes <= 12 and len(set(data.classnames)) == classes
+    assert classes >= 8 and len(set(data.classnames)) == classes
     assert torch.bincount(data.train.labels).tolist() == [16] * classes
     assert torch.bincount(data.val.labels).tolist() == [4] * classes
-    assert 800 <= len(data.test) <= 1200 and len(set(torch.bincount(data.test.labels).tolist())) == 1
-    assert len(data.unlabelled) >= 64 * classes
+    assert len(data.test) >= 2000 and len(set(torch.bincount(data.test.labels).tolist())) == 1
+    assert len(data.unlabelled) >= 128 * classes and len(load_mini(name, shots="all").val) >= 16 * classes
     assert data.test.template.count("{}") == 1
 
 
-@pytest.mark.parametrize("name", mini_names())
+def test_the_imagenet_of_the_miniature_is_large_and_its_shifted_sets_share_its_classes():
+    names = load_mini("mini/objects").classnames
+    assert len(names) >= 100
+    for name in SHIFTED:
+        data = load_mini(name)
+        assert set(data.classnames) <= set(names) and len(data.test) >= 2000
+        assert len(data.train) == len(data.val) == len(data.unlabelled) == 0
+        assert {c: SETS[name].classes[c] for c in data.classnames}.items() <= SETS["mini/objects"].classes.items()
+    assert len(load_mini("mini/objects-a").classnames) < len(names) / 2
+
+
+def test_the_new_classes_of_objects_hold_combinations_that_pretraining_never_showed():
+    classes = list(SETS["mini/objects"].classes.values())
+    unseen = [bool(held_out(np.array(c["shape"]), np.array(c["texture"]))) for c in classes]
+    assert 0.1 <= np.mean(unseen) and not any(unseen[: len(unseen) // 2])
+
+
+def test_half_of_all_class_names_have_two_to_six_tokens():
+    tokenizer = mini_tokenizer()
+    lengths = [len(tokenizer.encode(c)) for name in study_names() for c in SETS[name].classes]
+    assert np.mean([2 <= n <= 6 for n in lengths]) >= 0.5
+
+
+@pytest.mark.parametrize("name", TRAINED)
 def test_no_picture_occurs_in_two_parts(name):
     data = load_mini(name, shots="all", seed=1)
     seen = [
@@ -34,6 +69,20 @@ def test_no_picture_occurs_in_two_parts(name):
     ]
     assert not (seen[0] & seen[1] or seen[0] & seen[2] or seen[1] & seen[2])
     assert not set(data.train.keys) & set(data.test.keys)
+
+
+@pytest.mark.parametrize("name", mini_names())
+def test_what_makes_a_class_is_in_every_scene_and_can_be_seen(name):
+    kind, numbers = SETS[name], np.arange(600)
+    scenes = _scenes(name, 11, numbers)
+    column = {field: scenes[:, i] for i, field in enumerate(FIELDS)}
+    for i, codes in enumerate(kind.classes.values()):
+        mine = numbers % len(kind.classes) == i
+        assert all((column[field][mine] == code).all() for field, code in codes.items())
+    for field, codes in kind.fixed.items():
+        if field not in ("colour", "backdrop", "border", "second_colour"):  # these give way to what is seen behind them
+            assert set(column[field]) == set(codes)
+    assert (column["colour"] != column["backdrop"]).all()
 
 
 def test_pictures_are_drawn_again_alike_and_follow_their_key():

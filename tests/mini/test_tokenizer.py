@@ -28,12 +28,6 @@ def test_common_words_are_one_token_and_rare_ones_several(tokenizer):
     assert len(tokenizer.encode("herringbone")) > 1
 
 
-def test_class_names_have_one_to_six_tokens_many_of_them_several(tokenizer):
-    lengths = [len(tokenizer.encode(c)) for name in mini_names() for c in load_mini(name).classnames]
-    assert 1 <= min(lengths) and max(lengths) <= 6
-    assert sum(n > 1 for n in lengths) >= 0.4 * len(lengths)
-
-
 def test_sixteen_context_tokens_fit_around_every_class_name(tokenizer):
     for name in mini_names():
         for classname in load_mini(name).classnames:

@@ -1,0 +1,81 @@
+"""Choosing the mini recipes: the same trials for every method, on the development sets, on old backbones only.
+
+    python -m clipcompat.mini.tune old-1.safetensors old-2.safetensors --out recipes.jsonl
+
+Validation pictures of the whole pool (16 a class) decide; the few-shot draw's own four a class are too few. Test
+pictures and new backbones are never touched. A trial already in the file is not run again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from clipcompat.backbones.load import load_backbone
+from clipcompat.data.load import load_dataset
+from clipcompat.evaluate import accuracy
+from clipcompat.files import hash_file, to_json, write_atomic
+from clipcompat.fitting import fit
+from clipcompat.methods import METHODS
+from clipcompat.mini.datasets import development_names
+from clipcompat.mini.recipes import BASE
+
+TRIALS = (5e-4, 2e-3, 8e-3, 3.2e-2, 0.128)
+"""Learning rates tried for every method."""
+
+_SEEDS = (1, 2)
+
+
+def tune(methods: Sequence[str], weights: Sequence[Path], out: Path) -> None:
+    """Run what is missing of methods × TRIALS × development sets × old backbones × seeds; a line a training."""
+    lines = [json.loads(line) for line in out.read_text().splitlines()] if out.exists() else []
+    done = {_trial(line) for line in lines}
+    for path in weights:
+        backbone = load_backbone("mini-old", path, device="cpu")
+        for name in development_names():
+            val = load_dataset(name, shots=None).val
+            for seed in _SEEDS:
+                data = load_dataset(name, shots=16, seed=seed)
+                for method in methods:
+                    for lr in TRIALS:
+                        line = {"method": method, "lr": lr, "dataset": name, "seed": seed, "old": hash_file(path)}
+                        if _trial(line) in done:
+                            continue
+                        plugin = fit(replace(METHODS[method](), recipe=replace(BASE, lr=lr)), backbone, data, seed=seed)
+                        seconds = plugin.origin["seconds"]
+                        lines.append(line | {"val": round(accuracy(plugin, backbone, val), 2), "seconds": seconds})
+                        write_atomic(out, "".join(to_json(x, indent=None) + "\n" for x in lines))
+
+
+def _trial(line: dict[str, Any]) -> tuple:
+    return tuple(line[key] for key in ("method", "lr", "dataset", "seed", "old"))
+
+
+def chosen(lines: Sequence[dict[str, Any]]) -> dict[str, float]:
+    """The learning rate of the highest mean validation accuracy for every method; of equals the smaller."""
+    found: dict[str, float] = {}
+    for method in sorted({line["method"] for line in lines}):
+        means = {lr: fmean(x["val"] for x in lines if (x["method"], x["lr"]) == (method, lr)) for lr in sorted(TRIALS)}
+        found[method] = max(means, key=lambda lr: (round(means[lr], 6), -lr))
+        print(method, {lr: round(mean, 2) for lr, mean in means.items()})
+    return found
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(prog="python -m clipcompat.mini.tune", description=__doc__.partition("\n")[0])
+    parser.add_argument("weights", nargs="+", type=Path, help="weights of mini-old")
+    parser.add_argument("--methods", nargs="+", default=[m for m in METHODS if METHODS[m].needs != "nothing"])
+    parser.add_argument("--out", type=Path, required=True)
+    options = parser.parse_args(arguments)
+    tune(options.methods, options.weights, options.out)
+    lines = [json.loads(line) for line in options.out.read_text().splitlines()]
+    print(chosen(lines))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,84 @@
+"""Would it come out again? Differences over few-shot seeds, over independently pretrained upgrades, and on controls.
+
+The unit of replication is the upgrade. Seeds of one upgrade say how repeatable a number is on that upgrade; only
+several upgrades say whether it would come out again on the next one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from statistics import fmean
+from typing import Any
+
+from clipcompat.errors import ConfigError
+from clipcompat.mini.manifest import pair_title
+from clipcompat.sentences import method_title
+from clipcompat.studies.compatibility import Compatibility
+from clipcompat.studies.summary import Statistic
+from clipcompat.tables import Table, reports
+
+Records = Sequence[Mapping[str, Any]]
+
+
+def over_zero_shot(report: Compatibility) -> float:
+    """Points that the carried plug-in is above zero-shot on the new backbone."""
+    return report.new - report.zs_new
+
+
+def grouped(records: Records) -> dict[str, dict[str, list[Mapping[str, Any]]]]:
+    """Upgrade, as tables call it -> method, as texts call it -> records."""
+    groups: dict[str, dict[str, list[Mapping[str, Any]]]] = {}
+    for record in records:
+        groups.setdefault(pair_title(record["inputs"]), {}).setdefault(method_title(record), []).append(record)
+    return groups
+
+
+def by_seed(records: Records, measure: Callable[[Compatibility], float]) -> dict[int, float]:
+    """seed -> mean of `measure` over the datasets of `records`, which are one method's on one upgrade.
+
+    Raises:
+        ConfigError: a seed is missing on some dataset, so that means would be of different things.
+    """
+    found: dict[int, list[float]] = {}
+    for record in records:
+        for report in reports(record):
+            found.setdefault(report.seed, []).append(measure(report))
+    if len({len(values) for values in found.values()}) > 1:
+        raise ConfigError("some seeds are missing on some datasets; make all records with the same seeds.")
+    return {seed: fmean(values) for seed, values in sorted(found.items())}
+
+
+def difference(
+    records: Records, first: str, second: str, measure: Callable[[Compatibility], float]
+) -> dict[str, Statistic]:
+    """Upgrade -> `first` minus `second` in `measure`, paired by seed, mean over datasets; n is the number of seeds."""
+    found = {}
+    for title, methods in grouped(records).items():
+        if first in methods and second in methods:
+            one, two = (by_seed(methods[m], measure) for m in (first, second))
+            found[title] = Statistic.of([one[seed] - two[seed] for seed in one if seed in two])
+    return found
+
+
+def over_upgrades(found: Mapping[str, Statistic], titles: Sequence[str]) -> Statistic | None:
+    """The mean over independently pretrained upgrades; n is their number, so the interval is wide, as it should be."""
+    return Statistic.of([found[title].mean for title in titles if title in found])
+
+
+def controls_table(records: Records, methods: Sequence[str]) -> Table:
+    """A row an upgrade or control: new minus zero-shot on new, by method; mean over datasets, 95 % over seeds."""
+    rows = []
+    for title, found in grouped(records).items():
+        some = next(iter(found.values()))
+        old, new = (fmean(by_seed(some, side).values()) for side in (lambda r: r.zs_old, lambda r: r.zs_new))
+        gains = [Statistic.of(list(by_seed(found.get(m, []), over_zero_shot).values())) for m in methods]
+        rows.append((title, f"{old:.1f} → {new:.1f}", *map(signed, gains)))
+    caption = "New minus zero-shot on new, points: mean over datasets, ± half of the 95 % interval over seeds."
+    return Table(("upgrade", "zero-shot old → new", *methods), tuple(rows), caption)
+
+
+def signed(statistic: Statistic | None) -> str:
+    """A difference and half the width of its 95 % interval."""
+    if statistic is None:
+        return "–"
+    return f"{statistic.mean:+.1f}" + ("" if statistic.interval is None else f" ± {statistic.interval:.1f}")
