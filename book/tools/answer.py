@@ -3,48 +3,48 @@
 from __future__ import annotations
 
 import html
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from statistics import fmean
+from typing import Any
 
+from clipcompat.controls import shipped_pair
 from clipcompat.figures import INK, NEW, OLD, ZERO_SHOT
 from clipcompat.files import write_atomic
-from clipcompat.methods import METHODS
 from clipcompat.results import committed_records
 from clipcompat.sentences import method_title
 from clipcompat.studies.summary import summary
 from clipcompat.tables import reports
 
 FILE = Path("book/assets/answer.svg")
-_LEFT, _WIDTH, _ROW, _TOP = 230, 820, 26, 64
+METHODS = ("CoOp", "ContCoOp")
+_LEFT, _PANEL, _GAP, _ROW, _TOP = 120, 310, 48, 24, 96
+_WIDTH = _LEFT + len(METHODS) * (_PANEL + _GAP) - 10
+_NUMBERS = ("old", "new", "zs_new", "retrained")
 
 
-def draw(records: list[dict]) -> str:
-    """One row a record: dots for old and new accuracy, a diamond for retraining on new, a tick for zero-shot on new."""
-    rows, y, dataset = [], _TOP, None
-    for record in sorted(records, key=_order):
-        if record["inputs"]["dataset"] != dataset:
-            dataset = record["inputs"]["dataset"]
-            y += 14
-            rows.append(_text(12, y + 14, dataset, weight="bold"))
-            y += _ROW
-        numbers = summary(reports(record))
-        old, new = numbers["old"].mean, numbers["new"].mean
-        rows.append(_text(30, y + 14, method_title(record)))
-        rows.append(
-            f'<line x1="{_x(old):.1f}" x2="{_x(new):.1f}" y1="{y + 10}" y2="{y + 10}" stroke="{INK}" stroke-width="2"/>'
-        )
-        rows.append(f'<path d="M{_x(numbers["zs_new"].mean):.1f} {y + 2} v16" stroke="{ZERO_SHOT}" stroke-width="3"/>')
-        if numbers["retrained"]:
-            x = _x(numbers["retrained"].mean)
-            rows.append(f'<path d="M{x:.1f} {y + 3} l7 7 -7 7 -7 -7z" fill="none" stroke="{NEW}" stroke-width="2"/>')
-        rows += [f'<circle cx="{_x(v):.1f}" cy="{y + 10}" r="5" fill="{c}"/>' for v, c in ((old, OLD), (new, NEW))]
-        y += _ROW
-    grid = [
-        f'<line x1="{_x(v):.1f}" x2="{_x(v):.1f}" y1="{_TOP}" y2="{y}" stroke="{INK}" stroke-opacity="0.25"/>'
-        + _text(_x(v), y + 20, f"{v} %", anchor="middle")
-        for v in range(0, 101, 20)
-    ]
-    seeds = sorted({len(r["per_seed"]) for r in records})
-    title = f"Test accuracy, mean of {'/'.join(map(str, seeds))} seeds; provisional miniature upgrade"
+def draw(records: Sequence[Mapping[str, Any]]) -> str:
+    """A panel a method, a row a dataset: dots for old and new, a diamond for retraining, a tick for zero-shot on new.
+
+    Only the records of the upgrade's own weights count; the last row is the mean of the datasets above it.
+    """
+    own = [r for r in shipped_pair(records) if method_title(r) in METHODS]
+    found = {(method_title(r), r["inputs"]["dataset"]): _numbers(r) for r in own}
+    datasets = sorted({dataset for _, dataset in found})
+    shapes, bottom = [], _TOP + _ROW * (len(datasets) + 1) + 10
+    for column, method in enumerate(METHODS):
+        left = _LEFT + column * (_PANEL + _GAP)
+        shapes += _panel(left, bottom, method)
+        rows = [(y, found[method, name]) for y, name in enumerate(datasets) if (method, name) in found]
+        for y, numbers in rows:
+            shapes += _row(left, _TOP + _ROW * y, numbers)
+        if rows:
+            mean = {part: _mean([numbers[part] for _, numbers in rows]) for part in _NUMBERS}
+            shapes += _row(left, bottom - _ROW, mean)
+    names = [_text(12, _TOP + _ROW * y + 15, name.removeprefix("mini/")) for y, name in enumerate(datasets)]
+    names.append(_text(12, bottom - _ROW + 15, f"mean of {len(datasets)}", weight="bold"))
+    seeds = "/".join(str(n) for n in sorted({len(r["per_seed"]) for r in own}))
+    title = f"Test accuracy on {len(datasets)} datasets of the embedded miniature, mean of {seeds} seeds"
     key = [
         _text(12, 22, title, weight="bold"),
         _text(12, 46, "● old backbone", colour=OLD),
@@ -52,8 +52,7 @@ def draw(records: list[dict]) -> str:
         _text(372, 46, "◇ retrained on new", colour=NEW),
         _text(540, 46, "| zero-shot on new", colour=INK),
     ]
-    height = y + 34
-    body = "\n".join([*key, *grid, *rows])
+    height, body = bottom + 30, "\n".join([*key, *names, *shapes])
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height}" width="{_WIDTH}" height="{height}" '
         f'font-family="sans-serif" font-size="14" role="img" aria-label="{html.escape(title, quote=True)}">\n'
@@ -61,13 +60,36 @@ def draw(records: list[dict]) -> str:
     )
 
 
-def _order(record: dict) -> tuple:
-    name = record["inputs"]["method"]["name"]
-    return record["inputs"]["dataset"], list(METHODS).index(name), len(method_title(record))
+def _numbers(record: Mapping[str, Any]) -> dict[str, float | None]:
+    found = summary(reports(record))
+    return {part: found[part] and found[part].mean for part in _NUMBERS}
 
 
-def _x(value: float) -> float:
-    return _LEFT + (_WIDTH - _LEFT - 30) * value / 100
+def _mean(values: Sequence[float | None]) -> float | None:
+    return None if None in values else fmean(values)
+
+
+def _panel(left: int, bottom: int, method: str) -> list[str]:
+    """The title and the grid of one method."""
+    lines = [_text(left, _TOP - 14, method, weight="bold")]
+    for value in range(0, 101, 25):
+        x = left + _PANEL * value / 100
+        place = f'x1="{x:.1f}" x2="{x:.1f}" y1="{_TOP - 6}" y2="{bottom}"'
+        lines.append(f'<line {place} stroke="{INK}" stroke-opacity="0.25"/>')
+        lines.append(_text(round(x), bottom + 18, f"{value} %", anchor="middle"))
+    return lines
+
+
+def _row(left: int, top: int, numbers: Mapping[str, float | None]) -> list[str]:
+    x = {part: f"{left + _PANEL * value / 100:.1f}" for part, value in numbers.items() if value is not None}
+    y = top + 10
+    shapes = [f'<line x1="{x["old"]}" x2="{x["new"]}" y1="{y}" y2="{y}" stroke="{INK}" stroke-width="2"/>']
+    shapes.append(f'<path d="M{x["zs_new"]} {top + 2} v16" stroke="{ZERO_SHOT}" stroke-width="3"/>')
+    if "retrained" in x:
+        diamond = f"M{x['retrained']} {top + 3} l7 7 -7 7 -7 -7z"
+        shapes.append(f'<path d="{diamond}" fill="none" stroke="{NEW}" stroke-width="2"/>')
+    dots = (("old", OLD), ("new", NEW))
+    return shapes + [f'<circle cx="{x[part]}" cy="{y}" r="5" fill="{colour}"/>' for part, colour in dots]
 
 
 def _text(x, y, words, anchor="start", weight="normal", colour="#333333") -> str:
