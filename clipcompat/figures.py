@@ -115,30 +115,26 @@ def _page_html(fig: go.Figure, alt: str, caption: str | None) -> str:
 
 
 def picture_grid(images: Sequence[Image.Image], titles: Sequence[str], columns: int = 6) -> go.Figure:
-    """Pictures in rows, each with its title below; small ones are enlarged without smoothing."""
+    """Pictures in rows, each with its title below, of one line or more; small ones are enlarged without smoothing."""
     import plotly.graph_objects as go
 
     rows = -(-len(images) // columns)
-    places = [(i % columns, i // columns) for i in range(len(images))]
-    x, y = [c + 0.5 for c, _ in places], [r + 0.44 for _, r in places]
-    fig = go.Figure(go.Scatter(x=x, y=y, mode="markers", marker_opacity=0, hovertext=titles, hoverinfo="text"))
-    for (column, row), image, title in zip(places, images, titles, strict=True):
-        fig.add_layout_image(
-            source=_data_uri(image), xref="x", yref="y", x=column + 0.5, y=row + 0.44,
-            sizex=0.92, sizey=0.84, xanchor="center", yanchor="middle", sizing="contain",
-        )  # fmt: skip
-        fig.add_annotation(
-            x=column + 0.5,
-            y=row + 0.87,
-            text=title.replace("\n", "<br>"),
-            showarrow=False,
-            yanchor="top",
-            font_size=12,
-        )
-    fig.update_xaxes(range=[0, columns], visible=False, fixedrange=True)
     lines = max((t.count("\n") + 1 for t in titles), default=1)
-    fig.update_yaxes(range=[rows + 0.1 * lines, 0], visible=False, fixedrange=True)
-    return fig.update_layout(height=20 + 132 * rows, margin={"l": 0, "r": 0, "t": 0, "b": 0}, dragmode=False)
+    tall = 118 + 17 * lines  # pixels of a row
+    middle, below = 56 / tall, 114 / tall  # of a picture, and its title's upper end, in rows
+    x, y = [i % columns + 0.5 for i in range(len(images))], [i // columns for i in range(len(images))]
+    hover = {"hovertext": titles, "hoverinfo": "text"}
+    fig = go.Figure(go.Scatter(x=x, y=[row + middle for row in y], mode="markers", marker_opacity=0, **hover))
+    for column, row, image, title in zip(x, y, images, titles, strict=True):
+        fig.add_layout_image(
+            source=_data_uri(image), xref="x", yref="y", x=column, y=row + middle,
+            sizex=0.92, sizey=108 / tall, xanchor="center", yanchor="middle", sizing="contain",
+        )  # fmt: skip
+        words = {"text": title.replace("\n", "<br>"), "font_size": 12}
+        fig.add_annotation(x=column, y=row + below, showarrow=False, yanchor="top", yshift=4, **words)
+    fig.update_xaxes(range=[0, columns], visible=False, fixedrange=True)
+    fig.update_yaxes(range=[rows, 0], visible=False, fixedrange=True)
+    return fig.update_layout(height=tall * rows + 12, margin={"l": 0, "r": 0, "t": 0, "b": 12}, dragmode=False)
 
 
 def picture_rows(rows: Mapping[str, Sequence[tuple[Image.Image, str]]], columns: int = 6) -> go.Figure:

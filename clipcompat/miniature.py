@@ -15,11 +15,15 @@ from statistics import fmean, stdev
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
 from clipcompat.errors import DataError
 from clipcompat.mini import words
+from clipcompat.mini.acceptance import verdict
 from clipcompat.mini.captions import captions
+from clipcompat.mini.datasets import load_mini, study_names
 from clipcompat.mini.manifest import weights
+from clipcompat.mini.pretrain import RECIPES
 from clipcompat.mini.sets import SETS
 from clipcompat.mini.world import sample_scenes
 from clipcompat.tables import Table
@@ -33,8 +37,22 @@ def set_lines(names: Sequence[str]) -> str:
     for name in names:
         kind = SETS[name]
         place = f"in the place of {kind.mirrors}; " if kind.mirrors else ""
-        told.append(f"- **{name}** ({place}{len(kind.classes)} classes, `{kind.template}`): {kind.hard}.")
+        told.append(f"- **{name}** ({place}{len(kind.classes)} classes, “{kind.template}”): {kind.hard}.")
     return "\n".join(told)
+
+
+def sample_pictures(name: str, n: int) -> list[tuple[Image.Image, str]]:
+    """n test pictures of a mini dataset with their class names, from classes all over its list."""
+    test = load_mini(name).test
+    step = max(1, len(test.classnames) // n)
+    step += len(test.classnames) >= 4 * n  # neighbours have something in common: not always the same of each group
+    return [(test.images[i], test.classnames[test.labels[i]]) for i in range(0, n * step, step)]
+
+
+def one_of_each() -> tuple[list[Image.Image], list[str]]:
+    """A test picture of each of the eleven datasets, and its title: the dataset, and below it the class name."""
+    shown = [(name.removeprefix("mini/"), *sample_pictures(name, 2)[1]) for name in study_names()]
+    return [picture for _, picture, _ in shown], [f"{name}\n{classname}" for name, _, classname in shown]
 
 
 def vocabulary() -> dict[str, tuple[str, ...]]:
@@ -75,13 +93,21 @@ def mini_logs() -> tuple[str, ...]:
     return tuple(sorted(p.name.removesuffix(".jsonl") for p in folder.iterdir() if p.name.endswith(".jsonl")))
 
 
+def verdict_table(lines: Sequence[Mapping[str, Any]]) -> Table:
+    """The demands on the miniature as rows, and whether each old backbone meets them, from the acceptance log."""
+    hashes = dict.fromkeys(x["old"] for x in lines)
+    found = {_old(sha): verdict([x for x in lines if x["old"] == sha]) for sha in hashes}
+    demands = dict.fromkeys(demand for one in found.values() for demand in one)
+    rows = [(demand, *("met" if one[demand] else "not met" for one in found.values())) for demand in demands]
+    return Table(("demand", *found), tuple(rows), "Demands on old backbones; all sets, 16 shots.")
+
+
 def acceptance_table(lines: Sequence[Mapping[str, Any]]) -> Table:
     """A row a set and old backbone: zero-shot, 16-shot linear probe and CoOp, mean ± sd over seeds."""
-    names = {sha: f"old {facts['number']}" for sha, facts in weights().items()}
     rows = [
         (
             x["dataset"],
-            names.get(x["old"], x["old"][:8]),
+            _old(x["old"]),
             f"{x['zero_shot']:.1f}",
             _over_seeds(x["linear_probe"]),
             _over_seeds(x["coop"]),
@@ -96,6 +122,8 @@ def weights_table() -> Table:
     """A row a pretraining run of the manifest: what it started from, how long it went on, which weights it made."""
     known = weights()
     titles = {sha: f"{facts['name']} {facts['number']}" for sha, facts in known.items()}
+    names = list(RECIPES)
+    order = sorted(known, key=lambda x: (names.index(known[x]["name"]), known[x]["number"], known[x]["steps_taken"]))
     rows = [
         (
             titles[sha],
@@ -104,9 +132,14 @@ def weights_table() -> Table:
             f"{facts['steps_taken']:,}" + ("" if facts["steps_taken"] == facts["steps"] else f" of {facts['steps']:,}"),
             sha[:8],
         )
-        for sha, facts in known.items()
+        for sha, facts in ((sha, known[sha]) for sha in order)
     ]
     return Table(("weights", "seed", "started from", "steps", "sha256"), tuple(rows), "Pretraining runs.")
+
+
+def _old(sha: str) -> str:
+    known = weights().get(sha)
+    return f"old {known['number']}" if known else sha[:8]
 
 
 def _over_seeds(values: Sequence[float]) -> str:

@@ -93,6 +93,17 @@ def test_small_pictures_are_enlarged_without_smoothing_and_large_ones_made_small
     assert list(fig.data[0].hovertext) == ["two by two", "grey"]
 
 
+def test_titles_of_two_lines_make_room_before_the_next_row() -> None:
+    dots = [Image.new("RGB", (2, 2))] * 4
+    one, two = (figures.picture_grid(dots, [title] * 4, columns=2) for title in ("cat", "a\ncat"))
+    assert two.layout.height - one.layout.height == 2 * 17
+    for fig in (one, two):
+        pixels = (fig.layout.height - fig.layout.margin.b) / 2
+        title, picture = fig.layout.annotations[0], fig.layout.images[2]
+        next_row = (picture.y - picture.sizey / 2) * pixels
+        assert title.y * pixels + 15 * (title.text.count("<br>") + 1) < next_row
+
+
 def test_an_empty_grid_is_a_figure_too() -> None:
     assert not figures.picture_grid([], []).layout.images
 

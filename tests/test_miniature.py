@@ -10,7 +10,7 @@ import pytest
 from clipcompat import miniature
 from clipcompat.errors import DataError
 from clipcompat.mini.captions import captions
-from clipcompat.mini.datasets import mini_names
+from clipcompat.mini.datasets import load_mini, mini_names, study_names
 from clipcompat.mini.sets import SETS
 from clipcompat.mini.world import sample_scenes
 
@@ -21,6 +21,24 @@ def test_every_set_is_told_with_what_makes_it_hard():
     for line, (name, kind) in zip(told, SETS.items(), strict=True):
         assert f"**{name}**" in line and kind.hard in line and f"{len(kind.classes)} classes" in line
         assert kind.template in line and (f"in the place of {kind.mirrors};" in line) is bool(kind.mirrors)
+
+
+@pytest.mark.parametrize("name", mini_names())
+def test_pictures_are_of_the_classes_that_are_said_and_of_six_different_ones(name):
+    shown = miniature.sample_pictures(name, 6)
+    test = load_mini(name).test
+    assert len({title for _, title in shown}) == len(shown) == 6
+    for picture, title in shown:
+        same_class = (i for i in range(300) if test.classnames[test.labels[i]] == title)
+        assert any(picture.tobytes() == test.images[i].tobytes() for i in same_class)
+
+
+def test_one_of_each_names_the_set_and_the_class():
+    pictures, titles = miniature.one_of_each()
+    assert len(pictures) == len(titles) == len(study_names()) == 11
+    for name, title in zip(study_names(), titles, strict=True):
+        short, classname = title.split("\n")
+        assert name == f"mini/{short}" and classname in SETS[name].classes
 
 
 def test_the_vocabulary_has_a_word_of_every_rarity_for_each_thing():
@@ -68,8 +86,19 @@ def test_acceptance_is_a_row_a_set_and_backbone(monkeypatch):
     assert table.rows[1][1] == "cccccccc"
 
 
-def test_weights_are_told_with_what_they_started_from(monkeypatch):
+def test_demands_are_told_for_every_old_backbone(monkeypatch):
     monkeypatch.setattr(miniature, "weights", lambda: KNOWN)
+    good = {"old": "aaaaaaaaaa", "zero_shot": 40.0, "linear_probe": [50.0, 52.0], "coop": [47.0, 48.0]}
+    lines = [good | {"dataset": f"mini/{k}"} for k in range(8)]
+    lines += [x | {"old": "cccccccccc", "zero_shot": 95.0} for x in lines]
+    table = miniature.verdict_table(lines)
+    assert table.columns == ("demand", "old 2", "cccccccc") and len(table.rows) == 4
+    assert all(row[1] == "met" for row in table.rows)
+    assert [row[2] for row in table.rows] == ["not met", "not met", "not met", "met"]
+
+
+def test_weights_are_told_with_what_they_started_from(monkeypatch):
+    monkeypatch.setattr(miniature, "weights", lambda: dict(reversed(KNOWN.items())))
     assert miniature.weights_table().rows == (
         ("mini-old 2", "2", "nothing", "7,500", "aaaaaaaa"),
         ("mini-new 2", "12", "mini-old 2", "4,000 of 8,000", "bbbbbbbb"),
