@@ -15,10 +15,10 @@ from typing import Any
 
 from clipcompat.errors import unknown_name
 from clipcompat.mini.manifest import pair_title
-from clipcompat.replication import by_seed, over_zero_shot
+from clipcompat.replication import by_seed, difference, over_upgrades, over_zero_shot, signed
 from clipcompat.sentences import method_title
 from clipcompat.studies.summary import Statistic
-from clipcompat.tables import reports
+from clipcompat.tables import Table, reports
 
 UPGRADE, IDENTITY, TEXT_ONLY, IMAGE_ONLY, TWIN = (
     "the upgrade", "nothing changed", "text tower only", "image tower only", "seed twin",
@@ -61,6 +61,19 @@ def gains(records: Sequence[Mapping[str, Any]]) -> dict[str, Gain]:
         if title := _title(record["inputs"]):
             found.setdefault(title, []).append(record)
     return {title: _gain(found[title]) for title in sorted(found, key=_place)}
+
+
+def pairs_table(records: Sequence[Mapping[str, Any]], first: str, second: str) -> Table:
+    """`first` minus `second` on new, in points: a row an independently pretrained pair, and the mean of the pairs.
+
+    Means over datasets, paired by seed; a pair's interval is over its seeds, that of the last row over the pairs.
+    """
+    found = difference(records, first, second, over_zero_shot)
+    pairs = sorted(title for title in found if re.fullmatch(r"mini(, pair \d+)?", title))
+    rows = [(title if "," in title else f"{title}, pair 1", signed(found[title])) for title in pairs]
+    rows.append((f"mean of {len(pairs)} pairs", signed(over_upgrades(found, pairs))))
+    columns = ("upgrade", f"{first} minus {second} on new")
+    return Table(columns, tuple(rows), "Points, mean over datasets, ± half of the 95 % interval.")
 
 
 def control_sentences(records: Sequence[Mapping[str, Any]], method: str) -> str:

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from clipcompat.controls import IDENTITY, IMAGE_ONLY, TEXT_ONLY, TWIN, UPGRADE, control_sentences, gains, shipped_pair
+from clipcompat.controls import (
+    IDENTITY,
+    IMAGE_ONLY,
+    TEXT_ONLY,
+    TWIN,
+    UPGRADE,
+    control_sentences,
+    gains,
+    pairs_table,
+    shipped_pair,
+)  # fmt: skip
 from clipcompat.errors import UnknownNameError
 from clipcompat.mini import manifest
 from tests.test_tables import run
@@ -82,6 +92,16 @@ def test_other_upgrades_and_unknown_weights_are_left_out():
     real = run(upgrade="clip-to-eva-vit-b-16", shipped=[None, None])
     assert gains([strange, real]) == {}
     assert shipped_pair([strange, real, *(toy_run(p, 1) for p in PLACES)]) == [toy_run(UPGRADE, 1)]
+
+
+def test_two_methods_are_held_against_each_other_pair_by_pair():
+    gain = {(UPGRADE, "coop"): 10, (UPGRADE, "contcoop"): 13, ("pair 2", "coop"): 10, ("pair 2", "contcoop"): 9}
+    records = [toy_run(place, points, method) for (place, method), points in gain.items()]
+    table = pairs_table([*records, toy_run(TWIN, 1), toy_run(TWIN, 5, "contcoop")], "ContCoOp", "CoOp")
+    assert table.columns[1] == "ContCoOp minus CoOp on new"
+    assert [row[0] for row in table.rows] == ["mini, pair 1", "mini, pair 2", "mean of 2 pairs"]
+    assert [row[1].split(" ")[0] for row in table.rows] == ["+3.0", "-1.0", "+1.0"]
+    assert table.rows[2][1] == "+1.0 ± 25.4", "over two pairs: 12.7 · 2.8 / √2"
 
 
 def test_the_upgrade_is_told_with_its_repetitions():
