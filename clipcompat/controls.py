@@ -136,7 +136,7 @@ def _way(found: Mapping[str, Gain], steps: Sequence[str]) -> str:
 
 def _twin(found: Mapping[str, Gain]) -> str:
     gap, twin = _paired(found[UPGRADE], found[TWIN]), found[TWIN]
-    told = f"**The seed twin,** a new backbone that was never old: {twin.mean:+.1f} points"
+    told = f"**The seed twin,** a new backbone that has nothing from old: {twin.mean:+.1f} points"
     if abs(gap) < EQUAL:
         return told + ", within a point of the upgrade. So the gain there does not come from what the upgrade kept."
     if gap < 0:
