@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from clipcompat import __version__
 from clipcompat.errors import ClipcompatError, DataError
+from clipcompat.terminal import Bars, Once
 
 _RUN = """\
 tune a method on the old backbone, test it on both, write one record for each method and dataset
@@ -24,7 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     level = logging.INFO if options.verbose else logging.WARNING
     handler = logging.StreamHandler(sys.stderr)
-    handler.addFilter(_Once())
+    handler.addFilter(Once())
     logging.basicConfig(level=level, format="%(levelname)s: %(message)s", handlers=[handler])
     try:
         options.verb(options)
@@ -141,7 +142,7 @@ def _run(options: argparse.Namespace) -> None:
     ]  # fmt: skip
     cache = options.cache or os.path.join(options.out, "cache")
     for run in runs:
-        with _Bars() as bars:
+        with Bars() as bars:
             record, path = run.execute(options.out, cache, bars, bars.say)
         print(compatibility_table([record]))
         print(path, flush=True)
@@ -174,7 +175,7 @@ def _pretrain(options: argparse.Namespace) -> None:
         raise unknown_name("mini backbone", name, RECIPES)
     recipe = replace(RECIPES[name], seed=options.seed, steps=options.steps or RECIPES[name].steps)
     device = pick_device(options.device)
-    with _Bars() as bars:
+    with Bars() as bars:
         out = pretrain(name, recipe, options.out, options.text_from, keep=options.keep, device=device, progress=bars)
     print(out)
 
@@ -193,52 +194,6 @@ def _list(options: argparse.Namespace) -> None:
         print(f"dataset  {name}")
     for name in UPGRADES:
         print(f"upgrade  {name}")
-
-
-class _Once(logging.Filter):
-    """A warning that every seed repeats is printed for the first one only."""
-
-    def __init__(self):
-        super().__init__()
-        self._said: set[str] = set()
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        said = record.getMessage() in self._said
-        self._said.add(record.getMessage())
-        return not said
-
-
-class _Bars:
-    """Progress on stderr: one bar for each thing that goes on; silent where stderr is no terminal."""
-
-    def __init__(self):
-        self._bar, self._what = None, None
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *error):
-        self._close()
-
-    def __call__(self, done: int, total: int, what: str) -> None:
-        from tqdm import tqdm
-
-        if what != self._what:
-            self._close()
-            self._bar, self._what = (
-                tqdm(total=total, desc=what, file=sys.stderr, disable=None, leave=False),
-                what,
-            )
-        self._bar.update(done - self._bar.n)
-
-    def say(self, sentence: str) -> None:
-        self._close()
-        print(sentence, file=sys.stderr)
-
-    def _close(self):
-        if self._bar is not None:
-            self._bar.close()
-        self._bar = self._what = None
 
 
 if __name__ == "__main__":

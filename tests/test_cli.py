@@ -141,9 +141,9 @@ def test_a_file_without_permission_is_a_sentence(monkeypatch, capsys):
 
 
 def test_a_warning_that_every_seed_repeats_is_printed_once():
-    from clipcompat.cli import _Once
+    from clipcompat.terminal import Once
 
-    once = _Once()
+    once = Once()
     messages = ["few images", "few images", "other"]
     records = [logging.LogRecord("x", logging.WARNING, "", 0, m, None, None) for m in messages]
     assert [once.filter(record) for record in records] == [True, False, True]

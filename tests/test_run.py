@@ -308,3 +308,15 @@ def test_global_random_state_and_threads_are_left_alone(root, tmp_path):
     before, threads = torch.get_rng_state(), torch.get_num_threads()
     quick(root, seeds=(1,), retrain=False).execute(tmp_path)
     assert torch.equal(before, torch.get_rng_state()) and threads == torch.get_num_threads()
+
+
+def test_pictures_of_the_miniature_are_not_listed_one_by_one(tmp_path):
+    random = {"old_weights": "random:1", "new_weights": "random:2", "device": "cpu", "dtype": "fp32"}
+    plain = Run("zero_shot", "mini/tints", "mini", seeds=(1,), shots=1, **random)
+    row = plain.execute(tmp_path)[0]["per_seed"][0]
+    assert row["indices"] is None  # dataset, shots and seed say which they are
+    drawn = load_dataset("mini/tints", shots=1, seed=2).indices
+    file = tmp_path / "drawn.json"
+    file.write_text(json.dumps({**drawn, "dataset": "mini/tints"}))
+    given = dataclasses.replace(plain, indices=str(file)).execute(tmp_path)[0]["per_seed"][0]
+    assert given["indices"] == drawn
