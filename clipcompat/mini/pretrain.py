@@ -15,18 +15,19 @@ import json
 import logging
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save
+from safetensors.torch import save
 from torch import nn
 
+from clipcompat.backbones.checkpoints import read_checkpoint
 from clipcompat.backbones.mini import build_mini, text_state
 from clipcompat.errors import CheckpointError, ConfigError, unknown_name
-from clipcompat.files import digest, hash_file, to_json, write_atomic
+from clipcompat.files import digest, to_json, write_atomic
 from clipcompat.mini.objective import ATTRIBUTES, pretraining_loss, towers, zero_shot_curve
 from clipcompat.mini.world import WORLD
 
@@ -105,13 +106,15 @@ def pretrain(
     if (source is None) != (recipe.starts_from == "nothing"):
         what = "no weights to start from; leave text_from out" if source else "other weights: give them as text_from"
         raise ConfigError(f"{name} starts from {what}.")
-    identity = digest([name, asdict(recipe), WORLD, source and hash_file(source)])
+    start = None if source is None else read_checkpoint(source)
+    facts = {"name": name, **asdict(recipe), "world": WORLD, "source": start and start.sha256}
+    identity = digest(facts)
     with torch.random.fork_rng(devices=[]):
         torch.random.default_generator.manual_seed(recipe.seed)
         model, tokenizer = build_mini(name)
         probe = nn.Linear(text_state(model)["text_projection"].shape[1], sum(ATTRIBUTES.values()))
-    if source is not None:
-        _start(model, load_file(source), recipe.starts_from)
+    if start is not None:
+        _start(model, start.tensors, recipe.starts_from, Path(source).name)
     for parameter in towers(model).get(recipe.frozen, ()):
         parameter.requires_grad_(False)
     parts = nn.ModuleDict({"model": model.train(), "probe": probe}).to(device)
@@ -119,7 +122,6 @@ def pretrain(
     optimiser = torch.optim.AdamW(_groups(parts, recipe), betas=(0.9, 0.98), fused=True)
     resume, curve = out.with_suffix(".resume"), out.with_suffix(".jsonl")
     step, elapsed, lines = _restore(resume, identity, parts, optimiser)
-    facts = {"name": name, **asdict(recipe), "world": WORLD, "source": source and hash_file(source)}
     loss = None
     saved = time.monotonic()
     started = saved - elapsed
@@ -180,17 +182,22 @@ def _set_lr(optimiser: torch.optim.Optimizer, recipe: Recipe, step: int) -> None
         group["lr"] = cosine * (recipe.image_lr * image if group["image"] else recipe.text_lr * text)
 
 
-def _start(model: nn.Module, state: dict[str, torch.Tensor], starts_from: str) -> None:
+def _start(model: nn.Module, state: Mapping[str, torch.Tensor], starts_from: str, file: str) -> None:
     """Fill the text tower and the temperature, or everything, from the weights of an earlier generation."""
-    state = {key: value.float() for key, value in state.items()}
+    own = model.state_dict()
+    names = {key: key for key in own}
     if starts_from == "text":
-        ours = {key: key for key in model.state_dict() if not key.startswith("visual.")}
+        # the text tower's tensors are called text.… in a CustomTextCLIP, and go without that in a CLIP
         theirs = "text." if any(key.startswith("text.") for key in state) else ""
-        names = {k: k if k.startswith("logit_") else theirs + k.removeprefix("text.") for k in ours}
-        state = {key: state[name] for key, name in names.items()}
-    missing, unexpected = model.load_state_dict(state, strict=starts_from == "both")
-    if unexpected or any(not key.startswith("visual.") for key in missing):
-        raise CheckpointError(f"the weights to start from lack {missing} or have {unexpected}; take a mini backbone's.")
+        keys = [key for key in own if not key.startswith("visual.")]
+        names = {k: k if k.startswith("logit_") else theirs + k.removeprefix("text.") for k in keys}
+    for key, name in names.items():
+        if name not in state or state[name].shape != own[key].shape:
+            raise CheckpointError(
+                f"{file} has no {name} of shape {list(own[key].shape)}. Give the weights of the mini backbone "
+                "of the generation before, of the same size."
+            )
+        own[key].copy_(state[name])
 
 
 def _save(path, identity, parts, optimiser, step, elapsed, lines) -> None:

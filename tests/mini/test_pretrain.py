@@ -97,5 +97,10 @@ def test_what_cannot_be_meant_is_refused(old, tmp_path):
         pretrain("mini-new", _tiny("mini-new"), tmp_path / "new.safetensors")
     with pytest.raises(ConfigError, match="no weights"):
         pretrain("mini-old", _tiny("mini-old"), tmp_path / "old.safetensors", old)
+    recipe = replace(_tiny("mini-large-new"), steps=1)
+    with pytest.raises(CheckpointError, match="of the same size"):
+        pretrain("mini-large-new", recipe, tmp_path / "new.safetensors", old)
+    with pytest.raises(CheckpointError, match="nothing.safetensors"):
+        pretrain("mini-new", _tiny("mini-new"), tmp_path / "new.safetensors", tmp_path / "nothing.safetensors")
     with pytest.raises(UnknownNameError, match="mini-new"):
         pretrain("mini-knew", _tiny("mini-new"), tmp_path / "new.safetensors")
