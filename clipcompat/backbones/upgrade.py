@@ -14,7 +14,7 @@ from clipcompat.files import hash_file
 
 # name -> generations, each (open_clip or mini model, open_clip tag or None for what the package ships)
 _GENERATIONS: dict[str, tuple[tuple[str, str | None], ...]] = {
-    "mini": (("mini-old", None), ("mini-new", None)),
+    "mini": (("mini-old", None), ("mini-new", None), ("mini-newer", None)),
     "mini-large": (("mini-large-old", None), ("mini-large-new", None)),
     # controls: nothing changes; the image tower alone; the text tower alone
     "mini-identity": (("mini-old", None), ("mini-old", None)),
