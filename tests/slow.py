@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from clipcompat.backbones.backbone import Backbone
+from tests.reference import clip_adapter, cocoop, tip_adapter
 from tests.reference.contcoop import attention, condition_rows
 from tests.reference.coop import prompt_rows
 from tests.reference.text_transformer import text_feature
@@ -41,6 +42,12 @@ def slow_zero_shot(backbone: Backbone, names, template: str) -> Tensor:
     return torch.stack([slow_feature(backbone, table[ids_of(backbone, text)]) for text in texts])
 
 
+def slow_ensemble(backbone: Backbone, names, templates) -> Tensor:
+    """Zero-shot weights of several templates, [class, dim]: each made a unit vector, then their mean."""
+    every = [slow_zero_shot(backbone, names, template) for template in templates]
+    return sum(weights / weights.norm(dim=-1, keepdim=True) for weights in every) / len(every)
+
+
 def slow_coop(backbone: Backbone, names, ctx: Tensor, position: str = "end") -> Tensor:
     """CoOp's class weights, [class, dim], not normalised; ctx [N, D] or [class, N, D]."""
     table, weights = state_of(backbone)["token_embedding.weight"], []
@@ -71,3 +78,23 @@ def slow_contcoop(backbone: Backbone, names, tensors, conditions=None, residual=
     seen = p + state_of(backbone)["positional_embedding"][1 : 1 + len(p)] if pos else p
     changes = [attention(seen, c, maps, biases=biases, **switches) for c in conditions]
     return slow_coop(backbone, names, torch.stack([p + change if residual else change for change in changes]))
+
+
+def slow_cocoop(backbone: Backbone, names, tensors, features: Tensor) -> Tensor:
+    """CoCoOp's logits, [image, class]: the text tower reads every class's prompt anew for every image."""
+    return cocoop.logits(features, tensors, lambda ctx: slow_coop(backbone, names, ctx), backbone.logit_scale)
+
+
+def slow_clip_adapter(backbone: Backbone, names, tensors, features: Tensor, template: str, ratio=None) -> Tensor:
+    """CLIP-Adapter's logits, [image, class]; ratio: None takes the one the tensors carry."""
+    weights = slow_zero_shot(backbone, names, template)
+    ratio = float(tensors["ratio"]) if ratio is None else ratio
+    maps = tensors["fc.0.weight"], tensors["fc.2.weight"]
+    return clip_adapter.logits(features, *maps, weights, backbone.logit_scale, ratio)
+
+
+def slow_tip_adapter(backbone: Backbone, names, tensors, features: Tensor, template: str, **constants) -> Tensor:
+    """Tip-Adapter's logits, [image, class]; constants: alpha, beta, instead of those the tensors carry, and scale."""
+    weights = slow_zero_shot(backbone, names, template)
+    mix = {name: float(tensors[name]) for name in ("alpha", "beta") if name not in constants}
+    return tip_adapter.logits(features, weights, tensors["keys"], tensors["values"], **mix, **constants)
