@@ -13,16 +13,23 @@ __version__ = "0.1.0"
 _WHERE = {
     "Attention": "methods.attention",
     "Backbone": "backbones.backbone",
+    "CLIPAdapter": "methods.clip_adapter",
+    "CoCoOp": "methods.cocoop",
     "CoOp": "methods.coop",
     "Compatibility": "studies.compatibility",
     "Condition": "methods.condition",
     "ContCoOp": "methods.contcoop",
     "Dataset": "data.split",
-    "Distillation": "methods.contcoop",
+    "Distillation": "methods.distillation",
+    "KgCoOp": "methods.kgcoop",
+    "LinearProbe": "methods.linear_probe",
     "METHODS": "methods",
+    "Match": "plugin",
     "Plugin": "plugin",
     "Recipe": "methods.recipe",
     "Split": "data.split",
+    "TipAdapter": "methods.tip_adapter",
+    "TipAdapterF": "methods.tip_adapter",
     "Upgrade": "backbones.upgrade",
     "ZeroShot": "methods.zero_shot",
     "accuracy": "evaluate",
@@ -67,12 +74,19 @@ if TYPE_CHECKING:
     from clipcompat.fitting import fit as fit
     from clipcompat.methods import METHODS as METHODS
     from clipcompat.methods.attention import Attention as Attention
+    from clipcompat.methods.clip_adapter import CLIPAdapter as CLIPAdapter
+    from clipcompat.methods.cocoop import CoCoOp as CoCoOp
     from clipcompat.methods.condition import Condition as Condition
     from clipcompat.methods.contcoop import ContCoOp as ContCoOp
-    from clipcompat.methods.contcoop import Distillation as Distillation
     from clipcompat.methods.coop import CoOp as CoOp
+    from clipcompat.methods.distillation import Distillation as Distillation
+    from clipcompat.methods.kgcoop import KgCoOp as KgCoOp
+    from clipcompat.methods.linear_probe import LinearProbe as LinearProbe
     from clipcompat.methods.recipe import Recipe as Recipe
+    from clipcompat.methods.tip_adapter import TipAdapter as TipAdapter
+    from clipcompat.methods.tip_adapter import TipAdapterF as TipAdapterF
     from clipcompat.methods.zero_shot import ZeroShot as ZeroShot
+    from clipcompat.plugin import Match as Match
     from clipcompat.plugin import Plugin as Plugin
     from clipcompat.plugin import load_plugin as load_plugin
     from clipcompat.studies.compatibility import Compatibility as Compatibility

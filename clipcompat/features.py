@@ -19,6 +19,7 @@ from torch import Tensor
 from clipcompat.backbones.backbone import Backbone
 from clipcompat.backbones.device import fit_threads
 from clipcompat.data.split import Split
+from clipcompat.errors import DataError
 from clipcompat.feature_file import FeatureFile
 from clipcompat.files import digest
 
@@ -30,27 +31,31 @@ _REMEMBERED = 1 << 30  # bytes of features a backbone keeps in memory
 
 
 def encode_split(
-    backbone: Backbone, split: Split, cache: str | Path | None = None, progress: Progress | None = None
-) -> Tensor:
+    backbone: Backbone, split: Split, cache: str | Path | None = None, progress: Progress | None = None,
+    kind: str = "projected",
+) -> Tensor:  # fmt: skip
     """Features of the test transform, [image, dim], not normalised, on the backbone's device.
 
-    cache: folder for a feature file; None keeps them in memory only, with the backbone.
+    cache: folder for a feature file; None keeps them in memory only, with the backbone. kind: see `image_features`.
     """
-    return _views(
-        backbone, split, ["test"], lambda i, view: backbone.preprocess.test(split.images[i]), cache, progress
-    )[0]
+
+    def draw(i: int, view: int) -> Tensor:
+        return backbone.preprocess.test(split.images[i])
+
+    return _views(backbone, split, ["test"], draw, kind, cache, progress)[0]
 
 
 def encode_views(
     backbone: Backbone, split: Split, views: int, seed: int, crop: tuple[float, float],
-    cache: str | Path | None = None, progress: Progress | None = None,
+    cache: str | Path | None = None, progress: Progress | None = None, kind: str = "projected",
 ) -> Tensor:  # fmt: skip
     """Features of `views` augmented versions of every image: [view, image, dim], not normalised, on the device."""
 
     def draw(i: int, view: int) -> Tensor:
         return augmented(backbone, split, i, view, seed, crop)
 
-    return _views(backbone, split, [f"train {crop[0]:g}-{crop[1]:g} seed {seed}", *range(views)], draw, cache, progress)
+    plan = [f"train {crop[0]:g}-{crop[1]:g} seed {seed}", *range(views)]
+    return _views(backbone, split, plan, draw, kind, cache, progress)
 
 
 def augmented(backbone: Backbone, split: Split, index: int, view: int, seed: int, crop: tuple[float, float]) -> Tensor:
@@ -75,45 +80,49 @@ def decode(jobs: Sequence[tuple], draw: Callable[..., Tensor]) -> Iterator[Tenso
             yield torch.stack([future.result() for future in current])
 
 
-def _views(backbone: Backbone, split: Split, plan: list, draw, cache, progress) -> Tensor:
+def _views(backbone: Backbone, split: Split, plan: list, draw, kind: str, cache, progress) -> Tensor:
     """[view, image, dim] on the device: from the backbone's memory, else from the file, else computed.
 
     plan: what the transform is, then the view numbers; the test transform has one view, without a number.
     """
-    kind, views = plan[0], plan[1:] or [0]
-    stamp = digest([backbone.stamp, str(backbone.dtype), split.image_stamp, kind])
-    remembered = f"{stamp} x {len(views)}"
+    transform, views = plan[0], plan[1:] or [0]
+    parts = [backbone.stamp, str(backbone.dtype), split.image_stamp, transform]
+    stamp = digest(parts if kind == "projected" else [*parts, kind])
+    remembered, width = f"{stamp} x {len(views)}", backbone.feature_width(kind)
     if remembered not in backbone.memory:
         jobs = [(i, view) for view in views for i in range(len(split))]
-        what = f"{backbone.name}: {split.name}, {kind}"
+        what = f"{backbone.name}: {split.name}, {transform}"
         if cache is None:
-            flat = _encode(backbone, jobs, draw, 0, progress, what)
+            flat = torch.cat([torch.zeros(0, width), *_encode(backbone, split, kind, jobs, draw, 0, progress, what)])
         else:
-            file = FeatureFile(cache, stamp, backbone.dim, stamp)
+            file = FeatureFile(cache, stamp, width, stamp)
             if file.rows() < len(jobs):  # a complete file is only read, and may lie in a folder that cannot be written
                 with file.locked():
                     kept = min(file.rows(), len(jobs))
                     file.read(kept)  # a damaged file is refused before hours are spent on adding to it
-                    _encode(backbone, jobs, draw, kept, progress, what, file)
+                    for rows in _encode(backbone, split, kind, jobs, draw, kept, progress, what):
+                        file.append(rows)
             flat = file.read(len(jobs))
-        _remember(backbone, remembered, flat.view(len(views), len(split), backbone.dim).to(backbone.device))
+        _remember(backbone, remembered, flat.view(len(views), len(split), width).to(backbone.device))
     return backbone.memory[remembered]
 
 
-def _encode(backbone, jobs, draw, start: int, progress, what: str, file: FeatureFile | None = None) -> Tensor:
-    """Encode jobs from `start` on; rows go to `file` block by block, or come back in one tensor."""
-    blocks, done = [torch.zeros(0, backbone.dim)], start
+def _encode(backbone, split: Split, kind: str, jobs, draw, start: int, progress, what: str) -> Iterator[Tensor]:
+    """Features of the jobs from `start` on, block by block, on the CPU."""
+    done = start
     for pixels in decode(jobs[start:], draw):
         with fit_threads(backbone.device, backbone.width):
-            rows = backbone.image_features(pixels)
-        if file is None:
-            blocks.append(rows.cpu())
-        else:
-            file.append(rows)
+            rows = backbone.image_features(pixels, kind).cpu()
+        if not torch.isfinite(rows).all():
+            bad = jobs[done + int((~torch.isfinite(rows).all(-1)).nonzero()[0])][0]
+            raise DataError(
+                f"{what}: the feature of {split.keys[bad]} is not a number. The picture or the weights are "
+                "damaged, or the towers overflow in float16 (use dtype='fp32')."
+            )
         done += len(rows)
+        yield rows
         if progress:
             progress(done, len(jobs), what)
-    return torch.cat(blocks)
 
 
 def _remember(backbone: Backbone, name: str, features: Tensor) -> None:

@@ -102,7 +102,7 @@ class Plugin:
     def logits(self, backbone: Backbone, split: Split, cache: str | Path | None = None, progress=None) -> Tensor:
         """Scaled similarities of every image with every class: [image, class], float32."""
         self._require(backbone, split.classnames)
-        features = encode_split(backbone, split, cache, progress)
+        features = encode_split(backbone, split, cache, progress, self.method.image_features)
         return self.method.logits(self.tensors, backbone, features, split.classnames, split.template)
 
     @torch.no_grad()
@@ -112,7 +112,8 @@ class Plugin:
         """One image -> (class name, probability), most probable first; classes default to those it was tuned on."""
         classnames = tuple(classnames or self.origin["classnames"])
         self._require(backbone, classnames)
-        features = backbone.image_features(backbone.preprocess.test(_read(image))[None])
+        pixels = backbone.preprocess.test(_read(image))[None]
+        features = backbone.image_features(pixels, self.method.image_features)
         logits = self.method.logits(self.tensors, backbone, features, classnames, self.origin["template"])
         probabilities = logits.softmax(-1)[0]
         return [(classnames[i], float(probabilities[i])) for i in probabilities.argsort(descending=True).tolist()]

@@ -92,6 +92,17 @@ class PromptTable:
         return x if self.order is None else x.gather(1, self.order[..., None].expand_as(x))
 
 
+def start_context(backbone: Backbone, n_ctx: int, words: str | None, generator: torch.Generator) -> Tensor:
+    """Initial values of a context shared by all classes, [n_ctx, width], on the CPU.
+
+    words: start from their token embeddings, as many as they have tokens; None: N(0, 0.02²).
+    """
+    if words:
+        return context_embeddings(backbone, words).cpu()
+    check_context(backbone, n_ctx)
+    return torch.empty(n_ctx, backbone.width).normal_(std=0.02, generator=generator)
+
+
 def check_context(backbone: Backbone, n_ctx: int) -> None:
     """Refuse a context that leaves no room, before anything is allocated for it."""
     if n_ctx > backbone.context_length - 4:
@@ -104,7 +115,10 @@ def check_context(backbone: Backbone, n_ctx: int) -> None:
 def _names(classnames: Sequence[str]) -> list[str]:
     if isinstance(classnames, str):
         raise ConfigError(f"a list of class names is needed; {classnames!r} is a single one. Write [{classnames!r}].")
-    return [readable(name) for name in classnames]
+    names = [readable(name) for name in classnames]
+    if not all(name.strip() for name in names):
+        raise ConfigError(f"class name {[bool(n.strip()) for n in names].index(False)} of {len(names)} is empty.")
+    return names
 
 
 def context_embeddings(backbone: Backbone, words: str) -> Tensor:

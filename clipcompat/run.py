@@ -26,7 +26,7 @@ from clipcompat.defaults import default_method
 from clipcompat.errors import ClipcompatError, ConfigError, DataError, unknown_name
 from clipcompat.features import Progress
 from clipcompat.files import digest, hash_file
-from clipcompat.fitting import DEFAULT_VIEWS, fit
+from clipcompat.fitting import DEFAULT_VIEWS, fit, is_official
 from clipcompat.methods import METHODS
 from clipcompat.methods.base import Method
 from clipcompat.plugin import Plugin, load_plugin
@@ -156,7 +156,11 @@ class Run:
             file = folder / f"{name}.safetensors"
             kept = _finished(file, method, backbone, data, seed)
             if kept is None:
-                kept = fit(method, backbone, data, seed=seed, views=self.views, cache=cache, progress=progress)
+                select_on = data.test if is_official(method) else None
+                kept = fit(
+                    method, backbone, data,
+                    seed=seed, views=self.views, select_on=select_on, cache=cache, progress=progress,
+                )  # fmt: skip
                 kept.save(file)
             return kept
 

@@ -68,7 +68,9 @@ class TextTower:
         """Token ids [..., token] -> embeddings [..., token, width], without positions; constants, no gradient."""
         return self._parts.token_embedding.weight.detach()[ids.to(self.device)]
 
-    def __call__(self, embeddings: Tensor, eot: Tensor, inject: Sequence[Injection] = (), shared: int = 0) -> Tensor:
+    def __call__(
+        self, embeddings: Tensor, eot: Tensor, inject: Sequence[Injection] = (), shared: int = 0, groups: int = 1
+    ) -> Tensor:
         """Run the tower.
 
         Args:
@@ -77,6 +79,8 @@ class TextTower:
             inject: learned vectors for single layers; at most one per layer.
             shared: how many leading rows are the same in all prompts, as the caller promises: they are taken from the
                 first prompt and computed once. The result and the gradients are those of shared=0.
+            groups: prompts come in so many groups of equal size, one after the other, and share their leading rows only
+                within a group (one group an image, for methods whose prompts depend on it).
 
         Returns:
             [prompt, dim], float32, not normalised.
@@ -98,17 +102,17 @@ class TextTower:
                 )
             x = x + parts.positional_embedding[: x.shape[1]]
             # few shared rows save less than it costs to join their keys to everyone's; injected ones end the sharing
-            shared = 0 if inject or shared < _WORTH_SHARING or len(x) == 1 else shared
+            shared = 0 if inject or shared < _WORTH_SHARING or len(x) == groups else shared
             n, eot = len(x), eot.to(x.device) - shared
-            x = torch.cat([x[0, :shared], x[:, shared:].flatten(0, 1)])
+            x = torch.cat([x[:: n // groups, :shared].flatten(0, 1), x[:, shared:].flatten(0, 1)])
             *blocks, last = parts.transformer.resblocks
             for layer, block in enumerate([*blocks, last]):
                 if layer and layer in inserts:
                     x, eot = _apply(inserts[layer], x.unflatten(0, (n, -1)), eot)
                     x = x.flatten(0, 1)
                 if block is not last:
-                    x = advance(block, x, shared, n)
-            x = finish(last, x, shared, n, eot)
+                    x = advance(block, x, shared, n, groups)
+            x = finish(last, x, shared, n, eot, groups)
             return (parts.ln_final(x) @ parts.text_projection).float()
 
 

@@ -33,8 +33,9 @@ class Spy:
     seen: list
     name = "spy"
     needs = "features"
+    image_features = "projected"
 
-    def setup(self, backbone, data, generator, init=None):
+    def setup(self, task):
         weight = torch.zeros(1, requires_grad=True)
 
         def loss(features, labels):
@@ -123,7 +124,7 @@ def test_the_recipe_s_rate_reaches_the_optimiser(old):
 
     @dataclasses.dataclass(frozen=True)
     class Slope(Spy):
-        def setup(self, backbone, data, generator, init=None):
+        def setup(self, task):
             a, b = torch.zeros(1, requires_grad=True), torch.zeros(1, requires_grad=True)
             return Learner({"a": a, "b": b}, lambda features, labels: (a + b).sum(), {"b": {"lr_scale": 0.5}})
 
@@ -217,7 +218,7 @@ def test_a_diverging_run_is_a_sentence(old, method):
 def test_parameters_that_stop_being_numbers_in_the_last_step_are_noticed(old):
     @dataclasses.dataclass(frozen=True)
     class Cliff(Spy):
-        def setup(self, backbone, data, generator, init=None):
+        def setup(self, task):
             w = torch.zeros(1, requires_grad=True)
             return Learner({"w": w}, lambda features, labels: (w * 1e30).sum())
 

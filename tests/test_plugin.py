@@ -16,7 +16,8 @@ from clipcompat.errors import ConfigError, DataError, IncompatibleError, PluginE
 from clipcompat.fitting import fit
 from clipcompat.methods.attention import Attention
 from clipcompat.methods.condition import Condition
-from clipcompat.methods.contcoop import ContCoOp, Distillation
+from clipcompat.methods.contcoop import ContCoOp
+from clipcompat.methods.distillation import Distillation
 from clipcompat.methods.coop import CoOp
 from clipcompat.methods.recipe import Recipe
 from clipcompat.methods.zero_shot import ZeroShot

@@ -9,10 +9,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from clipcompat.backbones.image_tower import penultimate_features, penultimate_width
 from clipcompat.backbones.preprocess import Preprocess
-from clipcompat.errors import ConfigError
+from clipcompat.errors import ConfigError, unknown_name
 from clipcompat.text_tower import TextTower
 
+FEATURES = ("projected", "penultimate")
 _PROMPTS_AT_ONCE = 256
 _PIXELS_AT_ONCE = 64
 
@@ -27,6 +29,7 @@ class Backbone:
         preprocess: the train and test transforms (PIL image -> uint8 pixels).
         text: the text tower, embeddings in, features out; text.width is what a prompt vector must be.
         dim: length of the joint features. width, layers, context_length: of the text tower.
+        penultimate: length of the image features before their projection; None where the tower has none.
         logit_scale: the stored temperature, exp(logit_scale); 100 for OpenAI's CLIP.
         device, dtype: where it runs, and the autocast type of its towers (parameters stay float32).
     """
@@ -50,6 +53,7 @@ class Backbone:
         self.text = TextTower(model, dtype)
         self.dim, self.width, self.layers = self.text.dim, self.text.width, self.text.layers
         self.context_length = self.text.context_length
+        self.penultimate = penultimate_width(model.visual)
         self.logit_scale = float(model.logit_scale.exp())
         # the last few image features, so that testing ten plug-ins on one split runs the image tower once
         self.memory: dict[str, Tensor] = {}
@@ -72,15 +76,17 @@ class Backbone:
         return f"Backbone({self.name}, {self.source}, stamp {self.stamp}, {self.device}, {self.dtype})"
 
     @torch.no_grad()
-    def image_features(self, pixels: Tensor) -> Tensor:
-        """Projected image features, not normalised.
+    def image_features(self, pixels: Tensor, kind: str = "projected") -> Tensor:
+        """Image features, not normalised.
 
         Args:
             pixels: [batch, 3, h, w]; uint8 as `preprocess` gives it, or floats that are already normalised.
+            kind: "projected" into the joint space, or "penultimate", before that projection.
 
         Returns:
-            [batch, dim], float32.
+            [batch, dim] or [batch, penultimate], float32.
         """
+        self.feature_width(kind)
         if pixels.ndim != 4 or pixels.shape[1] != 3:
             raise ConfigError(f"pixels must be [batch, 3, height, width]; these are {list(pixels.shape)}.")
         outputs = []
@@ -88,8 +94,26 @@ class Backbone:
             part = part.to(self.device, non_blocking=True)
             part = self.preprocess.normalise(part) if part.dtype == torch.uint8 else part.float()
             with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
-                outputs.append(self._model.encode_image(part).float())
+                if kind == "projected":
+                    outputs.append(self._model.encode_image(part).float())
+                else:
+                    outputs.append(penultimate_features(self._model.visual, part).float())
         return torch.cat(outputs)
+
+    def feature_width(self, kind: str = "projected") -> int:
+        """Channels of image features of this kind.
+
+        Raises:
+            UnknownNameError: no such kind. ConfigError: this image tower does not have it.
+        """
+        if kind not in FEATURES:
+            raise unknown_name("kind of image features", kind, FEATURES)
+        if kind == "penultimate" and self.penultimate is None:
+            raise ConfigError(
+                f"{self.name} has no penultimate features: they are defined for CLIP's ViT and EVA02-CLIP. "
+                "Use features='projected'."
+            )
+        return self.dim if kind == "projected" else self.penultimate
 
     def encode_image(self, pixels: Tensor) -> Tensor:
         """Like `image_features`, with unit norm: [batch, 3, h, w] -> [batch, dim]."""

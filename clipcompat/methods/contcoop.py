@@ -18,63 +18,18 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from clipcompat.backbones.backbone import Backbone
-from clipcompat.data.split import Dataset
-from clipcompat.data.templates import template_for
-from clipcompat.errors import ConfigError, unknown_name
+from clipcompat.errors import ConfigError
 from clipcompat.methods.attention import Attention, attend
 from clipcompat.methods.base import Learner, Template, cosine_logits, warm_start
 from clipcompat.methods.condition import Condition
+from clipcompat.methods.distillation import Distillation
 from clipcompat.methods.recipe import Recipe
-from clipcompat.prompts import PromptTable, check_context, context_embeddings, zero_shot_weights
-
-FORMS = ("l2", "l2sq", "cosine")
-
-
-@dataclass(frozen=True)
-class Distillation:
-    """The pull towards zero-shot weights.
-
-    weight: λ; 1 as the paper states (its Table 5 suggests that its main table used 0.5); 0 switches it off.
-    form: "l2" ‖·‖ as printed, "l2sq" ‖·‖² (KgCoOp's paper), "cosine" 1 − cos (KgCoOp's code).
-    normalize: compare unit vectors, else the tower's raw outputs.
-    templates: "auto" is the split's own, but Tip-Adapter's seven on ImageNet; "data" is the split's own everywhere;
-    any other is a style of clipcompat.data.templates.
-    """
-
-    weight: float = 1.0
-    form: str = "l2"
-    normalize: bool = True
-    templates: str = "auto"
-
-    def __post_init__(self):
-        if self.form not in FORMS:
-            raise unknown_name("distillation.form", self.form, FORMS)
-        if not 0 <= self.weight <= 1e30:
-            raise ConfigError(f"distillation.weight is λ and must be 0 or more, not {self.weight}.")
-
-    def target(self, backbone: Backbone, data: Dataset) -> Tensor:
-        """w^zs on the backbone that is trained on: [class, dim]; a constant."""
-        name = data.name.partition("[")[0]  # half of a dataset is named "dtd[base]"; its template is the whole one's
-        if self.templates == "data" or (self.templates == "auto" and name != "imagenet"):
-            template = data.train.template
-        else:
-            template = template_for(name, "tip7" if self.templates == "auto" else self.templates)
-        return zero_shot_weights(backbone, data.classnames, template, self.normalize)
-
-    def distance(self, weights: Tensor, target: Tensor) -> Tensor:
-        """Mean over classes; weights and target [class, dim], not yet normalised -> scalar."""
-        if self.form == "cosine":
-            return 1 - F.cosine_similarity(weights, target, dim=-1, eps=1e-7).mean()
-        if self.normalize:
-            weights, target = F.normalize(weights, dim=-1), F.normalize(target, dim=-1)
-        squared = (weights - target).pow(2).sum(-1)
-        # 1e-12 keeps the root's gradient finite where a weight equals its target
-        return (squared if self.form == "l2sq" else (squared + 1e-12).sqrt()).mean()
+from clipcompat.methods.task import Task
+from clipcompat.prompts import PromptTable, start_context
 
 
 @dataclass(frozen=True)
@@ -87,6 +42,7 @@ class ContCoOp:
 
     name: ClassVar[str] = "contcoop"
     needs: ClassVar[str] = "features"
+    image_features: ClassVar[str] = "projected"
     class_specific: ClassVar[bool] = False
 
     n_ctx: int = 16
@@ -103,12 +59,9 @@ class ContCoOp:
         if self.tau is not None and self.tau <= 0:
             raise ConfigError(f"tau is a temperature and must be positive, not {self.tau}.")
 
-    def setup(self, backbone: Backbone, data, generator, init=None) -> Learner:
-        if self.ctx_init:
-            start = context_embeddings(backbone, self.ctx_init)
-        else:
-            check_context(backbone, self.n_ctx)
-            start = torch.empty(self.n_ctx, backbone.width).normal_(std=0.02, generator=generator)
+    def setup(self, task: Task) -> Learner:
+        backbone, data, generator = task.backbone, task.data, task.generator
+        start = start_context(backbone, self.n_ctx, self.ctx_init, generator)
         parameters = {"ctx": start}
         options = {}
         if self.attention:
@@ -117,7 +70,7 @@ class ContCoOp:
             own = {"lr_scale": self.attention.lr_scale, "weight_decay": self.attention.weight_decay}
             options = {name: {k: v for k, v in own.items() if v is not None} for name in attention}
         parameters = {name: p.to(backbone.device).requires_grad_() for name, p in parameters.items()}
-        warm_start(parameters, init)
+        warm_start(parameters, task.init)
         constants = self._constants(backbone, data.classnames, len(start))
         target = self.distillation.target(backbone, data) if self.distillation.weight else None
 

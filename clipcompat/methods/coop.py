@@ -21,7 +21,8 @@ from clipcompat.backbones.backbone import Backbone
 from clipcompat.errors import ConfigError
 from clipcompat.methods.base import Learner, cosine_logits, warm_start
 from clipcompat.methods.recipe import Recipe
-from clipcompat.prompts import PromptTable, check_context, context_embeddings
+from clipcompat.methods.task import Task
+from clipcompat.prompts import PromptTable, start_context
 from clipcompat.text_tower import Injection
 
 
@@ -36,6 +37,7 @@ class CoOp:
 
     name: ClassVar[str] = "coop"
     needs: ClassVar[str] = "features"
+    image_features: ClassVar[str] = "projected"
 
     n_ctx: int = 16
     ctx_init: str | None = None
@@ -60,16 +62,14 @@ class CoOp:
         """One context a class, in the order of the class list."""
         return self.csc
 
-    def setup(self, backbone: Backbone, data, generator, init=None) -> Learner:
-        classnames = data.classnames
-        if self.ctx_init:
-            start = context_embeddings(backbone, self.ctx_init)
-        else:
-            shape = (len(classnames),) * self.csc + (self.n_ctx, backbone.width)
-            check_context(backbone, self.n_ctx)
-            start = torch.empty(shape).normal_(std=0.02, generator=generator)
+    def setup(self, task: Task) -> Learner:
+        backbone, classnames = task.backbone, task.data.classnames
+        start = start_context(backbone, self.n_ctx, self.ctx_init, task.generator)
+        if self.csc:
+            others = [start_context(backbone, self.n_ctx, None, task.generator) for _ in classnames[1:]]
+            start = torch.stack([start, *others])
         parameters = {"ctx": start.to(backbone.device).requires_grad_()}
-        warm_start(parameters, init)
+        warm_start(parameters, task.init)
         table = self._table(backbone, classnames, parameters["ctx"])
 
         def loss(features: Tensor, labels: Tensor) -> Tensor:

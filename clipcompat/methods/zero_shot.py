@@ -8,8 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from clipcompat.methods.base import Learner, cosine_logits
+from clipcompat.methods.base import Learner, cosine_logits, no_loss
 from clipcompat.methods.recipe import Recipe
+from clipcompat.methods.task import Task
 from clipcompat.prompts import zero_shot_weights
 
 
@@ -19,11 +20,12 @@ class ZeroShot:
 
     name: ClassVar[str] = "zero_shot"
     needs: ClassVar[str] = "nothing"
+    image_features: ClassVar[str] = "projected"
     class_specific: ClassVar[bool] = False
     recipe: ClassVar[Recipe] = Recipe()
 
-    def setup(self, backbone, data, generator, init=None) -> Learner:
-        return Learner({}, loss=lambda features, labels: features.new_zeros(()))
+    def setup(self, task: Task) -> Learner:
+        return Learner({}, no_loss)
 
     def class_weights(self, tensors, backbone, classnames, template):
         return zero_shot_weights(backbone, classnames, template)

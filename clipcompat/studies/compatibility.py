@@ -16,7 +16,7 @@ from clipcompat.data.split import Dataset
 from clipcompat.errors import ConfigError
 from clipcompat.evaluate import correct, harmonic_mean, percent
 from clipcompat.features import Progress
-from clipcompat.fitting import fit
+from clipcompat.fitting import fit, is_official
 from clipcompat.methods.zero_shot import ZeroShot
 from clipcompat.plugin import Plugin
 
@@ -109,7 +109,11 @@ def compatibility(
     zero_shot = fit(ZeroShot(), upgrade.old, data)
     if retrained is True:
         seed, views = plugin.origin["seed"], plugin.origin["views"]
-        retrained = fit(plugin.method, upgrade.new, data, seed=seed, views=views, cache=cache, progress=progress)
+        select_on = data.test if is_official(plugin.method) else None
+        retrained = fit(
+            plugin.method, upgrade.new, data,
+            seed=seed, views=views, select_on=select_on, cache=cache, progress=progress,
+        )  # fmt: skip
     return Compatibility(
         method=plugin.method.name,
         dataset=data.name,

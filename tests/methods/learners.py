@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 
+from clipcompat.methods.task import Task
 from clipcompat.plugin import Plugin
 from tests.reference.contcoop import cross_entropy, distance, logits
 from tests.slow import slow_zero_shot
@@ -14,11 +15,13 @@ PHOTO = "a photo of a {}."  # the toy data's template
 
 
 def start(method, backbone, data=None, seed=1, init=None):
-    return method.setup(backbone, data or toy_dataset(), torch.Generator().manual_seed(seed), init)
+    return method.setup(Task(backbone, data or toy_dataset(), torch.Generator().manual_seed(seed), seed, init))
 
 
 def tensors_of(learner):
-    return {name: p.detach().clone() for name, p in learner.parameters.items()}
+    """Of a fresh learner, or (closed-form methods) of a finished one."""
+    tensors = learner.finish() if learner.finish else learner.parameters
+    return {name: p.detach().clone() for name, p in tensors.items()}
 
 
 def batch(backbone, count=5):

@@ -7,7 +7,8 @@ import torch
 
 from clipcompat.data.templates import template_for
 from clipcompat.errors import UnknownNameError
-from clipcompat.methods.contcoop import ContCoOp, Distillation
+from clipcompat.methods.contcoop import ContCoOp
+from clipcompat.methods.distillation import Distillation
 from tests.methods.learners import PHOTO, agree, batch, slow_loss, start, tensors_of
 from tests.reference.contcoop import cross_entropy, distance, kgcoop_penalty, logits
 from tests.slow import slow_contcoop, slow_coop, slow_zero_shot

@@ -13,7 +13,8 @@ import torch
 from torch import nn
 
 from clipcompat.methods.attention import Attention
-from clipcompat.methods.contcoop import ContCoOp, Distillation
+from clipcompat.methods.contcoop import ContCoOp
+from clipcompat.methods.distillation import Distillation
 from clipcompat.methods.recipe import Recipe
 from tests.methods.learners import batch, plugin_of, slow_loss, start
 from tests.reference.dassl import learning_rates, sgd_step
@@ -43,7 +44,7 @@ def path_of(method, backbone):
     """The tensors after four epochs of one batch each, as `fit` would step them."""
     learner = start(method, backbone, init=plugin_of(method, TENSORS, backbone))
     recipe = method.recipe
-    optimizer = recipe.optimizer([{"params": [p], **learner.options[n]} if n in learner.options else {"params": [p]}
+    optimizer = recipe.build_optimizer([{"params": [p], **learner.options[n]} if n in learner.options else {"params": [p]}
                                   for n, p in learner.parameters.items()])  # fmt: skip
     for epoch in range(recipe.epochs):
         for group in optimizer.param_groups:

@@ -67,7 +67,7 @@ def test_epochs_follow_the_shots_and_imagenet_has_50(shots, epochs):
 def test_optimizer_steps_as_sgd_by_hand(options):
     parameter = torch.tensor([1.0, -2.0, 0.5], requires_grad=True)
     value, buffer, rate = parameter.detach().clone(), None, 0.1
-    optimizer = Recipe(lr=rate).optimizer([{"params": [parameter], **options}])
+    optimizer = Recipe(lr=rate).build_optimizer([{"params": [parameter], **options}])
     for step in range(4):
         gradient = torch.tensor([0.3, -0.1, 0.2]) * (step + 1)
         parameter.grad = gradient.clone()

@@ -9,17 +9,20 @@ import torch
 
 import clipcompat
 from clipcompat.config import from_config, to_config
+from clipcompat.errors import PluginError
 from clipcompat.methods import METHODS
-from clipcompat.plugin import Plugin
-from tests.toys import toy_dataset
+from tests.methods.learners import PHOTO, plugin_of, start, tensors_of
+from tests.toys import NAMES, toy_dataset
 
 
 def test_methods_are_found_by_their_own_names():
     assert clipcompat.METHODS is METHODS
-    assert METHODS.items() >= {
-        ("zero_shot", clipcompat.ZeroShot), ("coop", clipcompat.CoOp), ("contcoop", clipcompat.ContCoOp),
-    }  # fmt: skip
+    assert list(METHODS) == [
+        "zero_shot", "linear_probe", "clip_adapter", "tip_adapter", "tip_adapter_f", "coop", "cocoop", "kgcoop",
+        "contcoop",
+    ]  # fmt: skip
     assert all(name == method.name for name, method in METHODS.items())
+    assert all(getattr(clipcompat, method.__name__) is method for method in METHODS.values())
 
 
 @pytest.mark.parametrize("name", METHODS)
@@ -34,27 +37,47 @@ def test_methods_are_frozen_hyper_parameters_that_survive_a_file(name):
 @pytest.mark.parametrize("name", METHODS)
 def test_every_method_goes_from_setup_to_logits_on_both_kinds_of_backbone(name, mini_old, mini_new):
     method, data = METHODS[name](), toy_dataset()
-    learner = method.setup(mini_old, data, torch.Generator().manual_seed(1))
+    learner = start(method, mini_old)
     assert all(p.requires_grad and p.dtype == torch.float32 for p in learner.parameters.values())
-    features, labels = torch.randn(6, mini_old.dim), torch.tensor([0, 1, 2, 0, 1, 2])
+    features, labels = torch.randn(6, mini_old.feature_width(method.image_features)), torch.tensor([0, 1, 2, 0, 1, 2])
     loss = learner.loss(features, labels)
     assert loss.shape == () and loss.isfinite()
-    tensors = {n: p.detach() for n, p in learner.parameters.items()}
-    origin = {"backbone": {"name": mini_old.name, "stamp": mini_old.stamp}, "classnames": list(data.classnames)}
-    plugin = Plugin(method, tensors, {**origin, "template": "a photo of a {}."})
+    plugin = plugin_of(method, tensors_of(learner), mini_old)
     for backbone in (mini_old, mini_new):
-        weights = plugin.class_weights(backbone, data.classnames)
+        scores = method.logits(plugin.tensors, backbone, features, data.classnames, PHOTO)
+        assert scores.shape == (6, 3) and scores.isfinite().all()
+        assert plugin.match(backbone).kind == ("exact" if backbone is mini_old else "compatible")
+        # image by image gives what the batch gives
+        single = [method.logits(plugin.tensors, backbone, f[None], data.classnames, PHOTO) for f in features]
+        torch.testing.assert_close(torch.cat(single), scores, rtol=1e-5, atol=2e-5)
+
+
+@pytest.mark.parametrize("name", ["zero_shot", "coop", "kgcoop", "contcoop"])
+def test_class_weights_are_the_classifier(name, mini_old, mini_new):
+    method = METHODS[name]()
+    plugin, features = plugin_of(method, tensors_of(start(method, mini_old)), mini_old), torch.randn(4, mini_old.dim)
+    for backbone in (mini_old, mini_new):
+        weights = plugin.class_weights(backbone, NAMES)
         assert weights.shape == (3, backbone.dim)
         torch.testing.assert_close(weights.norm(dim=-1), torch.ones(3))
-        scores = method.logits(tensors, backbone, features, data.classnames, "a photo of a {}.")
         cosines = torch.nn.functional.normalize(features, dim=-1) @ weights.T
+        scores = method.logits(plugin.tensors, backbone, features, NAMES, PHOTO)
         torch.testing.assert_close(scores, backbone.logit_scale * cosines, rtol=1e-5, atol=1e-5)
-        assert plugin.match(backbone).kind == ("exact" if backbone is mini_old else "compatible")
+
+
+@pytest.mark.parametrize("name", ["linear_probe", "clip_adapter", "tip_adapter", "tip_adapter_f", "cocoop"])
+def test_methods_without_class_weights_say_so(name, mini_old):
+    method = METHODS[name]()
+    plugin = plugin_of(method, tensors_of(start(method, mini_old)), mini_old)
+    with pytest.raises(PluginError, match=f"{name} has no class weights: .* Use the plug-in's logits"):
+        plugin.class_weights(mini_old, NAMES)
 
 
 @pytest.mark.parametrize("name", METHODS)
 def test_the_same_generator_seed_gives_the_same_start(name, mini_old):
-    starts = [METHODS[name]().setup(mini_old, toy_dataset(), torch.Generator().manual_seed(s)) for s in (1, 1, 2)]
+    starts = [start(METHODS[name](), mini_old, seed=s) for s in (1, 1, 2)]
+    drawn = {"coop": {"ctx"}, "contcoop": {"ctx", "attn.q.weight"}, "clip_adapter": {"fc.0.weight", "fc.2.weight"}}
     for key in starts[0].parameters:
         first, again, other = (s.parameters[key].detach() for s in starts)
-        assert torch.equal(first, again) and not torch.equal(first, other)
+        assert torch.equal(first, again)
+        assert key not in drawn.get(name, ()) or not torch.equal(first, other)

@@ -55,6 +55,14 @@ def cosine_per_step(steps, lr):
     return rates
 
 
+def batches(order, size, drop_last=True):
+    """An epoch's images in batches; an incomplete last one is left out, unless it is the only one."""
+    found = [order[at : at + size] for at in range(0, len(order), size)]
+    if drop_last and len(found) > 1 and len(found[-1]) < size:
+        found.pop()
+    return found
+
+
 def sgd_step(value, gradient, buffer, rate, momentum=0.9, weight_decay=5e-4):
     """One step of SGD: the new value and the new buffer. buffer is None before the first step; no dampening."""
     gradient = gradient + weight_decay * value

@@ -1,0 +1,109 @@
+"""CLIP-Adapter, an adapter of image features (Gao et al. 2021, arXiv 2110.04544; gaopengcuhk/CLIP-Adapter).
+
+Equations: A(f) = ReLU(W_2 ReLU(W_1 f)),  f' = a · A(f) + (1 − a) · f,  logits = s · cos(f', w^zs).
+Learned and carried: W_1, W_2 (no biases) and the ratio a. Recomputed: the zero-shot classifier w^zs, image features f.
+f goes in as the tower gives it; A is positively homogeneous, so that the length of f does not matter.
+
+Deviations: sizes follow the backbone (upstream: 1024, for a ResNet), the constant text features are computed once. The
+paper tunes a for each dataset and trains with it; `search` only chooses it after training, on validation pictures.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from clipcompat.backbones.backbone import Backbone
+from clipcompat.errors import ConfigError
+from clipcompat.methods.base import (
+    Learner,
+    cosine_logits,
+    linear_default,
+    no_class_weights,
+    shape_mismatch,
+    warm_start,
+)
+from clipcompat.methods.recipe import Recipe
+from clipcompat.methods.task import Task
+from clipcompat.prompts import zero_shot_weights
+
+
+@dataclass(frozen=True)
+class CLIPAdapter:
+    """A two-layer bottleneck beside the image feature.
+
+    ratio: a, the adapter's share of the feature; 0.2 in the code. reduction: the bottleneck is dim / reduction wide.
+    search: choose the ratio among 0, 0.1 … 1 on validation pictures once training is over (ties: the smallest).
+    """
+
+    name: ClassVar[str] = "clip_adapter"
+    needs: ClassVar[str] = "features"
+    image_features: ClassVar[str] = "projected"
+    class_specific: ClassVar[bool] = False
+
+    ratio: float = 0.2
+    reduction: int = 4
+    search: bool = False
+    recipe: Recipe = field(default_factory=Recipe)
+
+    def __post_init__(self):
+        if not 0 <= self.ratio <= 1:
+            raise ConfigError(f"ratio is the adapter's share of the feature, from 0 to 1, not {self.ratio}.")
+        if self.reduction < 1:
+            raise ConfigError(f"reduction must be at least 1, not {self.reduction}.")
+
+    def setup(self, task: Task) -> Learner:
+        backbone, dim = task.backbone, task.backbone.dim
+        hidden = dim // self.reduction
+        if hidden < 1:
+            raise ConfigError(f"reduction {self.reduction} leaves no channel of {dim}; use a smaller one.")
+        parameters = {
+            "fc.0.weight": linear_default(hidden, dim, task.generator),
+            "fc.2.weight": linear_default(dim, hidden, task.generator),
+        }
+        if self.search:
+            task.require_validation("the adapter's ratio")
+        parameters = {name: p.to(backbone.device).requires_grad_() for name, p in parameters.items()}
+        warm_start(parameters, task.init)
+        weights = zero_shot_weights(backbone, task.data.classnames, task.data.train.template)
+        ratio = torch.tensor(self.ratio, device=backbone.device)
+
+        def loss(features: Tensor, labels: Tensor) -> Tensor:
+            mixed = _mix(parameters, ratio, features)
+            return F.cross_entropy(cosine_logits(mixed, weights, backbone.logit_scale), labels)
+
+        def finish() -> dict[str, Tensor]:
+            if not self.search:
+                return {**parameters, "ratio": ratio}
+            features, labels = task.validation()
+            tried = torch.arange(11, device=backbone.device) / 10
+            with torch.no_grad():
+                hits = [(_mix(parameters, r, features) @ weights.T).argmax(-1) == labels for r in tried]
+            best = torch.stack([h.sum() for h in hits]).argmax()
+            return {**parameters, "ratio": tried[best]}
+
+        return Learner(parameters, loss, finish=finish)
+
+    def class_weights(self, tensors, backbone: Backbone, classnames, template):
+        no_class_weights(self, "it changes the image feature before comparing it with the zero-shot classifier")
+
+    def logits(self, tensors, backbone: Backbone, features, classnames, template) -> Tensor:
+        tensors = {name: t.to(backbone.device) for name, t in tensors.items()}
+        mixed = _mix(tensors, tensors["ratio"], features)
+        return cosine_logits(mixed, zero_shot_weights(backbone, classnames, template), backbone.logit_scale)
+
+    def mismatch(self, tensors, backbone: Backbone, classnames) -> str | None:
+        hidden = tensors["fc.0.weight"].shape[0] if "fc.0.weight" in tensors else None
+        return shape_mismatch(
+            tensors, {"fc.0.weight": (hidden, backbone.dim), "fc.2.weight": (backbone.dim, hidden), "ratio": ()}
+        )
+
+
+def _mix(tensors, ratio: Tensor, features: Tensor) -> Tensor:
+    """f', [image, dim], not normalised."""
+    adapted = F.relu(F.linear(F.relu(F.linear(features, tensors["fc.0.weight"])), tensors["fc.2.weight"]))
+    return ratio * adapted + (1 - ratio) * features

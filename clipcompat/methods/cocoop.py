@@ -1,0 +1,109 @@
+"""CoCoOp, conditional context optimisation (Zhou et al. 2022, arXiv 2203.05557; KaiyangZhou/CoOp trainers/cocoop.py).
+
+Equations: v_m(x) = v_m + π(f),  π(f) = W_2 ReLU(W_1 f + b_1) + b_2,  t_i(x) = [v_1(x) … v_N(x), c_i],
+p(y = i | x) = softmax_i(cos(T(t_i(x)), f) / tau), with f of unit norm. Learned and carried: v and the meta-net π.
+Recomputed: token embeddings, both towers, and hence every prompt, of every image.
+
+Each image has its own classifier, so the text tower reads images × classes prompts. Here they run in batches whose rows
+before the class name are computed once an image: the same numbers as image by image. Upstream trains with one image a
+step; `recipe.batch_size` is the switch. Deviation: parameters are float32 (upstream: fp16, the meta-net too).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from clipcompat.backbones.backbone import Backbone
+from clipcompat.errors import ConfigError
+from clipcompat.methods.base import Learner, linear_default, no_class_weights, shape_mismatch, warm_start
+from clipcompat.methods.recipe import Recipe
+from clipcompat.methods.task import Task
+from clipcompat.prompts import PromptTable, start_context
+
+_NUMBERS_AT_ONCE = 1 << 25  # in the text tower's hidden layer: 128 MB in float32
+
+
+@dataclass(frozen=True)
+class CoCoOp:
+    """A context that a small network shifts by the image.
+
+    n_ctx, ctx_init: as in CoOp. reduction: the meta-net's hidden layer is dim / reduction wide.
+    recipe: 10 epochs of single images (vit_b16_c4_ep10_batch1_ctxv1.yaml).
+    """
+
+    name: ClassVar[str] = "cocoop"
+    needs: ClassVar[str] = "features"
+    image_features: ClassVar[str] = "projected"
+    class_specific: ClassVar[bool] = False
+
+    n_ctx: int = 4
+    ctx_init: str | None = "a photo of a"
+    reduction: int = 16
+    recipe: Recipe = field(default_factory=lambda: Recipe(epochs=10, batch_size=1))
+
+    def __post_init__(self):
+        for count in ("n_ctx", "reduction"):
+            if getattr(self, count) < 1:
+                raise ConfigError(f"{count} must be at least 1, not {getattr(self, count)}.")
+
+    def setup(self, task: Task) -> Learner:
+        backbone, generator = task.backbone, task.generator
+        hidden = backbone.dim // self.reduction
+        if hidden < 1:
+            raise ConfigError(f"reduction {self.reduction} leaves no channel of {backbone.dim}; use a smaller one.")
+        parameters = {
+            "ctx": start_context(backbone, self.n_ctx, self.ctx_init, generator),
+            "meta_net.linear1.weight": linear_default(hidden, backbone.dim, generator),
+            "meta_net.linear1.bias": linear_default(hidden, backbone.dim, generator, bias=True),
+            "meta_net.linear2.weight": linear_default(backbone.width, hidden, generator),
+            "meta_net.linear2.bias": linear_default(backbone.width, hidden, generator, bias=True),
+        }
+        parameters = {name: p.to(backbone.device).requires_grad_() for name, p in parameters.items()}
+        warm_start(parameters, task.init)
+        table = PromptTable.of(backbone, task.data.classnames, len(parameters["ctx"]))
+
+        def loss(features: Tensor, labels: Tensor) -> Tensor:
+            return F.cross_entropy(_logits(parameters, backbone, table, features), labels)
+
+        return Learner(parameters, loss)
+
+    def class_weights(self, tensors, backbone: Backbone, classnames, template):
+        no_class_weights(self, "every image has its own")
+
+    def logits(self, tensors, backbone: Backbone, features, classnames, template=None) -> Tensor:
+        tensors = {name: t.to(backbone.device) for name, t in tensors.items()}
+        table = PromptTable.of(backbone, classnames, len(tensors["ctx"]))
+        classes, tokens, width = table.embeddings.shape
+        images = max(1, _NUMBERS_AT_ONCE // (classes * tokens * 4 * width))
+        return torch.cat([_logits(tensors, backbone, table, part) for part in features.split(images)])
+
+    def mismatch(self, tensors, backbone: Backbone, classnames) -> str | None:
+        hidden = tensors["meta_net.linear1.bias"].numel() if "meta_net.linear1.bias" in tensors else None
+        return shape_mismatch(
+            tensors,
+            {
+                "ctx": (None, backbone.width),
+                "meta_net.linear1.weight": (hidden, backbone.dim),
+                "meta_net.linear1.bias": (hidden,),
+                "meta_net.linear2.weight": (backbone.width, hidden),
+                "meta_net.linear2.bias": (backbone.width,),
+            },
+        )
+
+
+def _logits(tensors: Mapping[str, Tensor], backbone: Backbone, table: PromptTable, features: Tensor) -> Tensor:
+    """[image, class], every image by its own classifier."""
+    f = F.normalize(features, dim=-1)
+    hidden = F.relu(F.linear(f, tensors["meta_net.linear1.weight"], tensors["meta_net.linear1.bias"]))
+    shift = F.linear(hidden, tensors["meta_net.linear2.weight"], tensors["meta_net.linear2.bias"])
+    contexts = tensors["ctx"] + shift[:, None]  # [image, n_ctx, width]
+    prompts = torch.cat([table.fill(context) for context in contexts])
+    eot, lead = table.eot.repeat(len(f)), table.shared(contexts[0])
+    weights = F.normalize(backbone.text(prompts, eot, shared=lead, groups=len(f)), dim=-1)
+    return backbone.logit_scale * torch.einsum("ie,ice->ic", f, weights.unflatten(0, (len(f), -1)))

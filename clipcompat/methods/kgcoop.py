@@ -1,0 +1,57 @@
+"""KgCoOp, knowledge-guided context optimisation (Yao et al. 2023, arXiv 2303.13283; htyao89/KgCoOp trainers/kgcoop.py).
+
+Equations: w_i = T([v_1 … v_N, c_i]),  L = CE(softmax_i cos(w_i, f) / tau) + λ · (1 − 1/C Σ_i cos(w_i, w_i^zs)).
+Learned and carried: v, as in CoOp. The zero-shot weights w^zs of the old backbone are not needed after training.
+
+The paper prints λ ‖w_i − w_i^zs‖², twice what its code computes; the code is the default, "l2sq" the paper. Left out:
+the code's `meta_net` and `bias_vectors`, which are never used. This is ContCoOp's arithmetic with its attention off.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from clipcompat.methods.base import Learner
+from clipcompat.methods.contcoop import ContCoOp
+from clipcompat.methods.distillation import Distillation
+from clipcompat.methods.recipe import Recipe
+from clipcompat.methods.task import Task
+
+
+@dataclass(frozen=True)
+class KgCoOp:
+    """Context vectors held near the zero-shot classifier.
+
+    n_ctx, ctx_init: as in CoOp; the class name comes last. distillation: λ = 8, as in its scripts, and its own table of
+    templates, which differs from CoOp's for DTD. recipe: batch 128, 100 epochs (vit_b16_ep100_ctxv1.yaml).
+    """
+
+    name: ClassVar[str] = "kgcoop"
+    needs: ClassVar[str] = "features"
+    image_features: ClassVar[str] = "projected"
+    class_specific: ClassVar[bool] = False
+
+    n_ctx: int = 4
+    ctx_init: str | None = "a photo of a"
+    distillation: Distillation = Distillation(weight=8.0, form="cosine", templates="kgcoop")
+    recipe: Recipe = field(default_factory=lambda: Recipe(epochs=100, batch_size=128))
+
+    def __post_init__(self):
+        self._contcoop  # noqa: B018  its checks are these
+
+    @property
+    def _contcoop(self) -> ContCoOp:
+        return ContCoOp(n_ctx=self.n_ctx, ctx_init=self.ctx_init, attention=None, distillation=self.distillation)
+
+    def setup(self, task: Task) -> Learner:
+        return self._contcoop.setup(task)
+
+    def class_weights(self, tensors, backbone, classnames, template=None):
+        return self._contcoop.class_weights(tensors, backbone, classnames)
+
+    def logits(self, tensors, backbone, features, classnames, template=None):
+        return self._contcoop.logits(tensors, backbone, features, classnames)
+
+    def mismatch(self, tensors, backbone, classnames) -> str | None:
+        return self._contcoop.mismatch(tensors, backbone, classnames)

@@ -1,0 +1,138 @@
+"""Linear probe: logistic regression on frozen image features (CLIP, arXiv 2103.00020; KaiyangZhou/CoOp lpclip).
+
+Equation: minimise C · Σ CE(W f + b, y) + ½ ‖W‖² by L-BFGS, scikit-learn's objective, from zero. Learned and carried:
+W and b. Recomputed: image features. It reads no text, so a new image tower must mean the same by the same channel.
+
+C is searched as in CoOp's lpclip/linear_probe.py: the best of seven on validation pictures, then eight bisections of
+log C between a tenth and ten times it. Deviations: the community's few-shot draw (upstream draws one of its own), and
+penultimate features, as the CLIP paper has them and as the ContCoOp paper's numbers suggest (methods notes, section 4);
+`features="projected"` is what CoOp's script does. The result is that of the last bisection step's winner.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from clipcompat.backbones.backbone import FEATURES, Backbone
+from clipcompat.errors import ConfigError, unknown_name
+from clipcompat.methods.base import Learner, no_class_weights, no_loss, shape_mismatch
+from clipcompat.methods.recipe import Recipe
+from clipcompat.methods.task import Task
+
+_COARSE = (1e6, 1e4, 1e2, 1.0, 1e-2, 1e-4, 1e-6)
+_BISECTIONS = 8
+
+
+@dataclass(frozen=True)
+class LinearProbe:
+    """A linear classifier of image features, in closed form.
+
+    features: "penultimate" or "projected". normalize: probe features of unit norm.
+    c: inverse strength of the penalty; None searches it on validation pictures. max_iter: of L-BFGS.
+    """
+
+    name: ClassVar[str] = "linear_probe"
+    needs: ClassVar[str] = "features"
+    class_specific: ClassVar[bool] = True
+    recipe: ClassVar[Recipe] = Recipe()
+
+    features: str = "penultimate"
+    normalize: bool = False
+    c: float | None = None
+    max_iter: int = 1000
+
+    def __post_init__(self):
+        if self.features not in FEATURES:
+            raise unknown_name("features", self.features, FEATURES)
+        if self.c is not None and self.c <= 0:
+            raise ConfigError(f"c must be positive, not {self.c}.")
+        if self.max_iter < 1:
+            raise ConfigError(f"max_iter must be at least 1, not {self.max_iter}.")
+
+    @property
+    def image_features(self) -> str:
+        return self.features
+
+    def setup(self, task: Task) -> Learner:
+        x, y = self._seen(task.features(task.data.train, self.features)), task.train_labels
+        classes = len(task.data.classnames)
+
+        def solve() -> dict[str, Tensor]:
+            if self.c is not None:
+                return {**_regression(x, y, classes, self.c, self.max_iter), "c": torch.tensor(self.c)}
+            task.require_validation("the probe's C")
+            features, labels = task.validation(self.features)
+            seen, solved = self._seen(features), {}
+
+            def score(c: float) -> float:
+                solved[c] = _regression(x, y, classes, c, self.max_iter)
+                hits = _linear(solved[c], seen).argmax(-1) == labels
+                return float(hits.double().mean())
+
+            c = search_c(score)
+            return {**solved[c], "c": torch.tensor(c)}
+
+        return Learner({}, no_loss, finish=solve)
+
+    def class_weights(self, tensors, backbone: Backbone, classnames, template):
+        no_class_weights(self, "its rows are no text features and have a bias")
+
+    def logits(self, tensors, backbone: Backbone, features, classnames, template=None) -> Tensor:
+        tensors = {name: t.to(backbone.device) for name, t in tensors.items()}
+        return _linear(tensors, self._seen(features))
+
+    def mismatch(self, tensors, backbone: Backbone, classnames) -> str | None:
+        if self.features == "penultimate" and backbone.penultimate is None:
+            return "it reads penultimate image features, and this tower has none"
+        wanted = backbone.feature_width(self.features)
+        return shape_mismatch(tensors, {"weight": (len(classnames), wanted), "bias": (len(classnames),), "c": ()})
+
+    def _seen(self, features: Tensor) -> Tensor:
+        return F.normalize(features, dim=-1) if self.normalize else features
+
+
+def search_c(score: Callable[[float], float]) -> float:
+    """lpclip's search; `score` is validation accuracy, asked as often as upstream asks."""
+    scores = [score(c) for c in _COARSE]
+    best = _COARSE[int(np.argmax(scores))]
+    left, right = best * 1e-1, best * 1e1
+    winner = best
+    for _ in range(_BISECTIONS):
+        on_left, on_right = score(left), score(right)
+        middle = 0.5 * (np.log10(left) + np.log10(right))
+        # the better end stays and the other one moves to the middle; of equals the left one stays
+        if on_left < on_right:
+            winner, left = right, float(10**middle)
+        else:
+            winner, right = left, float(10**middle)
+    return winner
+
+
+def _linear(tensors, features: Tensor) -> Tensor:
+    return F.linear(features, tensors["weight"], tensors["bias"])
+
+
+def _regression(x: Tensor, y: Tensor, classes: int, c: float, max_iter: int) -> dict[str, Tensor]:
+    """W [class, feature] and b [class]: scipy's L-BFGS, the loss and its gradient on the features' device."""
+    from scipy.optimize import minimize
+
+    images, width = x.shape
+
+    def objective(flat: np.ndarray) -> tuple[float, np.ndarray]:
+        w = torch.from_numpy(flat).to(x.device, x.dtype).view(classes, width + 1).requires_grad_()
+        loss = F.cross_entropy(F.linear(x, w[:, :-1], w[:, -1]), y) + w[:, :-1].pow(2).sum() / (2 * c * images)
+        (gradient,) = torch.autograd.grad(loss, w)
+        return float(loss.detach()), gradient.double().cpu().numpy().ravel()
+
+    # scikit-learn's options; dividing by C and the number of images keeps the gradient's tolerance meaningful
+    options = {"maxiter": max_iter, "maxls": 50, "gtol": 1e-4, "ftol": 64 * np.finfo(float).eps}
+    found = minimize(objective, np.zeros(classes * (width + 1)), method="L-BFGS-B", jac=True, options=options)
+    w = torch.from_numpy(found.x).to(x.device, torch.float32).view(classes, width + 1)
+    return {"weight": w[:, :-1].clone(), "bias": w[:, -1].clone()}

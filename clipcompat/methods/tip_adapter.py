@@ -1,0 +1,216 @@
+"""Tip-Adapter and Tip-Adapter-F (Zhang et al. 2022, arXiv 2207.09519; gaopengcuhk/Tip-Adapter main.py, utils.py).
+
+Equations: F = normalise(mean of a picture's features over passes), V = one-hot labels,
+logits = s · f w^zs + α · exp(−β (1 − f Fᵀ)) V,  f of unit norm. Tip-Adapter learns nothing; Tip-Adapter-F trains F.
+Carried: F, V, α, β. Recomputed: the zero-shot classifier w^zs and the test picture's f; so new features meet old keys.
+
+α and β are searched on a grid of validation pictures. Upstream's s is the constant 100. Upstream takes the epoch of
+Tip-Adapter-F that is best on the *test* set, and reports the better of that and of the searched mixture; ImageNet is
+searched on the test set, too. That is protocol="official", and must be given those pictures; "clean" keeps the last
+epoch and searches on validation pictures. Deviation: float32 (upstream: fp16); views that were averaged into keys are
+not trained on again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from clipcompat.backbones.backbone import Backbone
+from clipcompat.errors import ConfigError
+from clipcompat.methods.base import Learner, no_class_weights, no_loss, shape_mismatch, warm_start
+from clipcompat.methods.recipe import Recipe
+from clipcompat.methods.task import Task
+from clipcompat.prompts import zero_shot_weights
+
+# dataset: (initial α, largest β of the search, largest α of the search), configs/*.yaml
+_CONFIGS = {
+    "caltech101": (3.0, 12.0, 5.0),
+    "dtd": (2.0, 13.0, 13.0),
+    "eurosat": (2.0, 12.0, 10.0),
+    "fgvc_aircraft": (5.0, 30.0, 30.0),
+    "food101": (1.17, 10.0, 10.0),
+    "imagenet": (1.17, 7.0, 3.0),
+    "oxford_flowers": (10.0, 50.0, 50.0),
+    "oxford_pets": (1.17, 7.0, 3.0),
+    "stanford_cars": (3.0, 20.0, 10.0),
+    "sun397": (1.17, 12.0, 10.0),
+    "ucf101": (3.0, 7.0, 3.0),
+}
+_OTHERS = (1.17, 12.0, 10.0)  # what SUN397 has: the commonest α, the middle of the searched ranges
+_STEPS = (200, 20)  # values of β and of α that the search tries
+_CACHE_RECIPE = Recipe(crop=(0.5, 1.0))
+_TRAINING_RECIPE = Recipe(
+    optimizer="adamw", lr=1e-3, eps=1e-4, weight_decay=0.01, epochs=20, eurosat_epochs=100, batch_size=256,
+    drop_last=False, schedule="step", warmup_epochs=0, crop=(0.5, 1.0),
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class TipAdapter:
+    """A cache of few-shot features beside the zero-shot classifier; nothing is trained.
+
+    alpha: weight of the cache; None is the code's value for the dataset (1.17 where it has none). beta: sharpness.
+    passes: augmented views averaged into a key. search: choose alpha and beta on validation pictures, else keep them.
+    search_scale: largest beta and alpha tried; None is the code's for the dataset. scale: s; None is the backbone's.
+    protocol: "clean" or "official", see the module. recipe: only its random crops matter here.
+    """
+
+    name: ClassVar[str] = "tip_adapter"
+    needs: ClassVar[str] = "features"
+    image_features: ClassVar[str] = "projected"
+    class_specific: ClassVar[bool] = True
+
+    alpha: float | None = None
+    beta: float = 1.0
+    passes: int = 10
+    search: bool = True
+    search_scale: tuple[float, float] | None = None
+    scale: float | None = 100.0
+    protocol: str = "clean"
+    recipe: Recipe = _CACHE_RECIPE
+
+    def __post_init__(self):
+        if self.protocol not in ("clean", "official"):
+            raise ConfigError(f"protocol must be 'clean' or 'official', not {self.protocol!r}.")
+        if self.passes < 1:
+            raise ConfigError(f"passes must be at least 1, not {self.passes}.")
+        for name, value in [("alpha", self.alpha or 0.0), ("beta", self.beta)]:
+            if value < 0:
+                raise ConfigError(f"{name} must be 0 or more, not {value}.")
+        if self.scale is not None and self.scale <= 0:
+            raise ConfigError(f"scale must be positive, not {self.scale}.")
+        if self.search_scale and min(self.search_scale) <= 0.1:
+            raise ConfigError(f"search_scale must be two numbers above 0.1, not {list(self.search_scale)}.")
+
+    def setup(self, task: Task) -> Learner:
+        cache = self._cache(task)
+        return Learner({}, no_loss, finish=lambda: self._mixed(task, cache))
+
+    def class_weights(self, tensors, backbone: Backbone, classnames, template):
+        no_class_weights(self, "its cache adds something that is not linear in the image feature")
+
+    def logits(self, tensors, backbone: Backbone, features, classnames, template) -> Tensor:
+        tensors = {name: t.to(backbone.device) for name, t in tensors.items()}
+        weights = self._scale(backbone) * zero_shot_weights(backbone, classnames, template)
+        parts = F.normalize(features, dim=-1).split(max(1, (1 << 26) // len(tensors["keys"])))
+        mix = tensors["alpha"], tensors["beta"]
+        return torch.cat([f @ weights.T + _cache_logits(f, tensors["keys"], tensors["values"], *mix) for f in parts])
+
+    def mismatch(self, tensors, backbone: Backbone, classnames) -> str | None:
+        images = len(tensors["values"]) if "values" in tensors else None
+        shapes = {"keys": (images, backbone.dim), "values": (images, len(classnames)), "alpha": (), "beta": ()}
+        return shape_mismatch(tensors, shapes)
+
+    def _searches_test(self, task: Task) -> bool:
+        return self.protocol == "official" and task.data.name.startswith("imagenet")
+
+    def _scale(self, backbone: Backbone) -> float:
+        return backbone.logit_scale if self.scale is None else self.scale
+
+    def _cache(self, task: Task) -> dict[str, Tensor]:
+        if self.search and not self._searches_test(task):
+            task.require_validation("the mixture of cache and zero-shot classifier (alpha, beta)")
+        views = task.views(self.passes, self.recipe.crop_for(task.data.name))
+        values = F.one_hot(task.train_labels, len(task.data.classnames)).float()
+        alpha = _configured(task)[0] if self.alpha is None else self.alpha
+        device = task.backbone.device
+        mix = {"alpha": torch.tensor(alpha, device=device), "beta": torch.tensor(self.beta, device=device)}
+        return {"keys": F.normalize(views.mean(0), dim=-1), "values": values, **mix}
+
+    def _mixed(self, task: Task, cache: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """The cache with alpha and beta as searched, where they are."""
+        if not self.search:
+            return dict(cache)
+        split = task.select_on if self._searches_test(task) else task.data.val
+        features, labels = task.features(split), split.labels.to(task.backbone.device)
+        largest = self.search_scale or _configured(task)[1:]
+        f = F.normalize(features, dim=-1)
+        zero_shot = self._scale(task.backbone) * f @ _zero_shot(task).T
+        with torch.no_grad():
+            alpha, beta = search_mixture(f, labels, zero_shot, cache["keys"], cache["values"], *largest)
+        device = task.backbone.device
+        mix = {"alpha": torch.tensor(alpha, device=device), "beta": torch.tensor(beta, device=device)}
+        return {**cache, **mix}
+
+
+@dataclass(frozen=True)
+class TipAdapterF(TipAdapter):
+    """Tip-Adapter with trained keys; its recipe is main.py's: AdamW with eps 1e-4, a cosine over all steps."""
+
+    name: ClassVar[str] = "tip_adapter_f"
+
+    recipe: Recipe = _TRAINING_RECIPE
+
+    def setup(self, task: Task) -> Learner:
+        cache = self._cache(task)
+        parameters = {"keys": cache["keys"].clone().requires_grad_()}
+        warm_start(parameters, task.init)
+        weights = self._scale(task.backbone) * _zero_shot(task)
+        mix = cache["values"], cache["alpha"], cache["beta"]
+        best: dict[str, Tensor] = {}
+
+        def loss(features: Tensor, labels: Tensor) -> Tensor:
+            f = F.normalize(features, dim=-1)
+            return F.cross_entropy(f @ weights.T + _cache_logits(f, parameters["keys"], *mix), labels)
+
+        def hits(tensors: Mapping[str, Tensor]) -> Tensor:
+            split = task.select_on
+            scores = self.logits(tensors, task.backbone, task.features(split), split.classnames, split.template)
+            return (scores.argmax(-1).cpu() == split.labels).sum()
+
+        def select(epoch: int) -> None:
+            now = {**cache, "keys": parameters["keys"].detach().clone()}
+            if not best or hits(now) > hits(best):
+                best.update(now)
+
+        def finish() -> dict[str, Tensor]:
+            if self.protocol == "clean":
+                return self._mixed(task, {**cache, **parameters})
+            searched = self._mixed(task, best)
+            return searched if hits(searched) > hits(best) else best
+
+        return Learner(
+            parameters, loss, first_view=self.passes, finish=finish,
+            after_epoch=select if self.protocol == "official" else None,
+        )  # fmt: skip
+
+
+def search_mixture(
+    features: Tensor, labels: Tensor, zero_shot: Tensor, keys: Tensor, values: Tensor,
+    largest_beta: float, largest_alpha: float,
+) -> tuple[float, float]:  # fmt: skip
+    """The (alpha, beta) of most hits: 200 values of beta, 20 of alpha for each; of equals the first.
+
+    Args:
+        features: [image, dim], unit norm. labels: [image]. zero_shot: s · f w^zs, [image, class].
+        keys: [key, dim]. values: [key, class].
+    """
+    betas, alphas = ([0.1 + i * (top - 0.1) / n for i in range(n)] for top, n in zip(
+        (largest_beta, largest_alpha), _STEPS, strict=True))  # fmt: skip
+    best, most = (0.0, 0.0), 0
+    for beta in betas:
+        cache = _cache_logits(features, keys, values, 1.0, beta)
+        hits = torch.stack([((zero_shot + a * cache).argmax(-1) == labels).sum() for a in alphas]).tolist()
+        if max(hits) > most:
+            most = max(hits)
+            best = alphas[hits.index(most)], beta
+    return best
+
+
+def _cache_logits(f: Tensor, keys: Tensor, values: Tensor, alpha: Tensor | float, beta: Tensor | float) -> Tensor:
+    """α · exp(−β (1 − f Fᵀ)) V: [image, class]."""
+    return alpha * torch.exp(-beta * (1 - f @ keys.T)) @ values
+
+
+def _zero_shot(task: Task) -> Tensor:
+    return zero_shot_weights(task.backbone, task.data.classnames, task.data.train.template)
+
+
+def _configured(task: Task) -> tuple[float, float, float]:
+    return _CONFIGS.get(task.data.name.partition("[")[0], _OTHERS)
