@@ -3,10 +3,27 @@
 from __future__ import annotations
 
 import pytest
+import torch
 
+from tests.methods import golden
 from tests.tiny import tiny_backbone
 
 
 @pytest.fixture(scope="session")
 def tiny():
     return tiny_backbone()
+
+
+@pytest.fixture
+def written_down(monkeypatch):
+    """Features of pictures and the order of images come from whole-number arithmetic, not from draws and towers."""
+
+    def views(backbone, split, count, seed, crop, cache=None, progress=None, kind="projected"):
+        return golden.views(count, split.labels, backbone.feature_width(kind), crop)
+
+    def features(backbone, split, cache=None, progress=None, kind="projected"):
+        return golden.features(split.name.rpartition("/")[2], split.labels, backbone.feature_width(kind))
+
+    monkeypatch.setattr("clipcompat.methods.task.encode_views", views)
+    monkeypatch.setattr("clipcompat.methods.task.encode_split", features)
+    monkeypatch.setattr(torch, "randperm", lambda count, **_: torch.tensor(golden.order(count)))
