@@ -10,6 +10,10 @@ class ClipcompatError(ValueError):
     """Base of every error this library raises on purpose; the command line turns it into one sentence."""
 
 
+class DivergedError(ClipcompatError):
+    """Training left the numbers."""
+
+
 class UnknownNameError(ClipcompatError):
     """A method, dataset, upgrade, template or configuration key that does not exist."""
 

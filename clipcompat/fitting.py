@@ -14,7 +14,7 @@ from clipcompat.backbones.backbone import Backbone
 from clipcompat.backbones.device import fit_threads, pick_dtype
 from clipcompat.data.sampling import parse_seed
 from clipcompat.data.split import Dataset, Split
-from clipcompat.errors import ClipcompatError, ConfigError, DataError
+from clipcompat.errors import ConfigError, DataError, DivergedError
 from clipcompat.features import Progress, augmented, decode
 from clipcompat.methods.base import Learner, Method
 from clipcompat.methods.recipe import Recipe
@@ -150,7 +150,7 @@ def _train(method: Method, learner: Learner, task: Task, views: int | None) -> d
             scaler.update()
             loss = loss.detach()
         if not (torch.isfinite(loss) and all(torch.isfinite(p).all() for p in learner.parameters.values())):
-            raise ClipcompatError(
+            raise DivergedError(
                 f"training {method.name} on {data.name} diverged in epoch {epoch + 1} of {epochs} "
                 f"(the loss is {float(loss)}). Lower recipe.lr, or run in float32."
             )

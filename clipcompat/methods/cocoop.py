@@ -26,7 +26,8 @@ from clipcompat.methods.recipe import Recipe
 from clipcompat.methods.task import Task
 from clipcompat.prompts import PromptTable, start_context
 
-_NUMBERS_AT_ONCE = 1 << 25  # in the text tower's hidden layer: 128 MB in float32
+# numbers in the text tower's hidden layer: a CPU is fastest where they stay in its cache, a GPU wants many
+_AT_ONCE = {"cpu": 1 << 20, "other": 1 << 26}
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,8 @@ class CoCoOp:
         tensors = {name: t.to(backbone.device) for name, t in tensors.items()}
         table = PromptTable.of(backbone, classnames, len(tensors["ctx"]))
         classes, tokens, width = table.embeddings.shape
-        images = max(1, _NUMBERS_AT_ONCE // (classes * tokens * 4 * width))
+        at_once = _AT_ONCE.get(backbone.device.type, _AT_ONCE["other"])
+        images = max(1, at_once // (classes * tokens * 4 * width))
         return torch.cat([_logits(tensors, backbone, table, part) for part in features.split(images)])
 
     def mismatch(self, tensors, backbone: Backbone, classnames) -> str | None:

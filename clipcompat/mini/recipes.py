@@ -1,7 +1,8 @@
 """How methods are trained on mini datasets: one recipe a method for all of them.
 
-Chosen on the three development sets, by validation accuracy on old, with as many trials for every method; the trials
-are in `recipes.jsonl` beside this file, and `python -m clipcompat.mini.tune` makes them again.
+Learning rates were chosen on the three development sets, by validation accuracy on old, with the same trials for every
+method; the trials are in `recipes.jsonl` beside this file, `python -m clipcompat.mini.tune` makes them again. Linear
+probe and Tip-Adapter have no rate: what they search, they search on the validation pictures of the dataset at hand.
 """
 
 from __future__ import annotations
@@ -15,11 +16,15 @@ from clipcompat.methods.recipe import Recipe
 BASE = Recipe(schedule="step", warmup_epochs=0, max_steps=100)
 """What was not tuned: CoOp's optimiser, and a cosine over few steps, so that a training takes seconds."""
 
+_RECIPES = {"cocoop": replace(BASE, batch_size=4), "tip_adapter_f": METHODS["tip_adapter_f"]().recipe}
+"""Every image of CoCoOp's batch has its own prompts; Tip-Adapter-F trains for seconds as it is."""
+
 LEARNING_RATES = {"coop": 2e-3, "contcoop": 8e-3}
 
 
-def mini_method(name: str) -> Method:
-    """A method as it is trained on mini datasets."""
-    if name not in LEARNING_RATES:
-        return METHODS[name]()
-    return replace(METHODS[name](), recipe=replace(BASE, lr=LEARNING_RATES[name]))
+def mini_method(name: str, lr: float | None = None) -> Method:
+    """A method as it is trained on mini datasets. lr: instead of the tuned rate."""
+    method, lr = METHODS[name](), LEARNING_RATES.get(name) if lr is None else lr
+    if name.startswith("tip_adapter"):
+        method = replace(method, scale=None)  # the constant 100 is the stored scale of OpenAI's CLIP, not of these
+    return method if lr is None else replace(method, recipe=replace(_RECIPES.get(name, BASE), lr=lr))

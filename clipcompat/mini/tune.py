@@ -11,22 +11,28 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+from clipcompat.backbones.backbone import Backbone
 from clipcompat.backbones.load import load_backbone
 from clipcompat.data.load import load_dataset
+from clipcompat.data.split import Dataset, Split
+from clipcompat.errors import DivergedError
 from clipcompat.evaluate import accuracy
 from clipcompat.files import hash_file, to_json, write_atomic
 from clipcompat.fitting import fit
 from clipcompat.methods import METHODS
+from clipcompat.methods.base import Method
 from clipcompat.mini.datasets import development_names
-from clipcompat.mini.recipes import BASE
+from clipcompat.mini.recipes import mini_method
 
-TRIALS = (5e-4, 2e-3, 8e-3, 3.2e-2, 0.128)
+TRIALS = (5e-4, 2e-3, 8e-3, 3.2e-2, 0.128, 0.512)
 """Learning rates tried for every method."""
+
+TUNED = set(METHODS) - {"zero_shot", "linear_probe", "tip_adapter"}
+"""Methods that have a learning rate."""
 
 _SEEDS = (1, 2)
 
@@ -46,10 +52,16 @@ def tune(methods: Sequence[str], weights: Sequence[Path], out: Path) -> None:
                         line = {"method": method, "lr": lr, "dataset": name, "seed": seed, "old": hash_file(path)}
                         if _trial(line) in done:
                             continue
-                        plugin = fit(replace(METHODS[method](), recipe=replace(BASE, lr=lr)), backbone, data, seed=seed)
-                        seconds = plugin.origin["seconds"]
-                        lines.append(line | {"val": round(accuracy(plugin, backbone, val), 2), "seconds": seconds})
+                        lines.append(line | _measured(mini_method(method, lr), backbone, data, val, seed))
                         write_atomic(out, "".join(to_json(x, indent=None) + "\n" for x in lines))
+
+
+def _measured(method: Method, backbone: Backbone, data: Dataset, val: Split, seed: int) -> dict[str, float | None]:
+    try:
+        plugin = fit(method, backbone, data, seed=seed)
+    except DivergedError:  # a rate that is too high is a result, too
+        return {"val": 0.0, "seconds": None}
+    return {"val": round(accuracy(plugin, backbone, val), 2), "seconds": plugin.origin["seconds"]}
 
 
 def _trial(line: dict[str, Any]) -> tuple:
@@ -69,7 +81,7 @@ def chosen(lines: Sequence[dict[str, Any]]) -> dict[str, float]:
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m clipcompat.mini.tune", description=__doc__.partition("\n")[0])
     parser.add_argument("weights", nargs="+", type=Path, help="weights of mini-old")
-    parser.add_argument("--methods", nargs="+", default=[m for m in METHODS if METHODS[m].needs != "nothing"])
+    parser.add_argument("--methods", nargs="+", default=sorted(TUNED))
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args(arguments)
     tune(options.methods, options.weights, options.out)
