@@ -80,14 +80,19 @@ def epochs_of(data, width, epochs, size, crop=(0.08, 1.0), drop_last=True, first
 
 
 def slow_path(tensors, loss, steps, rates, step=sgd_step):
-    """The tensors after one optimiser step by hand for each (features, labels); loss(tensors, features, labels)."""
+    """The tensors at the end of `slow_walk`."""
+    return list(slow_walk(tensors, loss, steps, rates, step))[-1]
+
+
+def slow_walk(tensors, loss, steps, rates, step=sgd_step):
+    """The tensors after each optimiser step by hand, one for each (features, labels); loss(tensors, *step)."""
     values, states = dict(tensors), dict.fromkeys(tensors)
     for (seen, labels), rate in zip(steps, rates, strict=True):
         leaves = {name: value.clone().requires_grad_() for name, value in values.items()}
         gradients = torch.autograd.grad(loss(leaves, seen, labels), list(leaves.values()))
         for (name, leaf), gradient in zip(leaves.items(), gradients, strict=True):
             values[name], states[name] = step(leaf.detach(), gradient, states[name], rate)
-    return values
+        yield dict(values)
 
 
 def change(method, field, value):
