@@ -124,6 +124,8 @@ def _regression(x: Tensor, y: Tensor, classes: int, c: float, max_iter: int) -> 
     from scipy.optimize import minimize
 
     images, width = x.shape
+    # as scikit-learn did for CoOp: float32 losses stop changing before their gradient is small (MPS has no float64)
+    x = x if x.device.type == "mps" else x.double()
 
     def objective(flat: np.ndarray) -> tuple[float, np.ndarray]:
         w = torch.from_numpy(flat).to(x.device, x.dtype).view(classes, width + 1).requires_grad_()
