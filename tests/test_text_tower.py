@@ -143,6 +143,25 @@ def test_shared_rows_are_computed_once_and_nothing_changes(request, full_size, s
         torch.testing.assert_close(fast, plain, rtol=1e-5, atol=1e-5 * float(plain.abs().max()))
 
 
+@pytest.mark.parametrize("shared", [4, 6])
+@pytest.mark.parametrize("side", ["old", "new"])
+def test_groups_share_their_own_rows_and_nothing_changes(request, side, shared):
+    tower = request.getfixturevalue(f"mini_{side}").text
+    generator = torch.Generator().manual_seed(shared)
+    lead = 0.5 * torch.randn(3, shared, tower.width, generator=generator)  # three groups of two prompts
+    own = 0.5 * torch.randn(6, 5, tower.width, generator=generator)
+    eot = shared + torch.tensor([4, 0, 3, 2, 1, 4])
+    outputs = []
+    for count, groups in ((shared, 3), (0, 1)):
+        leaves = lead.clone().requires_grad_(), own.clone().requires_grad_()
+        x = torch.cat([leaves[0].repeat_interleave(2, 0), leaves[1]], dim=1)
+        out = tower(x, eot, shared=count, groups=groups)
+        (out * torch.arange(out.numel()).view_as(out).cos()).sum().backward()
+        outputs.append((out.detach(), *(leaf.grad for leaf in leaves)))
+    for fast, plain in zip(*outputs, strict=True):
+        assert (fast - plain).abs().max() < 1e-5 * max(1.0, float(plain.abs().max()))
+
+
 def test_rows_that_are_not_shared_are_not_taken_for_shared(mini_old):
     """The promise matters: with rows that differ, sharing them gives something else (so the fast path does run)."""
     x, eot = random_prompts(mini_old.text, [8, 9])

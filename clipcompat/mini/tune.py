@@ -28,7 +28,7 @@ from clipcompat.methods.base import Method
 from clipcompat.mini.datasets import development_names
 from clipcompat.mini.recipes import mini_method
 
-TRIALS = (5e-4, 2e-3, 8e-3, 3.2e-2, 0.128, 0.512)
+TRIALS = (5e-4, 2e-3, 8e-3, 3.2e-2, 0.128, 0.512, 2.048)
 """Learning rates tried for every method."""
 
 TUNED = set(METHODS) - {"zero_shot", "linear_probe", "tip_adapter"}
@@ -86,7 +86,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     tune(options.methods, options.weights, options.out)
     lines = [json.loads(line) for line in options.out.read_text().splitlines()]
-    print(chosen(lines))
+    print(chosen([line for line in lines if line["method"] in options.methods]))
 
 
 if __name__ == "__main__":
