@@ -14,7 +14,17 @@ from clipcompat.studies.compatibility import Compatibility
 from clipcompat.studies.summary import summary
 from clipcompat.tables import label, reports
 
-_TITLES = {"zero_shot": "zero-shot", "coop": "CoOp", "contcoop": "ContCoOp"}
+_TITLES = {
+    "zero_shot": "zero-shot",
+    "linear_probe": "linear probe",
+    "clip_adapter": "CLIP-Adapter",
+    "tip_adapter": "Tip-Adapter",
+    "tip_adapter_f": "Tip-Adapter-F",
+    "coop": "CoOp",
+    "cocoop": "CoCoOp",
+    "kgcoop": "KgCoOp",
+    "contcoop": "ContCoOp",
+}
 _SETTINGS = {"distillation.weight=": "λ = ", "attention=None": "Attn off"}
 _WHERE = {
     "old": "on the old backbone",

@@ -16,7 +16,16 @@ _TABLES = {
     "clip-to-eva-vit-b-16": "contcoop_table2_vit_b16.csv",
     "clip-to-eva-vit-l-14": "contcoop_table8_vit_l14.csv",
 }
-_METHODS = {"zero_shot": "ZeroShot", "coop": "CoOp", "contcoop": "ContCoOp"}
+_METHODS = {
+    "zero_shot": "ZeroShot",
+    "linear_probe": "LinearProbe",
+    "clip_adapter": "CLIP-Adapter",
+    "tip_adapter_f": "Tip-Adapter-F",  # the paper calls it Tip-A, and has no column for the untrained one
+    "coop": "CoOp",
+    "cocoop": "CoCoOp",
+    "kgcoop": "KgCoOp",
+    "contcoop": "ContCoOp",
+}
 
 
 def paper_accuracy(upgrade: str, dataset: str, method: str) -> tuple[float, float] | None:
