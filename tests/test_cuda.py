@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import pytest
 import torch
@@ -24,7 +24,10 @@ def pair(name: str, dtype: str = "fp32"):
 
 
 def method(name: str):
-    return METHODS[name](**({} if name == "zero_shot" else {"n_ctx": 4, "recipe": SHORT}))
+    """Trained for a few steps; nothing is searched, because a search may tip over on a rounding error."""
+    wanted = {"n_ctx": 4, "ctx_init": None, "recipe": SHORT, "search": False, "c": 1.0}
+    known = {f.name for f in fields(METHODS[name])}
+    return METHODS[name](**{k: v for k, v in wanted.items() if k in known})
 
 
 @pytest.mark.parametrize("name", ["mini-old", "mini-new", "ViT-B-16-quickgelu", "EVA02-B-16"])
@@ -51,10 +54,11 @@ def test_every_method_trains_and_is_tested(name, dtype):
     on_cpu, on_cuda = (fit(method(name), b, data, views=2) for b in (cpu, cuda))
     assert all(t.device.type == "cpu" and torch.isfinite(t).all() for t in on_cuda.tensors.values())
     assert 0 <= accuracy(on_cuda, cuda, data.test) <= 100
-    if name != "zero_shot":  # steps were taken, none of them skipped: what half types learn is near what float32 does
+    watched = {"clip_adapter": "fc.2.weight", "tip_adapter_f": "keys"}.get(name, "ctx")
+    if watched in on_cpu.tensors:  # steps were taken, none of them skipped: what half types learn is near what float32 does
         start = fit(replace(method(name), recipe=replace(SHORT, epochs=1, lr=0.0, warmup_lr=0.0)), cpu, data, views=2)
-        moved = on_cpu.tensors["ctx"] - start.tensors["ctx"]
-        error = on_cuda.tensors["ctx"] - on_cpu.tensors["ctx"]
+        moved = on_cpu.tensors[watched] - start.tensors[watched]
+        error = on_cuda.tensors[watched] - on_cpu.tensors[watched]
         assert moved.norm() > 0 and error.norm() < 0.3 * moved.norm()
     if dtype == "fp32":
         for tensor, found in on_cpu.tensors.items():
