@@ -14,8 +14,8 @@ from clipcompat.methods import METHODS
 from clipcompat.methods.attention import Attention
 from clipcompat.methods.condition import Condition
 from clipcompat.methods.contcoop import ContCoOp
-from clipcompat.methods.distillation import Distillation
 from clipcompat.methods.coop import CoOp
+from clipcompat.methods.distillation import Distillation
 from clipcompat.methods.recipe import SHIP, Recipe
 
 ODD = ContCoOp(

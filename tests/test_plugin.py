@@ -17,8 +17,8 @@ from clipcompat.fitting import fit
 from clipcompat.methods.attention import Attention
 from clipcompat.methods.condition import Condition
 from clipcompat.methods.contcoop import ContCoOp
-from clipcompat.methods.distillation import Distillation
 from clipcompat.methods.coop import CoOp
+from clipcompat.methods.distillation import Distillation
 from clipcompat.methods.recipe import Recipe
 from clipcompat.methods.zero_shot import ZeroShot
 from clipcompat.plugin import load_plugin

@@ -11,8 +11,8 @@ from clipcompat.fitting import fit
 from clipcompat.methods.attention import Attention
 from clipcompat.methods.condition import Condition
 from clipcompat.methods.contcoop import ContCoOp
-from clipcompat.methods.distillation import Distillation
 from clipcompat.methods.coop import CoOp
+from clipcompat.methods.distillation import Distillation
 from clipcompat.methods.recipe import Recipe
 from tests.methods.learners import agree, batch, plugin_of, slow_loss, start, tensors_of
 from tests.reference.dassl import learning_rates, sgd_step

@@ -16,6 +16,7 @@ from clipcompat.methods.attention import Attention
 from clipcompat.methods.contcoop import ContCoOp
 from clipcompat.methods.distillation import Distillation
 from clipcompat.methods.recipe import Recipe
+from tests.methods.golden import digest
 from tests.methods.learners import batch, plugin_of, slow_loss, start
 from tests.reference.dassl import learning_rates, sgd_step
 from tests.slow import slow_contcoop
@@ -33,19 +34,12 @@ def loss_of(method, backbone):
     return float(learner.loss(*batch(backbone)).detach())
 
 
-def digest(tensors):
-    """One number that every entry moves; the squares make a common shrinking add up."""
-    return float(
-        sum((t.double() * (t + numbers(t.shape, 90 + i))).sum() for i, (_, t) in enumerate(sorted(tensors.items())))
-    )
-
-
 def path_of(method, backbone):
     """The tensors after four epochs of one batch each, as `fit` would step them."""
     learner = start(method, backbone, init=plugin_of(method, TENSORS, backbone))
     recipe = method.recipe
-    optimizer = recipe.build_optimizer([{"params": [p], **learner.options[n]} if n in learner.options else {"params": [p]}
-                                  for n, p in learner.parameters.items()])  # fmt: skip
+    groups = [{"params": [p], **learner.options.get(name, {})} for name, p in learner.parameters.items()]
+    optimizer = recipe.build_optimizer(groups)
     for epoch in range(recipe.epochs):
         for group in optimizer.param_groups:
             group["lr"] = recipe.learning_rate(epoch, recipe.epochs) * group.get("lr_scale", 1.0)
