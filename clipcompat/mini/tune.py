@@ -28,7 +28,7 @@ from clipcompat.methods.base import Method
 from clipcompat.mini.datasets import development_names
 from clipcompat.mini.recipes import mini_method
 
-TRIALS = (5e-4, 2e-3, 8e-3, 3.2e-2, 0.128, 0.512, 2.048)
+TRIALS = (5e-4, 2e-3, 8e-3, 3.2e-2, 0.128, 0.512, 2.048, 8.192)
 """Learning rates tried for every method."""
 
 TUNED = set(METHODS) - {"zero_shot", "linear_probe", "tip_adapter"}
