@@ -8,27 +8,10 @@ Nothing is raised, whatever the answer does, so that a chapter with open exercis
 from __future__ import annotations
 
 import math
-import textwrap
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
-
-@dataclass(frozen=True)
-class Feedback:
-    """What a check found; true where the answer is right, and a sentence when shown."""
-
-    right: bool
-    words: str
-
-    def __bool__(self) -> bool:
-        return self.right
-
-    def __repr__(self) -> str:
-        return textwrap.fill(f"{'✓ Right.' if self.right else '○ Not yet.'} {self.words}", 68)
-
-
-_EMPTY = Feedback(False, "Your function returns nothing yet.")
+from clipcompat.feedback import EMPTY, Feedback, call, try_cases
 
 
 def check_harmonic_mean(answer: Callable[[float, float], float]) -> Feedback:
@@ -36,7 +19,7 @@ def check_harmonic_mean(answer: Callable[[float, float], float]) -> Feedback:
     cases = [((80, 80), 80.0), ((90, 10), 18.0), ((60, 30), 40.0), ((0, 0), 0.0)]
     hints = {(90, 10): "That would be 50 for the ordinary mean; H punishes the weaker side.",
              (0, 0): "Two zeros must give 0, not a division by zero."}  # fmt: skip
-    return _try(
+    return try_cases(
         answer, cases, hints, "H is nearer the weaker of the two, so neither side can be bought with the other."
     )
 
@@ -53,7 +36,7 @@ def check_kept_gain(answer: Callable[[float, float, float], float | None]) -> Fe
     hints = {(45, 50, 60): "A carried plug-in that is worse than zero-shot has kept less than nothing.",
              (70, 50, 50.5): "Retraining gains half a point here: too little to have a share of. Return None.",
              (49, 50, 48): "Retraining loses here; there is no gain to keep. Return None."}  # fmt: skip
-    return _try(answer, cases, hints, "A share of next to nothing is undefined, and says so.")
+    return try_cases(answer, cases, hints, "A share of next to nothing is undefined, and says so.")
 
 
 def check_negative_flips(answer: Callable[[Any, Any], float]) -> Feedback:
@@ -68,7 +51,7 @@ def check_negative_flips(answer: Callable[[Any, Any], float]) -> Feedback:
         ((flags("0011"), flags("1111")), 0.0),
         ((flags("1111"), flags("0000")), 100.0),
     ]
-    return _try(answer, cases, {}, "Two backbones with equal accuracy can still disagree on many images.")
+    return try_cases(answer, cases, {}, "Two backbones with equal accuracy can still disagree on many images.")
 
 
 def check_attention(answer: Callable[..., Any]) -> Feedback:
@@ -81,11 +64,11 @@ def check_attention(answer: Callable[..., Any]) -> Feedback:
     maps = Attention().parameters(8, generator)
     context, name = torch.randn(3, 8, generator=generator), torch.randn(2, 8, generator=generator)
     expected = attend(Attention(), maps, context, name[None], torch.ones(1, 2, dtype=torch.bool))[0]
-    given = _call(answer, (context, name, *(maps[f"attn.{letter}.weight"] for letter in "qkvo")))
+    given = call(answer, (context, name, *(maps[f"attn.{letter}.weight"] for letter in "qkvo")))
     if isinstance(given, Feedback):
         return given
     if given is None or given is ...:
-        return _EMPTY
+        return EMPTY
     if not isinstance(given, torch.Tensor) or given.shape != expected.shape:
         came = list(given.shape) if isinstance(given, torch.Tensor) else given
         return Feedback(False, f"Attn(p, c) has one row for each of the 3 context rows, [3, 8]; yours is {came}.")
@@ -100,7 +83,7 @@ def check_parameter_count(answer: Callable[[int, int], int]) -> Feedback:
     """ContCoOp: how many numbers ContCoOp learns, from N context tokens and D channels."""
     cases = [((16, 512), 1_056_768), ((16, 768), 2_371_584), ((4, 128), 66_048)]
     hints = {(16, 512): "Count p once, and the four maps W_Q, W_K, W_V, W_O; none has a bias."}
-    return _try(answer, cases, hints, "Nearly all of them are in the four maps.")
+    return try_cases(answer, cases, hints, "Nearly all of them are in the four maps.")
 
 
 def check_distillation(answer: Callable[[Any, Any], Any]) -> Feedback:
@@ -117,7 +100,7 @@ def check_distillation(answer: Callable[[Any, Any], Any]) -> Feedback:
     hints = {1: "Opposite unit vectors are 2 apart; 4 would be the squared distance.",
              2: "Take a distance for every class, then the mean over classes.",
              3: "Weights of different length but equal direction are the same classifier: normalise both."}  # fmt: skip
-    return _try(answer, cases, hints, "Zero only where every class points where zero-shot points.")
+    return try_cases(answer, cases, hints, "Zero only where every class points where zero-shot points.")
 
 
 def check_unsaid(answer: Callable[[list[str], list[str]], int]) -> Feedback:
@@ -130,7 +113,7 @@ def check_unsaid(answer: Callable[[list[str], list[str]], int]) -> Feedback:
     ]
     hints = {1: "“ringed” is another word: compare whole words.", 2: "A name of two words must be said in one piece.",
              3: "A full stop is no part of a word."}  # fmt: skip
-    return _try(answer, cases, hints, "What is never said has no meaning for the text tower, only letters.")
+    return try_cases(answer, cases, hints, "What is never said has no meaning for the text tower, only letters.")
 
 
 def check_headroom(answer: Callable[[list[float], list[list[float]]], int]) -> Feedback:
@@ -142,48 +125,54 @@ def check_headroom(answer: Callable[[list[float], list[list[float]]], int]) -> F
     ]
     hints = {1: "Exactly 5 points are enough: at least 5 are asked for.",
              2: "Seeds differ: take their mean first, and then compare."}  # fmt: skip
-    return _try(answer, cases, hints, "Without headroom no method can gain, and none can be told from another.")
+    return try_cases(answer, cases, hints, "Without headroom no method can gain, and none can be told from another.")
 
 
-def _try(answer: Callable, cases: list[tuple[tuple, float | None]], hints: dict, moral: str) -> Feedback:
-    """Every case in turn; the first that fails is told. Hints belong to arguments, or to a case's number."""
-    for number, (arguments, expected) in enumerate(cases):
-        given = _call(answer, arguments)
-        if isinstance(given, Feedback):
-            return given
-        if expected is not None and (given is None or given is ...):
-            return _EMPTY
-        if not _same(given, expected):
-            hint = hints.get(number) or (hints.get(arguments, "") if _plain(arguments) else "")
-            shown = ", ".join(_short(a) for a in arguments)
-            told = f"For ({shown}): {_short(expected)} expected, yours is {_short(given)}."
-            return Feedback(False, f"{told} {hint}".strip())
-    return Feedback(True, moral)
+def check_cache_count(answer: Callable[[int, int, int], int]) -> Feedback:
+    """Methods: how many numbers Tip-Adapter carries, from classes, shots and the length of a feature."""
+    cases = [((10, 1, 4), 142), ((12, 16, 128), 26_882), ((1000, 16, 512), 24_192_002)]
+    hints = {(10, 1, 4): "Ten keys of 4 numbers, ten one-hot values of 10 numbers, and α and β: 40 + 100 + 2."}
+    return try_cases(answer, cases, hints, "It grows with the classes, twice over; a context does not grow at all.")
 
 
-def _call(answer: Callable, arguments: tuple) -> Any:
-    try:
-        return answer(*arguments)
-    except Exception as error:  # a reader's code may raise anything, and is told what
-        return Feedback(False, f"It raised {type(error).__name__}: {error}.")
+def check_affinity_gap(answer: Callable[[Any, Any, Any], Any]) -> Feedback:
+    """Methods: mean affinity of pictures with keys of their own class, minus that with all other keys.
+
+    answer: affinities [image, key], labels of the images, labels of the keys.
+    """
+    import torch
+
+    A = torch.tensor([[0.9, 0.1, 0.3], [0.2, 0.8, 0.6]])
+    images, keys = torch.tensor([0, 1]), torch.tensor([0, 1, 1])
+    own, other = (0.9 + 0.8 + 0.6) / 3, (0.1 + 0.3 + 0.2) / 3
+    cases = [
+        ((A, images, keys), own - other),
+        ((A, 1 - images, keys), other - own),
+        ((A[:1], images[:1], keys), 0.9 - 0.2),
+        ((torch.full((2, 3), 0.7), images, keys), 0.0),
+    ]
+    hints = {0: "Own class: 0.9, 0.8, 0.6. Other keys: 0.1, 0.3, 0.2. A mean over pairs each, and their difference.",
+             2: "One image here, of class 0: one key is its own, two are not."}  # fmt: skip
+    return try_cases(answer, cases, hints, "Above 0, the keys know their class. At 0, the cache adds noise.")
 
 
-def _same(given: Any, expected: float | None) -> bool:
-    if expected is None or given is None or given is ...:
-        return given is expected
-    try:
-        return math.isclose(float(given), expected, rel_tol=1e-4, abs_tol=1e-4)
-    except (TypeError, ValueError, RuntimeError):
-        return False
+def check_rotated_probe(answer: Callable[[Any, Any], Any]) -> Feedback:
+    """Methods: the probe W' [class, dim] that gives on features R f the logits that W gives on f; R is orthogonal."""
+    import torch
 
-
-def _plain(arguments: tuple) -> bool:
-    return all(isinstance(a, int | float) for a in arguments)
-
-
-def _short(value: Any) -> str:
-    if hasattr(value, "tolist"):
-        value = value.tolist()
-    if isinstance(value, list) and all(isinstance(v, bool) for v in value):
-        value = [int(v) for v in value]  # shorter, and shown beside each other
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    generator = torch.Generator().manual_seed(1)
+    f, W = torch.randn(5, 4, generator=generator), torch.randn(3, 4, generator=generator)
+    R = torch.linalg.qr(torch.randn(4, 4, generator=generator))[0]
+    given = call(answer, (W, R))
+    if isinstance(given, Feedback):
+        return given
+    if given is None or given is ...:
+        return EMPTY
+    if not isinstance(given, torch.Tensor) or given.shape != W.shape:
+        came = list(given.shape) if isinstance(given, torch.Tensor) else given
+        return Feedback(False, f"W' has the shape of W, here [3, 4]; yours is {came}.")
+    if torch.allclose(f @ R.T @ given.T, f @ W.T, atol=1e-4):
+        return Feedback(True, "Who knows R loses nothing. Without pictures nobody knows R.")
+    if torch.allclose(f @ R @ given.T, f @ W.T, atol=1e-4):
+        return Feedback(False, "That undoes the rotation in the wrong direction: W' R f must be W f, so W' R = W.")
+    return Feedback(False, "The shape is right, the numbers are not. For every f, W' R f must be W f.")

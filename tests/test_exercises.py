@@ -35,6 +35,15 @@ def headroom(zero_shot, probes, by=statistics.fmean, points=5):
     return sum(by(p) - z >= points for z, p in zip(zero_shot, probes, strict=True))
 
 
+def gap(affinity, images, keys):
+    same = images[:, None] == keys
+    return affinity[same].mean() - affinity[~same].mean()
+
+
+def gap_of_means(affinity, images, keys):
+    return statistics.fmean(float(gap(affinity[i : i + 1], images[i : i + 1], keys)) for i in range(len(images)))
+
+
 RIGHT = {
     "check_harmonic_mean": lambda a, b: 2 * a * b / (a + b) if a + b else 0,
     "check_kept_gain": gain,
@@ -44,6 +53,9 @@ RIGHT = {
     "check_distillation": pull,
     "check_unsaid": unsaid,
     "check_headroom": headroom,
+    "check_cache_count": lambda classes, shots, dim: classes * shots * (dim + classes) + 2,
+    "check_affinity_gap": gap,
+    "check_rotated_probe": lambda w, r: w @ r.T,
 }
 WRONG = [
     ("check_harmonic_mean", lambda a, b: (a + b) / 2, "ordinary mean"),
@@ -59,10 +71,19 @@ WRONG = [
     ("check_distillation", lambda w, zs: (w - zs).norm(dim=-1).mean(), "normalise both"),
     ("check_unsaid", lambda words, captions: sum(not any(w in c for c in captions) for w in words), "whole words"),
     ("check_unsaid", lambda words, captions: len({*words} - {w for c in captions for w in c.split()}), "full stop"),
-    ("check_unsaid", lambda words, captions: sum({*w.split()}.isdisjoint(" ".join(captions).split()) for w in words),
-     "in one piece"),
+    (
+        "check_unsaid",
+        lambda words, captions: sum({*w.split()}.isdisjoint(" ".join(captions).split()) for w in words),
+        "in one piece",
+    ),
     ("check_headroom", lambda zero_shot, probes: headroom(zero_shot, probes, max), "mean first"),
     ("check_headroom", lambda zero_shot, probes: headroom(zero_shot, probes, points=5.1), "at least 5"),
+    ("check_cache_count", lambda classes, shots, dim: classes * shots * (dim + 1) + 2, "40 + 100 + 2"),
+    ("check_affinity_gap", lambda a, images, keys: a[images[:, None] == keys].mean(), "Other keys: 0.1"),
+    ("check_affinity_gap", gap_of_means, "mean over pairs"),
+    ("check_rotated_probe", lambda w, r: w @ r, "wrong direction"),
+    ("check_rotated_probe", lambda w, r: w.T, "shape of W"),
+    ("check_rotated_probe", lambda w, r: w, "numbers are not"),
 ]
 
 
