@@ -212,5 +212,10 @@ def _zero_shot(task: Task) -> Tensor:
     return zero_shot_weights(task.backbone, task.data.classnames, task.data.train.template)
 
 
+def initial_alpha(dataset: str | None) -> float:
+    """Upstream's α before any search; `dataset` as `Dataset.name` has it, or None."""
+    return _CONFIGS.get(str(dataset).partition("[")[0], _OTHERS)[0]
+
+
 def _configured(task: Task) -> tuple[float, float, float]:
     return _CONFIGS.get(task.data.name.partition("[")[0], _OTHERS)

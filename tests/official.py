@@ -1,0 +1,141 @@
+"""Files as the official code writes them: Dassl's checkpoints with their pickled schedule, Tip-Adapter's caches."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+
+import torch
+
+from clipcompat.importers import import_plugin
+from clipcompat.prompts import PromptTable
+from tests.tiny import numbers
+from tests.toys import NAMES
+
+PHOTO = "a photo of a {}."
+DASSL = ("coop", "cocoop", "kgcoop", "clip_adapter")
+
+
+def learned(shape, seed=1, size=0.03):
+    """Numbers that float16 holds exactly, so that what comes back can be compared to the last bit."""
+    return numbers(shape, seed, size).half().float()
+
+
+def context(backbone, tokens=4, classes=None, seed=1):
+    return {"ctx": learned((tokens, backbone.width) if classes is None else (classes, tokens, backbone.width), seed)}
+
+
+def meta_net(backbone, reduction=16, seed=2):
+    hidden = backbone.dim // reduction
+    return {
+        "meta_net.linear1.weight": learned((hidden, backbone.dim), seed, 0.5),
+        "meta_net.linear1.bias": learned((hidden,), seed + 1, 0.5),
+        "meta_net.linear2.weight": learned((backbone.width, hidden), seed + 2, 0.5),
+        "meta_net.linear2.bias": learned((backbone.width,), seed + 3, 0.03),
+    }
+
+
+def dead_weights(backbone):
+    """What KgCoOp's learner has and nothing uses."""
+    names = {"meta_net.linear1.weight": (backbone.width, backbone.width), "meta_net.linear1.bias": (backbone.width,)}
+    return {name: learned(shape, 7) for name, shape in (names | {"bias_vectors": (1, backbone.width)}).items()}
+
+
+def adapter(backbone, reduction=4):
+    hidden = backbone.dim // reduction
+    return {
+        "fc.0.weight": learned((hidden, backbone.dim), 5, 0.5),
+        "fc.2.weight": learned((backbone.dim, hidden), 6, 0.5),
+    }
+
+
+def buffers(backbone, names, tokens=4):
+    """CoOp's class buffers: SOS; and name, period, EOT and padding up to the whole context."""
+    rows = PromptTable.of(backbone, names, tokens).embeddings
+    padding = backbone.text.embed(torch.zeros(1, 1, dtype=torch.int64)).expand(len(rows), -1, -1)
+    missing = backbone.context_length - rows.shape[1]
+    return {
+        "token_prefix": rows[:, :1],
+        "token_suffix": torch.cat([rows[:, 1 + tokens :], padding.expand(-1, missing, -1)], dim=1),
+    }
+
+
+def checkpoint(state, epoch=50, prefix="", dtype=torch.float16):
+    """Dassl's dictionary after a few steps: an optimiser with momentum, and a schedule that holds its successor."""
+    state = {prefix + name: t.to(dtype) for name, t in state.items()}
+    parameters = [torch.nn.Parameter(t.clone()) for t in state.values()]
+    optimizer = torch.optim.SGD(parameters, lr=0.002, momentum=0.9, weight_decay=5e-4)
+    successor = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, float(epoch))
+    for _ in range(2):
+        for parameter in parameters:
+            parameter.grad = torch.ones_like(parameter)
+        optimizer.step()
+        successor.step()
+    scheduler = {"successor": successor, "warmup_epoch": 1, "cons_lr": 1e-5, "base_lrs": [0.002], "last_epoch": epoch}
+    return {
+        "state_dict": OrderedDict(state),
+        "epoch": epoch,
+        "optimizer": optimizer.state_dict(),
+        "scheduler": scheduler,
+        "val_result": None,
+    }
+
+
+def write_run(out, state, folder="prompt_learner", epoch=50, **how):
+    """An output folder: the learner's folder, its last checkpoint and Dassl's note of it; gives the output folder."""
+    place = out / folder
+    place.mkdir(parents=True, exist_ok=True)
+    zipped = how.pop("zipped", True)
+    file = place / f"model.pth.tar-{epoch}"
+    torch.save(checkpoint(state, epoch, **how), file, _use_new_zipfile_serialization=zipped)
+    (place / "checkpoint").write_text(f"{file.name}\n")
+    return out
+
+
+def write_cache(folder, backbone, classes=3, shots=2, dtype=torch.float16, wrap=lambda tensor: tensor):
+    """Keys [image, dim], trained keys [image, dim] and values [image, class] of a cache, after writing its files."""
+    folder.mkdir(parents=True, exist_ok=True)
+    keys = torch.nn.functional.normalize(numbers((classes * shots, backbone.dim), 3), dim=-1).to(dtype).float()
+    trained = learned((classes * shots, backbone.dim), 4, 0.2)
+    values = torch.eye(classes).repeat_interleave(shots, 0)
+    torch.save(wrap(keys.T.to(dtype)), folder / f"keys_{shots}shots.pt")
+    torch.save(wrap(values.to(dtype)), folder / f"values_{shots}shots.pt")
+    torch.save(torch.nn.Parameter(trained.to(dtype)), folder / f"best_F_{shots}shots.pt")
+    return keys, trained, values
+
+
+class Bomb:
+    """Writes a file when it is unpickled by anything that runs what it is told."""
+
+    def __init__(self, canary):
+        self.canary = canary
+
+    def __reduce__(self):
+        return open, (str(self.canary), "w")
+
+
+def states(backbone):
+    """For each Dassl method: its folder, what it learned, and what lies beside it."""
+    beside = buffers(backbone, NAMES)
+    return {
+        "coop": ("prompt_learner", context(backbone), beside),
+        "cocoop": ("prompt_learner", context(backbone) | meta_net(backbone), beside),
+        "kgcoop": ("prompt_learner", context(backbone), beside | dead_weights(backbone)),
+        "clip_adapter": ("clip_adapter", adapter(backbone), {}),
+    }
+
+
+def write_official(out, backbone, name, **how):
+    """The output folder of an official run of this method on the toy classes."""
+    folder, state, beside = states(backbone)[name]
+    return write_run(out, state | beside, folder, **how)
+
+
+def import_toys(path, method="coop", classnames=NAMES, *, backbone, template=PHOTO, **options):
+    return import_plugin(path, method, backbone, classnames, template=template, **options)
+
+
+def refused(error, *words):
+    """The message is one sentence or a few, on one line, and has these words."""
+    message = str(error.value)
+    assert message.isprintable() and message.endswith((".", "?")), message
+    assert all(word in message for word in words), message
