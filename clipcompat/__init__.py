@@ -35,8 +35,10 @@ _WHERE = {
     "accuracy": "evaluate",
     "compatibility": "studies.compatibility",
     "default_method": "defaults",
+    "export_class_weights": "exporting",
     "fit": "fitting",
     "harmonic_mean": "evaluate",
+    "import_plugin": "importers",
     "load_backbone": "backbones.load",
     "load_chain": "backbones.upgrade",
     "load_dataset": "data.load",
@@ -71,7 +73,9 @@ if TYPE_CHECKING:
     from clipcompat.defaults import default_method as default_method
     from clipcompat.evaluate import accuracy as accuracy
     from clipcompat.evaluate import harmonic_mean as harmonic_mean
+    from clipcompat.exporting import export_class_weights as export_class_weights
     from clipcompat.fitting import fit as fit
+    from clipcompat.importers import import_plugin as import_plugin
     from clipcompat.methods import METHODS as METHODS
     from clipcompat.methods.attention import Attention as Attention
     from clipcompat.methods.clip_adapter import CLIPAdapter as CLIPAdapter
