@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 
 from clipcompat import __version__
+from clipcompat.cli_plugins import add_plugin_verbs
 from clipcompat.errors import ClipcompatError, DataError
 from clipcompat.terminal import Bars, Once
 
@@ -102,6 +103,8 @@ def _parser() -> argparse.ArgumentParser:
         "--jsonl", metavar="FILE", help="also write the records as one sorted JSONL, the form kept in git"
     )
     table.set_defaults(verb=_table)
+
+    add_plugin_verbs(verbs)
 
     mini = verbs.add_parser("mini", help="make the embedded miniature backbones").add_subparsers(
         required=True, metavar="VERB"

@@ -33,7 +33,12 @@ def test_importing_the_package_takes_less_than_two_seconds():
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--help"], ["run", "--help"], ["table", "--help"], ["list", "-h"], ["--version"]]
+    "arguments",
+    [
+        ["--help"],
+        *([verb, "-h"] for verb in ("run", "table", "list", "import", "export", "predict", "match")),
+        ["--version"],
+    ],
 )
 def test_help_needs_no_torch(arguments):
     run = python(
@@ -51,7 +56,7 @@ def test_every_verb_is_found_from_help():
         [sys.executable, "-m", "clipcompat.cli", "--help"], cwd=PROJECT, env=child_environment(),
         capture_output=True, text=True,
     )  # fmt: skip
-    assert all(verb in run.stdout for verb in ("run", "table", "list"))
+    assert all(verb in run.stdout for verb in ("run", "table", "list", "import", "export", "predict", "match"))
 
 
 def test_a_call_without_a_verb_is_a_usage_error():
