@@ -72,8 +72,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--upgrade", default="mini", help="see `clipcompat list` (default: mini)")
     add("--seeds", type=int, nargs="+", default=[1, 2, 3], help="few-shot draws (default: 1 2 3)")
     add("--shots", default="16", help="training images a class, or all (default: 16)")
-    add("--templates", default="tip7", help="zero-shot sentences: coop, tip7 or openai80 (default: tip7, which is coop's "
-        "but for ImageNet; the papers' OOD tables use coop)")  # fmt: skip
+    add("--templates", default="tip7", help="zero-shot sentences: coop, tip7 or openai80 (default: tip7, which is "
+        "coop's but for ImageNet; the papers' OOD tables use coop)")  # fmt: skip
     add("--classes", default="all", help="all, base (first half, rounded up) or new (the rest)")
     add("--set", dest="settings", action="extend", nargs="+", default=[], metavar="KEY=VALUE",
         help="fields of the method: recipe.epochs=50, distillation.weight=0.5, attention=null")  # fmt: skip
@@ -87,6 +87,8 @@ def _parser() -> argparse.ArgumentParser:
         action="store_true",
         help="accept classes with fewer images than --shots, as upstream does",
     )
+    add("--repeat", action="store_true", help="draw as Tip-Adapter's code does: classes with too few images are filled "
+        "up by drawing again, and validation is the whole list")  # fmt: skip
     add("--no-retrain", action="store_true", help="do not train on the new backbone too (no kept gain then)")
     add("--device", help="cuda, mps or cpu (default: the best there is)")
     add("--dtype", help="fp32, bf16 or fp16 towers (default: what suits the device)")
@@ -137,10 +139,11 @@ def _run(options: argparse.Namespace) -> None:
     runs = [
         Run(
             method=method, dataset=dataset, upgrade=options.upgrade, seeds=tuple(options.seeds),
-            shots=parse_shots(options.shots), templates=options.templates, classes=options.classes, settings=tuple(options.settings),
-            root=options.root, old_weights=options.old_weights, new_weights=options.new_weights, views=options.views,
+            shots=parse_shots(options.shots), templates=options.templates, classes=options.classes,
+            settings=tuple(options.settings), root=options.root, views=options.views,
+            old_weights=options.old_weights, new_weights=options.new_weights,
             dtype=options.dtype, device=options.device, retrain=not options.no_retrain, indices=options.indices,
-            allow_fewer=options.allow_fewer,
+            allow_fewer=options.allow_fewer, repeat=options.repeat,
         )
         for dataset in datasets
         for method in options.method

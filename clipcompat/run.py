@@ -43,7 +43,8 @@ class Run:
 
     settings: `key=value` overrides of the method's fields. templates: style of the zero-shot classifier, which also is
     a part of CLIP-Adapter and Tip-Adapter; "tip7" gives ImageNet seven sentences, as the paper's tables seem to have
-    done, and changes nothing elsewhere. Mini datasets bring their own.
+    done, and changes nothing elsewhere. Mini datasets bring their own. repeat: Tip-Adapter's draw, which fills small
+    classes up by drawing again and validates on the whole list.
     """
 
     method: str
@@ -63,6 +64,7 @@ class Run:
     retrain: bool = True
     indices: str | None = None
     allow_fewer: bool = False
+    repeat: bool = False
 
     def __post_init__(self):
         for kind, name, known in [
@@ -122,7 +124,7 @@ class Run:
         return read_record(path), path
 
     def _data(self, seed: int) -> Dataset:
-        style = {} if self.dataset.startswith("mini/") else {"templates": self.templates}
+        style = {} if self.dataset.startswith("mini/") else {"templates": self.templates, "repeat": self.repeat}
         data = load_dataset(
             self.dataset,
             **style,
@@ -144,7 +146,7 @@ class Run:
             "dataset": data.name.partition("[")[0],  # one name, whichever alias was typed
             "classes": self.classes,
             "shots": data.shots,  # a list of images brings its own number
-            **({} if data.name.startswith("mini/") else {"templates": self.templates}),
+            **({} if data.name.startswith("mini/") else {"templates": self.templates, "repeat": self.repeat}),
             "seeds": list(self.seeds),
             "upgrade": self.upgrade,
             "old_weights": _weights_name(self.old_weights),

@@ -92,7 +92,7 @@ def test_an_unknown_setting_or_word_names_the_nearest(setting, nearest):
         ("recipe.crop=0.5", "recipe.crop must be a list of 2, not 0.5"),
         ("recipe.crop=[0.5]", "list of 2"),
         ("recipe.crop=[1, 0.5]", "low <= high"),
-        ("recipe=ships", r"group of settings \(recipe.lr=…\) or coop or ship, not \"ships\""),
+        ("recipe=ships", r"group of settings \(recipe.optimizer=…\) or coop or ship, not \"ships\""),
         ("distillation.weight=-1", "0 or more"),
         ("attention=2", r"group of settings \(attention.heads=…\) or null, not 2"),
         ("attention.bias=1", "true or false, not 1"),

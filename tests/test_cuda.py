@@ -55,7 +55,8 @@ def test_every_method_trains_and_is_tested(name, dtype):
     assert all(t.device.type == "cpu" and torch.isfinite(t).all() for t in on_cuda.tensors.values())
     assert 0 <= accuracy(on_cuda, cuda, data.test) <= 100
     watched = {"clip_adapter": "fc.2.weight", "tip_adapter_f": "keys"}.get(name, "ctx")
-    if watched in on_cpu.tensors:  # steps were taken, none of them skipped: what half types learn is near what float32 does
+    if watched in on_cpu.tensors:
+        # steps were taken, none of them skipped: what half types learn is near what float32 does
         start = fit(replace(method(name), recipe=replace(SHORT, epochs=1, lr=0.0, warmup_lr=0.0)), cpu, data, views=2)
         moved = on_cpu.tensors[watched] - start.tensors[watched]
         error = on_cuda.tensors[watched] - on_cpu.tensors[watched]

@@ -103,7 +103,8 @@ class Recipe:
 
 
 COOP = Recipe()
-SHIP = Recipe(
+SHIP = Recipe(  # without SHIP's generated features; upstream trains ImageNet by AdamW, which this is not
+    drop_last=False,
     momentum=0.0,
     weight_decay=0.0,
     epochs=200,

@@ -4,11 +4,12 @@ Equations: F = normalise(mean of a picture's features over passes), V = one-hot 
 logits = s · f w^zs + α · exp(−β (1 − f Fᵀ)) V,  f of unit norm. Tip-Adapter learns nothing; Tip-Adapter-F trains F.
 Carried: F, V, α, β. Recomputed: the zero-shot classifier w^zs and the test picture's f; so new features meet old keys.
 
-α and β are searched on a grid of validation pictures. Upstream's s is the constant 100. Upstream takes the epoch of
-Tip-Adapter-F that is best on the *test* set, and reports the better of that and of the searched mixture; ImageNet is
-searched on the test set, too. That is protocol="official", and must be given those pictures; "clean" keeps the last
-epoch and searches on validation pictures. Deviation: float32 (upstream: fp16); views that were averaged into keys are
-not trained on again.
+α and β are searched on a grid, on validation pictures: those of the few-shot draw, or the whole list, as upstream does,
+where the data were loaded with repeat=True. Upstream's s is the constant 100. Upstream takes the epoch of Tip-Adapter-F
+that is best on the *test* set, and reports the better of that and of the searched mixture; ImageNet is searched on the
+test set, too (and both are printed; here the better one is kept). That is protocol="official", and must be given those
+pictures; "clean" keeps the last epoch and searches on validation pictures. Deviations: float32 (upstream: fp16); views
+that were averaged into keys are not trained on again.
 """
 
 from __future__ import annotations
