@@ -29,11 +29,11 @@ def test_the_story_runs_as_it_is_printed(project, tmp_path, monkeypatch, capsys)
 
 
 def test_every_clipcompat_command_is_understood(project):
-    text = "\n".join(blocks(project, "bash")) + "\n" + "\n".join(blocks(project, "sh"))
+    text = "\n".join(blocks(project, "bash") + blocks(project, "sh")).replace("\\\n", " ")
     commands = [line for line in text.splitlines() if line.startswith("clipcompat ")]
     assert len(commands) >= 3
     for command in commands:
-        _parser().parse_args(shlex.split(command)[1:])
+        _parser().parse_args(shlex.split(command, comments=True)[1:])
 
 
 @pytest.mark.parametrize("target", ["test", "book", "help"])
