@@ -2,15 +2,39 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+
 import open_clip
 import pytest
 import torch
 from safetensors.torch import save_file
 
 from clipcompat.cli import main
+from clipcompat.fitting import fit
+from clipcompat.methods import METHODS
+from clipcompat.methods.recipe import Recipe
 from clipcompat.results import find_records
 from tests.backbones.archives import save_script
+from tests.toys import toy_dataset
 from tests.trees import write_eurosat
+
+MAPS = {f"attn.{name}.weight": (512, 512) for name in "qkvo"}
+META = {
+    "meta_net.linear1.weight": (32, 512), "meta_net.linear1.bias": (32,),
+    "meta_net.linear2.weight": (512, 32), "meta_net.linear2.bias": (512,),
+}  # fmt: skip
+CACHE = {"keys": (3, 512), "values": (3, 3), "alpha": (), "beta": ()}
+SHAPES = {  # with three classes of one picture
+    "zero_shot": {},
+    "linear_probe": {"weight": (3, 768), "bias": (3,), "c": ()},
+    "clip_adapter": {"fc.0.weight": (128, 512), "fc.2.weight": (512, 128), "ratio": ()},
+    "tip_adapter": CACHE,
+    "tip_adapter_f": CACHE,
+    "coop": {"ctx": (16, 512)},
+    "cocoop": {"ctx": (4, 512), **META},
+    "kgcoop": {"ctx": (4, 512)},
+    "contcoop": {"ctx": (16, 512), **MAPS},
+}
 
 
 @pytest.fixture
@@ -47,3 +71,19 @@ def test_the_main_job_runs_at_full_size_on_jpegs(full_size, checkpoints, tmp_pat
     assert row["old"] in (0.0, 25.0, 50.0, 75.0, 100.0) and row["views"] == 1 and row["retrained"] is None
     assert row["indices"]["train"] and str(tmp_path) not in next(out.rglob("*.json")).read_text()
     assert main(run) == 0 and "already done" in capsys.readouterr().err  # without loading a backbone again
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_every_method_is_tuned_on_clip_and_carried_to_eva_clip(full_size, name):
+    """Tensors have the published sizes, fit both towers, and give logits that differ between them."""
+    data = toy_dataset(1)
+    wanted = {"recipe": Recipe(epochs=1, batch_size=3), "search": False, "c": 1.0, "passes": 1}
+    known = {f.name for f in fields(METHODS[name])}
+    method = METHODS[name](**{k: v for k, v in wanted.items() if k in known})
+    plugin = fit(method, full_size.old, data, views=1)
+    assert {n: tuple(t.shape) for n, t in plugin.tensors.items()} == SHAPES[name]
+    assert [plugin.match(b).kind for b in (full_size.old, full_size.new)] == ["exact", "compatible"]
+    pictures = data.val  # six of them
+    on_old, on_new = (plugin.logits(b, pictures) for b in (full_size.old, full_size.new))
+    assert on_old.shape == (6, 3) and on_old.isfinite().all() and on_new.isfinite().all()
+    assert not torch.allclose(on_old, on_new)
