@@ -37,12 +37,17 @@ _EQUAL = 1.0
 """Points; a smaller difference of two means is called "within a point"."""
 
 
+def name_title(name: str) -> str:
+    """How a text calls a method: "Tip-Adapter-F" for "tip_adapter_f"."""
+    return _TITLES.get(name, name)
+
+
 def method_title(record: Mapping[str, Any]) -> str:
     """How a text calls what was run: "ContCoOp (λ = 0.5)" for "contcoop (distillation.weight=0.5)"."""
     name, bracket, settings = label(record).partition(" (")
     for key, words in _SETTINGS.items():
         settings = settings.replace(key, words)
-    return _TITLES.get(name, name) + bracket + settings
+    return name_title(name) + bracket + settings
 
 
 def upgrade_sentence(records: Sequence[Mapping[str, Any]], method: str) -> str:
