@@ -19,7 +19,9 @@ BASE = Recipe(schedule="step", warmup_epochs=0, max_steps=100)
 _RECIPES = {"cocoop": replace(BASE, batch_size=4, max_steps=400), "tip_adapter_f": METHODS["tip_adapter_f"]().recipe}
 """Every image of CoCoOp's batch has its own prompts: fewer images a step, more steps. Tip-Adapter-F's own is short."""
 
-LEARNING_RATES = {"clip_adapter": 0.512, "contcoop": 8e-3, "coop": 2e-3, "kgcoop": 3.2e-2, "tip_adapter_f": 3.2e-2}
+LEARNING_RATES = {
+    "clip_adapter": 0.512, "cocoop": 0.512, "contcoop": 8e-3, "coop": 2e-3, "kgcoop": 3.2e-2, "tip_adapter_f": 3.2e-2,
+}  # fmt: skip
 
 
 def mini_method(name: str, lr: float | None = None) -> Method:
