@@ -19,7 +19,7 @@ from clipcompat.methods import METHODS
 from clipcompat.places import depth
 from clipcompat.sentences import name_title
 from clipcompat.studies.compatibility import Compatibility
-from clipcompat.tables import Table, label, reports
+from clipcompat.tables import label, reports
 
 EQUAL = 1.0
 """Points; a smaller difference is called "within a point"."""
@@ -100,24 +100,6 @@ def depth_sentence(found: Sequence[Compatibility]) -> str:
         f"**Shallow against deep:** of {pairs} pairs of a shallow and a deep method, {'; '.join(told)}. "
         f"Points above zero-shot, from the lowest method to the highest: {'; '.join(ranges)}."
     )
-
-
-def live_table(found: Sequence[Compatibility], caption: str = "") -> Table:
-    """A row a method; for every dataset old → new, the gain over zero-shot, and the share of negative flips."""
-    datasets = list(dict.fromkeys(report.dataset for report in found))
-    per_set = {name: averages(r for r in found if r.dataset == name) for name in datasets}
-    rows = []
-    for method in averages(found):
-        cells = [name_title(method)]
-        for name in datasets:
-            a = per_set[name].get(method)
-            gained = "–" if a is None else f"{a.gains[0]:+.1f} → {a.gains[1]:+.1f}"
-            cells += ["–" if a is None else f"{a.old:.1f} → {a.new:.1f}", gained]
-            cells.append("–" if a is None else f"{a.negative_flips:.1f}")
-        rows.append(tuple(cells))
-    short = [name.removeprefix("mini/") for name in datasets]
-    columns = [column for name in short for column in (f"{name}: old → new", "over zero-shot", "flips")]
-    return Table(("method", *columns), tuple(rows), caption)
 
 
 def _tuned(found: Sequence[Compatibility]) -> dict[str, Average]:

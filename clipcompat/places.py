@@ -76,14 +76,14 @@ def carried_table(plugins: Iterable[Plugin], caption: str = "") -> Table:
 
 
 def match_table(plugins: Iterable[Plugin], upgrade: Upgrade, other: Sequence[str], caption: str = "") -> Table:
-    """A row a plug-in: whether it fits old, new, and new with other class names; and what new makes anew for it."""
+    """A row a plug-in: whether it fits old, new, and new with another list of names; and what new makes anew for it."""
     rows = []
     for plugin in plugins:
         name = plugin.method.name
         kinds = (plugin.match(upgrade.old), plugin.match(upgrade.new), plugin.match(upgrade.new, other))
         anew = PLACES[name].anew if name in PLACES else "–"
         rows.append((name_title(name), *(match.kind for match in kinds), anew))
-    return Table(("method", "on old", "on new", "new, other classes", "made anew on new"), tuple(rows), caption)
+    return Table(("method", "on old", "on new", "new, other list", "made anew on new"), tuple(rows), caption)
 
 
 def _size(shape: tuple[int, ...]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from clipcompat.depth import averages, carried_sentence, depth_sentence, live_table, plain_reports
+from clipcompat.depth import averages, carried_sentence, depth_sentence, plain_reports
 from clipcompat.errors import ConfigError
 from clipcompat.studies.compatibility import Compatibility
 from tests.test_tables import run
@@ -87,17 +87,3 @@ def test_pairs_are_compared_on_the_datasets_that_both_have():
 @pytest.mark.parametrize(("method", "missing"), [("coop", "deep"), ("clip_adapter", "shallow")])
 def test_one_side_alone_is_not_compared(method, missing):
     assert f"no {missing} method is among these yet" in depth_sentence([report(method), report("zero_shot")])
-
-
-def test_a_live_table_has_a_row_a_method_and_a_dash_where_nothing_ran():
-    found = [
-        report("coop", dataset="mini/x"),
-        report("coop", new=45.0, dataset="mini/y"),
-        report("cocoop", dataset="mini/y"),
-    ]
-    table = live_table(found, "Live")
-    assert table.columns[1:4] == ("x: old → new", "over zero-shot", "flips") and table.columns[4] == "y: old → new"
-    assert table.rows == (
-        ("CoOp", "80.0 → 60.0", "+40.0 → +10.0", "5.0", "80.0 → 45.0", "+40.0 → -5.0", "5.0"),
-        ("CoCoOp", "–", "–", "–", "80.0 → 60.0", "+40.0 → +10.0", "5.0"),
-    )
