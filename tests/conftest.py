@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -93,3 +94,19 @@ def new(mini_new):
     """`mini_new` without remembered features."""
     mini_new.memory.clear()
     return mini_new
+
+
+@pytest.fixture
+def official_run(old, tmp_path):
+    """Writes the output folder of an official run of a method."""
+    from tests.official import write_official
+
+    return partial(write_official, tmp_path / "output" / "seed1", old)
+
+
+@pytest.fixture
+def official_import(old):
+    """Imports for the old mini backbone and the toy classes."""
+    from tests.official import import_toys
+
+    return partial(import_toys, backbone=old)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 import pytest
 import torch
 
@@ -17,29 +15,15 @@ from tests.official import (
     buffers,
     checkpoint,
     context,
-    import_toys,
     meta_net,
     refused,
     states,
-    write_official,
     write_run,
 )
 from tests.toys import NAMES
 
 
-@pytest.fixture
-def run(old, tmp_path):
-    """Writes the output folder of an official run of a method."""
-    return partial(write_official, tmp_path / "output" / "seed1", old)
-
-
-@pytest.fixture
-def given(old):
-    """Imports for the old mini backbone and the toy classes."""
-    return partial(import_toys, backbone=old)
-
-
-def test_settings_follow_the_shapes(old, given, tmp_path):
+def test_settings_follow_the_shapes(old, official_import, tmp_path):
     cases = [
         ("coop", context(old, 16), CoOp()),
         ("coop", context(old, 5), CoOp(n_ctx=5)),
@@ -52,8 +36,10 @@ def test_settings_follow_the_shapes(old, given, tmp_path):
     ]
     for number, (name, state, expected) in enumerate(cases):
         torch.save(checkpoint(state), tmp_path / f"{number}")
-        assert given(tmp_path / f"{number}", name).method == expected
-        assert given(tmp_path / f"{number}", type(expected)).method == expected  # a class is as good as its name
+        assert official_import(tmp_path / f"{number}", name).method == expected
+        assert (
+            official_import(tmp_path / f"{number}", type(expected)).method == expected
+        )  # a class is as good as its name
 
 
 @pytest.mark.parametrize(
@@ -67,9 +53,9 @@ def test_settings_follow_the_shapes(old, given, tmp_path):
         ("clip_adapter", CLIPAdapter(reduction=2), ["reduction=4", "reduction=2"]),
     ],
 )
-def test_a_method_that_contradicts_the_shapes_is_refused(run, given, name, method, words):
+def test_a_method_that_contradicts_the_shapes_is_refused(official_run, official_import, name, method, words):
     with pytest.raises(ConfigError) as caught:
-        given(run(name), method)
+        official_import(official_run(name), method)
     refused(caught, "model.pth.tar-50", type(method).__name__, *words)
 
 
@@ -84,10 +70,10 @@ def test_a_method_that_contradicts_the_shapes_is_refused(run, given, name, metho
         ("coop", "clip_adapter", ["lacks fc.0.weight, fc.2.weight", "holds ctx, token_prefix"]),
     ],
 )
-def test_a_checkpoint_of_another_method_is_refused_and_named(run, given, written, asked, words):
-    (folder,) = run(written).iterdir()
+def test_a_checkpoint_of_another_method_is_refused_and_named(official_run, official_import, written, asked, words):
+    (folder,) = official_run(written).iterdir()
     with pytest.raises(CheckpointError) as caught:
-        given(folder, asked)
+        official_import(folder, asked)
     refused(caught, f"is no checkpoint of {asked}", *words)
 
 
@@ -95,24 +81,24 @@ def test_a_checkpoint_of_another_method_is_refused_and_named(run, given, written
     ("name", "lost"),
     [("coop", "ctx"), ("cocoop", "meta_net.linear2.bias"), ("kgcoop", "ctx"), ("clip_adapter", "fc.2.weight")],
 )
-def test_a_missing_entry_is_named(old, given, tmp_path, name, lost):
+def test_a_missing_entry_is_named(old, official_import, tmp_path, name, lost):
     folder, state, beside = states(old)[name]
     out = write_run(tmp_path, {k: t for k, t in (state | beside).items() if k != lost} | {"x": state[lost]}, folder)
     with pytest.raises(CheckpointError) as caught:
-        given(out, name)
+        official_import(out, name)
     refused(caught, f"it lacks {lost}", "it holds x")
 
 
-def test_left_over_entries_are_named_up_to_five(old, given, tmp_path):
+def test_left_over_entries_are_named_up_to_five(old, official_import, tmp_path):
     out = write_run(tmp_path, context(old) | {f"VPT.{i}": torch.zeros(2) for i in range(9)})
     with pytest.raises(CheckpointError) as caught:
-        given(out)
+        official_import(out)
     refused(caught, "VPT.0, VPT.1, VPT.2, VPT.3, VPT.4 and 4 more")
 
 
-def test_entries_with_odd_names_do_not_reach_a_terminal(old, given, tmp_path):
+def test_entries_with_odd_names_do_not_reach_a_terminal(old, official_import, tmp_path):
     with pytest.raises(CheckpointError) as caught:
-        given(write_run(tmp_path, context(old) | {"\x1b[2J\n": torch.zeros(1), "x" * 9999: torch.zeros(1)}))
+        official_import(write_run(tmp_path, context(old) | {"\x1b[2J\n": torch.zeros(1), "x" * 9999: torch.zeros(1)}))
     refused(caught, "holds \\x1b[2J\\n, xxx")
     assert len(str(caught.value)) < 400
 
@@ -134,38 +120,38 @@ def test_entries_with_odd_names_do_not_reach_a_terminal(old, given, tmp_path):
     ],
 )
 @pytest.mark.filterwarnings("ignore:.*[Ss]parse")
-def test_a_context_that_is_no_context_is_refused(old, given, tmp_path, value, words):
+def test_a_context_that_is_no_context_is_refused(old, official_import, tmp_path, value, words):
     torch.save({"state_dict": {"ctx": value, **buffers(old, NAMES)}}, tmp_path / "m")
     with pytest.raises(ClipcompatError) as caught:
-        given(tmp_path / "m")
+        official_import(tmp_path / "m")
     refused(caught, words)
 
 
 @pytest.mark.parametrize("shape", [(33, 128), (128,), (0, 128), (2, 3, 4)])
-def test_an_adapter_of_an_odd_shape_is_refused(old, given, tmp_path, shape):
+def test_an_adapter_of_an_odd_shape_is_refused(old, official_import, tmp_path, shape):
     torch.save({"state_dict": {"fc.0.weight": torch.zeros(shape), "fc.2.weight": torch.zeros(128, 32)}}, tmp_path / "m")
     with pytest.raises(CheckpointError) as caught:
-        given(tmp_path / "m", "clip_adapter")
+        official_import(tmp_path / "m", "clip_adapter")
     refused(caught, "first layer", "channels / reduction")
 
 
-def test_layers_that_do_not_belong_together_are_refused(old, given, tmp_path):
+def test_layers_that_do_not_belong_together_are_refused(old, official_import, tmp_path):
     torch.save({"state_dict": adapter(old, 4) | {"fc.2.weight": torch.zeros(128, 16)}}, tmp_path / "m")
     with pytest.raises(IncompatibleError) as caught:
-        given(tmp_path / "m", "clip_adapter")
+        official_import(tmp_path / "m", "clip_adapter")
     refused(caught, "fc.2.weight", "[128, 32]", "[128, 16]")
 
 
 @pytest.mark.parametrize("content", [[1], "text", 7, None, {}, {"state_dict": {}}, {"state_dict": [1]}, {1: 2}])
-def test_a_file_without_a_state_dict_is_refused(given, tmp_path, content):
+def test_a_file_without_a_state_dict_is_refused(official_import, tmp_path, content):
     torch.save(content, tmp_path / "m")
     with pytest.raises(CheckpointError) as caught:
-        given(tmp_path / "m")
+        official_import(tmp_path / "m")
     refused(caught, "m holds no `state_dict`")
 
 
-def test_an_entry_with_and_without_prefix_is_refused(old, given, tmp_path):
+def test_an_entry_with_and_without_prefix_is_refused(old, official_import, tmp_path):
     ctx = context(old)["ctx"]
     torch.save({"state_dict": {"ctx": ctx, "module.ctx": ctx}}, tmp_path / "m")
     with pytest.raises(CheckpointError, match="twice"):
-        given(tmp_path / "m")
+        official_import(tmp_path / "m")
