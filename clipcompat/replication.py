@@ -7,13 +7,16 @@ several upgrades say whether it would come out again on the next one.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from operator import attrgetter
 from statistics import fmean
 from typing import Any
 
 from clipcompat.errors import ConfigError
+from clipcompat.evaluate import harmonic_mean
+from clipcompat.methods import METHODS
 from clipcompat.mini.manifest import pair_title
 from clipcompat.sentences import method_title
-from clipcompat.studies.compatibility import Compatibility
+from clipcompat.studies.compatibility import Compatibility, kept_gain
 from clipcompat.studies.summary import Statistic
 from clipcompat.tables import Table, reports
 
@@ -75,6 +78,34 @@ def controls_table(records: Records, methods: Sequence[str]) -> Table:
         rows.append((title, f"{old:.1f} → {new:.1f}", *map(signed, gains)))
     caption = "New minus zero-shot on new, points: mean over datasets, ± half of the 95 % interval over seeds."
     return Table(("upgrade", "zero-shot old → new", *methods), tuple(rows), caption)
+
+
+def methods_table(records: Records, caption: str = "") -> Table:
+    """A row a method, from records of one upgrade: means over datasets, ± half of the 95 % interval over seeds.
+
+    H and kept gain are those of the means, seed by seed.
+    """
+    titles = {method_title(r): r["inputs"]["method"]["name"] for r in records}
+    rows = []
+    for title in sorted(titles, key=lambda t: ([*METHODS, titles[t]].index(titles[t]), len(t))):
+        mine = [r for r in records if method_title(r) == title]
+        old, new, zs_new = (by_seed(mine, attrgetter(side)) for side in ("old", "new", "zs_new"))
+        h = [harmonic_mean(old[seed], new[seed]) for seed in old]
+        retrained, kept = {}, []
+        if all(report.retrained is not None for r in mine for report in reports(r)):
+            retrained = by_seed(mine, attrgetter("retrained"))
+            kept = [kept_gain(new[seed], zs_new[seed], retrained[seed]) for seed in new]
+        shares = [100 * share for share in kept if share is not None]
+        found = [Statistic.of(list(v)) for v in (old.values(), new.values(), retrained.values(), h, shares)]
+        rows.append((title, *map(_with_interval, found), str(len(mine))))
+    caption = f"{caption} Mean over datasets ± half of the 95 % interval over seeds; kept gain in percent.".strip()
+    return Table(("method", "old", "new", "retrained", "H", "kept gain", "datasets"), tuple(rows), caption)
+
+
+def _with_interval(statistic: Statistic | None) -> str:
+    if statistic is None:
+        return "–"
+    return f"{statistic.mean:.1f}" + ("" if statistic.interval is None else f" ± {statistic.interval:.1f}")
 
 
 def signed(statistic: Statistic | None) -> str:

@@ -8,7 +8,15 @@ import pytest
 
 from clipcompat.errors import ConfigError
 from clipcompat.mini import manifest
-from clipcompat.replication import by_seed, controls_table, difference, over_upgrades, over_zero_shot, signed
+from clipcompat.replication import (
+    by_seed,
+    controls_table,
+    difference,
+    methods_table,
+    over_upgrades,
+    over_zero_shot,
+    signed,
+)
 from clipcompat.studies.summary import Statistic
 from tests.test_tables import run
 
@@ -84,3 +92,27 @@ def test_a_seed_that_is_missing_on_a_dataset_is_not_averaged_over():
 def test_a_difference_shows_its_sign_and_interval():
     assert signed(Statistic(1.25, 1.0, 0.5, 5)) == "+1.2 ± 0.5" and signed(None) == "–"
     assert signed(Statistic(-2.0, None, None, 1)) == "-2.0"
+
+
+def test_the_table_of_methods_has_means_over_datasets_and_intervals_over_seeds():
+    records = [
+        of("a1", "b1", "contcoop", (61.0, 75.0)), of("a1", "b1", "coop", (60.0, 70.0)),
+        of("a1", "b1", "coop", (50.0, 54.0), dataset="dtd"),
+    ]  # fmt: skip
+    table = methods_table(records, "Two.")
+    assert [row[0] for row in table.rows] == ["CoOp", "ContCoOp"]  # in the order of METHODS
+    cells = dict(zip(table.columns, table.rows[0], strict=True))
+    rows = [row for record in records[1:] for row in record["per_seed"]]
+    new = [(60.0 + 50.0) / 2, (70.0 + 54.0) / 2]
+    assert cells["new"] == f"{sum(new) / 2:.1f} ± {12.706 * 7 / 2:.1f}" and cells["datasets"] == "2"  # sd 7 / √2, n = 2
+    for side in ("old", "retrained"):
+        assert cells[side].startswith(f"{sum(row[side] for row in rows) / len(rows):.1f}")
+    mean = {k: [(rows[i][k] + rows[i + 2][k]) / 2 for i in (0, 1)] for k in ("old", "zs_new", "retrained")}
+    h = [2 * o * n / (o + n) for o, n in zip(mean["old"], new, strict=True)]
+    assert cells["H"].startswith(f"{sum(h) / 2:.1f}")
+    kept = [100 * (n - z) / (r - z) for n, z, r in zip(new, mean["zs_new"], mean["retrained"], strict=True)]
+    assert cells["kept gain"].startswith(f"{sum(kept) / 2:.1f}")
+    for record in records:
+        for row in record["per_seed"]:
+            row["retrained"] = None
+    assert methods_table(records).rows[0][3] == methods_table(records).rows[0][5] == "–"
