@@ -6,7 +6,7 @@ Source of the layouts: CoOp (arXiv 2109.01134, KaiyangZhou/CoOp trainers/coop.py
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
@@ -76,6 +76,16 @@ class PromptTable:
                 rows.append(head + list(range(len(head), ids.shape[1])))
             order = torch.tensor(rows, device=backbone.device)
         return PromptTable(backbone.text.embed(ids), ids.argmax(-1).to(backbone.device), order, n_ctx, 1 + before)
+
+    def by_length(self) -> list[tuple[Tensor, PromptTable]]:
+        """The same table in parts without padding: (which classes, their table) for every length of prompt."""
+        parts = []
+        for end in self.eot.unique().tolist():
+            some, rows = (self.eot == end).nonzero().flatten(), end + 1
+            order = None if self.order is None else self.order[some, :rows]
+            part = replace(self, embeddings=self.embeddings[some, :rows], eot=self.eot[some], order=order)
+            parts.append((some, part))
+        return parts
 
     def shared(self, context: Tensor) -> int:
         """How many leading rows `fill(context)` makes the same for every class: what TextTower calls shared."""

@@ -80,10 +80,12 @@ class CoCoOp:
     def logits(self, tensors, backbone: Backbone, features, classnames, template=None) -> Tensor:
         tensors = {name: t.to(backbone.device) for name, t in tensors.items()}
         table = PromptTable.of(backbone, classnames, len(tensors["ctx"]))
-        classes, tokens, width = table.embeddings.shape
         at_once = _AT_ONCE.get(backbone.device.type, _AT_ONCE["other"])
-        images = max(1, at_once // (classes * tokens * 4 * width))
-        return torch.cat([_logits(tensors, backbone, table, part) for part in features.split(images)])
+        scores = features.new_empty(len(features), len(table.eot))
+        for classes, part in table.by_length():  # prompts are many here, and most of them are shorter than the longest
+            images = max(1, at_once // (4 * part.embeddings.numel()))
+            scores[:, classes] = torch.cat([_logits(tensors, backbone, part, f) for f in features.split(images)])
+        return scores
 
     def mismatch(self, tensors, backbone: Backbone, classnames) -> str | None:
         hidden = tensors["meta_net.linear1.bias"].numel() if "meta_net.linear1.bias" in tensors else None
