@@ -10,7 +10,10 @@ import torch
 import clipcompat
 from clipcompat.config import from_config, to_config
 from clipcompat.errors import PluginError
+from clipcompat.fitting import fit
 from clipcompat.methods import METHODS
+from clipcompat.methods.recipe import Recipe
+from clipcompat.plugin import load_plugin
 from tests.methods.learners import PHOTO, plugin_of, start, tensors_of
 from tests.toys import NAMES, toy_dataset
 
@@ -81,3 +84,22 @@ def test_the_same_generator_seed_gives_the_same_start(name, mini_old):
         first, again, other = (s.parameters[key].detach() for s in starts)
         assert torch.equal(first, again)
         assert key not in drawn.get(name, ()) or not torch.equal(first, other)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_saved_plugin_names_single_pictures_as_the_test_loop_does(name, mini_old, mini_new, tmp_path):
+    data, known = toy_dataset(), {f.name for f in dataclasses.fields(METHODS[name])}
+    wanted = {"recipe": Recipe(epochs=2, batch_size=6, lr=0.05), "search": False, "c": 1.0}
+    method = METHODS[name](**{k: v for k, v in wanted.items() if k in known})
+    plugin = load_plugin(fit(method, mini_old, data, views=1).save(tmp_path / "plugin.safetensors"))
+    assert plugin.method == method
+    for backbone in (mini_old, mini_new):
+        expected = plugin.logits(backbone, data.test).softmax(-1)
+        for i in (0, 7):
+            named = dict(plugin.predict(backbone, data.test.images[i]))
+            found = torch.tensor([named[classname] for classname in NAMES])
+            torch.testing.assert_close(found, expected[i], rtol=1e-4, atol=1e-5)
+    # what belongs to single classes serves no other list of them; what reads names does
+    other = plugin.match(mini_new, [*NAMES[:2], "grey wolf"])
+    bound = name in ("linear_probe", "tip_adapter", "tip_adapter_f")
+    assert other.kind == ("incompatible" if bound else "compatible") and other.why.endswith(".")
