@@ -26,7 +26,8 @@ class Place:
     """Where one method acts.
 
     depth: "deep" (image features), "shallow" (prompts), or "" where nothing is learned. acts: what it does there.
-    letters: the carried numbers, as the equations call them, in HTML. anew: what another backbone makes anew.
+    letters: the carried numbers, as the equations call them, in HTML. anew: what another backbone makes anew: h and f
+    are image features before and after the projection, c token vectors of the class name, w text vectors.
     """
 
     depth: str
@@ -35,23 +36,18 @@ class Place:
     anew: str
 
 
-_PROMPT_ANEW = "token vectors, text vectors, image features"
-_FEATURE_ANEW = "zero-shot text vectors, image features"
 PLACES = {
-    "zero_shot": Place("", "reads templates as they are", "", "text vectors, image features"),
-    "linear_probe": Place("deep", "classifies the penultimate image feature, without any text", "W, b",
-                          "image features"),
+    "zero_shot": Place("", "reads templates as they are", "", "f, w"),
+    "linear_probe": Place("deep", "classifies the feature before the projection, without any text", "W, b", "h"),
     "clip_adapter": Place("deep", "changes the image feature before it is compared",
-                          "W<sub>1</sub>, W<sub>2</sub>, a", _FEATURE_ANEW),
-    "tip_adapter": Place("deep", "compares the image feature with kept ones, and adds votes", "F, V, α, β",
-                         _FEATURE_ANEW),
-    "tip_adapter_f": Place("deep", "is Tip-Adapter whose kept features were trained", "F, V, α, β", _FEATURE_ANEW),
-    "coop": Place("shallow", "replaces the words around the class name", "v", _PROMPT_ANEW),
-    "cocoop": Place("shallow", "shifts the context by each picture's feature", "v, π",
-                    "token vectors, image features, and a prompt for every picture"),
-    "kgcoop": Place("shallow", "is CoOp held near zero-shot while it is trained", "v", _PROMPT_ANEW),
+                          "W<sub>1</sub>, W<sub>2</sub>, a", "f, w"),
+    "tip_adapter": Place("deep", "compares the image feature with kept ones, and adds votes", "F, V, α, β", "f, w"),
+    "tip_adapter_f": Place("deep", "is Tip-Adapter whose kept features were trained", "F, V, α, β", "f, w"),
+    "coop": Place("shallow", "replaces the words around the class name", "v", "f, c, w"),
+    "cocoop": Place("shallow", "shifts the context by each picture's feature", "v, π", "f, π(f), c, w of each picture"),
+    "kgcoop": Place("shallow", "is CoOp held near zero-shot while it is trained", "v", "f, c, w"),
     "contcoop": Place("shallow", "lets the context look at the class name", "p, W<sub>Q, K, V, O</sub>",
-                      "token vectors, hence prompts; text vectors, image features"),
+                      "f, c, p(c), w"),
 }  # fmt: skip
 DEPTHS = {"deep": "on image features", "shallow": "on prompts"}
 
@@ -71,8 +67,8 @@ def carried_table(plugins: Iterable[Plugin], caption: str = "") -> Table:
         told = "; ".join(f"{', '.join(names)} {_size(shape)}".strip() for shape, names in shapes.items())
         numbers = sum(tensor.numel() for tensor in plugin.tensors.values())
         name = plugin.method.name
-        rows.append((name_title(name), depth(name) or "–", told or "nothing", f"{numbers:,}"))
-    return Table(("method", "acts", "carried over", "numbers"), tuple(rows), caption)
+        rows.append((name_title(name), depth(name) or "–", f"{numbers:,}", told or "nothing"))
+    return Table(("method", "acts", "numbers", "carried over"), tuple(rows), caption)
 
 
 def match_table(plugins: Iterable[Plugin], upgrade: Upgrade, other: Sequence[str], caption: str = "") -> Table:
@@ -83,7 +79,7 @@ def match_table(plugins: Iterable[Plugin], upgrade: Upgrade, other: Sequence[str
         kinds = (plugin.match(upgrade.old), plugin.match(upgrade.new), plugin.match(upgrade.new, other))
         anew = PLACES[name].anew if name in PLACES else "–"
         rows.append((name_title(name), *(match.kind for match in kinds), anew))
-    return Table(("method", "on old", "on new", "new, other list", "made anew on new"), tuple(rows), caption)
+    return Table(("method", "on old", "on new", "other list", "made anew"), tuple(rows), caption)
 
 
 def _size(shape: tuple[int, ...]) -> str:

@@ -44,11 +44,11 @@ def test_what_is_carried_is_told_tensor_by_tensor_and_equal_shapes_once():
     made = plugin("contcoop", ctx=(16, 8), attn_q_weight=(8, 8), attn_k_weight=(8, 8))
     table = carried_table([made, plugin("zero_shot")], "Carried")
     assert table.rows == (
-        ("ContCoOp", "shallow", "ctx 16×8; attn.q.weight, attn.k.weight 8×8", "256"),
-        ("zero-shot", "–", "nothing", "0"),
+        ("ContCoOp", "shallow", "256", "ctx 16×8; attn.q.weight, attn.k.weight 8×8"),
+        ("zero-shot", "–", "0", "nothing"),
     )
     assert table.caption == "Carried"
-    assert carried_table([plugin("clip_adapter", ratio=())]).rows[0][2:] == ("ratio", "1")
+    assert carried_table([plugin("clip_adapter", ratio=())]).rows[0][2:] == ("1", "ratio")
 
 
 def test_whether_it_fits_is_told_for_old_new_and_other_classes(mini_old, mini_new):
@@ -62,6 +62,6 @@ def test_whether_it_fits_is_told_for_old_new_and_other_classes(mini_old, mini_ne
         ("compatible", "compatible", "incompatible"),
         ("incompatible", "incompatible", "incompatible"),
     ]
-    assert [row[4] for row in rows] == [PLACES["coop"].anew, "image features", PLACES["coop"].anew]
+    assert [row[4] for row in rows] == ["f, c, w", "h", "f, c, w"]
     exact = Plugin(context.method, context.tensors, {**ORIGIN, "backbone": {"name": "x", "stamp": mini_old.stamp}})
     assert match_table([exact], upgrade, ["a fish", "a bird"]).rows[0][1:3] == ("exact", "compatible")
