@@ -19,6 +19,7 @@ def overview_table(records: Sequence[Mapping[str, Any]]) -> Table:
     records: with the controls; ± is half of the 95 % interval over seeds. kept: carried / retrained, of the averages.
     """
     rows, own = [], averages(plain_reports(shipped_pair(records)))
+    most = max((len(average.datasets) for average in own.values()), default=0)
     for name, average in own.items():
         mine = [record for record in records if label(record) == name]
         found = gains(mine) if name != "zero_shot" else {}
@@ -28,9 +29,9 @@ def overview_table(records: Sequence[Mapping[str, Any]]) -> Table:
         kept = "–" if best is None or best < EQUAL else f"{round(100 * average.gains[1] / best)} %"
         carried, twin = (_plus_minus(found.get(upgrade)) for upgrade in (UPGRADE, TWIN))
         told = f"{average.gains[0]:+.1f}", carried, "–" if best is None else f"{best:+.1f}", kept
-        rows.append((name_title(name), depth(name) or "–", *told, f"{average.negative_flips:.1f}", twin))
+        title = name_title(name) + (f" (only {len(average.datasets)})" if len(average.datasets) < most else "")
+        rows.append((title, depth(name) or "–", *told, f"{average.negative_flips:.1f}", twin))
     columns = ("method", "acts", "on old", "carried to new", "retrained", "kept", "flips", "carried to a seed twin")
-    most = max((len(average.datasets) for average in own.values()), default=0)
     caption = f"Points above zero-shot, means over {most} datasets; ± half of the 95 % interval over seeds. Mini."
     return Table(columns, tuple(rows), caption)
 

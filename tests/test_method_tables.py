@@ -29,6 +29,7 @@ def test_the_overview_has_gains_on_both_sides_what_was_kept_and_the_twin(monkeyp
     assert told["carried to a seed twin"].startswith("-3.0 ± ")
     assert found["linear probe"]["acts"] == "deep" and found["linear probe"]["carried to a seed twin"] == "–"
     assert "means over 1 datasets" in overview_table(records).caption
+    assert list(rows([*records, toy_run(UPGRADE, 1.0, dataset="dtd")])) == ["linear probe (only 1)", "CoOp"]
 
 
 def test_the_overview_leaves_out_changed_settings_and_what_ran_on_controls_only(monkeypatch):
