@@ -79,6 +79,8 @@ def fit(
     trained: dict[str, Any] = {"epochs": 0, "views": None, "final_loss": None}
     with fit_threads(backbone.device, backbone.width):
         learner = method.setup(task)
+        if init is not None and not learner.parameters:
+            raise ConfigError(f"{method.name} trains nothing that could start from another plug-in; drop init=.")
         if learner.parameters:
             trained = _train(method, learner, task, views)
         tensors = learner.finish() if learner.finish else learner.parameters

@@ -126,8 +126,12 @@ def _names(classnames: Sequence[str]) -> list[str]:
     if isinstance(classnames, str):
         raise ConfigError(f"a list of class names is needed; {classnames!r} is a single one. Write [{classnames!r}].")
     names = [readable(name) for name in classnames]
-    if not all(name.strip() for name in names):
-        raise ConfigError(f"class name {[bool(n.strip()) for n in names].index(False)} of {len(names)} is empty.")
+    empty = [str(i) for i, name in enumerate(names, 1) if not name.strip()]
+    if empty:
+        raise ConfigError(
+            f"every class needs a name to be put into prompts; of {len(names)} class names number {', '.join(empty)} "
+            "is empty. Name the class, or leave it out."
+        )
     return names
 
 

@@ -109,3 +109,20 @@ def test_features_that_are_no_numbers_are_named(old, monkeypatch):
     monkeypatch.setattr(type(old), "image_features", spoiled)
     with pytest.raises(DataError, match="the feature of train/7 is not a number"):
         fit(LinearProbe(c=1.0), old.with_dtype(torch.float32), data)
+
+
+@pytest.mark.parametrize("method", [ZeroShot(), LinearProbe(c=1.0), TipAdapter(search=False)], ids=lambda m: m.name)
+def test_what_trains_nothing_starts_from_nothing(old, method):
+    with pytest.raises(ConfigError, match=f"{method.name} trains nothing.*drop init="):
+        fit(method, old, toy_dataset(4), init=fit(method, old, toy_dataset(4)))
+
+
+def test_a_class_without_a_name_is_refused_by_whatever_reads_names(old):
+    data = toy_dataset(4, ("red fox", "_", "owl"))
+    says = "of 3 class names number 2 is empty. Name the class"
+    for method in (COOP, CONT, CLIPAdapter(recipe=SHORT)):
+        with pytest.raises(ConfigError, match=says):
+            fit(method, old, data, views=1)
+    cache = fit(TipAdapter(search=False), old, data)  # a cache of pictures reads no name until it is used
+    with pytest.raises(ConfigError, match=says):
+        cache.logits(old, data.test)
