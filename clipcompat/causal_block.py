@@ -1,12 +1,12 @@
-"""One block of a causal text transformer over prompts that begin alike.
+"""One frozen block of a causal text transformer, over packed prompts.
 
-Under a causal mask a row never depends on what follows it. Rows that all prompts share (SOS and a common context) are
-therefore the same in every prompt at every layer: they are computed once, and each prompt's own rows look back at
-their keys and values. After the last block only the end-of-text row is read, so only that row is computed there.
-Both are exact: the same sums in another order.
+Under a causal mask a row never depends on what follows it. Rows that all prompts of a group share (SOS and a common
+context) are therefore the same in each of them at every layer: they are computed once, and each prompt's own rows look
+back at their keys and values. After the last block only the end-of-text row is read, so only that row is computed
+there. Both are exact: the same sums in another order.
 
-Rows are packed, [row, width]: the shared ones first, group by group, then those of each prompt, all of one length.
-Everything but attention acts on single rows and does not care whose they are.
+Weights get no gradient, so a training step keeps nothing for them and never casts them again: they are held in the
+type the tower runs in. Norms and the residual stream stay float32, as under autocast.
 """
 
 from __future__ import annotations
@@ -15,62 +15,78 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from clipcompat.causal_attention import attend, keys, lead
+from clipcompat.packing import Packing
 
-def advance(block: nn.Module, x: Tensor, shared: int, prompts: int, groups: int = 1) -> Tensor:
-    """Packed rows through one block: [groups · shared + prompts · own, width] -> the same shape."""
-    attn, lead = block.attn, groups * shared
-    qkv = F.linear(block.ln_1(x), attn.in_proj_weight, attn.in_proj_bias)
-    q, k, v = (_heads(part, prompts, attn.num_heads) for part in qkv[lead:].chunk(3, -1))
-    mixed = []
-    if shared:
-        q0, k0, v0 = (_heads(part, groups, attn.num_heads) for part in qkv[:lead].chunk(3, -1))
-        mixed = [_rows(_attention(q0, k0, v0))]
-        k, v = _join(k0, k), _join(v0, v)
-    mixed.append(_rows(_attention(q, k, v)))
-    return _rest(block, x, torch.cat(mixed) if shared else mixed[0])
+_QUICK = 1.702  # QuickGELU(x) = x · sigmoid(1.702 x)
 
 
-def finish(block: nn.Module, x: Tensor, shared: int, prompts: int, eot: Tensor, groups: int = 1) -> Tensor:
-    """The end-of-text row of every prompt through the last block: [prompt, width]. eot: [prompt], in its own rows."""
-    attn, width, lead = block.attn, x.shape[-1], groups * shared
-    h = block.ln_1(x)
-    own = (len(x) - lead) // prompts
-    at = lead + own * torch.arange(prompts, device=x.device) + eot
-    q = _heads(F.linear(h[at], attn.in_proj_weight[:width], attn.in_proj_bias[:width]), prompts, attn.num_heads)
-    kv = F.linear(h, attn.in_proj_weight[width:], attn.in_proj_bias[width:])
-    k, v = (_heads(part, prompts, attn.num_heads) for part in kv[lead:].chunk(2, -1))
-    if shared:
-        k0, v0 = (_heads(part, groups, attn.num_heads) for part in kv[:lead].chunk(2, -1))
-        k, v = _join(k0, k), _join(v0, v)
-    seen = torch.arange(shared + own, device=x.device) <= (shared + eot)[:, None]
-    return _rest(block, x[at], _rows(_attention(q, k, v, seen[:, None, None])))
+class Block:
+    """x += attention(ln_1 x);  x += mlp(ln_2 x), with the weights of an open_clip `ResidualAttentionBlock`.
+
+    Attributes: heads, width, quick_gelu.
+    """
+
+    def __init__(self, block: nn.Module, dtype: torch.dtype = torch.float32):
+        attn, mlp = block.attn, block.mlp
+        self.heads, self.width = attn.num_heads, attn.embed_dim
+        self.quick_gelu = type(mlp.gelu).__name__ == "QuickGELU"
+        self._norms, self._eps = _tensors(block, "ln_1", "ln_2"), (block.ln_1.eps, block.ln_2.eps)
+        self._qkv = attn.in_proj_weight.detach().to(dtype), attn.in_proj_bias.detach().to(dtype)
+        self._out, self._down = _scaled(attn.out_proj, block.ls_1, dtype), _scaled(mlp.c_proj, block.ls_2, dtype)
+        self._up, self._act = (mlp.c_fc.weight.detach().to(dtype), mlp.c_fc.bias.detach().to(dtype)), mlp.gelu
+
+    def advance(self, x: Tensor, packing: Packing) -> Tensor:
+        """Packed rows [row, width] -> the same, after this block."""
+        first, *own = F.linear(self._norm(x, 0), *self._qkv).split(packing.sizes[0])
+        mixed, before = [], None
+        if packing.shared:
+            rows, before = lead(*first.chunk(3, -1), packing.groups, self.heads)
+            mixed.append(rows)
+        for segment, qkv in zip(packing.segments, own, strict=True):
+            mixed.append(attend(*qkv.chunk(3, -1), segment, self.heads, before))
+        return self._rest(x, torch.cat(mixed) if len(mixed) > 1 else mixed[0])
+
+    def finish(self, x: Tensor, packing: Packing) -> Tensor:
+        """The end-of-text row of every prompt after this block, the tower's last: [prompt, width], in packed order."""
+        h, width = self._norm(x, 0), self.width
+        weight, bias = self._qkv
+        ends, among_own = packing.ends
+        q = F.linear(h[ends], weight[:width], bias[:width])
+        first, *own = F.linear(h, weight[width:], bias[width:]).split(packing.sizes[0])
+        before = keys(*first.chunk(2, -1), packing.groups, self.heads) if packing.shared else None
+        rows, counts = q.split(packing.sizes[1]), packing.sizes[1]
+        # without padding, EOT is every prompt's last row and sees all
+        seen = among_own.split(counts) if packing.padded else [None] * len(counts)
+        mixed = [
+            attend(q, *kv.chunk(2, -1), segment, self.heads, before, last)
+            for segment, q, kv, last in zip(packing.segments, rows, own, seen, strict=True)
+        ]
+        return self._rest(x[ends], torch.cat(mixed))
+
+    def _norm(self, x: Tensor, which: int) -> Tensor:
+        weight, bias = self._norms[which]
+        return F.layer_norm(x, (self.width,), weight, bias, self._eps[which]).to(self._qkv[0].dtype)
+
+    def _rest(self, x: Tensor, mixed: Tensor) -> Tensor:
+        """What follows attention, row by row."""
+        x = x + F.linear(mixed, *self._out)
+        h, (up, raised), (down, lowered) = self._norm(x, 1), self._up, self._down
+        if not self.quick_gelu:
+            return x + F.linear(self._act(F.linear(h, up, raised)), down, lowered)
+        # QuickGELU(x) = SiLU(1.702 x) / 1.702: one kernel instead of three, its factors taken along by the products
+        h = F.silu(torch.addmm(raised, h, up.T, beta=_QUICK, alpha=_QUICK))
+        return x + torch.addmm(lowered, h, down.T, alpha=1 / _QUICK)
 
 
-def _rest(block: nn.Module, x: Tensor, mixed: Tensor) -> Tensor:
-    """What follows attention, row by row."""
-    x = x + block.ls_1(block.attn.out_proj(mixed))
-    return x + block.ls_2(block.mlp(block.ln_2(x)))
+def _tensors(block: nn.Module, *names: str) -> list[tuple[Tensor, Tensor]]:
+    return [(getattr(block, n).weight.detach(), getattr(block, n).bias.detach()) for n in names]
 
 
-def _heads(x: Tensor, prompts: int, heads: int) -> Tensor:
-    """Packed [prompt · row, width] -> [prompt, head, row, channel]."""
-    return x.reshape(prompts, -1, heads, x.shape[-1] // heads).transpose(1, 2)
-
-
-def _rows(x: Tensor) -> Tensor:
-    """[prompt, head, row, channel] -> packed [prompt · row, width]."""
-    return x.transpose(1, 2).reshape(-1, x.shape[1] * x.shape[3])
-
-
-def _join(shared: Tensor, own: Tensor) -> Tensor:
-    """Every prompt's own rows behind those of its group: [group, …], [prompt, …] -> [prompt, …]."""
-    each = shared[:, None].expand(-1, len(own) // len(shared), -1, -1, -1)
-    return torch.cat([each.flatten(0, 1), own], dim=2)
-
-
-def _attention(q: Tensor, k: Tensor, v: Tensor, seen: Tensor | None = None) -> Tensor:
-    """softmax(q kᵀ / √channels) v; by default the last row of q is level with the last of k, and none looks ahead."""
-    rows, ahead = q.shape[2], k.shape[2] - q.shape[2]
-    if seen is None and ahead:
-        seen = torch.ones(rows, k.shape[2], dtype=torch.bool, device=q.device).tril(ahead)
-    return F.scaled_dot_product_attention(q, k, v, attn_mask=seen, is_causal=seen is None)
+def _scaled(linear: nn.Module, scale: nn.Module, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+    """Weight and bias of a linear map, with the LayerScale behind it (few towers have one) multiplied in."""
+    weight, bias = linear.weight.detach(), linear.bias.detach()
+    if not isinstance(scale, nn.Identity):
+        gamma = scale.gamma.detach()
+        weight, bias = weight * gamma[:, None], bias * gamma
+    return weight.to(dtype), bias.to(dtype)

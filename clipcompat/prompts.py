@@ -6,7 +6,7 @@ Source of the layouts: CoOp (arXiv 2109.01134, KaiyangZhou/CoOp trainers/coop.py
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 
 import torch
 import torch.nn.functional as F
@@ -14,6 +14,8 @@ from torch import Tensor
 
 from clipcompat.backbones.backbone import Backbone
 from clipcompat.errors import ConfigError, unknown_name
+from clipcompat.text_tower import TextTower
+from clipcompat.tower_input import Injection, Prompts
 
 POSITIONS = ("end", "middle", "front")
 
@@ -40,7 +42,7 @@ def zero_shot_weights(
     return F.normalize(weights, dim=-1) if normalize else weights
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class PromptTable:
     """The constant part of `[SOS] [context] [name] . [EOT]` for every class, as embeddings of one backbone.
 
@@ -51,6 +53,7 @@ class PromptTable:
         front   [SOS] [name] [context] . [EOT]
     eot: [class], row of EOT, the same for all three positions.
     lead: rows before the name: SOS and the context, or the part of it that comes first.
+    tower: what will read them.
     """
 
     embeddings: Tensor
@@ -58,6 +61,8 @@ class PromptTable:
     order: Tensor | None
     n_ctx: int
     lead: int
+    tower: TextTower
+    _moulds: dict = field(default_factory=dict, repr=False)
 
     @staticmethod
     def of(backbone: Backbone, classnames: Sequence[str], n_ctx: int, position: str = "end") -> PromptTable:
@@ -75,24 +80,11 @@ class PromptTable:
                 head = [0, *context[:before], *name_rows, *context[before:]]
                 rows.append(head + list(range(len(head), ids.shape[1])))
             order = torch.tensor(rows, device=backbone.device)
-        return PromptTable(backbone.text.embed(ids), ids.argmax(-1).to(backbone.device), order, n_ctx, 1 + before)
-
-    def by_length(self) -> list[tuple[Tensor, PromptTable]]:
-        """The same table in parts without padding: (which classes, their table) for every length of prompt."""
-        parts = []
-        for end in self.eot.unique().tolist():
-            some, rows = (self.eot == end).nonzero().flatten(), end + 1
-            order = None if self.order is None else self.order[some, :rows]
-            part = replace(self, embeddings=self.embeddings[some, :rows], eot=self.eot[some], order=order)
-            parts.append((some, part))
-        return parts
-
-    def shared(self, context: Tensor) -> int:
-        """How many leading rows `fill(context)` makes the same for every class: what TextTower calls shared."""
-        return self.lead if context.ndim == 2 else 1
+        tower, eot = backbone.text, ids.argmax(-1).to(backbone.device)
+        return PromptTable(tower.embed(ids), eot, order, n_ctx, 1 + before, tower)
 
     def fill(self, context: Tensor) -> Tensor:
-        """context [n_ctx, width] (shared) or [class, n_ctx, width] -> embeddings [class, token, width]."""
+        """context [n_ctx, width] (shared) or [class, n_ctx, width] -> padded embeddings [class, token, width]."""
         if context.ndim == 2:
             context = context.expand(len(self.embeddings), -1, -1)
         x = torch.cat(
@@ -100,6 +92,37 @@ class PromptTable:
             dim=1,
         )
         return x if self.order is None else x.gather(1, self.order[..., None].expand_as(x))
+
+    def prompts(self, context: Tensor | None = None, inject: Sequence[Injection] = ()) -> Prompts:
+        """The finished prompts, packed for the tower: one a class.
+
+        context: as for `fill`; None leaves the placeholders. inject: see `Injection`.
+        """
+        each = (context is not None and context.ndim == 3) or any(i.vectors.ndim == 3 for i in inject)
+        return self._cast(context, "class" if each else "all", inject=tuple(inject))
+
+    def grouped(self, contexts: Tensor) -> Prompts:
+        """The same for several contexts [group, n_ctx, width]: for each of them one prompt a class."""
+        return self._cast(contexts, "group", len(contexts))
+
+    def _cast(self, context: Tensor | None, whose: str, groups: int = 1, inject: tuple[Injection, ...] = ()) -> Prompts:
+        """Constant rows, and the context copied into its places; which those are is worked out once.
+
+        whose: a context's, "all", one for each "class" or one for each "group".
+        """
+        if (whose, groups) not in self._moulds:
+            shared = 1 if whose == "class" else self.lead
+            packing = self.tower.pack((self.eot + 1).tolist() * groups, shared, groups)
+            (prompt, token), classes = packing.places, len(self.embeddings)
+            column = token if self.order is None else self.order[prompt % classes, token]
+            where = ((column > 0) & (column <= self.n_ctx)).nonzero().flatten()
+            owner = {"all": 0 * prompt, "class": prompt % classes, "group": prompt // classes}[whose][where]
+            which = owner * self.n_ctx + column[where] - 1
+            self._moulds[whose, groups] = packing, self.embeddings[prompt % classes, column], where, which
+        packing, rows, where, which = self._moulds[whose, groups]
+        if context is not None:
+            rows = rows.index_copy(0, where, context.to(rows.dtype).flatten(0, -2)[which])
+        return Prompts(rows, packing, inject)
 
 
 def start_context(backbone: Backbone, n_ctx: int, words: str | None, generator: torch.Generator) -> Tensor:

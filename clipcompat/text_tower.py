@@ -11,49 +11,46 @@ start from embeddings and need neither the padding (the causal mask hides it fro
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
-from clipcompat.causal_block import advance, finish
+from clipcompat.causal_block import Block
 from clipcompat.errors import CheckpointError, ConfigError
+from clipcompat.memory import BLOCKS, EVERYTHING, NOTHING, RowCost, free_memory, plan
+from clipcompat.packing import Packing, Part, joined
+from clipcompat.tower_input import Injection, Prompts, apply, pick
 
-_WORTH_SHARING = 4
-
-
-@dataclass(frozen=True)
-class Injection:
-    """Learned vectors that enter the residual stream right before one block.
-
-    vectors: [row, width], the same for every class, or [class, row, width].
-    layer: 0 … layers - 1; layer 0 is the tower's input, before positions are added.
-    insert: False overwrites rows 1 … row (after SOS); True puts extra rows there, which above layer 0 have no position
-        of their own.
-    """
-
-    layer: int
-    vectors: Tensor
-    insert: bool = False
+_WORTH_SHARING = 4  # fewer shared rows save less than it costs to look back at them apart from one's own
+_LEAST = {"cpu": 1, "other": 2048}  # rows of a segment: a GPU is idle below, a CPU busy with one row
+_TRAINED = {"cpu": 2048, "other": 1 << 15}  # rows of a part, where not all can be kept
+_NUMBERS = {"cpu": 1 << 20, "other": 1 << 28}  # in a part's wide layer, where none is kept: a CPU's cache holds these
 
 
 class TextTower:
     """A frozen causal text transformer that is fed embeddings.
 
     Attributes: width, layers, heads, context_length, dim (of the output), activation ("quick_gelu" or "gelu").
+        memory_budget: bytes that one pass may take, what it keeps for backward included; None: what the device has free
+        when prompts of one packing are first run. Whoever runs out of memory may lower it.
     """
 
-    def __init__(self, model: nn.Module, dtype: torch.dtype = torch.float32):
+    def __init__(self, model: nn.Module, dtype: torch.dtype = torch.float32, memory_budget: int | None = None):
         parts = getattr(model, "text", model)
         self._parts, self._dtype = parts, dtype
         _refuse_unsupported(parts)
         blocks = parts.transformer.resblocks
+        self._blocks = [Block(block, dtype) for block in blocks]
         self.width = parts.token_embedding.embedding_dim
         self.layers = len(blocks)
         self.heads = blocks[0].attn.num_heads
         self.context_length = parts.positional_embedding.shape[0]
         self.dim = parts.text_projection.shape[1]
-        self.activation = "quick_gelu" if type(blocks[0].mlp.gelu).__name__ == "QuickGELU" else "gelu"
+        self.activation = "quick_gelu" if self._blocks[0].quick_gelu else "gelu"
+        self.memory_budget = memory_budget
+        self._plans: WeakKeyDictionary[Packing, dict] = WeakKeyDictionary()
 
     @property
     def device(self) -> torch.device:
@@ -68,10 +65,19 @@ class TextTower:
         """Token ids [..., token] -> embeddings [..., token, width], without positions; constants, no gradient."""
         return self._parts.token_embedding.weight.detach()[ids.to(self.device)]
 
+    def pack(self, lengths: Sequence[int], shared: int = 0, groups: int = 1) -> Packing:
+        """How prompts of these lengths (EOT included) are best laid out on this device.
+
+        shared: how many leading rows are the same in all prompts of a group. groups: prompts come in so many groups of
+        equal size, one after the other (one group an image, for methods whose prompts depend on it).
+        """
+        worth = shared >= _WORTH_SHARING and len(lengths) > groups
+        return Packing.of(lengths, shared if worth else 0, groups, _of(_LEAST, self.device), self.device)
+
     def __call__(
         self, embeddings: Tensor, eot: Tensor, inject: Sequence[Injection] = (), shared: int = 0, groups: int = 1
     ) -> Tensor:
-        """Run the tower.
+        """Run the tower on padded prompts.
 
         Args:
             embeddings: [prompt, token, width], without positions; rows after each prompt's EOT are never looked at.
@@ -79,57 +85,109 @@ class TextTower:
             inject: learned vectors for single layers; at most one per layer.
             shared: how many leading rows are the same in all prompts, as the caller promises: they are taken from the
                 first prompt and computed once. The result and the gradients are those of shared=0.
-            groups: prompts come in so many groups of equal size, one after the other, and share their leading rows only
-                within a group (one group an image, for methods whose prompts depend on it).
+            groups: see `pack`.
 
         Returns:
             [prompt, dim], float32, not normalised.
         """
-        inserts = {i.layer: i for i in inject}
-        if len(inserts) != len(inject) or any(not 0 <= layer < self.layers for layer in inserts):
+        packing = self.pack((eot + 1).tolist(), shared, groups)
+        prompt, token = packing.places
+        return self.run(Prompts(embeddings.flatten(0, 1)[prompt * embeddings.shape[1] + token], packing, tuple(inject)))
+
+    def run(self, prompts: Prompts) -> Tensor:
+        """Run the tower on packed prompts: [prompt, dim], float32, not normalised, in the caller's order.
+
+        What does not fit the budget is run part by part, and run again for backward as far as it has to be.
+        """
+        self._refuse(prompts)
+        learned = [prompts.rows, *(i.vectors for i in prompts.inject)]
+        trained = torch.is_grad_enabled() and any(t.requires_grad for t in learned)
+        parts, kept = self._planned(prompts.packing, trained)
+        if len(parts) == 1:
+            return self._through(prompts, kept[0])
+        found = [self._through(pick(prompts, part), keep) for part, keep in zip(parts, kept, strict=True)]
+        return torch.cat(found)[torch.cat([part.prompts for part in parts]).argsort()]
+
+    def many(self, prompts: Sequence[Prompts]) -> list[Tensor]:
+        """Several runs' prompts in one pass, where they are of one kind: each one's features, as from `run`."""
+        kinds = {(p.packing.each, p.packing.shared, len(p.inject)) for p in prompts}
+        if len(prompts) == 1 or len(kinds) > 1 or prompts[0].inject:
+            return [self.run(p) for p in prompts]
+        packing, rows = joined(tuple(p.packing for p in prompts))
+        features = self.run(Prompts(torch.cat([p.rows for p in prompts])[rows], packing))
+        return list(features.split([len(p.packing.lengths) for p in prompts]))
+
+    def estimate(self, packing: Packing) -> str:
+        """A training pass over such prompts, in words: rows, parts, memory."""
+        parts, kept = self._planned(packing, trained=True)
+        cost = RowCost.of(self.width, self.layers, self._dtype)
+        size = sum(getattr(cost, keep) * part.packing.rows for part, keep in zip(parts, kept, strict=True))
+        size += max(part.packing.rows for part in parts) * cost.working
+        again = sum(keep != EVERYTHING for keep in kept)
+        return (
+            f"{len(packing.lengths):,} prompts in {packing.rows:,} rows of text, {len(parts)} part(s), of which "
+            f"{again} are run again for backward, about {size / 1e9:.1f} GB"
+        )
+
+    def _planned(self, packing: Packing, trained: bool) -> tuple[list[Part], list[str]]:
+        """Which parts to run, and what each keeps; settled when prompts of this packing are first run."""
+        plans = self._plans.setdefault(packing, {})
+        key = trained, self.memory_budget
+        if key not in plans:
+            budget = free_memory(self.device) if self.memory_budget is None else self.memory_budget
+            cost = RowCost.of(self.width, self.layers, self._dtype)
+            if trained:
+                most = max(1, budget // (2 * cost.working))
+                whole = plan([packing.rows], cost, budget) == [EVERYTHING]
+                parts = packing.parts(packing.rows if whole else min(most, _of(_TRAINED, self.device)))
+                plans[key] = parts, plan([p.packing.rows for p in parts], cost, budget)
+            else:
+                most = min(budget // cost.working, _of(_NUMBERS, self.device) // (4 * self.width))
+                parts = packing.parts(max(1, most))
+                plans[key] = parts, [EVERYTHING] * len(parts)
+        return plans[key]
+
+    def _through(self, prompts: Prompts, keep: str) -> Tensor:
+        """Packed prompts through all blocks: [prompt, dim], in the caller's order."""
+        if keep == NOTHING:
+            return _again(self._through, prompts, EVERYTHING)
+        x, packing, inject = prompts.rows, prompts.packing, {i.layer: i for i in prompts.inject}
+        if 0 in inject:
+            x, packing = apply(inject[0], x, packing)
+        x = x + self.positions[packing.places[1]]
+        *blocks, last = self._blocks
+        for layer, block in enumerate([*blocks, last]):
+            if layer and layer in inject:
+                x, packing = apply(inject[layer], x, packing)
+            if block is not last:
+                x = _again(block.advance, x, packing) if keep == BLOCKS else block.advance(x, packing)
+        x = last.finish(x, packing)
+        projection = self._parts.text_projection.detach().to(self._dtype)
+        return (self._parts.ln_final(x).to(self._dtype) @ projection).float()[packing.restore]
+
+    def _refuse(self, prompts: Prompts) -> None:
+        layers = [i.layer for i in prompts.inject]
+        if len(set(layers)) != len(layers) or any(not 0 <= layer < self.layers for layer in layers):
             raise ConfigError(
                 f"this text tower has layers 0 … {self.layers - 1} and takes one injection a layer; "
-                f"it was given layers {[i.layer for i in inject]}."
+                f"it was given layers {layers}."
             )
-        parts, x = self._parts, embeddings
-        with torch.autocast(x.device.type, self._dtype, enabled=self._dtype != torch.float32):
-            if 0 in inserts:
-                x, eot = _apply(inserts[0], x, eot)
-            if x.shape[1] > self.context_length:
-                raise ConfigError(
-                    f"a prompt of {x.shape[1]} tokens does not fit a context of {self.context_length}; "
-                    "use fewer context tokens or shorter class names."
-                )
-            x = x + parts.positional_embedding[: x.shape[1]]
-            # few shared rows save less than it costs to join their keys to everyone's; injected ones end the sharing
-            shared = 0 if inject or shared < _WORTH_SHARING or len(x) == groups else shared
-            n, eot = len(x), eot.to(x.device) - shared
-            x = torch.cat([x[:: n // groups, :shared].flatten(0, 1), x[:, shared:].flatten(0, 1)])
-            *blocks, last = parts.transformer.resblocks
-            for layer, block in enumerate([*blocks, last]):
-                if layer and layer in inserts:
-                    x, eot = _apply(inserts[layer], x.unflatten(0, (n, -1)), eot)
-                    x = x.flatten(0, 1)
-                if block is not last:
-                    x = advance(block, x, shared, n, groups)
-            x = finish(last, x, shared, n, eot, groups)
-            return (parts.ln_final(x) @ parts.text_projection).float()
+        extra = sum(i.vectors.shape[-2] for i in prompts.inject if i.insert and i.layer == 0)
+        longest = max(prompts.packing.lengths) + extra
+        if longest > self.context_length:
+            raise ConfigError(
+                f"a prompt of {longest} tokens does not fit a context of {self.context_length}; "
+                "use fewer context tokens or shorter class names."
+            )
 
 
-def _apply(injection: Injection, x: Tensor, eot: Tensor) -> tuple[Tensor, Tensor]:
-    vectors = injection.vectors.to(x.dtype)
-    if vectors.ndim == 2:
-        vectors = vectors.expand(len(x), -1, -1)
-    rows = vectors.shape[1]
-    if injection.insert:
-        return torch.cat([x[:, :1], vectors, x[:, 1:]], dim=1), eot + rows
-    room = int(eot.min()) - 1 if len(eot) else rows
-    if rows > room:
-        raise ConfigError(
-            f"{rows} vectors cannot overwrite the rows between SOS and EOT of a prompt that has {room}; "
-            "use fewer vectors, or insert=True."
-        )
-    return torch.cat([x[:, :1], vectors, x[:, 1 + rows :]], dim=1), eot
+def _of(table: dict[str, int], device: torch.device) -> int:
+    return table.get(device.type, table["other"])
+
+
+def _again(run, *args):
+    """run(*args), which keeps nothing and is run again for backward, no further than backward needs."""
+    return checkpoint(run, *args, use_reentrant=False, preserve_rng_state=False)
 
 
 def _refuse_unsupported(parts: nn.Module) -> None:

@@ -150,7 +150,9 @@ class Backbone:
         for at in range(0, len(texts), _PROMPTS_AT_ONCE):
             ids = self.tokenize(texts[at : at + _PROMPTS_AT_ONCE])
             # EOT is the largest id of every CLIP vocabulary: its first occurrence ends the text
-            parts.append(self.text(self.text.embed(ids), ids.argmax(-1)))
+            eot = ids.argmax(-1)
+            alike = int((ids == ids[0]).all(0).int().cumprod(0).sum())  # a template's first words, for one
+            parts.append(self.text(self.text.embed(ids), eot, shared=min(alike, int(eot.min()))))
         return torch.cat(parts) if parts else torch.zeros(0, self.dim, device=self.device)
 
     def encode_text(self, texts: Sequence[str]) -> Tensor:

@@ -14,6 +14,8 @@ from clipcompat.backbones.backbone import Backbone
 from clipcompat.errors import IncompatibleError, PluginError
 from clipcompat.methods.recipe import Recipe
 from clipcompat.methods.task import Task
+from clipcompat.text_tower import TextTower
+from clipcompat.tower_input import Prompts
 
 Template = str | tuple[str, ...]
 
@@ -23,19 +25,38 @@ class Learner:
     """A method set up on one task, ready to be trained.
 
     parameters: what is learned, float32, on the backbone's device; none: there is nothing to train.
-    loss: (image features [batch, dim], not normalised; labels [batch]) -> scalar.
+    objective: (image features [batch, dim], not normalised; labels [batch]) -> scalar; with `prompts` it is also given
+        their text features [prompt, dim], not normalised.
     options: parameter name -> extra optimiser options of its own: `lr_scale`, `weight_decay`.
     first_view: views before this one are not trained on (they went into something else).
     after_epoch: called with the number of epochs done.
     finish: gives the plug-in's tensors once training is over; None: the parameters as they are.
+    prompts: image features [batch, dim] -> what the text tower reads; None: nothing is read. A learner does not run the
+        tower itself, so that several can be trained in one pass.
+    tower: reads the prompts.
     """
 
     parameters: Mapping[str, Tensor]
-    loss: Callable[[Tensor, Tensor], Tensor]
+    objective: Callable[..., Tensor]
     options: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     first_view: int = 0
     after_epoch: Callable[[int], None] | None = None
     finish: Callable[[], Mapping[str, Tensor]] | None = None
+    prompts: Callable[[Tensor], Prompts] | None = None
+    tower: TextTower | None = None
+
+    def loss(self, features: Tensor, labels: Tensor) -> Tensor:
+        """The objective of one batch, text tower included -> scalar."""
+        return losses([self], [features], [labels])[0]
+
+
+def losses(learners: Sequence[Learner], features: Sequence[Tensor], labels: Sequence[Tensor]) -> list[Tensor]:
+    """One batch a learner -> one scalar each; what they have the text tower read, it reads in one pass."""
+    batches = list(zip(learners, features, labels, strict=True))
+    if not learners or not learners[0].prompts:
+        return [learner.objective(f, y) for learner, f, y in batches]
+    texts = learners[0].tower.many([learner.prompts(f) for learner, f, _ in batches])
+    return [learner.objective(f, y, text) for (learner, f, y), text in zip(batches, texts, strict=True)]
 
 
 class Method(Protocol):
@@ -54,7 +75,7 @@ class Method(Protocol):
     recipe: Recipe
 
     def setup(self, task: Task) -> Learner:
-        """Parameters with their initial values, and the loss."""
+        """Parameters with their initial values, and how they are trained."""
 
     def class_weights(
         self, tensors: Mapping[str, Tensor], backbone: Backbone, classnames: Sequence[str], template: Template

@@ -25,9 +25,9 @@ from clipcompat.methods.base import Learner, linear_default, no_class_weights, s
 from clipcompat.methods.recipe import Recipe
 from clipcompat.methods.task import Task
 from clipcompat.prompts import PromptTable, start_context
+from clipcompat.tower_input import Prompts
 
-# numbers in the text tower's hidden layer: a CPU is fastest where they stay in its cache, a GPU wants many
-_AT_ONCE = {"cpu": 1 << 20, "other": 1 << 26}
+_ROWS = 1 << 15  # of text, laid out at once at test time
 
 
 @dataclass(frozen=True)
@@ -69,10 +69,13 @@ class CoCoOp:
         warm_start(parameters, task.init)
         table = PromptTable.of(backbone, task.data.classnames, len(parameters["ctx"]))
 
-        def loss(features: Tensor, labels: Tensor) -> Tensor:
-            return F.cross_entropy(_logits(parameters, backbone, table, features), labels)
+        def objective(features: Tensor, labels: Tensor, text: Tensor) -> Tensor:
+            return F.cross_entropy(_logits(features, text, backbone.logit_scale), labels)
 
-        return Learner(parameters, loss)
+        def prompts(features: Tensor) -> Prompts:
+            return _prompts(parameters, table, features)
+
+        return Learner(parameters, objective, prompts=prompts, tower=backbone.text)
 
     def class_weights(self, tensors, backbone: Backbone, classnames, template):
         no_class_weights(self, "every image has its own")
@@ -80,12 +83,12 @@ class CoCoOp:
     def logits(self, tensors, backbone: Backbone, features, classnames, template=None) -> Tensor:
         tensors = {name: t.to(backbone.device) for name, t in tensors.items()}
         table = PromptTable.of(backbone, classnames, len(tensors["ctx"]))
-        at_once = _AT_ONCE.get(backbone.device.type, _AT_ONCE["other"])
-        scores = features.new_empty(len(features), len(table.eot))
-        for classes, part in table.by_length():  # prompts are many here, and most of them are shorter than the longest
-            images = max(1, at_once // (4 * part.embeddings.numel()))
-            scores[:, classes] = torch.cat([_logits(tensors, backbone, part, f) for f in features.split(images)])
-        return scores
+        images = max(1, _ROWS // int((table.eot + 1 - table.lead).sum()))
+        scores = []
+        for some in features.split(images):
+            text = backbone.text.run(_prompts(tensors, table, some))
+            scores.append(_logits(some, text, backbone.logit_scale))
+        return torch.cat(scores)
 
     def mismatch(self, tensors, backbone: Backbone, classnames) -> str | None:
         hidden = tensors["meta_net.linear1.bias"].numel() if "meta_net.linear1.bias" in tensors else None
@@ -101,13 +104,15 @@ class CoCoOp:
         )
 
 
-def _logits(tensors: Mapping[str, Tensor], backbone: Backbone, table: PromptTable, features: Tensor) -> Tensor:
-    """[image, class], every image by its own classifier."""
+def _prompts(tensors: Mapping[str, Tensor], table: PromptTable, features: Tensor) -> Prompts:
+    """[v(x), c_i] for every image and class, image by image."""
     f = F.normalize(features, dim=-1)
     hidden = F.relu(F.linear(f, tensors["meta_net.linear1.weight"], tensors["meta_net.linear1.bias"]))
     shift = F.linear(hidden, tensors["meta_net.linear2.weight"], tensors["meta_net.linear2.bias"])
-    contexts = tensors["ctx"] + shift[:, None]  # [image, n_ctx, width]
-    prompts = torch.cat([table.fill(context) for context in contexts])
-    eot, lead = table.eot.repeat(len(f)), table.shared(contexts[0])
-    weights = F.normalize(backbone.text(prompts, eot, shared=lead, groups=len(f)), dim=-1)
-    return backbone.logit_scale * torch.einsum("ie,ice->ic", f, weights.unflatten(0, (len(f), -1)))
+    return table.grouped(tensors["ctx"] + shift[:, None])
+
+
+def _logits(features: Tensor, text: Tensor, scale: float) -> Tensor:
+    """[image, class], every image by its own classifier."""
+    weights = F.normalize(text, dim=-1).unflatten(0, (len(features), -1))
+    return scale * torch.einsum("ie,ice->ic", F.normalize(features, dim=-1), weights)

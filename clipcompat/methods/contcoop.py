@@ -30,6 +30,7 @@ from clipcompat.methods.distillation import Distillation
 from clipcompat.methods.recipe import Recipe
 from clipcompat.methods.task import Task
 from clipcompat.prompts import PromptTable, start_context
+from clipcompat.tower_input import Prompts
 
 
 @dataclass(frozen=True)
@@ -74,20 +75,22 @@ class ContCoOp:
         constants = self._constants(backbone, data.classnames, len(start))
         target = self.distillation.target(backbone, data) if self.distillation.weight else None
 
-        def loss(features: Tensor, labels: Tensor) -> Tensor:
-            raw = self._encode(parameters, backbone, *constants)
-            logits = cosine_logits(features, F.normalize(raw, dim=-1), self._scale(backbone))
+        def objective(features: Tensor, labels: Tensor, text: Tensor) -> Tensor:
+            logits = cosine_logits(features, F.normalize(text, dim=-1), self._scale(backbone))
             value = F.cross_entropy(logits, labels)
             if target is not None:
-                value = value + self.distillation.weight * self.distillation.distance(raw, target)
+                value = value + self.distillation.weight * self.distillation.distance(text, target)
             return value
 
-        return Learner(parameters, loss, options)
+        def prompts(features: Tensor) -> Prompts:
+            return self._prompts(parameters, backbone, *constants)
+
+        return Learner(parameters, objective, options, prompts=prompts, tower=backbone.text)
 
     def class_weights(self, tensors, backbone: Backbone, classnames, template: Template | None = None) -> Tensor:
         tensors = {name: t.to(backbone.device) for name, t in tensors.items()}
         constants = self._constants(backbone, classnames, len(tensors["ctx"]))
-        return F.normalize(self._encode(tensors, backbone, *constants), dim=-1)
+        return F.normalize(backbone.text.run(self._prompts(tensors, backbone, *constants)), dim=-1)
 
     def logits(self, tensors, backbone: Backbone, features, classnames, template=None) -> Tensor:
         return cosine_logits(features, self.class_weights(tensors, backbone, classnames), self._scale(backbone))
@@ -118,12 +121,12 @@ class ContCoOp:
             condition = self.condition.rows(backbone, classnames, n_ctx, self.attention.pos)
         return PromptTable.of(backbone, classnames, n_ctx), condition
 
-    def _encode(self, parameters, backbone: Backbone, table: PromptTable, condition) -> Tensor:
-        """T([p(c_i), c_i]): [class, dim], not normalised."""
+    def _prompts(self, parameters, backbone: Backbone, table: PromptTable, condition) -> Prompts:
+        """[p(c_i), c_i] for every class."""
         prompts = parameters["ctx"]
         if self.attention:
             # rows of the finished prompt: SOS is row 0, the context 1 … N, the name follows
             seen = prompts + backbone.text.positions[1 : 1 + len(prompts)] if self.attention.pos else prompts
             change = attend(self.attention, parameters, seen, *condition)
             prompts = prompts + change if self.attention.residual else change
-        return backbone.text(table.fill(prompts), table.eot, shared=table.shared(prompts))
+        return table.prompts(prompts)

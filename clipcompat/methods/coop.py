@@ -23,7 +23,7 @@ from clipcompat.methods.base import Learner, cosine_logits, warm_start
 from clipcompat.methods.recipe import Recipe
 from clipcompat.methods.task import Task
 from clipcompat.prompts import PromptTable, start_context
-from clipcompat.text_tower import Injection
+from clipcompat.tower_input import Injection, Prompts
 
 
 @dataclass(frozen=True)
@@ -72,15 +72,19 @@ class CoOp:
         warm_start(parameters, task.init)
         table = self._table(backbone, classnames, parameters["ctx"])
 
-        def loss(features: Tensor, labels: Tensor) -> Tensor:
-            weights = self._encode(parameters["ctx"], backbone, table)
+        def objective(features: Tensor, labels: Tensor, text: Tensor) -> Tensor:
+            weights = F.normalize(text, dim=-1)
             return F.cross_entropy(cosine_logits(features, weights, backbone.logit_scale), labels)
 
-        return Learner(parameters, loss)
+        def prompts(features: Tensor) -> Prompts:
+            return self._prompts(parameters["ctx"], table)
+
+        return Learner(parameters, objective, prompts=prompts, tower=backbone.text)
 
     def class_weights(self, tensors, backbone: Backbone, classnames, template=None) -> Tensor:
         ctx = tensors["ctx"].to(backbone.device)
-        return self._encode(ctx, backbone, self._table(backbone, classnames, ctx))
+        prompts = self._prompts(ctx, self._table(backbone, classnames, ctx))
+        return F.normalize(backbone.text.run(prompts), dim=-1)
 
     def logits(self, tensors, backbone: Backbone, features, classnames, template=None) -> Tensor:
         return cosine_logits(features, self.class_weights(tensors, backbone, classnames), backbone.logit_scale)
@@ -102,10 +106,8 @@ class CoOp:
         # inserted rows need no placeholders: the sequence below their layer is the plain one
         return PromptTable.of(backbone, classnames, 0 if self.insert else ctx.shape[-2], self.position)
 
-    def _encode(self, ctx: Tensor, backbone: Backbone, table: PromptTable) -> Tensor:
-        """[class, dim], unit norm: T([v, c_i])."""
+    def _prompts(self, ctx: Tensor, table: PromptTable) -> Prompts:
+        """[v, c_i] for every class."""
         if self.layer or self.insert:
-            features = backbone.text(table.embeddings, table.eot, [Injection(self.layer, ctx, self.insert)])
-        else:
-            features = backbone.text(table.fill(ctx), table.eot, shared=table.shared(ctx))
-        return F.normalize(features, dim=-1)
+            return table.prompts(inject=[Injection(self.layer, ctx, self.insert)])
+        return table.prompts(ctx)
