@@ -1,29 +1,25 @@
-"""The one training loop: any method, any backbone, from cached or fresh views to a plug-in."""
+"""From a method, a backbone and data to a plug-in: one run, or several side by side."""
 
 from __future__ import annotations
 
-import logging
 import time
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from clipcompat.backbones.backbone import Backbone
 from clipcompat.backbones.device import fit_threads, pick_dtype
 from clipcompat.data.sampling import parse_seed
 from clipcompat.data.split import Dataset, Split
-from clipcompat.errors import ConfigError, DataError, DivergedError
-from clipcompat.features import Progress, augmented, decode
-from clipcompat.methods.base import Learner, Method
-from clipcompat.methods.recipe import Recipe
+from clipcompat.errors import ConfigError, DataError
+from clipcompat.features import Progress
+from clipcompat.methods.base import Method
 from clipcompat.methods.task import Task
 from clipcompat.plugin import Plugin
-
-log = logging.getLogger(__name__)
-
-DEFAULT_VIEWS = 10
+from clipcompat.training import train
 
 
 def fit(
@@ -37,6 +33,7 @@ def fit(
     select_on: Split | None = None,
     views: int | None = None,
     dtype: torch.dtype | str | None = None,
+    memory_budget: int | None = None,
     cache: str | Path | None = None,
     progress: Progress | None = None,
 ) -> Plugin:
@@ -52,6 +49,8 @@ def fit(
         views: augmented versions of each image to encode once and train on; None means 10 (or the epochs, if fewer);
             0 augments and encodes anew in every epoch, which is what official code does and equals views = epochs.
         dtype: autocast type of the towers; None keeps the backbone's. Parameters are float32 always.
+        memory_budget: bytes that a pass of the text tower may take, what it keeps for backward included; None means
+            most of what the device has free. Less than all of it costs time, and changes nothing else.
         cache: folder for feature files; None keeps features in memory.
         progress: called with (done, total, what) during encoding and training.
 
@@ -60,44 +59,114 @@ def fit(
     """
     if teacher is not None:
         raise ConfigError(f"{method.name} has no teacher; drop teacher=.")
-    if is_official(method) != (select_on is not None):
+    return _fit(
+        method, backbone, [_Job(data, seed, init, select_on)], views, dtype, memory_budget, cache, progress
+    )[0]  # fmt: skip
+
+
+def fit_many(
+    method: Method,
+    backbone: Backbone,
+    data: Sequence[Dataset],
+    *,
+    seeds: Sequence[int],
+    select_on: Sequence[Split] | None = None,
+    views: int | None = None,
+    dtype: torch.dtype | str | None = None,
+    memory_budget: int | None = None,
+    cache: str | Path | None = None,
+    progress: Progress | None = None,
+) -> list[Plugin]:
+    """`fit` for several draws and seeds at once: the same plug-ins within rounding, for one run's share of waiting.
+
+    Small problems leave a GPU idle most of the time; runs that go side by side share its passes through the text tower
+    (where their class lists are equally long). In float16 they also share the scale of the loss.
+
+    Args:
+        data, seeds: one of each a run; select_on: likewise. All else as for `fit`.
+
+    Returns:
+        One plug-in a run, in order; its "seconds" are a run's share.
+    """
+    data, seeds = list(data), list(seeds)
+    select_on = [None] * len(data) if select_on is None else list(select_on)
+    if not data or not len(data) == len(seeds) == len(select_on):
         raise ConfigError(
-            f"{method.name} with protocol='official' selects on test pictures, and must be given select_on=data.test."
-            if is_official(method)
-            else f"{method.name} selects nothing on test pictures; drop select_on= (or set its protocol='official')."
+            f"one dataset, one seed (and one select_on, if any) are needed for each run; these are {len(data)}, "
+            f"{len(seeds)} and {len(select_on)}."
         )
-    if method.needs != "nothing":
-        _refuse_empty(data)
-    if not 0 <= seed < 2**63:
-        raise ConfigError(f"seed must be a whole number from 0 to 2^63 - 1, not {seed}.")
+    jobs = [_Job(d, seed, None, split) for d, seed, split in zip(data, seeds, select_on, strict=True)]
+    return _fit(method, backbone, jobs, views, dtype, memory_budget, cache, progress)
+
+
+@dataclass(frozen=True)
+class _Job:
+    data: Dataset
+    seed: int
+    init: Plugin | None
+    select_on: Split | None
+
+
+def _fit(
+    method: Method, backbone: Backbone, jobs: Sequence[_Job], views, dtype, memory_budget, cache, progress
+) -> list[Plugin]:
+    for job in jobs:
+        _refuse(method, job)
     if views is not None and views < 0:
         raise ConfigError(f"views must be 0 (augment on the fly) or more, not {views}.")
     backbone = backbone.with_dtype(dtype if dtype is None else pick_dtype(backbone.device, dtype))
-    generator = torch.Generator().manual_seed(parse_seed(seed))
-    task = Task(backbone, data, generator, seed, init, cache, progress, select_on)
+    backbone = backbone.with_memory_budget(memory_budget)
     clock = time.monotonic()
-    trained: dict[str, Any] = {"epochs": 0, "views": None, "final_loss": None}
+    trained: list[dict[str, Any]] = [{"epochs": 0, "views": None, "final_loss": None} for _ in jobs]
     with fit_threads(backbone.device, backbone.width):
-        learner = method.setup(task)
-        if init is not None and not learner.parameters:
-            raise ConfigError(f"{method.name} trains nothing that could start from another plug-in; drop init=.")
-        if learner.parameters:
-            trained = _train(method, learner, task, views)
-        tensors = learner.finish() if learner.finish else learner.parameters
-    origin = {
+        tasks, learners = [], []
+        for job in jobs:
+            generator = torch.Generator().manual_seed(parse_seed(job.seed))
+            tasks.append(Task(backbone, job.data, generator, job.seed, job.init, cache, progress, job.select_on))
+            learners.append(method.setup(tasks[-1]))
+            if job.init is not None and not learners[-1].parameters:
+                raise ConfigError(f"{method.name} trains nothing that could start from another plug-in; drop init=.")
+        if learners[0].parameters:
+            trained = train(method, learners, tasks, views)
+        tensors = [learner.finish() if learner.finish else learner.parameters for learner in learners]
+    seconds = round((time.monotonic() - clock) / len(jobs), 1)
+    return [
+        Plugin(
+            method,
+            {n: p.detach().cpu().float() for n, p in learned.items()},
+            {**_origin(backbone, job), "seconds": seconds, **told},
+        )
+        for job, learned, told in zip(jobs, tensors, trained, strict=True)
+    ]
+
+
+def _origin(backbone: Backbone, job: _Job) -> dict[str, Any]:
+    data = job.data
+    return {
         "backbone": backbone.description,
         "dataset": data.name,
         "train_stamp": data.train.stamp,
         "classnames": list(data.classnames),
         "template": data.train.template if isinstance(data.train.template, str) else list(data.train.template),
         "shots": data.shots,
-        "seed": seed,
-        "init": init.stamp if init else None,
-        "select_on": select_on.stamp if select_on else None,
-        "seconds": round(time.monotonic() - clock, 1),
-        **trained,
+        "seed": job.seed,
+        "init": job.init.stamp if job.init else None,
+        "select_on": job.select_on.stamp if job.select_on else None,
     }
-    return Plugin(method, {n: p.detach().cpu().float() for n, p in tensors.items()}, origin)
+
+
+def _refuse(method: Method, job: _Job) -> None:
+    """What cannot be meant is refused before anything is encoded."""
+    if is_official(method) != (job.select_on is not None):
+        raise ConfigError(
+            f"{method.name} with protocol='official' selects on test pictures, and must be given select_on=data.test."
+            if is_official(method)
+            else f"{method.name} selects nothing on test pictures; drop select_on= (or set its protocol='official')."
+        )
+    if method.needs != "nothing":
+        _refuse_empty(job.data)
+    if not 0 <= job.seed < 2**63:
+        raise ConfigError(f"seed must be a whole number from 0 to 2^63 - 1, not {job.seed}.")
 
 
 def is_official(method: Method) -> bool:
@@ -117,62 +186,3 @@ def _refuse_empty(data: Dataset) -> None:
             f"({', '.join(map(repr, empty[:5]))}{' …' if len(empty) > 5 else ''}). Give each class one at least, or "
             "leave such classes out: data.subset([…])."
         )
-
-
-def _train(method: Method, learner: Learner, task: Task, views: int | None) -> dict[str, Any]:
-    backbone, data, generator, progress = task.backbone, task.data, task.generator, task.progress
-    recipe, count, crop = method.recipe, len(data.train), method.recipe.crop_for(data.name)
-    epochs = recipe.epochs_for(data.name, data.shots, count)
-    views = min(DEFAULT_VIEWS, epochs) if views is None else min(views, epochs)
-    first, kind = learner.first_view, method.image_features
-    labels = task.train_labels
-    cached = task.views(first + views, crop, kind)[first:] if views else None
-    # where views are fewer than epochs, each image goes through its views in an order of its own
-    offset = torch.zeros(count, dtype=torch.int64)
-    if 0 < views < epochs:
-        offset = torch.randint(views, (count,), generator=generator)
-    groups = [{"params": [p], **learner.options.get(name, {})} for name, p in learner.parameters.items()]
-    optimizer = recipe.build_optimizer(groups)
-    # float16 gradients of a well-trained batch are below its smallest number; scaling keeps them
-    scaler = torch.amp.GradScaler(backbone.device.type, enabled=backbone.dtype == torch.float16)
-    loss = torch.zeros(())
-    for epoch in range(epochs):
-        for step, batch in enumerate(batches := _batches(count, recipe, generator)):
-            rate = recipe.learning_rate(epoch, epochs, step, len(batches))
-            for group in optimizer.param_groups:
-                group["lr"] = rate * group.get("lr_scale", 1.0)
-            if cached is not None:
-                features = cached[((offset[batch] + epoch) % views).to(cached.device), batch.to(cached.device)]
-            else:
-                features = _fresh(task, batch, first + epoch, crop, kind)
-            loss = learner.loss(features, labels[batch.to(labels.device)])
-            optimizer.zero_grad(set_to_none=True)
-            scaler.scale(loss).backward()
-            scaler.step(optimizer)
-            scaler.update()
-            loss = loss.detach()
-        if not (torch.isfinite(loss) and all(torch.isfinite(p).all() for p in learner.parameters.values())):
-            raise DivergedError(
-                f"training {method.name} on {data.name} diverged in epoch {epoch + 1} of {epochs} "
-                f"(the loss is {float(loss)}). Lower recipe.lr, or run in float32."
-            )
-        if learner.after_epoch:
-            learner.after_epoch(epoch + 1)
-        if progress:
-            progress(epoch + 1, epochs, f"{method.name} on {data.name}, seed {task.seed}")
-    log.info("%s on %s: %d epochs, last loss %.4f", method.name, data.name, epochs, float(loss))
-    return {"epochs": epochs, "views": views, "final_loss": round(float(loss), 6)}
-
-
-def _batches(count: int, recipe: Recipe, generator: torch.Generator) -> tuple[Tensor, ...]:
-    """A shuffled epoch."""
-    order, size = torch.randperm(count, generator=generator), recipe.batch_size
-    return order[: recipe.steps_for(count) * size].split(size)
-
-
-def _fresh(task: Task, batch: Tensor, view: int, crop, kind: str) -> Tensor:
-    """Features of one view of the batch's images, decoded and encoded now."""
-    backbone, train = task.backbone, task.data.train
-    jobs = [(i, view) for i in batch.tolist()]
-    blocks = decode(jobs, lambda i, view: augmented(backbone, train, i, view, task.seed, crop))
-    return torch.cat([backbone.image_features(pixels, kind) for pixels in blocks])

@@ -26,12 +26,13 @@ from clipcompat.defaults import default_method
 from clipcompat.errors import ClipcompatError, ConfigError, DataError, unknown_name
 from clipcompat.features import Progress
 from clipcompat.files import digest, hash_file
-from clipcompat.fitting import DEFAULT_VIEWS, fit, is_official
+from clipcompat.fitting import fit, is_official
 from clipcompat.methods import METHODS
 from clipcompat.methods.base import Method
 from clipcompat.plugin import Plugin, load_plugin
 from clipcompat.results import environment, now, read_record, record_id, record_path, write_record
 from clipcompat.studies.compatibility import compatibility
+from clipcompat.training import DEFAULT_VIEWS
 
 STUDY = "compatibility"
 CLASSES = ("all", "base", "new")

@@ -26,6 +26,7 @@ from clipcompat.tower_input import Injection, Prompts, apply, pick
 _WORTH_SHARING = 4  # fewer shared rows save less than it costs to look back at them apart from one's own
 _LEAST = {"cpu": 1, "other": 2048}  # rows of a segment: a GPU is idle below, a CPU busy with one row
 _TRAINED = {"cpu": 2048, "other": 1 << 15}  # rows of a part, where not all can be kept
+_SMALLEST = 1 << 26  # bytes; a budget below is not halved again
 _NUMBERS = {"cpu": 1 << 20, "other": 1 << 28}  # in a part's wide layer, where none is kept: a CPU's cache holds these
 
 
@@ -128,6 +129,14 @@ class TextTower:
             f"{len(packing.lengths):,} prompts in {packing.rows:,} rows of text, {len(parts)} part(s), of which "
             f"{again} are run again for backward, about {size / 1e9:.1f} GB"
         )
+
+    def shrink(self) -> bool:
+        """Halve the memory budget; False where that has been done as often as makes sense."""
+        budget = free_memory(self.device) if self.memory_budget is None else self.memory_budget
+        if budget < _SMALLEST:
+            return False
+        self.memory_budget = budget // 2
+        return True
 
     def _planned(self, packing: Packing, trained: bool) -> tuple[list[Part], list[str]]:
         """Which parts to run, and what each keeps; settled when prompts of this packing are first run."""

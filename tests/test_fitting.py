@@ -10,13 +10,14 @@ import torch
 
 from clipcompat.errors import ConfigError, DataError, IncompatibleError, PluginError
 from clipcompat.features import encode_views
-from clipcompat.fitting import DEFAULT_VIEWS, fit
+from clipcompat.fitting import fit
 from clipcompat.methods.base import Learner
 from clipcompat.methods.contcoop import ContCoOp
 from clipcompat.methods.coop import CoOp
 from clipcompat.methods.recipe import Recipe
 from clipcompat.methods.tip_adapter import TipAdapterF
 from clipcompat.methods.zero_shot import ZeroShot
+from clipcompat.training import DEFAULT_VIEWS
 from tests.toys import ToyImages, toy_dataset
 
 SHORT = Recipe(epochs=3, batch_size=4, lr=0.05, warmup_epochs=0)
@@ -247,7 +248,7 @@ def test_views_averaged_into_keys_are_not_trained_on(old):
                 seen.append(features.sort(0).values)
                 return learner.loss(features, labels)
 
-            return dataclasses.replace(learner, loss=loss)
+            return dataclasses.replace(learner, objective=loss)
 
     fit(Watching(passes=2, search=False, recipe=recipe), old, data, views=3)
     views = encode_views(old, data.train, 5, 1, (0.5, 1.0))

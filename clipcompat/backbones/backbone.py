@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from typing import Any
 
 import torch
@@ -66,6 +67,17 @@ class Backbone:
             self._model, self.tokenizer, self.preprocess,
             name=self.name, stamp=self.stamp, source=self.source, device=self.device, dtype=dtype,
         )  # fmt: skip
+
+    def with_memory_budget(self, memory_budget: int | None) -> Backbone:
+        """The same weights in a text tower of this `memory_budget` (None: this backbone itself)."""
+        if memory_budget is None:
+            return self
+        if memory_budget < 1:
+            raise ConfigError(f"a memory budget is a number of bytes, at least 1, not {memory_budget}.")
+        other = copy(self)
+        other.text = copy(self.text)
+        other.text.memory_budget = memory_budget
+        return other
 
     @property
     def description(self) -> dict[str, str]:
