@@ -31,7 +31,8 @@ MEMBERS = 2_000_000
 _BLOCK = 1 << 20
 _DAMAGE = (tarfile.TarError, zipfile.BadZipFile, gzip.BadGzipFile, lzma.LZMAError, zlib.error, EOFError,
            NotImplementedError)  # fmt: skip
-_Member = tuple[str, bool, IO[bytes] | None]
+_Member = tuple[str, int, IO[bytes] | None]
+"""Name, size that the archive states (no more is ever read from it), content; None for what is no regular file."""
 
 
 def unpack(
@@ -54,18 +55,19 @@ def unpack(
     try:
         into.mkdir(parents=True)
         with open(archive, "rb") as stream:
-            for number, (name, regular, content) in enumerate(_members(archive, stream), 1):
-                path = _safe(name, archive)
-                if number > MEMBERS:
-                    raise _bomb(archive, f"more than {MEMBERS:,} entries")
+            for number, (name, size, content) in enumerate(_members(archive, stream), 1):
+                path, total = _safe(name, archive), total + size
+                if number > MEMBERS or total > most:
+                    much = f"{MEMBERS:,} entries" if number > MEMBERS else f"{RATIO} times its own size"
+                    raise _harm(archive, f"it unpacks to more than {much}")
                 wanted, target = _target(path, keep)
                 if progress and number % 100 == 0:
                     progress(stream.tell() >> 20, archive.stat().st_size >> 20, f"unpack {archive.name} (MiB)")
                 if target is None:
                     continue
-                if not regular or content is None:
+                if content is None:
                     raise _harm(archive, f"{name!r} is a link or a device")
-                total += _write(content, into / target, most - total, archive)
+                _write(content, into / target, archive)
                 count, found[wanted] = count + 1, True
         missing = [name for name, there in found.items() if not there]
         if missing:
@@ -84,7 +86,7 @@ def unpack(
 
 
 def _members(archive: Path, stream: IO[bytes]) -> Iterator[_Member]:
-    """Name, whether it is a regular file, and its content, of everything but folders."""
+    """Everything but folders."""
     if zipfile.is_zipfile(stream):
         stream.seek(0)
         with zipfile.ZipFile(stream) as packed:
@@ -95,14 +97,17 @@ def _members(archive: Path, stream: IO[bytes]) -> Iterator[_Member]:
                 if info.flag_bits & 1:
                     raise DataError(f"{archive} is encrypted; an open archive is needed. Fetch it again.")
                 with packed.open(info) as content:
-                    yield info.filename, kind in (0, stat.S_IFREG), content
+                    yield info.filename, info.file_size, content if kind in (0, stat.S_IFREG) else None
         return
     stream.seek(0)
     with tarfile.open(fileobj=stream, mode="r:*") as packed:
         for member in packed:
             packed.members = []  # it remembers every entry otherwise
             if not member.isdir():
-                yield member.name, member.isreg(), packed.extractfile(member) if member.isreg() else None
+                yield member.name, member.size, packed.extractfile(member) if member.isreg() else None
+        for _ in range(64):  # what little follows the last entry, so that the compression's own checksum is verified
+            if not packed.fileobj.read(_BLOCK):
+                break
 
 
 def _safe(name: str, archive: Path) -> PurePosixPath:
@@ -129,19 +134,13 @@ def _target(path: PurePosixPath, keep: dict[str, str]) -> tuple[str, Path | None
     return "", None
 
 
-def _write(content: IO[bytes], target: Path, most: int, archive: Path) -> int:
-    written = 0
+def _write(content: IO[bytes], target: Path, archive: Path) -> None:
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with open(target, "xb") as stream:
-            while block := content.read(_BLOCK):
-                written += len(block)
-                if written > most:
-                    raise _bomb(archive, f"more than {RATIO} times its own size")
-                stream.write(block)
+            shutil.copyfileobj(content, stream, _BLOCK)
     except (FileExistsError, NotADirectoryError) as error:
         raise _harm(archive, f"{target.name} occurs twice in one folder") from error
-    return written
 
 
 def _harm(archive: Path, what: str) -> DataError:
@@ -149,6 +148,3 @@ def _harm(archive: Path, what: str) -> DataError:
         f"{archive} is not unpacked: {what}. No data set needs that; delete the file and check where it comes from."
     )
 
-
-def _bomb(archive: Path, what: str) -> DataError:
-    return _harm(archive, f"it unpacks to {what}")
