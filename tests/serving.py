@@ -13,13 +13,14 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 class Served:
     """One file and how it is served.
 
-    cut: the connection ends after this many bytes of an answer. ranges: whether range requests are understood.
-    told: the length the header claims, instead of the true one; None: no length at all. errors: HTTP codes that the
-    first requests get.
+    cut: the connection ends after this many bytes of an answer. stall: instead of ending, it hangs there.
+    ranges: whether range requests are understood. told: the length the header claims, instead of the true one; None: no
+    length at all. errors: HTTP codes that the first requests get.
     """
 
     content: bytes
     cut: int | None = None
+    stall: bool = False
     ranges: bool = True
     told: int | None = -1
     errors: list[int] = field(default_factory=list)
@@ -33,6 +34,7 @@ class Server:
     files: dict[str, Served] = field(default_factory=dict)
     requests: list[tuple[str, str | None]] = field(default_factory=list)
     sent: int = 0
+    closing: threading.Event = field(default_factory=threading.Event)
 
     def put(self, name: str, content: bytes, **how) -> str:
         self.files[f"/{name}"] = Served(content, **how)
@@ -69,8 +71,10 @@ def serving() -> Iterator[Server]:
                 self.send_header("Content-Length", str(len(content) - start if served.told < 0 else served.told))
             self.end_headers()
             rest = content[start:] if served.cut is None else content[start : start + served.cut]
+            server.sent += len(rest)  # before the client can know
             self.wfile.write(rest)
-            server.sent += len(rest)
+            if served.stall:
+                server.closing.wait()
             self.close_connection = True
 
         def log_message(self, *words):
@@ -83,5 +87,6 @@ def serving() -> Iterator[Server]:
         try:
             yield server
         finally:
+            server.closing.set()
             running.shutdown()
             thread.join()

@@ -108,8 +108,9 @@ def is_folder(entry: os.DirEntry) -> bool:
 
 
 def first(names: list[str], count: int = 5) -> str:
-    """The first few names, for a sentence."""
-    return ", ".join(names[:count]) + (", …" if len(names) > count else "") if names else "none"
+    """The first few names, for a sentence; what is not UTF-8 is escaped, since not every terminal can show it."""
+    shown = ", ".join(names[:count]) + (", …" if len(names) > count else "") if names else "none"
+    return shown.encode(errors="backslashreplace").decode()
 
 
 def _there(folder: Path) -> str:

@@ -3,13 +3,16 @@ from __future__ import annotations
 import hashlib
 import socket
 import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from clipcompat.data.download import download, file_hash, verify
 from clipcompat.errors import ConfigError, DataError, StorageError
-from tests.serving import serving
+from tests.serving import Served, serving
+from tests.trees import child_environment
 
 CONTENT = bytes(range(256)) * 12_000  # 3 MB, more than one block
 SHA = f"sha256:{hashlib.sha256(CONTENT).hexdigest()}"
@@ -53,6 +56,22 @@ def test_what_an_earlier_run_left_is_gone_on_with(server, target):
     (target.parent / "a.zip.part").write_bytes(CONTENT[:2_500_000])
     download(url, target, SHA)
     assert target.read_bytes() == CONTENT and server.sent == len(CONTENT) - 2_500_000
+
+
+def test_a_run_that_was_killed_leaves_no_file_of_that_name_and_the_next_goes_on(server, target):
+    url = server.put("a.zip", CONTENT, cut=2_500_000, stall=True)
+    code = "import sys; from pathlib import Path; from clipcompat.data.download import download as d; " \
+        "d(sys.argv[1], Path(sys.argv[2]), sys.argv[3])"  # fmt: skip
+    part = target.with_name("a.zip.part")
+    with subprocess.Popen([sys.executable, "-c", code, url, str(target), SHA], env=child_environment()) as child:
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline and not (part.exists() and part.stat().st_size):
+            time.sleep(0.01)
+        child.kill()
+    assert left(target) == ["a.zip.part"] and 0 < (kept := part.stat().st_size) <= 2_500_000
+    server.files["/a.zip"] = Served(CONTENT)
+    download(url, target, SHA)
+    assert target.read_bytes() == CONTENT and server.asked("a.zip") == [None, f"bytes={kept}-"]
 
 
 def test_a_server_without_ranges_is_asked_again_from_the_start(server, target):
