@@ -31,7 +31,7 @@ def add_data_verbs(verbs: Any) -> None:
     check.add_argument("names", nargs="+", metavar="NAME", help="see `clipcompat data list`")
     check.add_argument("--root", metavar="DATA", required=True, help="the folder that holds the datasets' folders")
     check.add_argument("--fast", action="store_true", help="do not open the pictures")
-    check.add_argument("--workers", type=int, help="threads that open pictures (default: the number of cores)")
+    check.add_argument("--workers", type=int, help="threads that open pictures (default: two for each core)")
     check.set_defaults(verb=_check)
 
     fetch = data.add_parser("fetch", help="download one, or say how to get it", description=_FETCH,
@@ -53,7 +53,8 @@ def _list(options: argparse.Namespace) -> None:
         what = source.size or "its class names"
         if source.by_hand:
             what = f"pictures by hand; {'its split' if source.split else 'its class names'}"
-        here = _here(layout, Path(options.root).expanduser()) if options.root else ""
+        places = [place for archive in source.pictures for place in archive.places] + list(source.asked_for)
+        here = _here(layout, places, Path(options.root).expanduser()) if options.root else ""
         train = f"{layout.train_size:,}" if layout.train_size else "–"
         rows.append((layout.name, f"{layout.folder}/", str(layout.classes), train, f"{layout.test_size:,}", what, here))
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
@@ -61,11 +62,10 @@ def _list(options: argparse.Namespace) -> None:
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
 
-def _here(layout: Any, root: Path) -> str:
+def _here(layout: Any, places: list[str], root: Path) -> str:
     """Which of pictures and split are under the root; whether they are complete only a check can tell."""
     folder = root / layout.folder
-    pictures = layout.image_root != "." and (folder / layout.image_root).is_dir()
-    pictures = pictures or (layout.image_root == "." and (folder / "cars_train").is_dir())
+    pictures = all((folder / place).exists() for place in places)
     lists = (folder / layout.split_file).is_file()
     if pictures and lists:
         return "yes"

@@ -34,7 +34,8 @@ def test_the_list_says_what_is_under_the_root(root, capsys):
     (root / "dtd" / "images").mkdir(parents=True)
     (root / "stanford_cars").mkdir()
     (root / "stanford_cars" / "split_zhou_StanfordCars.json").touch()
-    (root / "imagenet" / "images").mkdir(parents=True)
+    for part in ("train", "val"):
+        (root / "imagenet" / "images" / part).mkdir(parents=True)
     assert main(["data", "list", "--root", str(root)]) == 0
     here = {line.split()[0]: line for line in capsys.readouterr().out.splitlines()}
     assert here["eurosat"].endswith("  yes") and here["ucf101"].endswith("  no")

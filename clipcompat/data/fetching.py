@@ -15,7 +15,7 @@ from clipcompat.data.archives import unpack
 from clipcompat.data.download import Progress, download, verify
 from clipcompat.data.imagenet_names import write_classnames
 from clipcompat.data.layout import find_layout
-from clipcompat.data.own_split import write_own_split
+from clipcompat.data.own_split import check_own_split, write_own_split
 from clipcompat.data.sources import SOURCES, Archive, Source
 from clipcompat.errors import DataError, StorageError
 from clipcompat.files import write_atomic
@@ -60,6 +60,8 @@ def fetch_dataset(
         _place(archive, path, folder, progress)
         say(f"in place: {', '.join(str(folder / place) for place in archive.places)}")
 
+    if own_split:  # before anything is fetched for nothing
+        check_own_split(layout, folder)
     try:
         (folder / layout.image_root).parent.mkdir(parents=True, exist_ok=True)
         if source.split and not own_split:

@@ -26,7 +26,7 @@ def find_folder(layout: Layout, root: str | Path | None) -> Path:
         raise DataError(f"the root {root} is no folder; it must be the folder that holds {layout.folder}/.")
     folder = root / layout.folder
     if not folder.is_dir():
-        todo = f"Put the data set there, or pass the root that holds {layout.folder}/."
+        todo = f"Put the data set there, or pass the root that holds {layout.folder}/. {_fetch(layout, root)}"
         if (root / layout.image_root).is_dir() and (root / layout.split_file).is_file():
             todo = f"This looks like the data set itself: name it {layout.folder} and pass its parent as root."
         raise DataError(f"{layout.name} is expected in {folder}, which is not there. {_there(root)} {todo}")
@@ -36,12 +36,12 @@ def find_folder(layout: Layout, root: str | Path | None) -> Path:
             what = "the fixed split behind published numbers; none is made up in its place"
         raise DataError(
             f"{layout.name} needs {folder / layout.split_file} ({what}). {_there(folder)} "
-            "CoOp's DATASETS.md says where to get the file; put it there."
+            f"Put it there, as CoOp's DATASETS.md says. {_fetch(layout, root)}"
         )
     if not (folder / layout.image_root).is_dir():
         raise DataError(
             f"the pictures of {layout.name} are expected in {folder / layout.image_root}, which is not "
-            f"there. {_there(folder)} Unpack the pictures as CoOp's DATASETS.md says."
+            f"there. {_there(folder)} Unpack them there, as CoOp's DATASETS.md says. {_fetch(layout, root)}"
         )
     return folder
 
@@ -111,6 +111,10 @@ def first(names: list[str], count: int = 5) -> str:
     """The first few names, for a sentence; what is not UTF-8 is escaped, since not every terminal can show it."""
     shown = ", ".join(names[:count]) + (", …" if len(names) > count else "") if names else "none"
     return shown.encode(errors="backslashreplace").decode()
+
+
+def _fetch(layout: Layout, root: Path) -> str:
+    return f"`clipcompat data fetch {layout.name} --root {root}` brings what is missing, or says how to get it."
 
 
 def _there(folder: Path) -> str:

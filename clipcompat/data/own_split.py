@@ -47,11 +47,7 @@ def write_own_split(layout: Layout, folder: Path, seed: int = 1) -> Path:
     Raises:
         ConfigError: the data set has no such rule. DataError: pictures or the official lists are missing.
     """
-    if layout.name not in _RULES:
-        raise ConfigError(f"{layout.name} needs no own split: its lists come with the data set. Leave --own-split out.")
-    path = folder / layout.split_file
-    if path.exists():
-        raise DataError(f"{path} is there already and is not replaced; move it away to make an own split.")
+    path = check_own_split(layout, folder)
     rule, make = _RULES[layout.name]
     try:
         parts = make(layout, folder, Random(seed))
@@ -69,6 +65,20 @@ def write_own_split(layout: Layout, folder: Path, seed: int = 1) -> Path:
         return made.replace(path)
     finally:
         made.unlink(missing_ok=True)
+
+
+def check_own_split(layout: Layout, folder: Path) -> Path:
+    """Where an own split would be written, if one can be.
+
+    Raises:
+        ConfigError: the data set has no rule for one. DataError: a split is there already.
+    """
+    if layout.name not in _RULES:
+        raise ConfigError(f"{layout.name} needs no own split: its lists come with the data set. Leave --own-split out.")
+    path = folder / layout.split_file
+    if path.exists():
+        raise DataError(f"{path} is there already and is not replaced; move it away to make an own split.")
+    return path
 
 
 def _thirds(groups: dict[int, list[str]], names: dict[int, str], random: Random) -> _Parts:

@@ -151,7 +151,11 @@ def test_an_own_split_is_made_only_when_asked_for_and_says_so(source, server, tm
         data = load_dataset("eurosat", root=tmp_path / "new", shots=2)
     assert data.own_split and len(data.test) == 10 * 4  # of 14 pictures: 7, 3 and the rest
     with pytest.raises(ConfigError, match="imagenet_a needs no own split"):
-        fetch_dataset("imagenet_a", tmp_path / "other", source=Source(), own_split=True)
+        fetch_dataset("imagenet_a", tmp_path / "other", own_split=True)
+    before = len(server.requests)
+    with pytest.raises(DataError, match="is there already and is not replaced"):
+        fetch_dataset("eurosat", tmp_path / "new", source=source, own_split=True)
+    assert len(server.requests) == before and not (tmp_path / "other").exists()
 
 
 def test_class_names_are_written_for_imagenet_and_its_shifted_sets(tmp_path, shared_data):

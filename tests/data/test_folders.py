@@ -52,7 +52,8 @@ def test_the_data_set_given_as_root_is_recognised(eurosat):
 
 def test_a_missing_split_file_is_not_made_up(eurosat):
     (eurosat / "eurosat" / "split_zhou_EuroSAT.json").unlink()
-    with pytest.raises(DataError, match="none is made up in its place.*there is: 2750/.*DATASETS.md"):
+    said = rf"none is made up in its place.*there is: 2750/.*DATASETS.md.*data fetch eurosat --root {eurosat}"
+    with pytest.raises(DataError, match=said):
         find_folder(EUROSAT, eurosat)
 
 
