@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 
 from clipcompat import __version__
+from clipcompat.cli_data import add_data_verbs
 from clipcompat.cli_plugins import add_plugin_verbs
 from clipcompat.errors import ClipcompatError, DataError
 from clipcompat.terminal import Bars, Once
@@ -107,6 +108,7 @@ def _parser() -> argparse.ArgumentParser:
     table.set_defaults(verb=_table)
 
     add_plugin_verbs(verbs)
+    add_data_verbs(verbs)
 
     mini = verbs.add_parser("mini", help="make the embedded miniature backbones").add_subparsers(
         required=True, metavar="VERB"

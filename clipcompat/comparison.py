@@ -62,6 +62,7 @@ def paper_beside_ours(records: Sequence[Mapping[str, Any]], upgrade: str = "clip
         ours.setdefault(method_title(record), []).append((numbers["old"].mean, numbers["new"].mean))
     mini = all(r["inputs"]["upgrade"].startswith("mini") for r in records)
     datasets = len({r["inputs"]["dataset"] for r in records})
+    own = ", some on an own split" if any("split" in r["inputs"] for r in records) else ""
     rows, printed_on = [], 0
     for title in sorted(ours, key=lambda t: (list(METHODS).index(names[t].split(" (")[0]), len(t))):
         printed = [p for d in dataset_names() if (p := paper_accuracy(upgrade, d, names[title]))]
@@ -71,7 +72,7 @@ def paper_beside_ours(records: Sequence[Mapping[str, Any]], upgrade: str = "clip
     columns = (
         "method",
         f"paper, {printed_on} datasets: old / new / H",
-        f"ours ({'mini, ' if mini else ''}{datasets} datasets): old / new / H",
+        f"ours ({'mini, ' if mini else ''}{datasets} datasets{own}): old / new / H",
     )
     return Table(columns, tuple(rows), compatibility_table(records).caption)
 

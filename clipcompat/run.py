@@ -145,6 +145,7 @@ class Run:
         return {
             "method": {"name": method.name, "config": to_config(method)},
             "dataset": data.name.partition("[")[0],  # one name, whichever alias was typed
+            **({"split": "own"} if data.own_split else {}),  # the published split needs no word
             "classes": self.classes,
             "shots": data.shots,  # a list of images brings its own number
             **({} if data.name.startswith("mini/") else {"templates": self.templates, "repeat": self.repeat}),

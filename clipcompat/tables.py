@@ -71,13 +71,16 @@ def compatibility_table(records: Sequence[Mapping[str, Any]], caption: str = "")
     for record in records:
         inputs, s = record["inputs"], summary(reports(record))
         name, paper = inputs["method"]["name"], None
-        if inputs["classes"] == "all" and inputs["shots"] == 16 and label(record) == name:  # what the paper ran
+        published = inputs["classes"] == "all" and "split" not in inputs
+        if published and inputs["shots"] == 16 and label(record) == name:  # what the paper ran
             paper = paper_accuracy(inputs["upgrade"], inputs["dataset"], name)
         kept = s["kept_gain"]
         rows.append(
             (
                 pair_title(inputs),
-                inputs["dataset"] + ("" if inputs["classes"] == "all" else f" [{inputs['classes']}]"),
+                inputs["dataset"]
+                + ("" if inputs["classes"] == "all" else f" [{inputs['classes']}]")
+                + (" (own split)" if "split" in inputs else ""),
                 label(record),
                 "all" if inputs["shots"] is None else str(inputs["shots"]),
                 cell(s["old"]),

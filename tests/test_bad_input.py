@@ -111,6 +111,43 @@ def test_a_damaged_split_file(root, refused, content):
     refused("split_zhou_EuroSAT.json")
 
 
+@pytest.mark.parametrize(
+    ("entry", "words"),
+    [
+        (["../../secret.jpg", 0, "Forest"], "'../../secret.jpg' leaves the image root"),
+        (["/etc/passwd", 0, "Forest"], "'/etc/passwd' leaves the image root"),
+        (["Forest/Forest_1.jpg", 0, "Forest"], "Forest/Forest_1.jpg is listed twice in 'train'"),
+        (["Forest/Forest_1.jpg", 4, "Desert"], "labels run up to 4, but 3 does not occur"),
+        (["caf\udce9.jpg", 0, "Forest"], r"the name 'caf\udce9.jpg' is not UTF-8"),
+    ],
+    ids=["climbing", "absolute", "twice", "gap", "no UTF-8"],
+)
+def test_a_split_file_that_does_not_hold_together(root, refused, entry, words):
+    file = root / "eurosat" / "split_zhou_EuroSAT.json"
+    split = json.loads(file.read_text())
+    split["train"].append(entry)
+    file.write_text(json.dumps(split))
+    refused("split_zhou_EuroSAT.json", words)
+
+
+def test_a_split_file_in_another_encoding(root, refused):
+    file = root / "eurosat" / "split_zhou_EuroSAT.json"
+    file.write_bytes(file.read_text().replace("River", "Rivi\xe8re").encode("latin-1"))
+    refused("split_zhou_EuroSAT.json is not JSON in UTF-8")
+
+
+@pytest.mark.parametrize("method", ["coop", "zero_shot"])
+def test_a_class_name_longer_than_the_text_tower_reads(root, tmp_path, capsys, method):
+    file = root / "eurosat" / "split_zhou_EuroSAT.json"
+    file.write_text(file.read_text().replace('"River"]', '"' + "River_" * 90 + 'bed"]'))
+    settings = ["--set", "n_ctx=2"] if method == "coop" else []
+    arguments = [argument for argument in PLAIN if argument not in ("--set", "recipe.epochs=1", "n_ctx=2")]
+    code = main(["run", "--method", method, *arguments, *settings, "--root", str(root), "--out", str(tmp_path / "out")])
+    assert code == 1 and not list((tmp_path / "out").rglob("*.json"))
+    (sentence,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("clipcompat: ")]
+    assert "River bed" in sentence and "reads 40. Shorten the class name" in sentence
+
+
 def test_a_missing_class_folder(root, refused):
     shutil.rmtree(root / "eurosat" / "2750" / "River")
     refused("Whole folders are missing: River")

@@ -27,3 +27,9 @@ def test_the_paper_s_averages_stand_beside_ours():
     assert rows["ContCoOp"][1] == "80.0 / 72.0 / 75.8 (only 1)"
     assert rows["ContCoOp (Attn off)"][0] == "–"
     assert table.columns[1:] == ("paper, 11 datasets: old / new / H", "ours (mini, 2 datasets): old / new / H")
+
+
+def test_an_own_split_is_said_beside_the_paper_s_averages():
+    table = paper_beside_ours([run(upgrade="clip-to-eva-vit-b-16"), run(dataset="dtd", split="own")])
+    assert table.columns[2] == "ours (2 datasets, some on an own split): old / new / H"
+    assert results_table([run(split="own")]).rows[0][0] == "eurosat (own split)"

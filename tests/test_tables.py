@@ -53,6 +53,7 @@ def test_one_seed_has_no_sd_and_what_was_not_measured_is_a_dash():
         ({"upgrade": REAL, "shots": None}, "–"),
         ({"upgrade": REAL, "classes": "base"}, "–"),
         ({"upgrade": REAL, "dataset": "imagenetv2"}, "–"),
+        ({"upgrade": REAL, "split": "own"}, "–"),
         ({}, "–"),
     ],
 )
@@ -62,6 +63,7 @@ def test_the_paper_s_number_stands_only_beside_what_it_measured(inputs, paper):
 
 def test_a_class_split_is_said():
     assert row(run(classes="base"))["dataset"] == "eurosat [base]"
+    assert row(run(classes="new", split="own"))["dataset"] == "eurosat [new] (own split)"
 
 
 @pytest.mark.parametrize("side", ["old_weights", "new_weights"])

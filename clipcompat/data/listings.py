@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from clipcompat.data.folders import entries, first
+from clipcompat.data.folders import entries, first, is_folder
 from clipcompat.data.layout import Layout
-from clipcompat.data.split_zhou import Item, check_no_repeats, check_relative, read_split
+from clipcompat.data.split_zhou import Item, check_no_repeats, check_relative, check_utf8, read_split
 from clipcompat.errors import DataError
 
 _PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
@@ -117,14 +117,24 @@ def _read_numbers(root: Path, names: dict[str, str], prefix: str) -> list[Item]:
 
 
 def _class_folders(root: Path) -> list[str]:
-    folders = [entry.name for entry in entries(root) if entry.is_dir()]
+    folders = [check_utf8(entry.name, str(root)) for entry in entries(root) if is_folder(entry)]
     if not folders:
         raise DataError(f"{root}: expected one folder for each class; there is none.")
+    places: dict[tuple[int, int], str] = {root.stat()[1:3]: "the folder of all classes"}
+    for name in folders:
+        place = (root / name).stat()[1:3]  # inode and device, which a link shares with what it points to
+        if place in places:
+            raise DataError(
+                f"{root / name} is a link to {places[place]}, so its pictures would count twice; a class needs a "
+                "folder of its own. Remove the link."
+            )
+        places[place] = name
     return folders
 
 
 def _pictures(root: Path, folder: str, label: int, name: str, prefix: str) -> list[Item]:
-    found = [entry.name for entry in entries(root / folder) if entry.name.lower().endswith(_PICTURES)]
+    names = [check_utf8(entry.name, str(root / folder)) for entry in entries(root / folder)]
+    found = [file for file in names if file.lower().endswith(_PICTURES)]
     if not found:
         raise DataError(f"{root / folder}: no picture of class {name!r} is there; unpack the data set again.")
     return [(f"{prefix}{folder}/{file}", label, name) for file in found]

@@ -16,7 +16,7 @@ from clipcompat.data.layout import Layout, dataset_names, find_layout
 from clipcompat.data.listings import read_listing
 from clipcompat.data.sampling import Shots, check_shots, few_shot, parse_seed, parse_shots
 from clipcompat.data.split import Dataset, Split
-from clipcompat.data.split_zhou import Item
+from clipcompat.data.split_zhou import Item, is_own_split
 from clipcompat.data.templates import template_for
 from clipcompat.errors import ConfigError, DataError
 
@@ -71,6 +71,9 @@ def load_dataset(
     listing = read_listing(layout, folder)
     classnames = _classnames(listing)
     _compare_sizes(layout, listing, classnames)
+    own_split = layout.reader == "json" and is_own_split(folder / layout.split_file)
+    if own_split:
+        _log.warning("%s: an own split, not the published one; records and tables say so.", layout.name)
 
     drawn_with: int | None = seed
     if indices is not None:
@@ -99,6 +102,7 @@ def load_dataset(
         shots=shots,
         seed=drawn_with,
         indices={"train": list(_paths(train)), "val": list(_paths(val))},
+        own_split=own_split,
     )
 
 

@@ -92,6 +92,7 @@ class Dataset:
     """Few-shot train and validation splits, the whole test split, and the unlabelled training pool.
 
     indices: the keys drawn for train and val, in order: what a record stores and `load_dataset(indices=…)` takes.
+    own_split: the split was made on this machine (see `own_split`); its numbers are not those of the published split.
     """
 
     name: str
@@ -102,6 +103,7 @@ class Dataset:
     shots: int | None = None
     seed: int | None = None
     indices: dict[str, list[str]] = field(default_factory=dict)
+    own_split: bool = False
 
     @property
     def classnames(self) -> tuple[str, ...]:
@@ -109,11 +111,11 @@ class Dataset:
 
     def base_classes(self) -> Dataset:
         """The first ceil(n/2) classes (the DPC and CoCoOp protocol), after few-shot sampling, relabelled from 0."""
-        return self._keep(list(range(math.ceil(len(self.classnames) / 2))), "base")
+        return self.keep(list(range(math.ceil(len(self.classnames) / 2))), "base")
 
     def new_classes(self) -> Dataset:
         """The classes that `base_classes` leaves out, relabelled from 0."""
-        return self._keep(list(range(math.ceil(len(self.classnames) / 2), len(self.classnames))), "new")
+        return self.keep(list(range(math.ceil(len(self.classnames) / 2), len(self.classnames))), "new")
 
     def subset(self, names: Iterable[str]) -> Dataset:
         """The same images over fewer classes, given by name; a name that occurs twice brings both classes."""
@@ -124,9 +126,14 @@ class Dataset:
                 raise unknown_name(f"class of {self.name}", name, self.classnames)
             labels += found
         labels = list(dict.fromkeys(labels))
-        return self._keep(labels, f"subset {digest([self.classnames[i] for i in labels])[:6]}")
+        return self.keep(labels, f"subset {digest([self.classnames[i] for i in labels])[:6]}")
 
-    def _keep(self, labels: list[int], part: str) -> Dataset:
+    def keep(self, labels: list[int], part: str) -> Dataset:
+        """The same images over these classes, relabelled 0, 1, … in the order given; `part` goes into the name.
+
+        Raises:
+            DataError: there is no class to keep.
+        """
         if not labels:
             raise DataError(f"{self.name} has {len(self.classnames)} classes; the {part} part would have none.")
         splits = {s: getattr(self, s).keep_classes(labels) for s in ("train", "val", "test")}

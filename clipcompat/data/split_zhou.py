@@ -13,6 +13,8 @@ Item = tuple[str, int, str]
 """Relative posix path, label, class name as the file spells it."""
 
 PARTS = ("train", "val", "test")
+OWN_SPLIT = "own_split"
+"""The key that marks a split file as made by `own_split`, not published."""
 _AGAIN = "Take the file again from the CoOp repository's DATASETS.md."
 
 
@@ -41,6 +43,12 @@ def read_split(path: str | Path) -> dict[str, list[Item]]:
     return split
 
 
+def is_own_split(path: str | Path) -> bool:
+    """Whether a split file says of itself that it was made by `clipcompat data fetch --own-split`."""
+    content = Path(path).read_bytes()
+    return f'"{OWN_SPLIT}"'.encode() in content and OWN_SPLIT in json.loads(content)
+
+
 def check_no_repeats(split: dict[str, list[Item]], source: Path) -> None:
     """Refuse lists in which a picture occurs twice: accuracy on images that were trained on means nothing.
 
@@ -66,9 +74,25 @@ def check_relative(path: str, where: str) -> str:
         raise DataError(f"{where}: {path!r} is a Windows path; write it relative to the image root, with '/'.")
     if "\0" in path or PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts:
         raise DataError(f"{where}: {path!r} leaves the image root; paths must be relative to it, without '..'.")
+    check_utf8(path, where)
     if not PurePosixPath(path).parts:
         raise DataError(f"{where}: the path is empty; it must name a picture relative to the image root.")
     return PurePosixPath(path).as_posix()
+
+
+def check_utf8(name: str, where: str) -> str:
+    """The name, if it can be written as UTF-8, as stamps and records need it.
+
+    Raises:
+        DataError: it holds bytes of another encoding; they are shown escaped.
+    """
+    try:
+        name.encode()
+    except UnicodeEncodeError as error:
+        raise DataError(
+            f"{where}: the name {ascii(name)} is not UTF-8, so it would not be the same on every machine; rename it."
+        ) from error
+    return name
 
 
 def _read_json(path: Path) -> Any:
@@ -76,6 +100,8 @@ def _read_json(path: Path) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise DataError(f"the split file {path} cannot be read: {error.strerror or error}.") from error
+    except UnicodeDecodeError as error:
+        raise DataError(f"the split file {path} is not JSON in UTF-8: {error}. {_AGAIN}") from error
     except (ValueError, RecursionError) as error:
         raise DataError(f"the split file {path} is not JSON: {error}. It may be cut short. {_AGAIN}") from error
 
@@ -90,7 +116,7 @@ def _item(entry: Any, where: str) -> Item:
         raise DataError(f"{where}: the label should be a whole number from 0 on; it is {_short(label)}. {_AGAIN}")
     if not isinstance(name, str) or not name.replace("_", " ").strip():
         raise DataError(f"{where}: the class name should be a string with words; it is {_short(name)}. {_AGAIN}")
-    return check_relative(path, where), label, name
+    return check_relative(path, where), label, check_utf8(name, where)
 
 
 def _check_labels(split: dict[str, list[Item]], source: Path) -> None:

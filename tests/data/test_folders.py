@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import shutil
 
 import pytest
@@ -51,7 +52,8 @@ def test_the_data_set_given_as_root_is_recognised(eurosat):
 
 def test_a_missing_split_file_is_not_made_up(eurosat):
     (eurosat / "eurosat" / "split_zhou_EuroSAT.json").unlink()
-    with pytest.raises(DataError, match="none is made up in its place.*there is: 2750/.*DATASETS.md"):
+    said = rf"none is made up in its place.*there is: 2750/.*DATASETS.md.*data fetch eurosat --root {eurosat}"
+    with pytest.raises(DataError, match=said):
         find_folder(EUROSAT, eurosat)
 
 
@@ -85,6 +87,16 @@ def test_hidden_and_flat_pictures_count_as_present(tmp_path):
     for path in ("flat.jpg", ".hidden.jpg"):
         write_picture(tmp_path / path)
     check_present(tmp_path, ["flat.jpg", ".hidden.jpg"], "toy")
+
+
+def test_names_that_are_no_utf_8_can_be_printed_in_a_sentence(tmp_path):
+    try:
+        open(os.path.join(os.fsencode(tmp_path), b"caf\xe9"), "wb").close()
+    except OSError:
+        pytest.skip("this file system takes only UTF-8")
+    with pytest.raises(DataError, match=r"there is: caf\\udce9\.") as caught:
+        find_folder(EUROSAT, tmp_path)
+    assert str(caught.value).encode()
 
 
 def test_a_file_cannot_be_listed(tmp_path):

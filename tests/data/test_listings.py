@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -111,6 +112,54 @@ def test_shifted_sets_number_the_classes_they_have_and_are_for_testing_only(tmp_
     assert data.test.keys == ("n01443537/a.jpg", "n04008634/a.jpg") and data.test.labels.tolist() == [0, 1]
     assert len(data.train) == len(data.val) == len(data.unlabelled) == 0
     assert (data.shots, data.seed) == (None, None)
+
+
+@pytest.fixture
+def shifted(tmp_path: Path) -> Path:
+    """The image root of an ImageNet-R of two classes."""
+    root = tmp_path / "imagenet-rendition" / "imagenet-r"
+    for wnid in ("n01440764", "n01443537"):
+        write_picture(root / wnid / "a.jpg")
+    (root.parent / "classnames.txt").write_text(NAMES)
+    return root
+
+
+@pytest.mark.parametrize(
+    ("link", "to", "said"),
+    [
+        ("n03773504", "n03773504", "n03773504 leads nowhere: Too many levels of symbolic links"),
+        ("n03773504", ".", "n03773504 is a link to the folder of all classes"),
+        ("n03773504", "n01443537", "n03773504 is a link to n01443537, so its pictures would count twice"),
+        ("n01443537/n01443537", "..", None),
+        ("n03773504", "nowhere", None),
+    ],
+    ids=["itself", "the root", "another class", "inside a class", "nowhere"],
+)
+def test_links_among_the_folders_end_and_count_no_picture_twice(shifted, link, to, said):
+    (shifted / link).symlink_to(to)
+    if said is None:
+        assert len(load_dataset("imagenet_r", root=shifted.parents[1]).test) == 2
+        return
+    with pytest.raises(DataError, match=said):
+        load_dataset("imagenet_r", root=shifted.parents[1])
+
+
+def test_a_class_folder_may_be_a_link_to_elsewhere(shifted, tmp_path):
+    (shifted / "n01443537").rename(tmp_path / "elsewhere")
+    (shifted / "n01443537").symlink_to(tmp_path / "elsewhere")
+    assert len(load_dataset("imagenet_r", root=shifted.parents[1]).test) == 2
+
+
+@pytest.mark.parametrize("name", [b"n01443537/caf\xe9.jpg", b"n0144\xff/a.jpg"])
+def test_names_on_disk_that_are_no_utf_8_are_refused(shifted, name):
+    path = os.path.join(os.fsencode(shifted), name)
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    try:
+        open(path, "wb").close()
+    except OSError:
+        pytest.skip("this file system takes only UTF-8")
+    with pytest.raises(DataError, match=r"the name '.*\\udc.*' is not UTF-8, so it would not be the same on every"):
+        load_dataset("imagenet_r", root=shifted.parents[1])
 
 
 @pytest.fixture

@@ -39,7 +39,7 @@ def test_a_file_that_is_no_split_is_refused(write_split, content, said):
 
 def test_a_file_that_is_no_text_is_refused(tmp_path):
     (tmp_path / "split.json").write_bytes(b"\xff\xd8\xff\xe0")
-    with pytest.raises(DataError, match="is not JSON"):
+    with pytest.raises(DataError, match="is not JSON in UTF-8"):
         read_split(tmp_path / "split.json")
 
 
@@ -66,6 +66,8 @@ def test_a_missing_file_is_named(tmp_path):
         (["C:/a.jpg", 0, "Annual Crop Land"], "is a Windows path"),
         (["b\\a.jpg", 0, "Annual Crop Land"], "is a Windows path"),
         (["", 0, "Annual Crop Land"], "the path is empty"),
+        (["caf\udce9.jpg", 0, "Annual Crop Land"], r"the name 'caf\\udce9.jpg' is not UTF-8.*rename it"),
+        (["a.jpg", 11, "Caf\udce9"], r"the name 'Caf\\udce9' is not UTF-8"),
         (["a.jpg", 0, "Forest"], "label 0 is called 'Annual Crop Land' and 'Forest'; one label has one name"),
         (["a.jpg", 11, "Desert"], "labels run up to 11, but 10 does not occur"),
         (["a.jpg", 10**18, "Desert"], "but 10 does not occur"),
