@@ -1,0 +1,107 @@
+"""Where rows lie: every row of every prompt once, leads once a group, and the same after cutting and joining."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from clipcompat.errors import ConfigError
+from clipcompat.packing import Packing, Segment, joined, longer
+
+LENGTHS = [9, 5, 7, 5, 6, 9]
+
+
+def rows_of(packing: Packing) -> list[tuple[int, int]]:
+    return list(zip(*(t.tolist() for t in packing.places), strict=True))
+
+
+@pytest.mark.parametrize("shared", [0, 1, 4])
+@pytest.mark.parametrize("groups", [1, 2, 3])
+def test_every_row_lies_somewhere_once_and_leads_once_a_group(shared, groups):
+    packing = Packing.of(LENGTHS, shared, groups)
+    each = len(LENGTHS) // groups
+    own = {(i, t) for i, n in enumerate(LENGTHS) for t in range(shared, n)}
+    leads = {(g * each, t) for g in range(groups) for t in range(shared)}
+    found = rows_of(packing)
+    assert len(found) == packing.rows == len(own) + len(leads) and set(found) == own | leads
+    assert not packing.padded
+    for i, n in enumerate(LENGTHS):
+        place = packing.restore[i]
+        assert packing.order[place] == i
+        assert found[int(packing.ends[0][place])] == (i, n - 1) and packing.ends[1][place] == n - 1 - shared
+        assert found[int(packing.start[i])] == (i, shared)
+
+
+def test_segments_hold_prompts_of_one_length_shortest_first():
+    packing = Packing.of(LENGTHS, shared=4)
+    assert packing.segments == (Segment(0, 1, 2, 1), Segment(0, 1, 1, 2), Segment(0, 1, 1, 3), Segment(0, 1, 2, 5))
+    assert packing.order.tolist() == [1, 3, 4, 2, 0, 5]
+
+
+def test_groups_of_the_same_lengths_have_common_segments_and_others_their_own():
+    same = Packing.of([7, 5, 7, 5], shared=4, groups=2)
+    assert same.segments == (Segment(0, 2, 1, 1), Segment(0, 2, 1, 3)) and same.order.tolist() == [1, 3, 0, 2]
+    other = Packing.of([7, 5, 6, 5], shared=4, groups=2)
+    assert [s.first for s in other.segments] == [0, 0, 1, 1] and all(s.groups == 1 for s in other.segments)
+
+
+def test_small_segments_are_padded_into_the_next_and_only_then():
+    packing = Packing.of(LENGTHS, shared=4, least=6)
+    assert packing.segments == (Segment(0, 1, 3, 2), Segment(0, 1, 3, 5)) and packing.padded
+    assert Packing.of(LENGTHS, shared=4, least=1000).segments == (Segment(0, 1, 6, 5),)
+    # a padded row is one beyond the prompt's EOT; the EOT is found all the same
+    assert [rows_of(packing)[int(packing.ends[0][packing.restore[i]])] for i in (1, 2)] == [(1, 4), (2, 6)]
+
+
+@pytest.mark.parametrize("least", [1, 6])
+@pytest.mark.parametrize("most", [1, 6, 11, 25, 40, 1000])
+@pytest.mark.parametrize("groups", [1, 2, 3])
+def test_parts_hold_every_prompt_once_and_know_where_their_rows_came_from(groups, most, least):
+    packing = Packing.of(LENGTHS, 4, groups, least)
+    parts = packing.parts(most)
+    assert sorted(i for p in parts for i in p.prompts.tolist()) == list(range(len(LENGTHS)))
+    whole = rows_of(packing)
+    for part in parts:
+        lengths = [LENGTHS[i] for i in part.prompts.tolist()]
+        assert list(part.packing.lengths) == lengths
+        assert part.packing.rows <= most or len(lengths) == 1 or least > 1
+        for row, (prompt, token) in zip(part.rows.tolist(), rows_of(part.packing), strict=True):
+            i = int(part.prompts[prompt])
+            lead = token < 4
+            wanted = (i // packing.each * packing.each, token) if lead else (i, min(token, LENGTHS[i] - 1))
+            assert whole[row] == wanted or (not lead and token >= LENGTHS[i])
+    assert (len(parts) == 1) == (packing.rows <= most)
+
+
+def test_groups_stay_whole_where_they_fit():
+    parts = Packing.of(LENGTHS[:2] * 6, 4, groups=6).parts(21)
+    assert [p.packing.groups for p in parts] == [2, 2, 2]
+
+
+@pytest.mark.parametrize("others", [[9, 5, 7], [8, 8, 8]])
+def test_joined_packings_hold_all_groups_and_know_where_their_rows_came_from(others):
+    one, two = Packing.of(LENGTHS[:3], 4), Packing.of(others + LENGTHS[3:], 4, groups=2)
+    packing, rows = joined((one, two))
+    assert (packing.groups, packing.lengths) == (3, one.lengths + two.lengths)
+    before = [(0, *r) for r in rows_of(one)] + [(1, *r) for r in rows_of(two)]
+    for row, (prompt, token) in zip(rows.tolist(), rows_of(packing), strict=True):
+        assert before[row] == ((0, prompt, token) if prompt < 3 else (1, prompt - 3, token))
+
+
+def test_joining_what_shares_otherwise_is_refused():
+    with pytest.raises(ConfigError, match="one kind"):
+        joined((Packing.of([5, 6], 2), Packing.of([5, 6], 3)))
+    with pytest.raises(ConfigError, match="one kind"):
+        joined((Packing.of([5, 6]), Packing.of([5])))
+
+
+def test_a_longer_packing_has_more_rows_in_leads_or_else_in_prompts():
+    assert longer(Packing.of([5, 7], 4), 3).segments == Packing.of([5, 7], 4).segments
+    assert rows_of(longer(Packing.of([5, 7], 4), 3)) == rows_of(Packing.of([8, 10], 7))
+    assert rows_of(longer(Packing.of([5, 7]), 3)) == rows_of(Packing.of([8, 10]))
+
+
+@pytest.mark.parametrize(("lengths", "shared", "groups"), [([], 0, 1), ([5, 5, 5], 0, 2), ([5, 4], 4, 1)])
+def test_what_cannot_be_packed_is_refused(lengths, shared, groups):
+    with pytest.raises(ConfigError, match="cannot be packed"):
+        Packing.of(lengths, shared, groups)
