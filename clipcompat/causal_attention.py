@@ -2,8 +2,8 @@
 
 "fused" is torch's kernel. Where prompts look back at rows they share, the shared keys are copied to each of them first.
 "split" multiplies by shared keys and by own keys apart, with one softmax over both: no copies, and the shared part is
-one large product. Which is faster was measured (benchmarks/attention.py), training included: without shared rows the
-fused one, from 0.8 to 2 times as fast over all shapes tried; with them the split one wherever there are many prompts.
+one large product. Which is faster was measured, backward included (benchmarks/attention.py): the split one where keys
+of a long lead would be copied to many prompts; the fused one elsewhere, as it is a single kernel.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from clipcompat.packing import Segment
 Keys = tuple[Tensor, Tensor]
 """Keys and values, each [group, head, row, channel]."""
 
-_FEW = 16  # prompts of a segment, up to which copying the shared keys is cheaper than a second product
+_COPIES = 1 << 18  # numbers; copying so many shared keys costs more than the second product
 
 
 def lead(q: Tensor, k: Tensor, v: Tensor, groups: int, heads: int) -> tuple[Tensor, Keys]:
@@ -50,11 +50,14 @@ def attend(
     prompts = segment.groups * segment.prompts
     if before is not None:
         before = tuple(x[segment.first : segment.first + segment.groups] for x in before)
-    split = before is not None and segment.prompts > _FEW if kernel is None else kernel == "split"
+    split = before is not None and kernel == "split"
+    if before is not None and kernel is None:
+        shared = before[0].shape[2]
+        split = shared >= 2 * segment.rows and prompts * shared * q.shape[-1] >= _COPIES
     q, k, v = (_heads(x, prompts, heads) for x in (q, k, v))
     seen = _seen(q.shape[2], segment.rows, ends, q.device)
     if split:
-        return _rows(_split(q, k, v, before, seen))
+        return _rows(_Split.apply(q, k, v, *before, seen))
     if before is not None:
         k, v = _join(before[0], k), _join(before[1], v)
         if seen is not None:
@@ -63,18 +66,42 @@ def attend(
     return _rows(F.scaled_dot_product_attention(q, k, v, attn_mask=None if causal else seen, is_causal=causal))
 
 
-def _split(q: Tensor, k: Tensor, v: Tensor, before: Keys | None, seen: Tensor | None) -> Tensor:
-    q = q * q.shape[-1] ** -0.5
-    scores = q @ k.mT  # [prompt, head, query, row]
-    if seen is not None:
-        scores = scores.masked_fill(~seen, float("-inf"))
-    if before is None:
-        return scores.softmax(-1) @ v
-    groups, queries = len(before[0]), q.shape[2]
-    shared = _together(q, groups) @ before[0].mT  # [group, head, prompt · query, shared row]
-    weights = torch.cat([_apart(shared, queries), scores], dim=-1).softmax(-1)
-    to_shared, to_own = weights.split([shared.shape[-1], k.shape[2]], dim=-1)
-    return _apart(_together(to_shared, groups) @ before[1], queries) + to_own @ v
+class _Split(torch.autograd.Function):
+    """softmax of q over shared and own keys together; written out, as autograd would copy every view both ways."""
+
+    @staticmethod
+    def forward(ctx, q: Tensor, k: Tensor, v: Tensor, k0: Tensor, v0: Tensor, seen: Tensor | None) -> Tensor:
+        groups = len(k0)
+        q = q * q.shape[-1] ** -0.5
+        q, k, v, k0, v0 = (x.contiguous() for x in (q, k, v, k0, v0))
+        own = q @ k.mT  # [prompt, head, query, row]
+        if seen is not None:
+            own.masked_fill_(~seen, float("-inf"))
+        shared = _together(q, groups) @ k0.mT  # [group, head, prompt · query, shared row]
+        weights = torch.cat([_apart(shared, q.shape[2]), own], dim=-1).softmax(-1)
+        ctx.save_for_backward(q, k, v, k0, v0, weights)
+        to_shared, to_own = weights.split([k0.shape[2], k.shape[2]], dim=-1)
+        return _apart(_together(to_shared, groups) @ v0, q.shape[2]) + to_own @ v
+
+    @staticmethod
+    def backward(ctx, grad: Tensor):
+        q, k, v, k0, v0, weights = ctx.saved_tensors
+        groups, queries, sizes = len(k0), q.shape[2], [k0.shape[2], k.shape[2]]
+        grad = grad.contiguous()
+        of_group = _together(grad, groups)
+        to_shared, to_own = weights.split(sizes, dim=-1)
+        change = torch.cat([_apart(of_group @ v0.mT, queries), grad @ v.mT], dim=-1)
+        change = torch.ops.aten._softmax_backward_data(change, weights, -1, weights.dtype)
+        shared, own = change.split(sizes, dim=-1)
+        shared = _together(shared, groups)
+        return (
+            (_apart(shared @ k0, queries) + own @ k) * q.shape[-1] ** -0.5,
+            own.mT @ q,
+            to_own.mT @ grad,
+            shared.mT @ _together(q, groups),
+            _together(to_shared, groups).mT @ of_group,
+            None,
+        )
 
 
 def _seen(queries: int, rows: int, ends: Tensor | None, device: torch.device) -> Tensor | None:

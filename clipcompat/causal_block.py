@@ -15,8 +15,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from clipcompat.causal_attention import attend, keys, lead
+from clipcompat.causal_attention import attend, keys
 from clipcompat.packing import Packing
+from clipcompat.split_attention import SplitAttention
 
 _QUICK = 1.702  # QuickGELU(x) = x · sigmoid(1.702 x)
 
@@ -38,13 +39,11 @@ class Block:
 
     def advance(self, x: Tensor, packing: Packing) -> Tensor:
         """Packed rows [row, width] -> the same, after this block."""
-        first, *own = F.linear(self._norm(x, 0), *self._qkv).split(packing.sizes[0])
-        mixed, before = [], None
+        qkv = F.linear(self._norm(x, 0), *self._qkv)
         if packing.shared:
-            rows, before = lead(*first.chunk(3, -1), packing.groups, self.heads)
-            mixed.append(rows)
-        for segment, qkv in zip(packing.segments, own, strict=True):
-            mixed.append(attend(*qkv.chunk(3, -1), segment, self.heads, before))
+            return self._rest(x, SplitAttention.apply(qkv, packing, self.heads))
+        pieces = zip(packing.segments, qkv.split(packing.sizes[0][1:]), strict=True)
+        mixed = [attend(*piece.chunk(3, -1), segment, self.heads) for segment, piece in pieces]
         return self._rest(x, torch.cat(mixed) if len(mixed) > 1 else mixed[0])
 
     def finish(self, x: Tensor, packing: Packing) -> Tensor:
@@ -70,13 +69,36 @@ class Block:
 
     def _rest(self, x: Tensor, mixed: Tensor) -> Tensor:
         """What follows attention, row by row."""
-        x = x + F.linear(mixed, *self._out)
+        x = _plus(F.linear(mixed, *self._out), x)
         h, (up, raised), (down, lowered) = self._norm(x, 1), self._up, self._down
         if not self.quick_gelu:
-            return x + F.linear(self._act(F.linear(h, up, raised)), down, lowered)
-        # QuickGELU(x) = SiLU(1.702 x) / 1.702: one kernel instead of three, its factors taken along by the products
-        h = F.silu(torch.addmm(raised, h, up.T, beta=_QUICK, alpha=_QUICK))
-        return x + torch.addmm(lowered, h, down.T, alpha=1 / _QUICK)
+            return _plus(F.linear(self._act(F.linear(h, up, raised)), down, lowered), x)
+        return _plus(_QuickMLP.apply(h, up, raised, down, lowered), x)
+
+
+def _plus(change: Tensor, x: Tensor) -> Tensor:
+    """x + change, in the memory of a change that is of x's type: nobody else looks at it."""
+    return change.add_(x) if change.dtype == x.dtype else x + change
+
+
+class _QuickMLP(torch.autograd.Function):
+    """Two frozen linear maps with QuickGELU(x) = SiLU(1.702 x) / 1.702 between them.
+
+    One kernel instead of three; the factors go along with the products, and backward needs none.
+    """
+
+    @staticmethod
+    def forward(ctx, x: Tensor, up: Tensor, raised: Tensor, down: Tensor, lowered: Tensor) -> Tensor:
+        h = torch.addmm(raised, x, up.T, beta=_QUICK, alpha=_QUICK)
+        ctx.save_for_backward(h, up, down)
+        return torch.addmm(lowered, F.silu(h), down.T, alpha=1 / _QUICK)
+
+    @staticmethod
+    def backward(ctx, grad: Tensor):
+        h, up, down = ctx.saved_tensors
+        wide = grad @ down
+        torch.ops.aten.silu_backward.grad_input(wide, h, grad_input=wide)
+        return wide @ up, None, None, None, None
 
 
 def _tensors(block: nn.Module, *names: str) -> list[tuple[Tensor, Tensor]]:

@@ -42,7 +42,7 @@ class Packing:
     """Where each row of each prompt lies.
 
     lengths: rows of each prompt, EOT included, in the caller's order, group by group.
-    shared: rows of a lead. groups: how many leads. segments: in the order of their rows. least: see `of`.
+    shared: rows of a lead. groups: how many leads. segments: in the order of their rows. spare: see `of`.
     order: [prompt], int64, the caller's numbers of the prompts as segments have them, on the device of the rows.
     """
 
@@ -51,16 +51,16 @@ class Packing:
     groups: int
     segments: tuple[Segment, ...]
     order: Tensor = field(repr=False)
-    least: int = 1
+    spare: float = 0
 
     @staticmethod
     def of(
-        lengths: Sequence[int], shared: int = 0, groups: int = 1, least: int = 1, device: torch.device | str = "cpu"
+        lengths: Sequence[int], shared: int = 0, groups: int = 1, spare: float = 0, device: torch.device | str = "cpu"
     ) -> Packing:
         """Pack prompts of these lengths.
 
-        least: rows a segment should have. Where starting a kernel costs more than some rows, smaller segments are
-            padded to the length of the next and join it; the padding comes after EOT, where nobody looks.
+        spare: rows that cost less than one more segment. Prompts are padded with at most so many to join the next
+            longer ones; the padding comes after EOT, where nobody looks.
         """
         lengths = tuple(lengths)
         if not lengths or len(lengths) % groups or min(lengths) <= shared:
@@ -74,10 +74,10 @@ class Packing:
         spans = [(0, groups)] if len(set(lists)) == 1 else [(g, 1) for g in range(groups)]
         segments, order = [], []
         for first, count in spans:
-            for members, rows in _buckets(lists[first], shared, -(-least // count)):
+            for members, rows in _buckets(lists[first], shared, spare / count):
                 segments.append(Segment(first, count, len(members), rows))
                 order.append((each * torch.arange(first, first + count)[:, None] + torch.tensor(members)).flatten())
-        return Packing(lengths, shared, groups, tuple(segments), torch.cat(order).to(device), least)
+        return Packing(lengths, shared, groups, tuple(segments), torch.cat(order).to(device), spare)
 
     @property
     def each(self) -> int:
@@ -151,7 +151,7 @@ class Packing:
         return [self._part(ids, groups) for ids, groups in chosen]
 
     def _part(self, ids: list[int], groups: int) -> Part:
-        packing = Packing.of([self.lengths[i] for i in ids], self.shared, groups, self.least, self.order.device)
+        packing = Packing.of([self.lengths[i] for i in ids], self.shared, groups, self.spare, self.order.device)
         prompts = torch.tensor(ids, device=self.order.device)
         prompt, token = packing.places
         return Part(prompts, self.find(prompts[prompt], token), packing)
@@ -189,7 +189,7 @@ def joined(packings: tuple[Packing, ...]) -> tuple[Packing, Tensor]:
     if len(kinds) > 1:
         raise ConfigError(f"packings of one kind are needed; these have (prompts, shared rows) {sorted(kinds)}.")
     lengths = [n for p in packings for n in p.lengths]
-    packing = Packing.of(lengths, first.shared, sum(p.groups for p in packings), first.least, device)
+    packing = Packing.of(lengths, first.shared, sum(p.groups for p in packings), first.spare, device)
     prompt, token = packing.places
     rows, at, of = torch.empty_like(prompt), 0, 0
     for p in packings:
@@ -199,16 +199,14 @@ def joined(packings: tuple[Packing, ...]) -> tuple[Packing, Tensor]:
     return packing, rows
 
 
-def _buckets(lengths: Sequence[int], shared: int, least: int) -> list[tuple[list[int], int]]:
-    """(prompts, own rows), shortest first; one of fewer than `least` rows joins the next, or the one before."""
+def _buckets(lengths: Sequence[int], shared: int, spare: float) -> list[tuple[list[int], int]]:
+    """(prompts, own rows), shortest first; a bucket joins the next where that pads at most `spare` rows."""
     order = sorted(range(len(lengths)), key=lengths.__getitem__)
     buckets: list[tuple[list[int], int]] = []
     for length, ids in groupby(order, key=lengths.__getitem__):
-        small = buckets and len(buckets[-1][0]) * buckets[-1][1] < least
-        buckets.append(((buckets.pop()[0] if small else []) + list(ids), length - shared))
-    if len(buckets) > 1 and len(buckets[-1][0]) * buckets[-1][1] < least:
-        ids, rows = buckets.pop()
-        buckets.append((buckets.pop()[0] + ids, rows))
+        rows = length - shared
+        cheap = buckets and len(buckets[-1][0]) * (rows - buckets[-1][1]) <= spare
+        buckets.append(((buckets.pop()[0] if cheap else []) + list(ids), rows))
     return buckets
 
 

@@ -24,7 +24,7 @@ from clipcompat.packing import Packing, Part, joined
 from clipcompat.tower_input import Injection, Prompts, apply, pick
 
 _WORTH_SHARING = 4  # fewer shared rows save less than it costs to look back at them apart from one's own
-_LEAST = {"cpu": 1, "other": 2048}  # rows of a segment: a GPU is idle below, a CPU busy with one row
+_SEGMENT = {"cpu": 1 << 22, "other": 1 << 31}  # one more costs as much time as so many / width² rows of padding
 _TRAINED = {"cpu": 2048, "other": 1 << 15}  # rows of a part, where not all can be kept
 _SMALLEST = 1 << 26  # bytes; a budget below is not halved again
 _NUMBERS = {"cpu": 1 << 20, "other": 1 << 28}  # in a part's wide layer, where none is kept: a CPU's cache holds these
@@ -73,7 +73,8 @@ class TextTower:
         equal size, one after the other (one group an image, for methods whose prompts depend on it).
         """
         worth = shared >= _WORTH_SHARING and len(lengths) > groups
-        return Packing.of(lengths, shared if worth else 0, groups, _of(_LEAST, self.device), self.device)
+        spare = _of(_SEGMENT, self.device) / self.width**2
+        return Packing.of(lengths, shared if worth else 0, groups, spare, self.device)
 
     def __call__(
         self, embeddings: Tensor, eot: Tensor, inject: Sequence[Injection] = (), shared: int = 0, groups: int = 1

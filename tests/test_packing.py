@@ -45,26 +45,27 @@ def test_groups_of_the_same_lengths_have_common_segments_and_others_their_own():
     assert [s.first for s in other.segments] == [0, 0, 1, 1] and all(s.groups == 1 for s in other.segments)
 
 
-def test_small_segments_are_padded_into_the_next_and_only_then():
-    packing = Packing.of(LENGTHS, shared=4, least=6)
+def test_prompts_are_padded_into_the_next_segment_where_that_takes_few_rows():
+    assert not Packing.of(LENGTHS, shared=4, spare=0.9).padded
+    packing = Packing.of(LENGTHS, shared=4, spare=2)
     assert packing.segments == (Segment(0, 1, 3, 2), Segment(0, 1, 3, 5)) and packing.padded
-    assert Packing.of(LENGTHS, shared=4, least=1000).segments == (Segment(0, 1, 6, 5),)
+    assert Packing.of(LENGTHS, shared=4, spare=1000).segments == (Segment(0, 1, 6, 5),)
     # a padded row is one beyond the prompt's EOT; the EOT is found all the same
     assert [rows_of(packing)[int(packing.ends[0][packing.restore[i]])] for i in (1, 2)] == [(1, 4), (2, 6)]
 
 
-@pytest.mark.parametrize("least", [1, 6])
+@pytest.mark.parametrize("spare", [0, 2])
 @pytest.mark.parametrize("most", [1, 6, 11, 25, 40, 1000])
 @pytest.mark.parametrize("groups", [1, 2, 3])
-def test_parts_hold_every_prompt_once_and_know_where_their_rows_came_from(groups, most, least):
-    packing = Packing.of(LENGTHS, 4, groups, least)
+def test_parts_hold_every_prompt_once_and_know_where_their_rows_came_from(groups, most, spare):
+    packing = Packing.of(LENGTHS, 4, groups, spare)
     parts = packing.parts(most)
     assert sorted(i for p in parts for i in p.prompts.tolist()) == list(range(len(LENGTHS)))
     whole = rows_of(packing)
     for part in parts:
         lengths = [LENGTHS[i] for i in part.prompts.tolist()]
         assert list(part.packing.lengths) == lengths
-        assert part.packing.rows <= most or len(lengths) == 1 or least > 1
+        assert part.packing.rows <= most or len(lengths) == 1 or spare
         for row, (prompt, token) in zip(part.rows.tolist(), rows_of(part.packing), strict=True):
             i = int(part.prompts[prompt])
             lead = token < 4
