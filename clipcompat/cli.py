@@ -89,6 +89,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     add("--repeat", action="store_true", help="draw as Tip-Adapter's code does: classes with too few images are filled "
         "up by drawing again, and validation is the whole list")  # fmt: skip
+    add("--skip-broken", action="store_true", help="leave out pictures that cannot be decoded, each with a warning, "
+        "instead of stopping at the first")  # fmt: skip
     add("--no-retrain", action="store_true", help="do not train on the new backbone too (no kept gain then)")
     add("--device", help="cuda, mps or cpu (default: the best there is)")
     add("--dtype", help="fp32, bf16 or fp16 towers (default: what suits the device)")
@@ -143,7 +145,7 @@ def _run(options: argparse.Namespace) -> None:
             settings=tuple(options.settings), root=options.root, views=options.views,
             old_weights=options.old_weights, new_weights=options.new_weights,
             dtype=options.dtype, device=options.device, retrain=not options.no_retrain, indices=options.indices,
-            allow_fewer=options.allow_fewer, repeat=options.repeat,
+            allow_fewer=options.allow_fewer, repeat=options.repeat, skip_broken=options.skip_broken,
         )
         for dataset in datasets
         for method in options.method

@@ -20,6 +20,7 @@ from clipcompat.backbones.backbone import Backbone
 from clipcompat.backbones.device import pick_device, pick_dtype
 from clipcompat.backbones.upgrade import UPGRADES, Upgrade, load_upgrade, shipped_weights
 from clipcompat.config import override, to_config
+from clipcompat.data.broken import skip_broken
 from clipcompat.data.load import load_dataset
 from clipcompat.data.split import Dataset
 from clipcompat.defaults import default_method
@@ -44,7 +45,7 @@ class Run:
     settings: `key=value` overrides of the method's fields. templates: style of the zero-shot classifier, which also is
     a part of CLIP-Adapter and Tip-Adapter; "tip7" gives ImageNet seven sentences, as the paper's tables seem to have
     done, and changes nothing elsewhere. Mini datasets bring their own. repeat: Tip-Adapter's draw, which fills small
-    classes up by drawing again and validates on the whole list.
+    classes up by drawing again and validates on the whole list. skip_broken: see `clipcompat.data.broken`.
     """
 
     method: str
@@ -65,6 +66,7 @@ class Run:
     indices: str | None = None
     allow_fewer: bool = False
     repeat: bool = False
+    skip_broken: bool = False
 
     def __post_init__(self):
         for kind, name, known in [
@@ -86,6 +88,11 @@ class Run:
         """Run it, or find it already done: the record and its file. `say` gets one sentence on what happens."""
         method = override(default_method(self.method, self.dataset), self.settings)
         datasets = {seed: self._data(seed) for seed in self.seeds}
+        skipped: dict[int, dict[str, list[str]]] = {}
+        if self.skip_broken:
+            known: dict[str, str | None] = {}  # seeds share their test pictures
+            for seed, data in datasets.items():
+                datasets[seed], skipped[seed] = skip_broken(data, progress, known)
         device = pick_device(self.device)
         inputs = self._inputs(method, datasets, pick_dtype(device, self.dtype))
         path = record_path(out, STUDY, inputs)
@@ -106,7 +113,7 @@ class Run:
         rows, seconds = [], []
         for seed, data in datasets.items():
             row, took = self._one_seed(method, upgrade, data, seed, Path(out) / "plugins", cache, progress)
-            rows.append(row)
+            rows.append(row | ({"skipped": skipped[seed]} if skipped.get(seed) else {}))
             seconds.append(took)
             say(f"seed {seed}: old {rows[-1]['old']:.2f}, new {rows[-1]['new']:.2f}")
         record = {
