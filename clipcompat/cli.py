@@ -132,14 +132,14 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _run(options: argparse.Namespace) -> None:
+    from clipcompat.answers import already_done, find_answer
     from clipcompat.data.sampling import parse_shots
-    from clipcompat.mini.datasets import study_names
-    from clipcompat.run import Run
-    from clipcompat.tables import compatibility_table
 
+    if "mini" in options.dataset:
+        from clipcompat.mini.sets import study_names
     datasets = [d for name in options.dataset for d in (study_names() if name == "mini" else [name])]
-    runs = [
-        Run(
+    requests = [
+        dict(
             method=method, dataset=dataset, upgrade=options.upgrade, seeds=tuple(options.seeds),
             shots=parse_shots(options.shots), templates=options.templates, classes=options.classes,
             settings=tuple(options.settings), root=options.root, views=options.views,
@@ -150,10 +150,22 @@ def _run(options: argparse.Namespace) -> None:
         for dataset in datasets
         for method in options.method
     ]  # fmt: skip
+    answers = [find_answer(options.out, request) for request in requests]
+    if not all(answers):
+        from clipcompat.run import Run  # takes seconds, and every request is checked before the first is run
+
+        runs = [Run(**request) for request in requests]
     cache = options.cache or os.path.join(options.out, "cache")
-    for run in runs:
+    for number, answer in enumerate(answers):
+        if answer:
+            print(already_done(answer.path), file=sys.stderr)
+            print(answer.table)
+            print(answer.path, flush=True)
+            continue
+        from clipcompat.tables import compatibility_table
+
         with Bars() as bars:
-            record, path = run.execute(options.out, cache, bars, bars.say)
+            record, path = runs[number].execute(options.out, cache, bars, bars.say)
         print(compatibility_table([record]))
         print(path, flush=True)
 

