@@ -3,11 +3,13 @@
     python -m benchmarks.feature_cache --images 100000      # 5 to 8 minutes on two cores
 
 JPEGs of the miniature world (32 pixels) go through the mini image tower, each measurement in a process of its own:
-`loader`, a plain torch DataLoader loop that keeps features in a list; `cache`, `encode_split` with a cache folder;
-`cache-tenth`, the same over a tenth of the pictures, to see whether memory grows; `again`, when all is there;
-`killed` and `resumed`, a run that is killed (SIGKILL) at a random moment and started again; `proof`, that its files are
-those of the run that was not killed. All decode, transform and encode alike, in blocks of 64. Shards are 4 MiB here, so
-that 100,000 pictures fill a dozen of them. Peaks are of anonymous memory: mapped features may be dropped at any time.
+`loader`, a plain torch DataLoader loop that keeps features in a list; `cache`, `encode_split` with a cache folder; both
+also over a tenth of the pictures, in turns, three times each: medians, and whether memory grows; `again`, when all is
+there; `killed` and `resumed`, a run that is killed (SIGKILL) at a random moment and started again; `proof`, that its
+files are those of the run that was not killed. All decode, transform and encode alike, in blocks of 64, with a worker
+a core. Shards are 8 MiB here, so that 100,000 pictures fill seven of them. Peaks are of anonymous memory: mapped
+features may be dropped at any time. cpu_ms is the processors' time for a picture, of all processes, which other
+programs on the machine change less than seconds.
 """
 
 from __future__ import annotations
@@ -18,8 +20,9 @@ import json
 import os
 import platform
 import random
-import shutil
+import resource
 import signal
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -41,7 +44,7 @@ from clipcompat.features import encode_split
 from clipcompat.files import to_json, write_atomic
 
 RESULT = Path(__file__).parent / "results" / "feature_cache.json"
-_SHARD = 4 << 20
+_SHARD = 8 << 20
 
 
 def main() -> None:
@@ -49,10 +52,10 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=100_000)
     parser.add_argument("--seed", type=int, default=1, help="of the moment of the kill")
     parser.add_argument("--out", type=Path, default=RESULT)
-    parser.add_argument("--child", nargs=2, metavar=("WHAT", "FOLDER"), help=argparse.SUPPRESS)
+    parser.add_argument("--child", nargs=2, metavar=("PICTURES", "CACHE"), help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.child:
-        print(json.dumps(_child(options.child[0], Path(options.child[1]), options.images)), flush=True)
+        print(json.dumps(_child(*map(Path, options.child), options.images)), flush=True)
         return
     with tempfile.TemporaryDirectory() as folder:
         rows = _measure(Path(folder), options.images, options.seed)
@@ -67,65 +70,66 @@ def _measure(folder: Path, images: int, seed: int) -> list[dict[str, Any]]:
         rows.append({"name": name, **numbers})
         print(to_json(rows[-1], indent=None), flush=True)
 
+    pictures, cache, killed = folder / "pictures", folder / "cache", folder / "killed"
     clock = time.monotonic()
-    _write_pictures(folder / "pictures", images)
+    _write_pictures(pictures, images)
     row("pictures", images=images, seconds=round(time.monotonic() - clock, 1))
-    row("loader", **_run("loader", folder, images))
-    whole = _run("cache", folder, images)
+    rounds = [(_run(pictures, None, images // 10), _run(pictures, folder / f"{i}", images // 10)) for i in range(3)]
+    for name, found in zip(("loader-tenth", "cache-tenth"), zip(*rounds, strict=True), strict=True):
+        row(name, **{key: statistics.median(one[key] for one in found) for key in found[0]},
+            rounds=[one["images_per_s"] for one in found])  # fmt: skip
+    row("loader", **_run(pictures, None, images))
+    whole = _run(pictures, cache, images)
     row("cache", **whole)
-    row("cache-tenth", **_run("cache", folder, images // 10))
-    row("again", **_run("cache", folder, images))
-    expected = _hashes(folder / f"cache-{images}")
-    shutil.rmtree(folder / f"cache-{images}")
+    row("again", **_run(pictures, cache, images))
 
     after = random.Random(seed).uniform(0.2, 0.8) * whole["seconds"]
-    child = subprocess.Popen(_command("cache", folder, images), stdout=subprocess.PIPE)
+    child = subprocess.Popen(_command(pictures, killed, images), stdout=subprocess.PIPE)
     assert child.stdout.readline() == b"ready\n"
     time.sleep(after)
     child.send_signal(signal.SIGKILL)
     child.wait()
     child.stdout.close()
-    heads = list((folder / f"cache-{images}").glob("*.head"))
+    heads = list(killed.glob("*.head"))
     committed = json.loads(heads[0].read_text())["rows"] if heads else 0
     row("killed", after_s=round(after, 1), committed=committed)
-    resumed = _run("cache", folder, images)
+    resumed = _run(pictures, killed, images)
     row("resumed", **resumed)
-    row(
-        "proof",
-        shards=len(expected) - 1,
-        same_bytes=_hashes(folder / f"cache-{images}") == expected,
-        nothing_encoded_twice=committed + resumed["images"] == images,
-    )
+    expected, found = _hashes(cache), _hashes(killed)
+    once = committed + resumed["images"] == images
+    row("proof", shards=len(expected) - 1, same_bytes=found == expected, nothing_encoded_twice=once)
     return rows
 
 
-def _run(what: str, folder: Path, images: int) -> dict[str, Any]:
-    done = subprocess.run(_command(what, folder, images), stdout=subprocess.PIPE, check=True, text=True)
+def _run(pictures: Path, cache: Path | None, images: int) -> dict[str, Any]:
+    done = subprocess.run(_command(pictures, cache, images), stdout=subprocess.PIPE, check=True, text=True)
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def _command(what: str, folder: Path, images: int) -> list[str]:
-    return [sys.executable, "-m", "benchmarks.feature_cache", "--images", str(images), "--child", what, str(folder)]
+def _command(pictures: Path, cache: Path | None, images: int) -> list[str]:
+    child = [str(pictures), str(cache or "")]
+    return [sys.executable, "-m", "benchmarks.feature_cache", "--images", str(images), "--child", *child]
 
 
-def _child(what: str, folder: Path, images: int) -> dict[str, Any]:
-    """One measurement in this process."""
+def _child(pictures: Path, cache: Path, images: int) -> dict[str, Any]:
+    """One measurement in this process; without a cache folder, of the plain loop."""
     backbone = load_backbone("mini-old", device="cpu", dtype="fp32")
     paths = tuple(f"{i // 1000:05d}/{i:07d}.jpg" for i in range(images))
-    files = ImageFiles(folder / "pictures", paths, "benchmark")
+    files = ImageFiles(pictures, paths, "benchmark")
     split = Split(files, torch.zeros(images, dtype=torch.int64), ("picture",), "{}.", "benchmark/test")
     print("ready", flush=True)
-    before, peaks, clock = _anonymous(), [0], time.monotonic()
-    if what == "loader":
+    before, peaks, clock, cpu = _anonymous(), [0], time.monotonic(), _cpu_seconds()
+    if cache == Path():
         _loader(backbone, files, peaks)
         numbers: dict[str, Any] = {"images": images}
     else:
-        numbers = _cache(backbone, split, folder / f"cache-{images}", peaks)
-    seconds = time.monotonic() - clock
+        numbers = _cache(backbone, split, cache, peaks)
+    seconds, done = time.monotonic() - clock, max(1, numbers["images"])
     return {
         **numbers,
         "seconds": round(seconds, 2),
         "images_per_s": round(numbers["images"] / seconds, 1),
+        "cpu_ms": round(1000 * (_cpu_seconds() - cpu) / done, 3),
         "before_mib": before,
         "peak_mib": max(peaks),
     }
@@ -141,7 +145,7 @@ def _loader(backbone, files: ImageFiles, peaks: list[int]) -> None:
             peaks[0] = max(peaks[0], _anonymous())
         kept = torch.cat(features)
     peaks[0] = max(peaks[0], _anonymous())
-    torch.save(kept, files.root.parent / "loader.pt")
+    torch.save(kept, files.root.with_name("loader.pt"))
 
 
 class _Pixels(torch.utils.data.Dataset):
@@ -167,7 +171,7 @@ def _cache(backbone, split: Split, cache: Path, peaks: list[int]) -> dict[str, A
     clipcompat.features.FeatureFile = partial(FeatureFile, shard_bytes=_SHARD)
     encode_split(backbone, split, cache, progress)
     if not seen:
-        return {"images": 0}
+        return {"images": 0, "first_block_s": None}
     done, first = seen["first"]
     return {"images": len(split) - done + min(BLOCK, len(split)), "first_block_s": round(first, 2)}
 
@@ -196,6 +200,12 @@ def _anonymous() -> int:
 
     memory = psutil.Process().memory_info()
     return (memory.rss - memory.shared) >> 20
+
+
+def _cpu_seconds() -> float:
+    """Of this process and of those it waited for."""
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(one.ru_utime + one.ru_stime for one in used)
 
 
 def _hashes(cache: Path) -> dict[str, str]:

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 
 from clipcompat import __version__
+from clipcompat.cli_cache import add_cache_verb
 from clipcompat.cli_plugins import add_plugin_verbs
 from clipcompat.errors import ClipcompatError, DataError
 from clipcompat.terminal import Bars, Once
@@ -109,6 +110,7 @@ def _parser() -> argparse.ArgumentParser:
     table.set_defaults(verb=_table)
 
     add_plugin_verbs(verbs)
+    add_cache_verb(verbs)
 
     mini = verbs.add_parser("mini", help="make the embedded miniature backbones").add_subparsers(
         required=True, metavar="VERB"

@@ -45,6 +45,28 @@ class FeatureFile:
         self._width, self._stamp = width, stamp
         self._new_shard_rows = max(_STEP, shard_bytes // (width * 4) // _STEP * _STEP)
 
+    @classmethod
+    def open(cls, header: str | Path) -> FeatureFile:
+        """The cache of an existing header, whatever it was made from.
+
+        Raises:
+            CacheError: the header is damaged.
+        """
+        header = Path(header)
+        try:
+            known = json.loads(header.read_text())
+            width, stamp = max(1, int(known["width"])), str(known["stamp"])
+        except (OSError, ValueError, KeyError, TypeError):
+            width, stamp = 1, ""  # reading it again below says what is wrong with it
+        file = cls(header.parent, header.stem, width, stamp)
+        file.rows()
+        return file
+
+    @property
+    def width(self) -> int:
+        """Values a row."""
+        return self._width
+
     def rows(self) -> int:
         """Committed rows; 0 where there is no file yet."""
         return self._read_header()["rows"]
