@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 
 import pytest
 import torch
 
 from clipcompat.backbones.backbone import Backbone
 from clipcompat.errors import CacheError, DataError
-from clipcompat.features import encode_split, encode_together, encode_views, take
+from clipcompat.features import _place, encode_split, encode_together, encode_views, take
 from tests.toys import ToyImages, toy_split
 
 BOTH = ("projected", "penultimate")
@@ -60,7 +61,6 @@ def test_what_was_encoded_together_is_remembered_by_each(old, new):
 
 def test_pixels_of_another_size_are_another_pass(old):
     split, other = toy_split("test", 2), smaller(old, 24)
-    other._model = old._model
     with pytest.raises((AssertionError, RuntimeError)):  # the tower takes no such pixels: they are of the other size
         encode_together([(old, "projected"), (other, "projected")], split)
     assert len(split.images.opened) == 12 and len(old.memory) == 1
@@ -93,8 +93,7 @@ def test_each_goes_on_from_where_it_is(old, new, tmp_path):
     encode_split(old, split, tmp_path, kind="penultimate")
     old.memory.clear()
     wanted, seen = [(old, "projected"), (new, "projected"), (old, "penultimate")], len(split.images.opened)
-    images = _counting(old, new)
-    with images as encoded:
+    with _counting(old, new) as encoded:
         found = encode_together(wanted, split, tmp_path)
     assert torch.equal(found[0], expected[0]) and torch.equal(found[1], expected[1])
     assert encoded == {"mini-old": 26, "mini-new": 90} and len(split.images.opened) == seen + 90
@@ -146,3 +145,22 @@ def test_a_batch_is_taken_from_wherever_features_are(old):
     views = encode_views(old, toy_split("train", 2), 3, 1, (0.5, 1.0))
     which, images = torch.tensor([2, 0, 1, 2]), torch.tensor([5, 0, 3, 5])
     assert torch.equal(take(views, which, images, old.device), views[which, images])
+
+
+def test_features_of_more_than_half_of_what_a_gpu_has_free_stay_on_the_host(monkeypatch):
+    features, asked = torch.zeros(2, 3, 4), []
+    monkeypatch.setattr("torch.cuda.mem_get_info", lambda device: asked.append(device) or (2 * features.nbytes - 1, 0))
+    assert _place(features, torch.device("cuda:1"), "views") is features and asked == [torch.device("cuda:1")]
+    assert _place(features, torch.device("cpu"), "views") is features and len(asked) == 1
+
+
+def test_after_a_second_of_work_it_is_safe(old, tmp_path, monkeypatch):
+    """Rows are committed by the clock: not for every block, and not only at the end."""
+    monkeypatch.setattr("clipcompat.encoding.time.monotonic", iter(i * 0.4 for i in range(99)).__next__)
+    committed = []
+
+    def progress(done, total, what):
+        committed.append(json.loads(next(tmp_path.glob("*.head")).read_text())["rows"] if files(tmp_path) else 0)
+
+    encode_split(old, toy_split("test", 120), tmp_path, progress)
+    assert committed == [0, 0, 192, 192, 192, 360]
