@@ -1,6 +1,6 @@
 """The feature cache at the number of pictures of a large dataset: memory, speed, and what a kill costs.
 
-    python -m benchmarks.feature_cache --images 100000      # 5 to 8 minutes on two cores
+    python -m benchmarks.feature_cache --images 100000      # 3 to 8 minutes on two cores
 
 JPEGs of the miniature world (32 pixels) go through the mini image tower, each measurement in a process of its own:
 `loader`, a plain torch DataLoader loop that keeps features in a list; `cache`, `encode_split` with a cache folder; both
@@ -8,8 +8,8 @@ also over a tenth of the pictures, in turns, three times each: medians, and whet
 there; `killed` and `resumed`, a run that is killed (SIGKILL) at a random moment and started again; `proof`, that its
 files are those of the run that was not killed. All decode, transform and encode alike, in blocks of 64, with a worker
 a core. Shards are 8 MiB here, so that 100,000 pictures fill seven of them. Peaks are of anonymous memory: mapped
-features may be dropped at any time. cpu_ms is the processors' time for a picture, of all processes, which other
-programs on the machine change less than seconds.
+features may be dropped at any time; tenths_mib is how much there was after each tenth of the pictures. cpu_ms is the
+processors' time for a picture, of all processes, which other programs on the machine change less than seconds.
 """
 
 from __future__ import annotations
@@ -76,8 +76,8 @@ def _measure(folder: Path, images: int, seed: int) -> list[dict[str, Any]]:
     row("pictures", images=images, seconds=round(time.monotonic() - clock, 1))
     rounds = [(_run(pictures, None, images // 10), _run(pictures, folder / f"{i}", images // 10)) for i in range(3)]
     for name, found in zip(("loader-tenth", "cache-tenth"), zip(*rounds, strict=True), strict=True):
-        row(name, **{key: statistics.median(one[key] for one in found) for key in found[0]},
-            rounds=[one["images_per_s"] for one in found])  # fmt: skip
+        numbers = {key: statistics.median(one[key] for one in found) for key in found[0] if key != "tenths_mib"}
+        row(name, **numbers, rounds=[one["images_per_s"] for one in found])
     row("loader", **_run(pictures, None, images))
     whole = _run(pictures, cache, images)
     row("cache", **whole)
@@ -124,15 +124,11 @@ def _child(pictures: Path, cache: Path, images: int) -> dict[str, Any]:
         numbers: dict[str, Any] = {"images": images}
     else:
         numbers = _cache(backbone, split, cache, peaks)
-    seconds, done = time.monotonic() - clock, max(1, numbers["images"])
-    return {
-        **numbers,
-        "seconds": round(seconds, 2),
-        "images_per_s": round(numbers["images"] / seconds, 1),
-        "cpu_ms": round(1000 * (_cpu_seconds() - cpu) / done, 3),
-        "before_mib": before,
-        "peak_mib": max(peaks),
-    }
+    seconds, cpu, done = time.monotonic() - clock, _cpu_seconds() - cpu, numbers["images"]
+    if not done:
+        return {**numbers, "seconds": round(seconds, 2)}
+    rates = {"images_per_s": round(done / seconds, 1), "cpu_ms": round(1000 * cpu / done, 3)}
+    return {**numbers, "seconds": round(seconds, 2), **rates, "before_mib": before, "peak_mib": max(peaks)}
 
 
 def _loader(backbone, files: ImageFiles, peaks: list[int]) -> None:
@@ -160,20 +156,24 @@ class _Pixels(torch.utils.data.Dataset):
 
 
 def _cache(backbone, split: Split, cache: Path, peaks: list[int]) -> dict[str, Any]:
-    clock, seen = time.monotonic(), {}
+    clock, seen, tenths = time.monotonic(), {}, []
 
     def progress(done: int, total: int, what: str) -> None:
         seen.setdefault("first", (done, time.monotonic() - clock))
-        peaks[0] = max(peaks[0], _anonymous())
+        now = _anonymous()
+        peaks[0] = max(peaks[0], now)
+        if done * 10 // total > len(tenths):
+            tenths.append(now)
 
     import clipcompat.features
 
     clipcompat.features.FeatureFile = partial(FeatureFile, shard_bytes=_SHARD)
     encode_split(backbone, split, cache, progress)
     if not seen:
-        return {"images": 0, "first_block_s": None}
+        return {"images": 0}
     done, first = seen["first"]
-    return {"images": len(split) - done + min(BLOCK, len(split)), "first_block_s": round(first, 2)}
+    images = len(split) - done + min(BLOCK, len(split))
+    return {"images": images, "first_block_s": round(first, 2), "tenths_mib": tenths}
 
 
 def _write_pictures(folder: Path, count: int) -> None:
