@@ -4,8 +4,8 @@ By threads, not by processes. Measured on JPEGs of 224 to 500 pixels a side (53 
 rounds in turns, test transform (views in brackets), pictures a second: one thread 478 (579); two threads 892 (1,041);
 torch's DataLoader with two forked workers 862 (1,033); two spawned processes 820 (944), after a start of a second and
 more. With the mini tower at the other end: threads 1,053, DataLoader 955. PIL releases the interpreter while it decodes
-and resizes; what is left of Python takes 0.10 ms a picture (0.17), so that about sixteen cores keep one interpreter busy.
-And nothing needs to be pickled, or forked beside torch's threads.
+and resizes; what is left of Python takes 0.10 ms a picture (0.17), so that about sixteen cores are what one interpreter
+feeds. And nothing needs to be pickled, or forked beside torch's threads.
 """
 
 from __future__ import annotations
