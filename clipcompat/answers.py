@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from clipcompat.errors import ClipcompatError
+from clipcompat.errors import ClipcompatError, UnknownNameError
 from clipcompat.files import digest, to_json, write_atomic
 
 log = logging.getLogger(__name__)
@@ -99,7 +99,10 @@ def looked_at(request: Mapping[str, Any], datasets: Iterable[Any], began: float)
         from clipcompat.data.folders import find_folder
         from clipcompat.data.layout import find_layout
 
-        layout = find_layout(request["dataset"])
+        try:
+            layout = find_layout(request["dataset"])
+        except UnknownNameError:  # somebody's own pictures: their readers may look anywhere
+            return None
         if layout.reader not in _READERS:
             return None
         root, folder = Path(request["root"]).expanduser(), find_folder(layout, request["root"])
@@ -111,7 +114,10 @@ def looked_at(request: Mapping[str, Any], datasets: Iterable[Any], began: float)
         watched = {layout.folder, images, *parents, *(f"{layout.folder}/{name}" for name in lists)}
         data = {"watched": sorted(watched), "pictures": sorted(named)}
     newest = [0]
-    state = _state(request, data, newest)
+    try:
+        state = _state(request, data, newest)
+    except OSError:  # a picture that was there a moment ago
+        return None
     return Seen(state, data) if newest[0] < began * 10**9 - _TICK else None
 
 

@@ -191,6 +191,11 @@ def test_what_changed_just_before_the_run_is_not_trusted(place, tmp_path, monkey
     assert not (tmp_path / "answers").exists()
 
 
+def test_pictures_of_ones_own_are_not_watched(place):
+    request = dataclasses.asdict(run(place)) | {"dataset": "folder:pictures/pets"}
+    assert answers.looked_at(request, [], time.time()) is None
+
+
 def test_an_answer_names_no_place_on_this_machine(place):
     again(place)
     (file,) = (place / "out" / "answers").glob("*.answer")
