@@ -1,7 +1,7 @@
 """The plain way: every prompt at the full context, every class anew, as the official loops do; three kernels of it.
 
-"open_clip" is its own transformer; "plain" is matmul, softmax, matmul; "fused" is torch's attention kernel. The last two
-run open_clip's modules for everything else. This is what the fast path is measured against and must agree with.
+"open_clip" is its own transformer; "plain" is matmul, softmax, matmul; "fused" is torch's attention kernel. The last
+two run open_clip's modules for everything else. This is what the fast path is measured against and must agree with.
 """
 
 from __future__ import annotations

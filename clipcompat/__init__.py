@@ -45,6 +45,7 @@ _WHERE = {
     "load_plugin": "plugin",
     "load_upgrade": "backbones.upgrade",
     "same_classes": "data.imagenet_names",
+    "skip_broken": "data.broken",
     "summary": "studies.summary",
 }
 __all__ = ["__version__", *sorted(_WHERE)]
@@ -68,6 +69,7 @@ if TYPE_CHECKING:
     from clipcompat.backbones.upgrade import Upgrade as Upgrade
     from clipcompat.backbones.upgrade import load_chain as load_chain
     from clipcompat.backbones.upgrade import load_upgrade as load_upgrade
+    from clipcompat.data.broken import skip_broken as skip_broken
     from clipcompat.data.imagenet_names import same_classes as same_classes
     from clipcompat.data.load import load_dataset as load_dataset
     from clipcompat.data.split import Dataset as Dataset

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 
 from clipcompat import __version__
+from clipcompat.cli_cache import add_cache_verb
 from clipcompat.cli_data import add_data_verbs
 from clipcompat.cli_plugins import add_plugin_verbs
 from clipcompat.errors import ClipcompatError, DataError
@@ -90,6 +91,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     add("--repeat", action="store_true", help="draw as Tip-Adapter's code does: classes with too few images are filled "
         "up by drawing again, and validation is the whole list")  # fmt: skip
+    add("--skip-broken", action="store_true", help="leave out pictures that cannot be decoded, each with a warning, "
+        "instead of stopping at the first")  # fmt: skip
     add("--no-retrain", action="store_true", help="do not train on the new backbone too (no kept gain then)")
     add("--device", help="cuda, mps or cpu (default: the best there is)")
     add("--dtype", help="fp32, bf16 or fp16 towers (default: what suits the device)")
@@ -109,6 +112,7 @@ def _parser() -> argparse.ArgumentParser:
 
     add_plugin_verbs(verbs)
     add_data_verbs(verbs)
+    add_cache_verb(verbs)
 
     mini = verbs.add_parser("mini", help="make the embedded miniature backbones").add_subparsers(
         required=True, metavar="VERB"
@@ -132,28 +136,40 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _run(options: argparse.Namespace) -> None:
+    from clipcompat.answers import already_done, find_answer
     from clipcompat.data.sampling import parse_shots
-    from clipcompat.mini.datasets import study_names
-    from clipcompat.run import Run
-    from clipcompat.tables import compatibility_table
 
+    if "mini" in options.dataset:
+        from clipcompat.mini.sets import study_names
     datasets = [d for name in options.dataset for d in (study_names() if name == "mini" else [name])]
-    runs = [
-        Run(
+    requests = [
+        dict(
             method=method, dataset=dataset, upgrade=options.upgrade, seeds=tuple(options.seeds),
             shots=parse_shots(options.shots), templates=options.templates, classes=options.classes,
             settings=tuple(options.settings), root=options.root, views=options.views,
             old_weights=options.old_weights, new_weights=options.new_weights,
             dtype=options.dtype, device=options.device, retrain=not options.no_retrain, indices=options.indices,
-            allow_fewer=options.allow_fewer, repeat=options.repeat,
+            allow_fewer=options.allow_fewer, repeat=options.repeat, skip_broken=options.skip_broken,
         )
         for dataset in datasets
         for method in options.method
     ]  # fmt: skip
+    answers = [find_answer(options.out, request) for request in requests]
+    if not all(answers):
+        from clipcompat.run import Run  # takes seconds, and every request is checked before the first is run
+
+        runs = [Run(**request) for request in requests]
     cache = options.cache or os.path.join(options.out, "cache")
-    for run in runs:
+    for number, answer in enumerate(answers):
+        if answer:
+            print(already_done(answer.path), file=sys.stderr)
+            print(answer.table)
+            print(answer.path, flush=True)
+            continue
+        from clipcompat.tables import compatibility_table
+
         with Bars() as bars:
-            record, path = run.execute(options.out, cache, bars, bars.say)
+            record, path = runs[number].execute(options.out, cache, bars, bars.say)
         print(compatibility_table([record]))
         print(path, flush=True)
 

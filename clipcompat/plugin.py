@@ -26,6 +26,7 @@ from clipcompat.features import encode_split
 from clipcompat.files import digest, to_json, write_atomic
 from clipcompat.methods import METHODS
 from clipcompat.methods.base import Method, Template
+from clipcompat.rgb import to_rgb
 
 _FORMAT = "clipcompat-plugin-1"
 _ORIGIN = (
@@ -141,9 +142,11 @@ class Plugin:
 def _read(image: Image.Image | str | Path) -> Image.Image:
     try:  # PIL decodes late: an opened picture may turn out to be broken, too
         if isinstance(image, Image.Image):
-            return image.convert("RGB")
+            image.load()
+            return to_rgb(image)
         with Image.open(image) as opened:
-            return opened.convert("RGB")
+            opened.load()
+            return to_rgb(opened)
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise DataError(f"cannot read the image {image}: {error}. It must be a picture PIL can open.") from error
 

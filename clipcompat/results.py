@@ -9,13 +9,14 @@ import json
 import platform
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
-
-import torch
+from typing import TYPE_CHECKING, Any
 
 from clipcompat import __version__
 from clipcompat.errors import DataError, unknown_name
 from clipcompat.files import digest, to_json, write_atomic
+
+if TYPE_CHECKING:
+    import torch
 
 FORMAT = "clipcompat-record-1"
 _PARTS = ("id", "study", "inputs", "per_seed", "backbones", "environment", "seconds", "started")
@@ -80,6 +81,8 @@ def committed_records(study: str) -> list[dict[str, Any]]:
 
 def environment(device: torch.device) -> dict[str, Any]:
     """What a result depends on besides its inputs: versions, device, threads."""
+    import torch  # here, because reading a record needs none of it
+
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine()
     packages = ("torch", "torchvision", "open_clip_torch", "timm", "numpy", "pillow")
     return {

@@ -10,16 +10,18 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from clipcompat.answers import already_done, keep_answer, looked_at
 from clipcompat.backbones.backbone import Backbone
 from clipcompat.backbones.device import pick_device, pick_dtype
 from clipcompat.backbones.upgrade import UPGRADES, Upgrade, load_upgrade, shipped_weights
 from clipcompat.config import override, to_config
+from clipcompat.data.broken import skip_broken
 from clipcompat.data.load import load_dataset
 from clipcompat.data.split import Dataset
 from clipcompat.defaults import default_method
@@ -32,6 +34,7 @@ from clipcompat.methods.base import Method
 from clipcompat.plugin import Plugin, load_plugin
 from clipcompat.results import environment, now, read_record, record_id, record_path, write_record
 from clipcompat.studies.compatibility import compatibility
+from clipcompat.tables import compatibility_table
 from clipcompat.training import DEFAULT_VIEWS
 
 STUDY = "compatibility"
@@ -45,7 +48,7 @@ class Run:
     settings: `key=value` overrides of the method's fields. templates: style of the zero-shot classifier, which also is
     a part of CLIP-Adapter and Tip-Adapter; "tip7" gives ImageNet seven sentences, as the paper's tables seem to have
     done, and changes nothing elsewhere. Mini datasets bring their own. repeat: Tip-Adapter's draw, which fills small
-    classes up by drawing again and validates on the whole list.
+    classes up by drawing again and validates on the whole list. skip_broken: see `clipcompat.data.broken`.
     """
 
     method: str
@@ -66,6 +69,7 @@ class Run:
     indices: str | None = None
     allow_fewer: bool = False
     repeat: bool = False
+    skip_broken: bool = False
 
     def __post_init__(self):
         for kind, name, known in [
@@ -85,29 +89,39 @@ class Run:
         say: Callable[[str], None] = lambda sentence: None,
     ) -> tuple[dict[str, Any], Path]:  # fmt: skip
         """Run it, or find it already done: the record and its file. `say` gets one sentence on what happens."""
+        began = time.time()
         method = override(default_method(self.method, self.dataset), self.settings)
         datasets = {seed: self._data(seed) for seed in self.seeds}
-        device = pick_device(self.device)
-        inputs = self._inputs(method, datasets, pick_dtype(device, self.dtype))
-        path = record_path(out, STUDY, inputs)
+        skipped: dict[int, dict[str, list[str]]] = {}
+        if self.skip_broken:
+            known: dict[str, str | None] = {}  # seeds share their test pictures
+            for seed, data in datasets.items():
+                datasets[seed], skipped[seed] = skip_broken(data, progress, known)
+        inputs = self._inputs(method, datasets, pick_dtype(pick_device(self.device), self.dtype))
+        path, seen = record_path(out, STUDY, inputs), looked_at(asdict(self), datasets.values(), began)
         if path.exists():
             record = read_record(path)
             if record["inputs"] != inputs:
                 raise DataError(f"{path} holds another run than its name says; delete it and run again.")
-            say(f"already done: {path} holds this run; delete it to run again.")
-            return record, path
+            say(already_done(path))
+        else:
+            record = self._train_and_test(method, datasets, skipped, inputs, out, cache, progress, say)
+        keep_answer(out, asdict(self), seen, record, path, str(compatibility_table([record])))
+        return record, path
+
+    def _train_and_test(self, method, datasets, skipped, inputs, out, cache, progress, say) -> dict[str, Any]:
         started, clock = now(), time.monotonic()
         upgrade = load_upgrade(
             self.upgrade,
             old_weights=self.old_weights,
             new_weights=self.new_weights,
-            device=device,
+            device=pick_device(self.device),
             dtype=self.dtype,
         )
         rows, seconds = [], []
         for seed, data in datasets.items():
             row, took = self._one_seed(method, upgrade, data, seed, Path(out) / "plugins", cache, progress)
-            rows.append(row)
+            rows.append(row | ({"skipped": skipped[seed]} if skipped.get(seed) else {}))
             seconds.append(took)
             say(f"seed {seed}: old {rows[-1]['old']:.2f}, new {rows[-1]['new']:.2f}")
         record = {
@@ -121,8 +135,7 @@ class Run:
             "started": started,
             "seconds": round(time.monotonic() - clock, 1),
         }
-        write_record(out, record)
-        return read_record(path), path
+        return read_record(write_record(out, record))
 
     def _data(self, seed: int) -> Dataset:
         style = {} if self.dataset.startswith("mini/") else {"templates": self.templates, "repeat": self.repeat}

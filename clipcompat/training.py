@@ -17,7 +17,7 @@ from torch import Tensor
 
 from clipcompat.captured import Steps
 from clipcompat.errors import DivergedError
-from clipcompat.features import augmented, decode
+from clipcompat.features import augmented, decode, take
 from clipcompat.memory import is_out_of_memory
 from clipcompat.methods.base import Learner, Method, losses
 from clipcompat.methods.task import Task
@@ -125,7 +125,7 @@ class _Course:
     def features(self, batch: Tensor) -> Tensor:
         """Image features of a batch, [batch, dim]: cached, or decoded and encoded now."""
         if self._cached is not None:
-            return self._cached[batch[0], batch[1]]
+            return take(self._cached, batch[0], batch[1], self._task.backbone.device)
         task, view = self._task, int(batch[0, 0]) + self.learner.first_view
         jobs = [(i, view) for i in batch[1].tolist()]
         blocks = decode(jobs, lambda i, view: augmented(task.backbone, task.data.train, i, view, task.seed, self._crop))

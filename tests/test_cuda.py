@@ -9,7 +9,7 @@ import torch
 
 from clipcompat.backbones.load import load_backbone
 from clipcompat.evaluate import accuracy
-from clipcompat.features import encode_split
+from clipcompat.features import encode_split, encode_together, encode_views, take
 from clipcompat.fitting import fit
 from clipcompat.methods import METHODS
 from clipcompat.methods.recipe import Recipe
@@ -37,6 +37,28 @@ def test_features_are_those_of_the_cpu(name):
     torch.testing.assert_close(encode_split(cuda, split).cpu(), encode_split(cpu, split), rtol=1e-3, atol=1e-3)
     texts = ["a red fox.", "an owl", "a photo of a snow leopard cub."]
     torch.testing.assert_close(cuda.encode_text(texts).cpu(), cpu.encode_text(texts), rtol=1e-3, atol=1e-4)
+
+
+def test_both_backbones_are_fed_from_one_look_at_each_picture():
+    old, new = (load_backbone(name, "random:1", device="cuda", dtype="fp32") for name in ("mini-old", "mini-new"))
+    split = toy_dataset().test
+    together = encode_together([(old, "projected"), (new, "projected")], split)
+    assert len(split.images.opened) == len(split) and all(rows.device.type == "cuda" for rows in together)
+    for backbone, rows in zip((old, new), together, strict=True):
+        backbone.memory.clear()
+        torch.testing.assert_close(encode_split(backbone, split), rows)
+
+
+def test_features_too_many_for_the_gpu_stay_on_the_host_and_come_over_in_batches(monkeypatch, tmp_path):
+    cuda, split = load_backbone("mini-old", "random:1", device="cuda", dtype="fp32"), toy_dataset().train
+    on_gpu = encode_views(cuda, split, 2, 1, (0.5, 1.0), tmp_path)
+    cuda.memory.clear()
+    monkeypatch.setattr("clipcompat.features._SHARE", 0)
+    on_host = encode_views(cuda, split, 2, 1, (0.5, 1.0), tmp_path)
+    assert (on_gpu.device.type, on_host.device.type) == ("cuda", "cpu")
+    which, images = torch.tensor([1, 0, 1]), torch.tensor([3, 0, 7])
+    batch = take(on_host, which, images, cuda.device)
+    assert batch.device.type == "cuda" and torch.equal(batch, take(on_gpu, which, images, cuda.device))
 
 
 @pytest.mark.parametrize("dtype", ["bf16", "fp16"])

@@ -49,7 +49,7 @@ def test_rows_are_kept_as_float32_whatever_they_were(file):
 def test_reading_maps_the_file_and_cannot_change_it(file, tmp_path):
     file.append(rows(4))
     read = file.read(4)
-    path = tmp_path / "cache" / "x.bin"
+    path = tmp_path / "cache" / "x-00000.bin"
     if os.path.exists("/proc/self/maps"):
         with open("/proc/self/maps") as maps:
             assert str(path) in maps.read()
@@ -68,12 +68,12 @@ def test_a_mapped_tensor_outlives_growth(file):
 @pytest.mark.parametrize("left", [b"\1" * 7, b"\1" * 4 * WIDTH * 3])
 def test_bytes_beyond_the_committed_length_are_never_read(file, tmp_path, left):
     file.append(rows(4))
-    with open(tmp_path / "cache" / "x.bin", "ab") as stream:
+    with open(tmp_path / "cache" / "x-00000.bin", "ab") as stream:
         stream.write(left)  # a kill after the rows and before the header
     assert file.rows() == 4 and torch.equal(file.read(4), rows(4))
     file.append(rows(2, 1))
     assert torch.equal(file.read(6), torch.cat([rows(4), rows(2, 1)]))
-    assert (tmp_path / "cache" / "x.bin").stat().st_size == 6 * WIDTH * 4
+    assert (tmp_path / "cache" / "x-00000.bin").stat().st_size == 6 * WIDTH * 4
 
 
 def test_rows_that_no_header_committed_are_written_again(file, tmp_path):
@@ -89,13 +89,13 @@ def refused(file, path, says: str) -> None:
     with pytest.raises(CacheError, match=says) as caught:
         file.read(file.rows())
     assert str(path) in str(caught.value)
-    assert re.search(r"delete x\.bin and x\.head there, and it is computed again", str(caught.value))
+    assert re.search(r"delete x-\*\.bin and x\.head there, and it is computed again", str(caught.value))
 
 
 @pytest.mark.parametrize("at", [0, 37, 4 * WIDTH * 4 - 1])
 def test_one_changed_byte_is_found(file, tmp_path, at):
     file.append(rows(4))
-    path = tmp_path / "cache" / "x.bin"
+    path = tmp_path / "cache" / "x-00000.bin"
     data = bytearray(path.read_bytes())
     data[at] ^= 1
     path.write_bytes(data)
@@ -104,7 +104,7 @@ def test_one_changed_byte_is_found(file, tmp_path, at):
 
 def test_a_change_in_rows_that_are_not_asked_for_is_found_too(file, tmp_path):
     file.append(rows(4))
-    path = tmp_path / "cache" / "x.bin"
+    path = tmp_path / "cache" / "x-00000.bin"
     data = bytearray(path.read_bytes())
     data[-1] ^= 0x80
     path.write_bytes(data)
@@ -115,35 +115,36 @@ def test_a_change_in_rows_that_are_not_asked_for_is_found_too(file, tmp_path):
 @pytest.mark.parametrize("left", [0, 1, 4 * WIDTH * 4 - 1])
 def test_a_truncated_file_is_found(file, tmp_path, left):
     file.append(rows(4))
-    os.truncate(tmp_path / "cache" / "x.bin", left)
-    refused(file, tmp_path / "cache" / "x.bin", "shorter than its header says")
+    os.truncate(tmp_path / "cache" / "x-00000.bin", left)
+    refused(file, tmp_path / "cache" / "x-00000.bin", "shorter than its header says")
 
 
 def test_a_lost_file_is_found(file, tmp_path):
     file.append(rows(4))
-    (tmp_path / "cache" / "x.bin").unlink()
-    refused(file, tmp_path / "cache" / "x.bin", "shorter than its header says")
+    (tmp_path / "cache" / "x-00000.bin").unlink()
+    refused(file, tmp_path / "cache" / "x-00000.bin", "shorter than its header says")
 
 
 def test_growing_a_truncated_file_does_not_make_it_look_whole(file, tmp_path):
     file.append(rows(4))
-    os.truncate(tmp_path / "cache" / "x.bin", 20)
+    os.truncate(tmp_path / "cache" / "x-00000.bin", 20)
     file.append(rows(2, 1))
-    refused(file, tmp_path / "cache" / "x.bin", "corrupt")
+    refused(file, tmp_path / "cache" / "x-00000.bin", "corrupt")
 
 
 def test_a_header_of_fewer_rows_does_not_pass_for_a_shorter_file(file, tmp_path):
     file.append(rows(4))
     head = tmp_path / "cache" / "x.head"
     head.write_text(json.dumps(json.loads(head.read_text()) | {"rows": 3}))
-    refused(file, tmp_path / "cache" / "x.bin", "corrupt")
+    refused(file, tmp_path / "cache" / "x-00000.bin", "corrupt")
 
 
 @pytest.mark.parametrize(
     "content",
     [b"", b"{", b"[]", b"null", b"7", b"{}", b"\xff\xfe", b'{"format": 1}', "half"]
     + [{"rows": value} for value in (-1, 2.5, "4", None)]
-    + [{"crc32": "x"}],
+    + [{"crc32": value} for value in ("x", 7, [], ["x"], [1, 2])]
+    + [{"shard_rows": value} for value in (0, 16383, -16384, "16384")],
 )
 def test_a_damaged_header_is_named(file, tmp_path, content):
     file.append(rows(4))
@@ -153,7 +154,7 @@ def test_a_damaged_header_is_named(file, tmp_path, content):
         content = json.dumps(json.loads(whole) | content).encode()
     head.write_bytes(whole[: len(whole) // 2] if content == "half" else content)
     for use in (file.rows, lambda: file.read(4), lambda: file.append(rows(1))):
-        with pytest.raises(CacheError, match="damaged; delete x.bin and x.head") as caught:
+        with pytest.raises(CacheError, match="damaged; delete x-\\*.bin and x.head") as caught:
             use()
         assert str(head) in str(caught.value)
 
@@ -171,6 +172,15 @@ def test_a_file_under_another_stamp_is_refused(file, tmp_path):
     file.append(rows(4))
     with pytest.raises(CacheError, match="stamp stamp, width 8; expected other and 8"):
         FeatureFile(tmp_path / "cache", "x", WIDTH, "other").rows()
+
+
+def test_a_cache_of_the_earlier_format_is_refused_with_what_to_do(file, tmp_path):
+    file.append(rows(4))
+    head = tmp_path / "cache" / "x.head"
+    header = {"format": "clipcompat-features-1", "stamp": "stamp", "width": 8, "rows": 4, "crc32": 1}
+    head.write_text(json.dumps(header))
+    with pytest.raises(CacheError, match=r"of an earlier version.*delete x\.bin and x\.head there, and it is computed"):
+        file.read(4)
 
 
 def test_a_folder_that_cannot_be_is_a_sentence(tmp_path):

@@ -36,7 +36,7 @@ def test_importing_the_package_takes_less_than_two_seconds():
     "arguments",
     [
         ["--help"],
-        *([verb, "-h"] for verb in ("run", "table", "list", "import", "export", "predict", "match")),
+        *([verb, "-h"] for verb in ("run", "table", "list", "cache", "import", "export", "predict", "match")),
         ["--version"],
     ],
 )
@@ -56,7 +56,7 @@ def test_every_verb_is_found_from_help():
         [sys.executable, "-m", "clipcompat.cli", "--help"], cwd=PROJECT, env=child_environment(),
         capture_output=True, text=True,
     )  # fmt: skip
-    assert all(verb in run.stdout for verb in ("run", "table", "list", "import", "export", "predict", "match"))
+    assert all(verb in run.stdout for verb in ("run", "table", "list", "cache", "import", "export", "predict", "match"))
 
 
 def test_a_call_without_a_verb_is_a_usage_error():

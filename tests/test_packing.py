@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-import torch
 
 from clipcompat.errors import ConfigError
 from clipcompat.packing import Packing, Segment, joined, longer

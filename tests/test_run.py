@@ -212,6 +212,27 @@ def test_local_weights_are_named_by_their_content(root, old, tmp_path, monkeypat
     assert len(ids) == 1
 
 
+def test_broken_pictures_stop_a_run_unless_it_was_told_to_skip_them(done, root, tmp_path):
+    copy = tmp_path / "data"
+    shutil.copytree(root, copy)
+    test = load_dataset("eurosat", root=copy, shots=4, seed=1).test.images
+    path = test.root / test.paths[1]
+    path.write_bytes(path.read_bytes()[:-30])
+    with pytest.raises(DataError, match=rf"{path.name}.*cannot be decoded"):
+        quick(copy).execute(tmp_path / "a")
+    run, said = quick(copy, skip_broken=True), []
+    record, _ = run.execute(tmp_path / "a")
+    assert [row["skipped"] for row in record["per_seed"]] == [{"test": [test.paths[1]]}] * 2
+    assert record["inputs"]["stamps"] != done[0]["inputs"]["stamps"] and record["id"] != done[0]["id"]
+    assert run.execute(tmp_path / "a", say=said.append)[0] == record and "already done" in said[0]
+
+
+def test_skipping_where_nothing_is_broken_is_the_same_run(done, root):
+    said = []
+    assert quick(root, skip_broken=True).execute(done[1].parents[1], say=said.append)[0] == done[0]
+    assert "already done" in said[0]
+
+
 RUN = "import sys; from clipcompat.cli import main; sys.exit(main())"
 
 

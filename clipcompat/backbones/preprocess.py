@@ -5,7 +5,8 @@ backbones in one pass over the files; the backbone scales and normalises them (`
 
 Source: Dassl transforms.py (KaiyangZhou/Dassl.pytorch) with CoOp's configs: random resized crop of scale 0.08–1 and
 aspect 3/4–4/3, bicubic, flip with probability 1/2; test: shorter side to `size`, bicubic, centre crop. Pictures are
-converted to RGB first, as Dassl does (OpenAI and open_clip convert after the crop); EXIF rotation is ignored, as there.
+converted to RGB first, as Dassl does (OpenAI and open_clip convert after the crop; `clipcompat.rgb` has the details);
+EXIF rotation is ignored, as there, unless `ImageFiles` was told to hold pictures upright.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
+
+from clipcompat.rgb import to_rgb
 
 OPENAI_MEAN = (0.48145466, 0.4578275, 0.40821073)
 OPENAI_STD = (0.26862954, 0.26130258, 0.27577711)
@@ -38,7 +41,7 @@ class Preprocess:
 
     def test(self, image: Image.Image) -> Tensor:
         """A picture -> uint8 [3, size, size]: shorter side to `size` (bicubic), then the centre square."""
-        image = _to_rgb(image)
+        image = to_rgb(image)
         width, height = image.size
         short = min(width, height)
         if short != self.size:
@@ -50,7 +53,7 @@ class Preprocess:
 
     def train(self, image: Image.Image, generator: torch.Generator, scale: tuple[float, float] = (0.08, 1.0)) -> Tensor:
         """A picture -> uint8 [3, size, size]: one random crop and flip, all randomness from `generator`."""
-        image = _to_rgb(image)
+        image = to_rgb(image)
         scale = max(scale[0], self.min_crop), max(scale[1], self.min_crop)
         left, top, width, height = _random_box(*image.size, scale, generator)
         image = image.crop((left, top, left + width, top + height))
@@ -86,10 +89,6 @@ def _random_box(width: int, height: int, scale, generator: torch.Generator) -> t
     else:
         w, h = width, height
     return (width - w) // 2, (height - h) // 2, w, h
-
-
-def _to_rgb(image: Image.Image) -> Image.Image:
-    return image if image.mode == "RGB" else image.convert("RGB")
 
 
 def _to_tensor(image: Image.Image) -> Tensor:

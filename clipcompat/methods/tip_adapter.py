@@ -122,7 +122,7 @@ class TipAdapter:
         alpha = _configured(task)[0] if self.alpha is None else self.alpha
         device = task.backbone.device
         mix = {"alpha": torch.tensor(alpha, device=device), "beta": torch.tensor(self.beta, device=device)}
-        return {"keys": F.normalize(views.mean(0), dim=-1), "values": values, **mix}
+        return {"keys": F.normalize(views.mean(0).to(task.backbone.device), dim=-1), "values": values, **mix}
 
     def _mixed(self, task: Task, cache: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """The cache with alpha and beta as searched, where they are."""

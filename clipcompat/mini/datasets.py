@@ -20,8 +20,10 @@ from clipcompat.data.sampling import Shots, check_shots, few_shot, parse_shots
 from clipcompat.data.split import Dataset, Split
 from clipcompat.errors import unknown_name
 from clipcompat.files import digest
-from clipcompat.mini.sets import ELEVEN, SETS
+from clipcompat.mini.sets import SETS, study_names
 from clipcompat.mini.world import COLOURS, FIELDS, WORLD, draw_many, hashed, sample_scenes
+
+__all__ = ["RenderedImages", "development_names", "load_mini", "mini_names", "study_names"]
 
 _TRAIN, _VAL, _TEST = 128, 16, 2000
 """Pictures a class in the training pool and for validation; pictures in a test set, at least."""
@@ -54,11 +56,6 @@ class RenderedImages:
 def mini_names() -> tuple[str, ...]:
     """The names that `load_mini` knows."""
     return tuple(SETS)
-
-
-def study_names() -> tuple[str, ...]:
-    """The eleven that mirror the papers' eleven, in the papers' order."""
-    return tuple(name for name, kind in SETS.items() if kind.mirrors in ELEVEN)
 
 
 def development_names() -> tuple[str, ...]:

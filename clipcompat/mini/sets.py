@@ -248,3 +248,8 @@ _SET_OF = {
     ),
 }
 SETS = {f"mini/{name}": kind for name, kind in _SET_OF.items()}
+
+
+def study_names() -> tuple[str, ...]:
+    """The eleven that mirror the papers' eleven, in the papers' order."""
+    return tuple(name for name, kind in SETS.items() if kind.mirrors in ELEVEN)

@@ -15,7 +15,7 @@ from clipcompat.backbones.upgrade import Upgrade
 from clipcompat.data.split import Dataset
 from clipcompat.errors import ConfigError
 from clipcompat.evaluate import correct, harmonic_mean, percent
-from clipcompat.features import Progress
+from clipcompat.features import Progress, encode_together
 from clipcompat.fitting import fit, is_official
 from clipcompat.methods.zero_shot import ZeroShot
 from clipcompat.plugin import Plugin
@@ -102,6 +102,8 @@ def compatibility(
             "be the same training. Load the data with the plug-in's shots and seed, or give retrained=False."
         )
 
+    _look_once(plugin, upgrade, data, cache, progress)
+
     def hits(a_plugin: Plugin, backbone: Backbone):
         return correct(a_plugin, backbone, data.test, cache=cache, progress=progress)
 
@@ -125,3 +127,12 @@ def compatibility(
         retrained=percent(hits(retrained, upgrade.new)) if retrained else None,
         negative_flips=percent(on_old & ~on_new),
     )
+
+
+def _look_once(plugin: Plugin, upgrade: Upgrade, data: Dataset, cache, progress) -> None:
+    """Encode the test pictures for both backbones in one pass over the files; the backbones remember the features."""
+    if plugin.match(upgrade.new, data.classnames).kind == "incompatible":  # the test will say why
+        return
+    kinds = dict.fromkeys((plugin.method.image_features, ZeroShot.image_features))
+    wanted = [(backbone, kind) for backbone in (upgrade.old, upgrade.new) for kind in kinds]
+    encode_together(wanted, data.test, cache, progress)

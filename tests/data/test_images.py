@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import dataclasses
 import io
 import pickle
 import shutil
 import zlib
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image, ImageFile
 
@@ -31,6 +33,43 @@ def test_pictures_come_decoded_in_order_and_under_relative_keys(files):
 def test_a_picture_keeps_the_mode_of_its_file(tmp_path):
     Image.new("L", (3, 2), 7).save(tmp_path / "grey.png")
     assert ImageFiles(tmp_path, ("grey.png",), "little")[0].mode == "L"
+
+
+def test_floating_point_numbers_are_refused_by_name(tmp_path):
+    Image.new("F", (3, 2), 0.5).save(tmp_path / "depth.tiff")
+    with pytest.raises(DataError, match=r"depth\.tiff holds floating-point numbers"):
+        ImageFiles(tmp_path, ("depth.tiff",), "little")[0]
+
+
+SEEN = {
+    1: lambda stored: stored,
+    2: np.fliplr,
+    3: lambda stored: np.rot90(stored, 2),
+    4: np.flipud,
+    5: lambda stored: stored.swapaxes(0, 1),
+    6: lambda stored: np.rot90(stored, -1),
+    7: lambda stored: np.rot90(stored, 2).swapaxes(0, 1),
+    8: lambda stored: np.rot90(stored, 1),
+}
+"""What a viewer shows of stored rows, by the EXIF standard's orientation tag."""
+
+
+@pytest.mark.parametrize("orientation", SEEN)
+@pytest.mark.parametrize("kind", ["png", "jpg"])
+def test_exif_rotation_is_ignored_as_upstream_does_and_applied_when_asked(tmp_path, kind, orientation):
+    corners = np.array([[(250, 10, 10), (10, 240, 10)], [(10, 10, 230), (220, 220, 10)], [(9, 9, 9), (200, 9, 200)]])
+    stored = corners.repeat(16, 0).repeat(16, 1).astype(np.uint8)
+    exif = Image.Exif()
+    exif[274] = orientation
+    Image.fromarray(stored).save(tmp_path / f"a.{kind}", exif=exif, **({"quality": 95} if kind == "jpg" else {}))
+    files = ImageFiles(tmp_path, (f"a.{kind}",), "little")
+    upright = dataclasses.replace(files, upright=True)
+    for images, expected in ((files, stored), (upright, SEEN[orientation](stored))):
+        found = np.asarray(images[0]).astype(int)
+        assert found.shape == expected.shape
+        assert abs(found[8::16, 8::16] - expected[8::16, 8::16]).max() < 8
+    assert files.fingerprint != upright.fingerprint and upright.select([0]).upright
+    assert pickle.loads(pickle.dumps(upright)) == upright
 
 
 def test_selecting_takes_pictures_in_the_order_asked_for(files):

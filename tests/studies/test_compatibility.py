@@ -11,6 +11,7 @@ from clipcompat.backbones.upgrade import Upgrade
 from clipcompat.errors import ConfigError, IncompatibleError
 from clipcompat.fitting import fit
 from clipcompat.methods.coop import CoOp
+from clipcompat.methods.linear_probe import LinearProbe
 from clipcompat.methods.recipe import Recipe
 from clipcompat.methods.zero_shot import ZeroShot
 from clipcompat.plugin import Match
@@ -55,6 +56,7 @@ class Told:
     """A method whose plug-in answers `name -> logits` on the backbone of that name."""
 
     name = "told"
+    image_features = "projected"
 
     def __init__(self, answers):
         self.answers = answers
@@ -129,6 +131,15 @@ def test_features_can_be_kept_on_disk(old, new, tmp_path):
     opened = len(data.test.images.opened)
     assert compatibility(plugin, Upgrade(old, new), data, cache=tmp_path) == first
     assert len(data.test.images.opened) == opened
+
+
+@pytest.mark.parametrize("method", [COOP, LinearProbe(c=1.0)], ids=["projected", "penultimate too"])
+def test_each_test_picture_is_decoded_once_for_both_backbones_and_all_their_features(old, new, method):
+    data = toy_dataset(4)
+    plugin = fit(method, old, data, views=1)
+    assert data.test.images.opened == []
+    compatibility(plugin, Upgrade(old, new), data, retrained=False)
+    assert sorted(data.test.images.opened) == list(range(15))
 
 
 def test_an_upgrade_the_plugin_cannot_follow_says_why(old):
