@@ -93,10 +93,10 @@ class ClassNames:
         """These names, if every class has one of its own.
 
         Raises:
-            DataError: no class; or a class without a name, with a mere number, or with the name of another class.
+            DataError: fewer than two classes; a class without a name, with a mere number, or with another class's name.
         """
-        if not self.raw:
-            raise DataError(f"{where} has no classes.")
+        if len(self) < 2:
+            raise DataError(f"{where} has {len(self)} class{'' if len(self) else 'es'}; a classifier needs two.")
         for fault, says in _FAULTS.items():
             bad = [(raw, name) for raw, name, note in self if note.endswith(fault)]
             if not bad:

@@ -96,12 +96,12 @@ def read_csv(file: Path, root: Path) -> Listing:
         DataError: with the number of the first line at fault.
     """
     rows = _rows(file)
-    base = root.resolve()
+    bases = (root.absolute(), root.resolve())
     seen: dict[str, int] = {}
     paths, parts, cells = [], [], []
     for line, row in rows:
         where = f"{file}, line {line}"
-        path = _relative(row["path"], base, where)
+        path = _relative(row["path"], bases, where)
         if path in seen:
             raise DataError(f"{where}: {path} is listed in line {seen[path]} already; each picture may be listed once.")
         seen[path] = line
@@ -163,10 +163,11 @@ def _columns(header: str, delimiter: str) -> dict[str, int]:
     }
 
 
-def _relative(path: str, base: Path, where: str) -> str:
-    """The path relative to the root; an absolute one is taken if it lies in the root."""
-    if path and Path(path).is_absolute() and Path(path).is_relative_to(base):
-        path = Path(path).relative_to(base).as_posix()
+def _relative(path: str, bases: Sequence[Path], where: str) -> str:
+    """The path relative to the root; an absolute one is taken if it lies in the root, by any of its spellings."""
+    for base in bases:
+        if Path(path).is_absolute() and Path(path).is_relative_to(base):
+            path = Path(path).relative_to(base).as_posix()
     return check_relative(path, where)
 
 

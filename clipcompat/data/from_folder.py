@@ -94,6 +94,8 @@ def read_folder(root: Path) -> dict[str, dict[str, list[str]]]:
         part = PART_NAMES.get(folder.lower())
         if part and parts.setdefault(part, folder) != folder:
             raise DataError(f"{root}: {parts[part]} and {folder} are both the {part} part; keep one of them.")
+    if parts and "train" not in parts and len(parts) == len(top):
+        raise DataError(f"{root}: there are the parts {', '.join(parts.values())}, but no train. Call one folder so.")
     # a lone "train" beside other folders may be a class: a picture of a train
     if "train" not in parts or len(parts) == 1 and len(top) > 1:
         listing = {"train": walk.classes()}
