@@ -217,7 +217,8 @@ def check_enough(answer: Callable[[dict[int, float]], int]) -> Feedback:
         (({1: 79.5, 2: 60.0, 4: 79.6, 8: 80.0},), 4),
         (({1: 90.0, 2: 80.0},), 1),
     ]
-    hints = {1: "Nothing smaller is within a point: the most shots are the answer.",
+    hints = {0: "At 4 shots half a point is missing, at 2 shots ten.",
+             1: "Nothing smaller is within a point: the most shots are the answer.",
              2: "1 shot is near, but 2 shots are not: a lucky draw is not enough.",
              3: "More is fine, too: only what is missing counts."}  # fmt: skip
     return try_cases(answer, cases, hints, "If it is the most that you tried, you have not seen the curve end.")

@@ -36,7 +36,7 @@ def shot_panels(panels: Mapping[str, Mapping[str, tuple[str, Curve]]]) -> go.Fig
             fig.add_scatter(
                 x=[place[k] for k in curve], y=[value.mean for value in curve.values()], mode="lines+markers",
                 line={"color": colour, "dash": dash, "width": 2}, name=name, showlegend=False,
-                marker={"color": colour, "symbol": symbol, "size": 9, "line_width": 2}, customdata=list(curve),
+                marker=_marker(symbol, colour), customdata=list(curve),
                 error_y={"array": [value.sd or 0 for value in curve.values()], "thickness": 1, "width": 3},
                 hovertemplate=f"{name}, %{{customdata}} shots: %{{y:.1f}} %<extra></extra>", row=1, col=column,
             )  # fmt: skip
@@ -44,16 +44,21 @@ def shot_panels(panels: Mapping[str, Mapping[str, tuple[str, Curve]]]) -> go.Fig
         fig.add_trace(
             go.Scatter(
                 x=[None], y=[None], mode="lines+markers", name=name, line={"color": INK, "dash": dash, "width": 2},
-                marker={"color": INK, "symbol": symbol, "size": 9, "line_width": 2},
+                marker=_marker(symbol, INK),
             )  # fmt: skip
         )
     fig.update_xaxes(tickvals=list(place.values()), ticktext=[str(k) for k in shots], title_text="shots")
     fig.update_xaxes(range=[-0.3, len(shots) - 0.7], zeroline=False)
-    values = [value.mean - (value.sd or 0) for lines in panels.values() for _, c in lines.values() for value in c.values()]
-    fig.update_yaxes(range=[max(0, min(values, default=0) - 4), 102], zeroline=False)
+    curves = [curve for lines in panels.values() for _, curve in lines.values()]
+    lowest = min((value.mean - (value.sd or 0) for curve in curves for value in curve.values()), default=0)
+    fig.update_yaxes(range=[max(0, lowest - 4), 102], zeroline=False)
     fig.update_yaxes(title_text="test accuracy, percent", col=1)
     fig.update_annotations(font_size=14)
     return fig.update_layout(
         height=430, margin={"t": 80, "b": 60, "r": 10},
         legend={"orientation": "h", "y": 1, "yref": "container", "yanchor": "top", "x": 0, "xref": "container"},
     )  # fmt: skip
+
+
+def _marker(symbol: str, colour: str) -> dict:
+    return {"symbol": symbol, "color": colour, "size": 9, "line": {"color": colour, "width": 2 * ("open" in symbol)}}
