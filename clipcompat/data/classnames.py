@@ -58,15 +58,15 @@ class ClassNames:
             ConfigError, UnknownNameError: `names` does not fit the classes.
         """
         given, numbered = _given(raw, names), _numbered(raw)
-        found = [(given[one], ["given"]) if one in given else _clean(one, numbered) for one in raw]
+        found = [(name, ["given"]) if name else _clean(one, numbered) for one, name in zip(raw, given, strict=True)]
         same = Counter(_as_read(name) for name, _ in found)
-        only_numbers = all(name.isdigit() for one, (name, _) in zip(raw, found, strict=True) if one not in given)
-        for one, (name, notes) in zip(raw, found, strict=True):
+        only_numbers = all(name.isdigit() for name, notes in found if notes != ["given"])
+        for name, notes in found:
             if not name:
                 notes.append(_EMPTY)
             elif same[_as_read(name)] > 1:
                 notes.append(_TWIN)
-            elif only_numbers and one not in given:
+            elif only_numbers and notes != ["given"]:
                 notes.append(_NUMERIC)
         return ClassNames(tuple(raw), tuple(n for n, _ in found), tuple("; ".join(notes) for _, notes in found))
 
@@ -141,19 +141,22 @@ def _numbered(raw: Sequence[str]) -> bool:
     return values[-1] - values[0] == len(values) - 1 or any(number.startswith("0") for number in found)
 
 
-def _given(raw: Sequence[str], names: Mapping[str, str] | Sequence[str] | None) -> dict[str, str]:
+def _given(raw: Sequence[str], names: Mapping[str, str] | Sequence[str] | None) -> list[str | None]:
+    """The given name of each class, None where there is none."""
     if names is None:
-        return {}
+        return [None] * len(raw)
     if isinstance(names, str) or not isinstance(names, Mapping | Sequence):
         raise ConfigError(f"names must map folder or label names to class names, or list them; it is {names!r}.")
-    if not isinstance(names, Mapping):
+    if isinstance(names, Mapping):
+        named, known = {str(one): name for one, name in names.items()}, set(raw)
+        if unknown := [one for one in named if one not in known]:
+            raise unknown_name("class in names=", unknown[0], known)
+        pairs, given = list(named.items()), [named.get(one) for one in raw]
+    else:
         if len(names) != len(raw):
             raise ConfigError(f"names lists {len(names)} class names, but there are {len(raw)} classes; one each.")
-        names = dict(zip(raw, names, strict=True))
-    given = {str(one): name for one, name in names.items()}
-    for one, name in given.items():
-        if one not in raw:
-            raise unknown_name("class in names=", one, raw)
+        pairs, given = list(zip(raw, names, strict=True)), list(names)
+    for one, name in pairs:
         if not isinstance(name, str) or not name.replace("_", " ").strip():
             raise ConfigError(f"names gives {one!r} the name {name!r}; a class name is a text with words.")
     return given

@@ -108,6 +108,7 @@ def read_folder(root: Path) -> dict[str, dict[str, list[str]]]:
                 "Move them elsewhere, or give a folder that holds class folders only."
             )
     _check_same_classes(root, listing)
+    walk.check_once(key for classes in listing.values() for keys in classes.values() for key in keys)
     if walk.left_out:
         left_out = list(dict.fromkeys(walk.left_out))
         _log.warning("%s: %d files are no pictures in class folders: %s.", root.name, len(left_out), first(left_out, 3))

@@ -7,7 +7,7 @@ reached twice: a copy in train and in test would be tested on after it was train
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,14 +19,14 @@ PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm", "
 
 @dataclass
 class Walk:
-    """One walk over folders below `root`, which sees every file once.
+    """One walk over folders below `root`.
 
-    left_out: files that are no pictures by their suffix, or lie in no class folder.
+    left_out: files that are no pictures by their suffix, or lie in no class folder. linked: whether a link was followed.
     """
 
     root: Path
     left_out: list[str] = field(default_factory=list)
-    _seen: dict[str, str] = field(default_factory=dict)
+    linked: bool = False
 
     def folders(self, key: str = "") -> list[str]:
         """Names of the folders in `key` (posix, relative to the root), sorted; loose files are left out."""
@@ -43,7 +43,7 @@ class Walk:
 
         Raises:
             DataError: no class folders, or one without pictures; a name that is not UTF-8; a link in a circle or to
-            nothing; a picture that is reached twice.
+            nothing.
         """
         where = self.root / key
         names = self.folders(key)
@@ -65,6 +65,21 @@ class Walk:
             )
         return found
 
+    def check_once(self, keys: Iterable[str]) -> None:
+        """Refuse a picture that is reached by two ways; without links there is but one, and nothing to do.
+
+        Raises:
+            DataError: with both keys of the first such picture.
+        """
+        seen: dict[str, str] = {}
+        for key in keys if self.linked else ():
+            file = os.path.realpath(self.root / key)
+            if seen.setdefault(file, key) != key:
+                raise DataError(
+                    f"{self.root}: {seen[file]} and {key} are one file, by a link; every picture may occur once, or it "
+                    "would be tested on after it was trained on. Remove one of them."
+                )
+
     def _pictures(self, key: str, above: tuple[str, ...]) -> Iterator[str]:
         real, start = os.path.realpath(self.root / key), os.path.realpath(self.root)
         if real in above or os.path.commonpath([real, start]) == real:
@@ -75,13 +90,6 @@ class Walk:
             elif not name.lower().endswith(PICTURES):
                 self.left_out.append(name)
             else:
-                file = os.path.realpath(entry.path) if entry.is_symlink() else os.path.join(real, entry.name)
-                if file in self._seen:
-                    raise DataError(
-                        f"{self.root}: {self._seen[file]} and {name} are one file, by a link; every picture may occur "
-                        "once, or it would be tested on after it was trained on. Remove one of them."
-                    )
-                self._seen[file] = name
                 yield name
 
     def _entries(self, key: str) -> Iterator[tuple[os.DirEntry, str]]:
@@ -96,6 +104,7 @@ class Walk:
             yield entry, _join(key, entry.name)
 
     def _is_folder(self, entry: os.DirEntry) -> bool:
+        self.linked = self.linked or entry.is_symlink()
         try:
             folder, file = entry.is_dir(), entry.is_file()
         except OSError as error:  # a link to itself

@@ -114,6 +114,10 @@ def test_names_that_read_alike_are_told_apart_by_given_ones():
         ClassNames.of(["Cat", "cow"], {"Cat": "cat", "cow": "CAT"}).check("place")
 
 
+def test_classes_of_one_raw_name_are_told_apart_by_a_list():
+    assert ClassNames.of(["missile", "missile"], ["missile", "rocket"]).check("place").names == ("missile", "rocket")
+
+
 def test_a_preview_prints_a_line_a_class():
     shown = str(ClassNames.of(["001.dog", "002.SeaLake"]))
     assert shown.splitlines() == [
