@@ -21,7 +21,7 @@ PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm", "
 class Walk:
     """One walk over folders below `root`.
 
-    left_out: files that are no pictures by their suffix, or lie in no class folder. linked: whether a link was followed.
+    left_out: files that are no pictures by their suffix, or lie in no class folder. linked: a link was followed.
     """
 
     root: Path
