@@ -113,7 +113,9 @@ def enough_sentence(records: Sequence[Mapping[str, Any]], names: str, method: st
         few = enough(points)
         told.append(f"{side}, {'no fewer than ' if few == most else ''}{few} shots will do")
     worth = [shots for shots, value in retrained.items() if value.mean >= new[most].mean]
-    again = f"retraining with {min(worth)} shots matches" if worth else f"retraining with up to {most} shots is below"
+    again = f"retraining with up to {most} shots is below"
+    if worth:
+        again = f"retraining with {min(worth)} shot{'s' if min(worth) > 1 else ''} matches"
     return (
         f"**{name_title(method)} with {names}:** {'; '.join(told)}. On new, {again} what was tuned on old with {most} "
         "shots and carried."
