@@ -33,7 +33,11 @@ _WHERE = {
     "Upgrade": "backbones.upgrade",
     "ZeroShot": "methods.zero_shot",
     "accuracy": "evaluate",
+    "clean_classnames": "data.own",
     "compatibility": "studies.compatibility",
+    "dataset_from_csv": "data.from_csv",
+    "dataset_from_folder": "data.from_folder",
+    "dataset_from_samples": "data.from_samples",
     "default_method": "defaults",
     "export_class_weights": "exporting",
     "fit": "fitting",
@@ -70,8 +74,12 @@ if TYPE_CHECKING:
     from clipcompat.backbones.upgrade import load_chain as load_chain
     from clipcompat.backbones.upgrade import load_upgrade as load_upgrade
     from clipcompat.data.broken import skip_broken as skip_broken
+    from clipcompat.data.from_csv import dataset_from_csv as dataset_from_csv
+    from clipcompat.data.from_folder import dataset_from_folder as dataset_from_folder
+    from clipcompat.data.from_samples import dataset_from_samples as dataset_from_samples
     from clipcompat.data.imagenet_names import same_classes as same_classes
     from clipcompat.data.load import load_dataset as load_dataset
+    from clipcompat.data.own import clean_classnames as clean_classnames
     from clipcompat.data.split import Dataset as Dataset
     from clipcompat.data.split import Split as Split
     from clipcompat.defaults import default_method as default_method

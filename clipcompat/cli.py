@@ -20,6 +20,7 @@ tune a method on the old backbone, test it on both, write one record for each me
 
   clipcompat run --method contcoop --dataset mini/textures --upgrade mini --seeds 1 2 3 --out results/
   clipcompat run --method contcoop --dataset eurosat --root $DATA --upgrade clip-to-eva-vit-b-16
+  clipcompat run --method contcoop --dataset folder:pictures/pets --upgrade clip-to-eva-vit-b-16
 """
 
 
@@ -70,12 +71,15 @@ def _parser() -> argparse.ArgumentParser:
                            formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
     add = run.add_argument
     add("--method", required=True, nargs="+", help="one or more; see `clipcompat list`")
-    add("--dataset", required=True, nargs="+", help="one or more; see `clipcompat list`. mini: the eleven mini/… sets")
+    add("--dataset", required=True, nargs="+", help="one or more; see `clipcompat list`. mini: the eleven mini/… sets. "
+        "folder:PATH (a folder a class, or such trees in train, val, test) and csv:PATH: your own")  # fmt: skip
     add("--upgrade", default="mini", help="see `clipcompat list` (default: mini)")
     add("--seeds", type=int, nargs="+", default=[1, 2, 3], help="few-shot draws (default: 1 2 3)")
     add("--shots", default="16", help="training images a class, or all (default: 16)")
     add("--templates", default="tip7", help="zero-shot sentences: coop, tip7 or openai80 (default: tip7, which is "
         "coop's but for ImageNet; the papers' OOD tables use coop)")  # fmt: skip
+    add("--template", metavar="TEXT", help="the sentence for your own pictures (default: 'a photo of a {}.')")
+    add("--names", metavar="FILE", help="class names for your own pictures: JSON, {\"folder name\": \"class name\"}")
     add("--classes", default="all", help="all, base (first half, rounded up) or new (the rest)")
     add("--set", dest="settings", action="extend", nargs="+", default=[], metavar="KEY=VALUE",
         help="fields of the method: recipe.epochs=50, distillation.weight=0.5, attention=null")  # fmt: skip
@@ -150,6 +154,7 @@ def _run(options: argparse.Namespace) -> None:
             old_weights=options.old_weights, new_weights=options.new_weights,
             dtype=options.dtype, device=options.device, retrain=not options.no_retrain, indices=options.indices,
             allow_fewer=options.allow_fewer, repeat=options.repeat, skip_broken=options.skip_broken,
+            template=options.template, names=options.names,
         )
         for dataset in datasets
         for method in options.method

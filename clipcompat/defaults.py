@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from clipcompat.data.own import is_own
 from clipcompat.errors import unknown_name
 from clipcompat.methods import METHODS
 from clipcompat.methods.base import Method
 
 
-def default_method(name: str, dataset: str) -> Method:
+def default_method(name: str, dataset: str, upgrade: str = "") -> Method:
     """A method with the paper's settings; on a mini dataset ("mini/…") with the recipe that was tuned for those.
+
+    upgrade: somebody's own pictures ("folder/pets") get the mini recipe too where the upgrade is a mini one: it was
+        tuned for the backbones as much as for their data sets, and the papers' would take minutes.
 
     Raises:
         UnknownNameError: no such method.
     """
     if name not in METHODS:
         raise unknown_name("method", name, METHODS)
-    if not dataset.startswith("mini/"):
+    if not dataset.startswith("mini/") and not (is_own(dataset) and upgrade.startswith("mini")):
         return METHODS[name]()
     from clipcompat.mini.recipes import mini_method
 

@@ -23,6 +23,7 @@ from clipcompat.backbones.upgrade import UPGRADES, Upgrade, load_upgrade, shippe
 from clipcompat.config import override, to_config
 from clipcompat.data.broken import skip_broken
 from clipcompat.data.load import load_dataset
+from clipcompat.data.own import is_own, load_own
 from clipcompat.data.split import Dataset
 from clipcompat.defaults import default_method
 from clipcompat.errors import ClipcompatError, ConfigError, DataError, unknown_name
@@ -47,7 +48,8 @@ class Run:
 
     settings: `key=value` overrides of the method's fields. templates: style of the zero-shot classifier, which also is
     a part of CLIP-Adapter and Tip-Adapter; "tip7" gives ImageNet seven sentences, as the paper's tables seem to have
-    done, and changes nothing elsewhere. Mini datasets bring their own. repeat: Tip-Adapter's draw, which fills small
+    done, and changes nothing elsewhere. Mini datasets bring their own. template, names: of somebody's own pictures
+    ("folder:PATH", "csv:PATH"), as in `clipcompat.data.own.load_own`. repeat: Tip-Adapter's draw, which fills small
     classes up by drawing again and validates on the whole list. skip_broken: see `clipcompat.data.broken`.
     """
 
@@ -70,6 +72,8 @@ class Run:
     allow_fewer: bool = False
     repeat: bool = False
     skip_broken: bool = False
+    template: str | None = None
+    names: str | None = None
 
     def __post_init__(self):
         for kind, name, known in [
@@ -81,6 +85,10 @@ class Run:
                 raise unknown_name(kind, name, known)
         if self.views is not None and self.views < 0:
             raise ConfigError(f"views must be 0 (augment on the fly) or more, not {self.views}.")
+        if is_own(self.dataset) and self.repeat:
+            raise ConfigError("repeat is Tip-Adapter's draw of public data sets; leave it out for your own pictures.")
+        if not is_own(self.dataset) and (self.template or self.names):
+            raise ConfigError(f"{self.dataset} has its own words; template and names are for folder:PATH and csv:PATH.")
         if not self.seeds or len(set(self.seeds)) != len(self.seeds):
             raise ConfigError(f"seeds must be one or more different numbers, not {list(self.seeds)}.")
 
@@ -90,7 +98,7 @@ class Run:
     ) -> tuple[dict[str, Any], Path]:  # fmt: skip
         """Run it, or find it already done: the record and its file. `say` gets one sentence on what happens."""
         began = time.time()
-        method = override(default_method(self.method, self.dataset), self.settings)
+        method = override(default_method(self.method, self.dataset, self.upgrade), self.settings)
         datasets = {seed: self._data(seed) for seed in self.seeds}
         skipped: dict[int, dict[str, list[str]]] = {}
         if self.skip_broken:
@@ -138,16 +146,13 @@ class Run:
         return read_record(write_record(out, record))
 
     def _data(self, seed: int) -> Dataset:
-        style = {} if self.dataset.startswith("mini/") else {"templates": self.templates, "repeat": self.repeat}
-        data = load_dataset(
-            self.dataset,
-            **style,
-            root=self.root,
-            shots=self.shots,
-            seed=seed,
-            indices=self.indices,
-            allow_fewer=self.allow_fewer,
-        )
+        draw = {"shots": self.shots, "seed": seed, "indices": self.indices, "allow_fewer": self.allow_fewer}
+        if is_own(self.dataset):
+            own = {"style": self.templates, "template": self.template, "names": self.names}
+            data = load_own(self.dataset, root=self.root, **own, **draw)
+        else:
+            style = {} if self.dataset.startswith("mini/") else {"templates": self.templates, "repeat": self.repeat}
+            data = load_dataset(self.dataset, **style, root=self.root, **draw)
         return {"all": lambda: data, "base": data.base_classes, "new": data.new_classes}[self.classes]()
 
     def _inputs(self, method: Method, datasets: dict[int, Dataset], dtype: torch.dtype) -> dict[str, Any]:
@@ -161,7 +166,7 @@ class Run:
             **({"split": "own"} if data.own_split else {}),  # the published split needs no word
             "classes": self.classes,
             "shots": data.shots,  # a list of images brings its own number
-            **({} if data.name.startswith("mini/") else {"templates": self.templates, "repeat": self.repeat}),
+            **self._text(data),
             "seeds": list(self.seeds),
             "upgrade": self.upgrade,
             "old_weights": _weights_name(self.old_weights),
@@ -173,11 +178,19 @@ class Run:
             "stamps": {str(seed): {"train": d.train.stamp, "test": d.test.stamp} for seed, d in datasets.items()},
         }
 
+    def _text(self, data: Dataset) -> dict[str, Any]:
+        """Of the inputs, what a data set is put into words with, where its name does not say."""
+        if is_own(data.name):
+            return {"template": data.test.template, "classnames": list(data.classnames)}
+        return {} if data.name.startswith("mini/") else {"templates": self.templates, "repeat": self.repeat}
+
     def _one_seed(
         self, method, upgrade: Upgrade, data: Dataset, seed, folder: Path, cache, progress
     ) -> tuple[dict, dict]:
         def tuned(backbone: Backbone) -> Plugin:
             wanted = [to_config(method), backbone.description, data.train.stamp, seed, self.views]
+            if not data.name.startswith("mini/"):  # which has one template a data set, and no stamp of pictures tells
+                wanted.append(data.train.template)
             name = re.sub(r"[^\w.-]+", "-", f"{method.name}-{data.name}-seed-{seed}-{backbone.name}-{digest(wanted)}")
             file = folder / f"{name}.safetensors"
             kept = _finished(file, method, backbone, data, seed)

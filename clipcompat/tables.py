@@ -57,7 +57,8 @@ def label(record: Mapping[str, Any]) -> str:
     """The method's name and the settings that differ from its defaults: "contcoop (distillation.weight=0.5)"."""
     inputs = record["inputs"]
     name, config = inputs["method"]["name"], inputs["method"]["config"]
-    changed = _changes(config, to_config(default_method(name, inputs["dataset"])) if name in METHODS else {})
+    default = default_method(name, inputs["dataset"], inputs["upgrade"]) if name in METHODS else None
+    changed = _changes(config, to_config(default) if default else {})
     return f"{name} ({', '.join(changed)})" if changed else name
 
 

@@ -44,6 +44,25 @@ def gap_of_means(affinity, images, keys):
     return statistics.fmean(float(gap(affinity[i : i + 1], images[i : i + 1], keys)) for i in range(len(images)))
 
 
+def divided(n):
+    test, val = max(1, round(0.3 * n + 1e-9)), max(1, round(0.2 * n + 1e-9))
+    return n - val - test, val, test
+
+
+def twins(names):
+    read = [" ".join(name.replace("_", " ").lower().split()) for name in names]
+    return sum(read.count(name) > 1 for name in read)
+
+
+def enough(curve, size=lambda missing: missing):
+    few = max(curve)
+    for k in sorted(curve, reverse=True):
+        if size(curve[max(curve)] - curve[k]) > 1:
+            break
+        few = k
+    return few
+
+
 RIGHT = {
     "check_harmonic_mean": lambda a, b: 2 * a * b / (a + b) if a + b else 0,
     "check_kept_gain": gain,
@@ -56,8 +75,20 @@ RIGHT = {
     "check_cache_count": lambda classes, shots, dim: classes * shots * (dim + classes) + 2,
     "check_affinity_gap": gap,
     "check_rotated_probe": lambda w, r: w @ r.T,
+    "check_hold_out": divided,
+    "check_twins": twins,
+    "check_enough": enough,
 }
 WRONG = [
+    ("check_hold_out", lambda n: [n - 3 * n // 10 - 2 * n // 10, 2 * n // 10, 3 * n // 10], "Of 3 pictures"),
+    ("check_hold_out", lambda n: (3 * n // 10, 2 * n // 10, n // 2), r"(5, 2, 3) are for training"),
+    ("check_twins", lambda names: len(names) - len(set(names)), "one prompt"),
+    ("check_twins", lambda names: twins([n.replace("_", "-") for n in names]), "read as a space"),
+    ("check_twins", lambda names: twins([n.replace("  ", "-") for n in names]), "Two spaces"),
+    ("check_enough", lambda curve: min(curve), "half a point"),
+    ("check_enough", lambda curve: enough(curve) if len(curve) > 2 else 1, "Nothing smaller"),
+    ("check_enough", lambda curve: min(k for k in curve if curve[k] >= curve[max(curve)] - 1), "lucky draw"),
+    ("check_enough", lambda curve: enough(curve, abs), "only what is missing"),
     ("check_harmonic_mean", lambda a, b: (a + b) / 2, "ordinary mean"),
     ("check_harmonic_mean", lambda a, b: 2 * a * b / (a + b), "raised ZeroDivisionError"),
     ("check_kept_gain", lambda new, zs, re: (new - zs) / (re - zs), "Return None"),
