@@ -17,7 +17,7 @@ PY := .venv/bin/python
 KEY := $(shell { cat requirements.lock pyproject.toml; pwd; } | cksum | cut -d' ' -f1)
 STAMP := .venv/.installed-$(KEY)
 
-.PHONY: help install test lint book shots lock clean
+.PHONY: help install test lint book shots bench lock clean
 
 help:  ## list these targets
 	@sed -nE 's/^([a-z]+):[^#]*## (.*)/make \1\t\2/p' Makefile | expand -t 16
@@ -48,6 +48,9 @@ book: install  ## execute every notebook and build _build/html/index.html (PROFI
 
 shots: install  ## photograph the built pages with Chromium, light and dark, into _build/shots
 	@$(PY) -m book.tools.screenshot $(ARGS)
+
+bench: install  ## measure fast paths against plain ones, into benchmarks/results/ (ARGS="--only coop-47")
+	@$(PY) -m benchmarks.bench $(ARGS)
 
 lock:  ## resolve requirements.lock again for Linux and macOS, Python 3.11 and later
 	@command -v uv >/dev/null || { echo "make lock needs uv: pip install uv" >&2; exit 1; }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import median
@@ -11,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from benchmarks.clocks import clock
 from benchmarks.padded import KERNELS, PaddedTower, backward_in_chunks, fastest
 from clipcompat.backbones.backbone import Backbone
 from clipcompat.data.split import Dataset, Split
@@ -85,11 +85,11 @@ class Step:
         (features * self.probe).sum().backward()
         return features.detach()
 
-    def plain(self, kernel: str) -> Tensor:
+    def plain(self, kernel: str, most: int = 100) -> Tensor:
         self._clear()
         rows = self.learner.prompts(self.features).rows
         padded = torch.where(self._beyond, self._padding, rows[self._where])
-        return backward_in_chunks(self._padded, padded, self._eot, self.probe, kernel)
+        return backward_in_chunks(self._padded, padded, self._eot, self.probe, kernel, most)
 
     def gradients(self) -> Tensor:
         return torch.cat([p.grad.flatten() for p in self.learner.parameters.values() if p.grad is not None])
@@ -100,19 +100,20 @@ class Step:
 
 
 def measure(case: Case, backbone: Backbone, repeats: int, say: Callable[[str], None]) -> dict[str, Any]:
-    """One row of the table: the fastest plain kernel and the fast path, in turn."""
-    step = Step(case, backbone)
-    trials = KERNELS
+    """One row of the table: the plain way with its fastest kernel and the fast path, in turns.
+
+    A turn is one plain step and a few fast ones, which follow each other as in a training.
+    """
+    step, trials = Step(case, backbone), KERNELS
     if len(case.classnames) > 100:  # which kernel is fastest is found on some of the classes
         some = Step(Case(case.name, case.method, case.classnames[:100]), backbone)
-        trials = (fastest({k: [_time(lambda k=k: some.plain(k)) for _ in range(2)] for k in KERNELS}),)
-    clocked = _time if backbone.device.type == "cpu" else _time_cuda
+        trials = (fastest({k: [clock(lambda k=k: some.plain(k), backbone.device) for _ in range(2)] for k in KERNELS}),)
     step.fast(), step.plain(trials[0])  # warm
     times: dict[str, list[float]] = {kernel: [] for kernel in (*trials, "fast")}
     for _ in range(repeats):
         for kernel in trials:
-            times[kernel].append(clocked(lambda kernel=kernel: step.plain(kernel)))
-            times["fast"].append(clocked(step.fast))
+            times[kernel].append(clock(lambda kernel=kernel: step.plain(kernel), backbone.device))
+            times["fast"] += [clock(step.fast, backbone.device) for _ in range(3)]
     best = fastest({kernel: times[kernel] for kernel in trials})
     wanted, gradient = step.plain(best), step.gradients()
     found, ours = step.fast(), step.gradients()
@@ -126,24 +127,10 @@ def measure(case: Case, backbone: Backbone, repeats: int, say: Callable[[str], N
         "largest_feature": float(wanted.abs().max()),
         "reference": best,
         "spread": {kernel: [min(t), max(t)] for kernel, t in times.items()},
-        "repeats": len(times[best]),
+        "repeats": repeats,
     }
     say(f"{row['name']}: {row['reference_s']:.2f} s ({best}) / {row['fast_s']:.3f} s = {row['ratio']:.1f}")
     return row
-
-
-def _time(run: Callable[[], Any]) -> float:
-    start = time.perf_counter()
-    run()
-    return time.perf_counter() - start
-
-
-def _time_cuda(run: Callable[[], Any]) -> float:
-    torch.cuda.synchronize()
-    start = time.perf_counter()
-    run()
-    torch.cuda.synchronize()
-    return time.perf_counter() - start
 
 
 def _generator(seed: int) -> torch.Generator:

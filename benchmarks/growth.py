@@ -1,0 +1,119 @@
+"""Growth of one step's time and memory with classes, context length and shots, beside the arithmetic limit.
+
+    python -m benchmarks.growth        # writes benchmarks/results/growth-<device>.json; on two CPU cores ten minutes
+
+Every point is measured in a process of its own, so that its peak memory is its own. "limit_s" is required FLOPs over
+what a large product reaches in the same process.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import subprocess
+import sys
+from statistics import median
+from typing import Any
+
+import torch
+
+from benchmarks.clocks import clock
+from benchmarks.limits import matmul_peak, required_flops
+from benchmarks.steps import Case, Step
+from clipcompat.backbones.device import pick_device
+from clipcompat.backbones.load import load_backbone
+from clipcompat.files import to_json, write_atomic
+from clipcompat.methods import METHODS
+
+CLASSES = (10, 30, 100, 300, 1000, 3000, 10_000)
+CONTEXTS = (4, 8, 16, 32, 56)
+SHOTS = (1, 2, 4, 8, 16)
+MEMORY = 16e9
+
+
+def points() -> list[dict[str, Any]]:
+    """What to measure: sweep, method, way, classes, context."""
+    found = []
+    for method in ("coop", "contcoop"):
+        for count in CLASSES:
+            # plain, all at once: 37 MB a class; more than 300 do not fit this machine
+            ways = ("fast", "plain") if count <= 300 else ("fast",)
+            found += [{"sweep": "classes", "method": method, "way": w, "classes": count, "n_ctx": 16} for w in ways]
+        found += [{"sweep": "context", "method": method, "way": w, "classes": 100, "n_ctx": n}
+                  for n in CONTEXTS for w in ("fast", "plain")]  # fmt: skip
+    return found
+
+
+def measure_point(point: dict[str, Any], device: str) -> dict[str, Any]:
+    """One step in this process."""
+    from open_clip import IMAGENET_CLASSNAMES
+
+    backbone = load_backbone("ViT-B-16-quickgelu", "random:1", device=device, dtype="fp32")
+    del backbone._model.visual
+    names = (tuple(IMAGENET_CLASSNAMES) * 10)[: point["classes"]]
+    step = Step(Case("growth", METHODS[point["method"]](n_ctx=point["n_ctx"]), names), backbone)
+    peak, before = matmul_peak(backbone.device), _peak(backbone.device)
+    backbone.text.memory_budget = int(MEMORY)
+    run = step.fast if point["way"] == "fast" else lambda: step.plain("fused", most=len(names))
+    run()
+    repeats = 5 if point["classes"] <= 100 and point["way"] == "fast" else 1
+    seconds = [clock(run, backbone.device) for _ in range(repeats)]
+    packing = step.learner.prompts(step.features).packing
+    shared = packing.shared if point["way"] == "fast" else 0
+    flops = required_flops(packing.lengths, shared, backbone.width, backbone.layers, backbone.dim)
+    kept = backbone.text._planned(packing, trained=True)[1] if point["way"] == "fast" else []
+    return point | {
+        "seconds": median(seconds),
+        "limit_s": flops / peak,
+        "memory_bytes": _peak(backbone.device) - before,
+        "kept": {keep: kept.count(keep) for keep in dict.fromkeys(kept)},
+    }
+
+
+def shots(device: str) -> list[dict[str, Any]]:
+    """Seconds of a whole training on mini/textures by shots: encoding the views, and the steps."""
+    from clipcompat.data.load import load_dataset
+    from clipcompat.defaults import default_method
+    from clipcompat.fitting import fit
+
+    rows, backbone = [], load_backbone("mini-old", device=device, dtype="fp32")
+    for method in ("coop", "contcoop"):
+        for count in SHOTS:
+            data = load_dataset("mini/textures", shots=count, seed=1)
+            backbone.memory.clear()
+            seconds = clock(lambda m=method, d=data: fit(default_method(m, d.name), backbone, d), backbone.device)
+            again = clock(lambda m=method, d=data: fit(default_method(m, d.name), backbone, d), backbone.device)
+            rows.append({"sweep": "shots", "method": method, "shots": count, "seconds": seconds, "steps_s": again})
+    return rows
+
+
+def _peak(device: torch.device) -> int:
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--device", help="cuda or cpu (default: the best there is)")
+    parser.add_argument("--point", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    device = pick_device(options.device)
+    if options.point:
+        print(json.dumps(measure_point(json.loads(options.point), str(device))))
+        return
+    from benchmarks.bench import RESULTS, device_name, device_slug
+
+    rows = shots(str(device))
+    for point in points():
+        command = [sys.executable, "-m", "benchmarks.growth", "--point", json.dumps(point), "--device", str(device)]
+        done = subprocess.run(command, check=True, capture_output=True, text=True)
+        rows.append(json.loads(done.stdout.splitlines()[-1]))
+        print(rows[-1], file=sys.stderr, flush=True)
+    content = {"device": device_name(device), "model": "ViT-B-16-quickgelu", "torch": torch.__version__, "rows": rows}
+    write_atomic(RESULTS / f"growth-{device_slug(device)}.json", to_json(content) + "\n")
+
+
+if __name__ == "__main__":
+    main()
