@@ -7,7 +7,6 @@ A run that is finished is not run again.
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -17,7 +16,6 @@ from typing import Any
 import torch
 
 from clipcompat.answers import already_done, keep_answer, looked_at
-from clipcompat.backbones.backbone import Backbone
 from clipcompat.backbones.device import pick_device, pick_dtype
 from clipcompat.backbones.upgrade import UPGRADES, Upgrade, load_upgrade, shipped_weights
 from clipcompat.config import override, to_config
@@ -26,17 +24,16 @@ from clipcompat.data.load import load_dataset
 from clipcompat.data.own import is_own, load_own
 from clipcompat.data.split import Dataset
 from clipcompat.defaults import default_method
-from clipcompat.errors import ClipcompatError, ConfigError, DataError, unknown_name
+from clipcompat.errors import ConfigError, DataError, unknown_name
 from clipcompat.features import Progress
-from clipcompat.files import digest, hash_file
-from clipcompat.fitting import fit, is_official
+from clipcompat.files import hash_file
 from clipcompat.methods import METHODS
 from clipcompat.methods.base import Method
-from clipcompat.plugin import Plugin, load_plugin
 from clipcompat.results import environment, now, read_record, record_id, record_path, write_record
 from clipcompat.studies.compatibility import compatibility
 from clipcompat.tables import compatibility_table
 from clipcompat.training import DEFAULT_VIEWS
+from clipcompat.tuned import TunedPlugins
 
 STUDY = "compatibility"
 CLASSES = ("all", "base", "new")
@@ -126,9 +123,13 @@ class Run:
             device=pick_device(self.device),
             dtype=self.dtype,
         )
+        tuned = TunedPlugins(Path(out) / "plugins", method, self.views, cache, progress)
+        if upgrade.old.device.type == "cuda":  # which single runs leave idle; a CPU saves seed by seed
+            for backbone in (upgrade.old, upgrade.new)[: 1 + self._retrains(method)]:
+                tuned.tune(backbone, datasets)
         rows, seconds = [], []
         for seed, data in datasets.items():
-            row, took = self._one_seed(method, upgrade, data, seed, Path(out) / "plugins", cache, progress)
+            row, took = self._one_seed(tuned, upgrade, data, seed, cache, progress)
             rows.append(row | ({"skipped": skipped[seed]} if skipped.get(seed) else {}))
             seconds.append(took)
             say(f"seed {seed}: old {rows[-1]['old']:.2f}, new {rows[-1]['new']:.2f}")
@@ -185,26 +186,10 @@ class Run:
         return {} if data.name.startswith("mini/") else {"templates": self.templates, "repeat": self.repeat}
 
     def _one_seed(
-        self, method, upgrade: Upgrade, data: Dataset, seed, folder: Path, cache, progress
+        self, tuned: TunedPlugins, upgrade: Upgrade, data: Dataset, seed: int, cache, progress
     ) -> tuple[dict, dict]:
-        def tuned(backbone: Backbone) -> Plugin:
-            wanted = [to_config(method), backbone.description, data.train.stamp, seed, self.views]
-            if not data.name.startswith("mini/"):  # which has one template a data set, and no stamp of pictures tells
-                wanted.append(data.train.template)
-            name = re.sub(r"[^\w.-]+", "-", f"{method.name}-{data.name}-seed-{seed}-{backbone.name}-{digest(wanted)}")
-            file = folder / f"{name}.safetensors"
-            kept = _finished(file, method, backbone, data, seed)
-            if kept is None:
-                select_on = data.test if is_official(method) else None
-                kept = fit(
-                    method, backbone, data,
-                    seed=seed, views=self.views, select_on=select_on, cache=cache, progress=progress,
-                )  # fmt: skip
-                kept.save(file)
-            return kept
-
-        plugin = tuned(upgrade.old)
-        retrained = tuned(upgrade.new) if self.retrain and method.needs != "nothing" else False
+        plugin = tuned.tune(upgrade.old, {seed: data})[seed]
+        retrained = tuned.tune(upgrade.new, {seed: data})[seed] if self._retrains(tuned.method) else False
         report = compatibility(plugin, upgrade, data, retrained=retrained, cache=cache, progress=progress)
         origin = {k: plugin.origin[k] for k in ("views", "epochs", "final_loss")}
         # pictures of the miniature are numbered: dataset, shots and seed say which, and the stamp holds them to it
@@ -212,16 +197,8 @@ class Run:
         row = report.to_dict() | origin | {"indices": None if known else data.indices}
         return row, {"train": plugin.origin["seconds"], "retrain": retrained.origin["seconds"] if retrained else None}
 
-
-def _finished(file: Path, method: Method, backbone: Backbone, data: Dataset, seed: int) -> Plugin | None:
-    """A plug-in that an interrupted run left, if it is whole and just what `fit` would make here."""
-    try:
-        plugin = load_plugin(file)
-    except ClipcompatError:  # none, damaged, or of settings that this version no longer has
-        return None
-    found = (plugin.method, plugin.origin["seed"], plugin.origin["train_stamp"], plugin.origin["backbone"])
-    same = found == (method, seed, data.train.stamp, backbone.description)
-    return plugin if same else None
+    def _retrains(self, method: Method) -> bool:
+        return self.retrain and method.needs != "nothing"
 
 
 def _weights_name(weights: str | None) -> str | None:

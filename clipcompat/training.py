@@ -53,6 +53,7 @@ def train(
 
     device = backbone.device if all(c.on_device for c in courses) else None
     steps = Steps(forward_and_backward, [p for c in courses for p in c.learner.parameters.values()], device)
+    log.info("%s: %s", _title(method, courses), _estimate(courses))
     clock, total = time.monotonic(), max(c.epochs * c.steps for c in courses)
     schedules = [course.schedule() for course in courses]
     for number in range(total):
@@ -131,6 +132,12 @@ class _Course:
         blocks = decode(jobs, lambda i, view: augmented(task.backbone, task.data.train, i, view, task.seed, self._crop))
         return torch.cat([task.backbone.image_features(pixels, self._kind) for pixels in blocks])
 
+    def example(self) -> Tensor:
+        """Image features of a batch's shape, all 0."""
+        backbone = self._task.backbone
+        count = min(self._recipe.batch_size, len(self._offset))
+        return torch.zeros(count, backbone.feature_width(self._kind), device=backbone.device)
+
     def end_epoch(self, epoch: int, loss: Tensor) -> None:
         self.last_loss = float(loss)
         if not (torch.isfinite(loss) and all(torch.isfinite(p).all() for p in self.learner.parameters.values())):
@@ -156,6 +163,17 @@ def _within_memory(steps: Steps, batches: Sequence[Tensor], key: tuple, learner:
             torch.cuda.empty_cache()
         budget = learner.tower.memory_budget / 1e9
         log.warning("memory ran out; the step is run again in smaller parts, within %.2f GB", budget)
+
+
+def _estimate(courses: Sequence[_Course]) -> str:
+    """What a step has the text tower do, in words."""
+    learner = courses[0].learner
+    if not learner.prompts:
+        return "no text is encoded in training"
+    with torch.no_grad():
+        packing = learner.prompts(courses[0].example()).packing
+    runs = f" for each of {len(courses)} runs" if len(courses) > 1 else ""
+    return f"{learner.tower.estimate(packing)} a step{runs}"
 
 
 def _title(method: Method, courses: Sequence[_Course]) -> str:

@@ -7,16 +7,26 @@ from collections import Counter
 
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
+from clipcompat.causal_block import Block
 from clipcompat.errors import ConfigError, DataError, IncompatibleError, PluginError
 from clipcompat.features import encode_views
-from clipcompat.fitting import fit
+from clipcompat.fitting import fit, fit_many
+from clipcompat.memory import NOTHING
 from clipcompat.methods.base import Learner
+from clipcompat.methods.clip_adapter import CLIPAdapter
+from clipcompat.methods.cocoop import CoCoOp
 from clipcompat.methods.contcoop import ContCoOp
 from clipcompat.methods.coop import CoOp
+from clipcompat.methods.kgcoop import KgCoOp
+from clipcompat.methods.linear_probe import LinearProbe
 from clipcompat.methods.recipe import Recipe
+from clipcompat.methods.task import Task
 from clipcompat.methods.tip_adapter import TipAdapterF
 from clipcompat.methods.zero_shot import ZeroShot
+from clipcompat.prompts import PromptTable
+from clipcompat.text_tower import TextTower
 from clipcompat.training import DEFAULT_VIEWS
 from tests.toys import ToyImages, toy_dataset
 
@@ -261,3 +271,100 @@ def test_an_incomplete_last_batch_is_trained_on_where_the_recipe_keeps_it(old):
     method = Spy(Recipe(epochs=1, batch_size=5, drop_last=False), [])
     fit(method, old, toy_dataset(4), views=1)
     assert [len(labels) for _, labels in method.seen] == [5, 5, 2]
+
+
+COCOOP = CoCoOp(n_ctx=4, ctx_init=None, recipe=SHORT)
+DEEP = CoOp(n_ctx=2, layer=2, recipe=SHORT)
+OTHERS = [COCOOP, KgCoOp(recipe=SHORT), DEEP, CLIPAdapter(recipe=SHORT), LinearProbe(c=1.0), ZeroShot()]
+
+
+@pytest.mark.parametrize("method", [*METHODS, *OTHERS], ids=lambda m: f"{m.name}-{getattr(m, 'layer', 0)}")
+def test_runs_side_by_side_give_what_they_give_alone(old, method):
+    """Other seeds, and a run that is longer than the others."""
+    data = [toy_dataset(4), toy_dataset(6), toy_dataset(4)]
+    together = fit_many(method, old, data, seeds=[1, 2, 3])
+    for plugin, d, seed in zip(together, data, (1, 2, 3), strict=True):
+        alone = fit(method, old, d, seed=seed)
+        assert plugin.tensors.keys() == alone.tensors.keys()
+        assert all((plugin.tensors[n] - t).abs().max() < 1e-5 for n, t in alone.tensors.items())
+        assert plugin.origin | {"seconds": 0, "final_loss": 0} == alone.origin | {"seconds": 0, "final_loss": 0}
+
+
+def test_runs_side_by_side_read_their_prompts_in_one_pass(old, monkeypatch):
+    passes = []
+    through = TextTower.run
+    monkeypatch.setattr(TextTower, "run", lambda self, p: passes.append(p.packing.groups) or through(self, p))
+    fit_many(COOP, old, [toy_dataset(4)] * 3, seeds=[1, 2, 3])
+    assert passes == [3] * 9  # 3 epochs of 3 steps
+
+
+@pytest.mark.parametrize("seeds", [[], [1], [1, 2, 3]])
+def test_runs_side_by_side_need_one_seed_each(old, seeds):
+    with pytest.raises(ConfigError, match="each run"):
+        fit_many(COOP, old, [toy_dataset(4)] * 2 if seeds else [], seeds=seeds)
+
+
+@pytest.mark.parametrize("method", METHODS, ids=lambda m: m.name)
+def test_a_small_memory_budget_changes_nothing_but_what_is_run_again(old, method):
+    names = tuple(f"{a} {b}" for a in ("red", "snow", "old") for b in ("fox", "owl", "leopard cub"))
+    data = toy_dataset(2, names)
+    whole, little = fit(method, old, data), fit(method, old, data, memory_budget=400_000)
+    table = PromptTable.of(old, names, 2)
+    tower = old.with_memory_budget(400_000).text
+    parts, kept = tower._planned(table.prompts(torch.zeros(9, 2, old.width)).packing, trained=True)
+    assert len(parts) > 1 and NOTHING in kept
+    for name, tensor in whole.tensors.items():
+        torch.testing.assert_close(little.tensors[name], tensor, rtol=1e-4, atol=1e-5)
+    with pytest.raises(ConfigError, match="budget"):
+        fit(method, old, data, memory_budget=0)
+
+
+def test_where_memory_runs_out_a_step_is_run_again_smaller_with_a_warning(old, monkeypatch, caplog):
+    data, whole = toy_dataset(4), fit(COOP, old, toy_dataset(4))
+    backbone = old.with_memory_budget(1 << 30)
+    advance = Block.advance
+
+    def narrow(self, x, packing):
+        if len(x) > 12:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return advance(self, x, packing)
+
+    monkeypatch.setattr(Block, "advance", narrow)
+    monkeypatch.setattr("clipcompat.text_tower._SMALLEST", 1 << 10)
+    with caplog.at_level("WARNING"):
+        plugin = fit(COOP, backbone, data)
+    assert "smaller parts" in caplog.text and backbone.text.memory_budget < 1 << 30
+    torch.testing.assert_close(plugin.tensors["ctx"], whole.tensors["ctx"], rtol=1e-4, atol=1e-5)
+
+
+def test_memory_that_is_never_enough_and_other_errors_are_raised(old, monkeypatch):
+    def fail(self, x, packing):
+        raise RuntimeError(said)
+
+    monkeypatch.setattr(Block, "advance", fail)
+    for said in ("DefaultCPUAllocator: can't allocate memory", "shapes do not match"):
+        with pytest.raises(RuntimeError, match=said):
+            fit(COOP, old.with_memory_budget(1 << 27), toy_dataset(4))
+
+
+def test_an_estimate_is_logged_before_a_long_run(old, caplog):
+    with caplog.at_level("INFO"):
+        fit(COOP, old, toy_dataset(4))
+    assert "rows of text" in caplog.text and "steps, about" in caplog.text
+
+
+class NoAnswer(TorchDispatchMode):
+    """Refuses operations that make the host wait for a value of the device."""
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        assert function not in (torch.ops.aten._local_scalar_dense.default, torch.ops.aten.nonzero.default), function
+        return function(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("method", [COOP, CONT, COCOOP, CLIPAdapter()], ids=lambda m: m.name)
+def test_a_step_asks_the_device_for_nothing_so_it_can_be_recorded(old, method):
+    learner = method.setup(Task(old, toy_dataset(4), torch.Generator().manual_seed(1)))
+    features, labels = torch.randn(4, old.dim), torch.tensor([0, 1, 2, 0])
+    learner.loss(features, labels).backward()  # packings and plans are settled in the first step
+    with NoAnswer():
+        learner.loss(features, labels).backward()

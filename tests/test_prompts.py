@@ -140,5 +140,34 @@ def test_a_table_knows_how_many_leading_rows_classes_share(mini_old, position, l
     context = torch.randn(4, mini_old.width, generator=torch.Generator().manual_seed(1))
     filled = table.fill(context)
     same = (filled[0] == filled[1]).all(-1)
-    assert table.shared(context) == lead and same[:lead].all() and not same[lead]
-    assert table.shared(context.expand(2, -1, -1)) == 1
+    assert table.lead == lead and same[:lead].all() and not same[lead]
+    assert table.prompts(context).packing.shared == (lead if lead >= 4 else 0)  # fewer are not worth it
+    assert table.prompts(context.expand(2, -1, -1)).packing.shared == 0
+
+
+@pytest.mark.parametrize("position", POSITIONS)
+@pytest.mark.parametrize("kind", ["one", "each", "groups", "none"])
+def test_packed_prompts_hold_the_rows_of_filled_ones(mini_old, position, kind):
+    names, width = ("owl", "snow leopard cub", "red fox"), mini_old.width
+    table = PromptTable.of(mini_old, names, 5, position)
+    shape = {"one": (5, width), "each": (3, 5, width), "groups": (2, 5, width), "none": (5, width)}[kind]
+    context = torch.randn(shape, generator=torch.Generator().manual_seed(1)).requires_grad_()
+    if kind == "groups":
+        prompts, filled = table.grouped(context), torch.cat([table.fill(c) for c in context])
+    elif kind == "none":
+        prompts, filled = table.prompts(), table.embeddings
+        filled = filled if table.order is None else filled.gather(1, table.order[..., None].expand_as(filled))
+    else:
+        prompts, filled = table.prompts(context), table.fill(context)
+    eot = torch.tensor(prompts.packing.lengths) - 1
+    for i, end in enumerate(eot.tolist()):
+        rows = prompts.packing.find(torch.full((end + 1,), i), torch.arange(end + 1))
+        assert torch.equal(prompts.rows[rows], filled[i, : end + 1])
+    if kind != "none":
+        probe = torch.randn(len(filled), mini_old.dim, generator=torch.Generator().manual_seed(2))
+        gradients = []
+        for features in (mini_old.text.run(prompts), mini_old.text(filled, eot)):
+            (features * probe).sum().backward()
+            gradients.append(context.grad)
+            context.grad = None
+        torch.testing.assert_close(*gradients, rtol=1e-4, atol=1e-4)

@@ -6,7 +6,9 @@ import pytest
 import torch
 
 from clipcompat.errors import CheckpointError, ConfigError
-from clipcompat.text_tower import Injection, TextTower
+from clipcompat.prompts import PromptTable
+from clipcompat.text_tower import TextTower
+from clipcompat.tower_input import Injection, Prompts
 from tests.reference.text_transformer import activate, text_feature
 from tests.slow import state_of
 
@@ -94,30 +96,97 @@ def test_gradients_equal_the_references_and_stop_at_eot(name, request):
     assert ours.grad[0, 4:].abs().max() == 0
 
 
-def test_the_fused_kernel_computes_what_plain_products_do(full_size, monkeypatch):
-    """Once a block, and one function with its gradients."""
-    tower = full_size.old.text
-    x, eot = random_prompts(tower, [5, 12])
-    calls, fused = [], torch.nn.functional.scaled_dot_product_attention
-    monkeypatch.setattr(
-        torch.nn.functional, "scaled_dot_product_attention", lambda *a, **k: calls.append(1) or fused(*a, **k)
-    )
-    leaf = x.clone().requires_grad_()
-    out = tower(leaf, eot)
-    out.sum().backward()
-    assert len(calls) == 12
+@pytest.mark.parametrize("shared", [0, 5])
+@pytest.mark.parametrize("kept", [["nothing"], ["blocks"], ["nothing", "blocks", "everything"]], ids=len)
+@pytest.mark.parametrize("name", ["mini_old", "mini_new"])
+def test_parts_and_what_is_run_again_change_nothing(name, kept, shared, request, monkeypatch):
+    """Every way of spending memory gives the features and gradients of the one that keeps everything."""
+    backbone = request.getfixturevalue(name)
+    x, eot = random_prompts(backbone.text, [9, 6, 7, 12, 6, 9, 8])
+    x[:, :5] = x[:1, :5]
+    found = []
+    for whole in (True, False):
+        if not whole:
+            monkeypatch.setattr("clipcompat.text_tower._TRAINED", {"cpu": 24, "other": 24})
+            monkeypatch.setattr("clipcompat.text_tower.plan", lambda rows, *_: (kept * len(rows))[: len(rows)])
+        tower, leaf = backbone.with_memory_budget(1 << 40 if whole else 1 << 39).text, x.clone().requires_grad_()
+        packing = tower.pack((eot + 1).tolist(), shared)
+        prompt, token = packing.places
+        out = tower.run(Prompts(leaf[prompt, token], packing))
+        (out * torch.arange(out.numel()).view_as(out).cos()).sum().backward()
+        found.append((out.detach(), leaf.grad))
+        assert (len(tower._planned(packing, trained=True)[0]) == 1) == whole
+    for one, other in zip(*found, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-5 * float(one.abs().max()))
 
-    def plain(q, k, v, attn_mask, is_causal):
-        assert is_causal == (attn_mask is None)
-        seen = torch.ones(q.shape[-2:-1] * 2, dtype=torch.bool).tril() if is_causal else attn_mask
-        return (q @ k.mT / 64**0.5).masked_fill(~seen, float("-inf")).softmax(-1) @ v
 
-    monkeypatch.setattr(torch.nn.functional, "scaled_dot_product_attention", plain)
-    other = x.clone().requires_grad_()
-    expected = tower(other, eot)
-    expected.sum().backward()
-    torch.testing.assert_close(out, expected, rtol=0, atol=1e-5)
-    torch.testing.assert_close(leaf.grad, other.grad, rtol=1e-4, atol=1e-5)
+@pytest.mark.parametrize("limit", [1 << 40, 1])
+def test_injected_vectors_go_with_their_prompts_into_parts(mini_old, limit):
+    x, eot = random_prompts(mini_old.text, [9, 6, 7, 12, 6])
+    vectors = torch.randn(5, 2, mini_old.width, generator=torch.Generator().manual_seed(3))
+    tower, alone = mini_old.with_memory_budget(limit).text, []
+    for layer, insert in ((2, False), (3, True)):
+        leaf = vectors.clone().requires_grad_()
+        out = tower(x, eot, [Injection(layer, leaf, insert)])
+        out.sum().backward()
+        alone = [mini_old.text(x[i : i + 1, : eot[i] + 1], eot[i : i + 1], [Injection(layer, vectors[i], insert)])
+                 for i in range(5)]  # fmt: skip
+        torch.testing.assert_close(out, torch.cat(alone), rtol=0, atol=2e-5)
+        assert (leaf.grad.flatten(1).norm(dim=-1) > 0).all()
+
+
+@pytest.mark.parametrize("insert", [False, True])
+@pytest.mark.parametrize("layer", [0, 2, 5])
+def test_vectors_for_all_classes_enter_a_shared_lead(mini_new, layer, insert):
+    """Sharing goes on behind them; the result is that of prompts without sharing."""
+    tower = mini_new.text
+    x, eot = random_prompts(tower, [9, 12, 7])
+    x[:, :6] = x[:1, :6]
+    vectors = torch.randn(4, tower.width, generator=torch.Generator().manual_seed(3))
+    found = []
+    for shared in (6, 0):
+        leaf = vectors.clone().requires_grad_()
+        out = tower(x, eot, [Injection(layer, leaf, insert)], shared=shared)
+        (out * torch.linspace(-1, 1, tower.dim)).sum().backward()
+        found.append((out.detach(), leaf.grad))
+    for one, other in zip(*found, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-4)
+
+
+def test_other_vectors_for_each_class_cannot_enter_what_classes_share(mini_new):
+    x, eot = random_prompts(mini_new.text, [9, 12])
+    with pytest.raises(ConfigError, match="shared=0"):
+        mini_new.text(x, eot, [Injection(2, torch.zeros(2, 3, mini_new.width))], shared=6)
+
+
+@pytest.mark.parametrize("generation", ["old", "new"])
+@pytest.mark.parametrize("names", [["owl"], None], ids=["one class", "sixty"])
+@pytest.mark.parametrize("shared", [True, False])
+def test_the_fast_path_is_the_77_token_one_at_full_size(full_size, generation, names, shared):
+    """Ragged names, one class and many: unit features to 1e-6, gradients of the context to 1e-5 of the largest."""
+    import open_clip
+
+    backbone = getattr(full_size, generation)
+    parts, names = getattr(backbone._model, "text", backbone._model), names or open_clip.IMAGENET_CLASSNAMES[:60]
+    table = PromptTable.of(backbone, names, 16)
+    generator, found = torch.Generator().manual_seed(1), []
+    context = 0.02 * torch.randn(*(() if shared else (len(names),)), 16, 512, generator=generator)
+    probe = torch.randn(len(names), 512, generator=generator)
+    for fast in (True, False):
+        leaf = context.clone().requires_grad_()
+        if fast:
+            out = backbone.text.run(table.prompts(leaf))
+        else:
+            x = table.fill(leaf)
+            pad = backbone.text.embed(torch.zeros(1, 1, dtype=torch.int64)).expand(len(x), 77 - x.shape[1], -1)
+            x = parts.transformer(torch.cat([x, pad], 1) + parts.positional_embedding, attn_mask=parts.attn_mask)
+            out = parts.ln_final(x)[torch.arange(len(x)), table.eot] @ parts.text_projection
+        out = torch.nn.functional.normalize(out, dim=-1)
+        (out * probe).sum().backward()
+        found.append((out.detach(), leaf.grad))
+    (ours, gradient), (theirs, wanted) = found
+    assert (ours - theirs).abs().max() < 1e-6
+    assert (gradient - wanted).abs().max() < 1e-5 * wanted.abs().max()
 
 
 SHARING = [(s, n, k) for s in ("mini_old", "mini_new") for n in (1, 4, 9) for k in (1, 2, 4)]
