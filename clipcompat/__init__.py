@@ -41,6 +41,7 @@ _WHERE = {
     "default_method": "defaults",
     "export_class_weights": "exporting",
     "fit": "fitting",
+    "fit_many": "fitting",
     "harmonic_mean": "evaluate",
     "import_plugin": "importers",
     "load_backbone": "backbones.load",
@@ -87,6 +88,7 @@ if TYPE_CHECKING:
     from clipcompat.evaluate import harmonic_mean as harmonic_mean
     from clipcompat.exporting import export_class_weights as export_class_weights
     from clipcompat.fitting import fit as fit
+    from clipcompat.fitting import fit_many as fit_many
     from clipcompat.importers import import_plugin as import_plugin
     from clipcompat.methods import METHODS as METHODS
     from clipcompat.methods.attention import Attention as Attention

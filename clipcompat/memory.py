@@ -68,8 +68,11 @@ def plan(rows: Sequence[int], cost: RowCost, budget: int) -> list[str]:
 def free_memory(device: torch.device) -> int:
     """Bytes that tensors on `device` may still take: what the device has free, and what torch holds unused."""
     if device.type == "cuda":
-        unused = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
-        return int(_SHARE * (torch.cuda.mem_get_info(device)[0] + unused))
+        free, total = torch.cuda.mem_get_info(device)
+        taken = torch.cuda.memory_allocated(device)
+        free += torch.cuda.memory_reserved(device) - taken
+        allowed = torch.cuda.get_per_process_memory_fraction(device) * total - taken
+        return int(_SHARE * max(0, min(free, allowed)))
     return int(_SHARE * psutil.virtual_memory().available)
 
 

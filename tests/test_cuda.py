@@ -10,7 +10,7 @@ import torch
 from clipcompat.backbones.load import load_backbone
 from clipcompat.evaluate import accuracy
 from clipcompat.features import encode_split, encode_together, encode_views, take
-from clipcompat.fitting import fit
+from clipcompat.fitting import fit, fit_many
 from clipcompat.methods import METHODS
 from clipcompat.methods.recipe import Recipe
 from tests.toys import toy_dataset
@@ -90,3 +90,35 @@ def test_every_method_trains_and_is_tested(name, dtype):
 
 def test_the_policy_picks_a_half_type():
     assert load_backbone("mini-old", "random:1").dtype in (torch.bfloat16, torch.float16)
+
+
+@pytest.mark.parametrize("name", ["coop", "contcoop", "cocoop", "kgcoop"])
+def test_training_by_recorded_steps_is_training_step_by_step(name, monkeypatch):
+    cuda = load_backbone("mini-old", "random:1", device="cuda", dtype="fp32")
+    long = replace(method(name), recipe=replace(SHORT, epochs=8))
+    recorded = fit(long, cuda, toy_dataset(8), views=2)
+    monkeypatch.setattr("clipcompat.captured._WARM_UP", 10**9)
+    plain = fit(long, cuda, toy_dataset(8), views=2)
+    for tensor, found in plain.tensors.items():
+        torch.testing.assert_close(recorded.tensors[tensor], found, rtol=1e-4, atol=1e-5)
+
+
+def test_runs_side_by_side_are_those_alone():
+    cuda = load_backbone("mini-old", "random:1", device="cuda", dtype="fp32")
+    data = [toy_dataset(8)] * 3
+    for plugin, seed in zip(fit_many(method("coop"), cuda, data, seeds=[1, 2, 3]), (1, 2, 3), strict=True):
+        torch.testing.assert_close(
+            plugin.tensors["ctx"], fit(method("coop"), cuda, data[0], seed=seed).tensors["ctx"], rtol=1e-4, atol=1e-5
+        )
+
+
+def test_a_tower_that_does_not_fit_is_trained_in_parts():
+    """A fifth of a GPU's memory is left; the plan, made from what is free, has to be enough."""
+    cuda = load_backbone("ViT-B-16-quickgelu", "random:1", device="cuda", dtype="fp32")
+    names = tuple(f"{a} {b}" for a in ("red", "snow", "old") for b in ("fox", "owl", "leopard cub", "whale")) * 80
+    torch.cuda.set_per_process_memory_fraction(0.2)
+    try:
+        plugin = fit(replace(method("contcoop"), recipe=replace(SHORT, epochs=1)), cuda, toy_dataset(1, names), views=1)
+    finally:
+        torch.cuda.set_per_process_memory_fraction(1.0)
+    assert all(torch.isfinite(t).all() for t in plugin.tensors.values())

@@ -1,0 +1,60 @@
+"""Which attention kernel is faster where: the measurement behind the choice in clipcompat/causal_attention.py.
+
+    python -m benchmarks.attention      # writes benchmarks/results/attention-<device>.json, half a minute
+"""
+
+from __future__ import annotations
+
+from statistics import median
+from typing import Any
+
+import torch
+
+from benchmarks.bench import RESULTS, device_name, device_slug
+from benchmarks.clocks import clock
+from clipcompat.backbones.device import pick_device
+from clipcompat.causal_attention import attend, lead
+from clipcompat.files import to_json, write_atomic
+from clipcompat.packing import Packing
+from clipcompat.split_attention import SplitAttention
+
+WIDTHS = ((128, 4), (512, 8), (768, 12))
+SHAPES = ((17, 4), (5, 4), (17, 8), (1, 20))  # shared rows, own rows
+PROMPTS = (4, 16, 47, 100, 300)
+
+
+def measure(width: int, heads: int, shared: int, rows: int, prompts: int, device: torch.device) -> dict[str, Any]:
+    """Forward and backward of one layer's attention, both ways, in turns."""
+    packing = Packing.of([shared + rows] * prompts, shared, device=device)
+    qkv = torch.randn(packing.rows, 3 * width, device=device, requires_grad=True)
+    grad = torch.randn(packing.rows, width, device=device)
+
+    def fused() -> None:
+        first, own = qkv.split(packing.sizes[0])
+        mixed, before = lead(*first.chunk(3, -1), 1, heads)
+        own = attend(*own.chunk(3, -1), packing.segments[0], heads, before, kernel="fused")
+        torch.cat([mixed, own]).backward(grad)
+
+    def split() -> None:
+        SplitAttention.apply(qkv, packing, heads).backward(grad)
+
+    times: dict[str, list[float]] = {"fused": [], "split": []}
+    for _ in range(15):
+        for name, run in (("fused", fused), ("split", split)):
+            times[name].append(clock(run, device))
+    found = {name: median(t[3:]) for name, t in times.items()}
+    return {"width": width, "shared": shared, "rows": rows, "prompts": prompts, **found,
+            "ratio": found["fused"] / found["split"]}  # fmt: skip
+
+
+def main() -> None:
+    device = pick_device()
+    rows = [measure(w, h, s, r, p, device) for w, h in WIDTHS for s, r in SHAPES for p in PROMPTS]
+    for row in rows:
+        print({k: round(v, 5) for k, v in row.items()}, flush=True)
+    content = {"device": device_name(device), "torch": torch.__version__, "rows": rows}
+    write_atomic(RESULTS / f"attention-{device_slug(device)}.json", to_json(content) + "\n")
+
+
+if __name__ == "__main__":
+    main()
