@@ -1,4 +1,4 @@
-"""Which attention kernel is faster where: the measurement behind the choice in clipcompat/causal_attention.py.
+"""Which attention kernel is faster where prompts share rows: why clipcompat/causal_block.py takes the split one.
 
     python -m benchmarks.attention      # writes benchmarks/results/attention-<device>.json, half a minute
 """
@@ -13,9 +13,9 @@ import torch
 from benchmarks.bench import RESULTS, device_name, device_slug
 from benchmarks.clocks import clock
 from clipcompat.backbones.device import pick_device
-from clipcompat.causal_attention import attend, lead
+from clipcompat.causal_attention import attend, keys
 from clipcompat.files import to_json, write_atomic
-from clipcompat.packing import Packing
+from clipcompat.packing import Packing, Segment
 from clipcompat.split_attention import SplitAttention
 
 WIDTHS = ((128, 4), (512, 8), (768, 12))
@@ -30,9 +30,9 @@ def measure(width: int, heads: int, shared: int, rows: int, prompts: int, device
     grad = torch.randn(packing.rows, width, device=device)
 
     def fused() -> None:
-        first, own = qkv.split(packing.sizes[0])
-        mixed, before = lead(*first.chunk(3, -1), 1, heads)
-        own = attend(*own.chunk(3, -1), packing.segments[0], heads, before, kernel="fused")
+        first, own = (part.chunk(3, -1) for part in qkv.split(packing.sizes[0]))
+        mixed = attend(*first, Segment(0, 1, 1, shared), heads)
+        own = attend(*own, packing.segments[0], heads, keys(*first[1:], 1, heads))
         torch.cat([mixed, own]).backward(grad)
 
     def split() -> None:

@@ -41,7 +41,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if type(error).__name__ != "OutOfMemoryError":
             raise
         print(
-            f"clipcompat: out of memory ({error}). Use --dtype bf16, fewer --views or fewer classes.", file=sys.stderr
+            f"clipcompat: out of memory ({error}). Use --dtype bf16, fewer --views, less --memory or fewer classes.",
+            file=sys.stderr,
         )
         return 1
     except KeyboardInterrupt:
@@ -99,6 +100,8 @@ def _parser() -> argparse.ArgumentParser:
         "instead of stopping at the first")  # fmt: skip
     add("--no-retrain", action="store_true", help="do not train on the new backbone too (no kept gain then)")
     add("--device", help="cuda, mps or cpu (default: the best there is)")
+    add("--memory", type=float, metavar="GB", help="what the text tower may take in training (default: most of what is "
+        "free); less takes longer and changes nothing else")  # fmt: skip
     add("--dtype", help="fp32, bf16 or fp16 towers (default: what suits the device)")
     add("--cache", metavar="DIR", help="where image features are kept between runs (default: OUT/cache)")
     add("--out", default="results", metavar="DIR", help="where records go (default: results)")
@@ -154,7 +157,7 @@ def _run(options: argparse.Namespace) -> None:
             old_weights=options.old_weights, new_weights=options.new_weights,
             dtype=options.dtype, device=options.device, retrain=not options.no_retrain, indices=options.indices,
             allow_fewer=options.allow_fewer, repeat=options.repeat, skip_broken=options.skip_broken,
-            template=options.template, names=options.names,
+            template=options.template, names=options.names, memory=options.memory,
         )
         for dataset in datasets
         for method in options.method

@@ -4,7 +4,7 @@ What a part of the prompts keeps; its time, where a forward pass takes 1; its me
 
 | keeps | time | memory | |
 |---|---|---|---|
-| everything | 2 | 10 to 13 | what autograd saves |
+| everything | 2 | 9 to 10 | what autograd saves |
 | blocks | 2⅔ | 1 | each block's input; it is run again, but for its last product, a third of it |
 | nothing | 3 | 0 | the rows that went in; all blocks are run again |
 
@@ -41,8 +41,8 @@ class RowCost:
     def of(width: int, layers: int, dtype: torch.dtype) -> RowCost:
         """The residual stream is float32, all else in `dtype`. Measured on the CPU (tests/test_memory.py)."""
         size = dtype.itemsize
-        # inputs of both norms; q, k, v (also as heads, for the split kernel); attention's output, the wide layer twice
-        block = width * (2 * 4 + (3 + 2 + 1 + 4 + 1) * size)
+        # inputs of both norms; q, k, v; attention's output; the wide layer
+        block = width * (2 * 4 + (3 + 1 + 4) * size)
         return RowCost(layers * block, layers * width * 4, width * 4, width * (3 * 4 + 20 * size))
 
 

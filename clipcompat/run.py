@@ -48,6 +48,7 @@ class Run:
     done, and changes nothing elsewhere. Mini datasets bring their own. template, names: of somebody's own pictures
     ("folder:PATH", "csv:PATH"), as in `clipcompat.data.own.load_own`. repeat: Tip-Adapter's draw, which fills small
     classes up by drawing again and validates on the whole list. skip_broken: see `clipcompat.data.broken`.
+    memory: gigabytes that the text tower may take in training; no number depends on it.
     """
 
     method: str
@@ -71,6 +72,7 @@ class Run:
     skip_broken: bool = False
     template: str | None = None
     names: str | None = None
+    memory: float | None = None
 
     def __post_init__(self):
         for kind, name, known in [
@@ -86,6 +88,8 @@ class Run:
             raise ConfigError("repeat is Tip-Adapter's draw of public data sets; leave it out for your own pictures.")
         if not is_own(self.dataset) and (self.template or self.names):
             raise ConfigError(f"{self.dataset} has its own words; template and names are for folder:PATH and csv:PATH.")
+        if self.memory is not None and not self.memory > 0:
+            raise ConfigError(f"memory is a number of gigabytes above 0, not {self.memory}.")
         if not self.seeds or len(set(self.seeds)) != len(self.seeds):
             raise ConfigError(f"seeds must be one or more different numbers, not {list(self.seeds)}.")
 
@@ -123,7 +127,7 @@ class Run:
             device=pick_device(self.device),
             dtype=self.dtype,
         )
-        tuned = TunedPlugins(Path(out) / "plugins", method, self.views, cache, progress)
+        tuned = TunedPlugins(Path(out) / "plugins", method, self.views, self.memory, cache, progress)
         if upgrade.old.device.type == "cuda":  # which single runs leave idle; a CPU saves seed by seed
             for backbone in (upgrade.old, upgrade.new)[: 1 + self._retrains(method)]:
                 tuned.tune(backbone, datasets)

@@ -29,7 +29,7 @@ class SplitAttention(torch.autograd.Function):
         lead_out, *own_out = out.split(packing.sizes[0])
 
         lead = first.view(packing.groups, shared, 3, heads, -1).permute(2, 0, 3, 1, 4).flatten(1, 2)  # [3, GH, s, c]
-        q, k, v = lead.contiguous()
+        q, k, v = _copy(lead)
         k.mul_(scale)
         weights = _causal(q @ k.mT).softmax(-1)
         _parts(lead_out, packing.groups, 1, shared, 1, heads)[:, 0, :, 0].copy_(
@@ -52,7 +52,7 @@ class SplitAttention(torch.autograd.Function):
         lead_out, *own_out = change.split(packing.sizes[0])
         dk, dv = torch.zeros_like(k), torch.zeros_like(v)
         for i, (segment, piece, place) in enumerate(zip(packing.segments, own, own_out, strict=True)):
-            _own_backward(piece, place, segment, heads, k, v, scale, kept[4 * i : 4 * i + 4], dk, dv)
+            _own_backward(piece, place, segment, heads, k, v, scale, kept[2 * i : 2 * i + 2], dk, dv)
 
         g = first.view(packing.groups, packing.shared, heads, -1).transpose(1, 2).flatten(0, 1).contiguous()
         ds = _softmax_backward(g @ v.mT, weights)
@@ -67,7 +67,7 @@ def _own_forward(piece, place, segment, heads, k0, v0, scale) -> list[Tensor]:
     groups, prompts, rows = segment.groups, segment.prompts, segment.rows
     k0, v0 = _leads(segment, heads, k0, v0)
     parts = _parts(piece, groups, prompts, rows, 3, heads)
-    own = parts.permute(3, 0, 1, 4, 2, 5).contiguous().flatten(1, 3)  # [3, GPH, r, c]
+    own = _copy(parts.permute(3, 0, 1, 4, 2, 5)).flatten(1, 3)  # [3, GPH, r, c]
     q, k, v = own
     k.mul_(scale)
     q_of_group = parts[:, :, :, 0].permute(0, 3, 1, 2, 4).reshape(groups * heads, prompts * rows, -1)
@@ -84,12 +84,12 @@ def _own_forward(piece, place, segment, heads, k0, v0, scale) -> list[Tensor]:
         (to_shared @ v0).view(apart).permute(0, 2, 3, 1, 4),
         out=_parts(place, groups, prompts, rows, 1, heads)[:, :, :, 0],
     )
-    return [own, q_of_group, weights, to_shared]
+    return [own, weights]  # the rest is made of these again, and qkv itself is let go
 
 
 def _own_backward(grad, place, segment, heads, k0, v0, scale, kept, dk0, dv0) -> None:
     """Gradients of a segment's rows into `place`, of what it looked at added to dk0 (unscaled) and dv0."""
-    (q, k, v), q_of_group, weights, to_shared = kept
+    (q, k, v), weights = kept
     groups, prompts, rows = segment.groups, segment.prompts, segment.rows
     (k0, v0), (dk0, dv0) = _leads(segment, heads, k0, v0), _leads(segment, heads, dk0, dv0)
     apart = (groups, heads, prompts, rows, -1)
@@ -100,8 +100,12 @@ def _own_backward(grad, place, segment, heads, k0, v0, scale, kept, dk0, dv0) ->
         (g_of_group @ v0.mT).view(apart).transpose(1, 2), (g @ v.mT).view(groups, prompts, heads, rows, rows)
     ], dim=-1)  # fmt: skip
     shared, own = _softmax_backward(change, weights).split([k0.shape[1], rows], dim=-1)
-    shared = shared.transpose(1, 2).reshape(groups * heads, prompts * rows, -1)
-    own, to_own = own.reshape(-1, rows, rows), weights[..., k0.shape[1] :].reshape(-1, rows, rows)
+    to_shared, to_own = weights.split([k0.shape[1], rows], dim=-1)
+    own, to_own = own.reshape(-1, rows, rows), to_own.reshape(-1, rows, rows)
+    shared, to_shared, q_of_group = (
+        x.view(groups, prompts, heads, rows, -1).transpose(1, 2).reshape(groups * heads, prompts * rows, -1)
+        for x in (shared, to_shared, q)
+    )
     dk0.baddbmm_(shared.mT, q_of_group)
     dv0.baddbmm_(to_shared.mT, g_of_group)
     place = _parts(place, groups, prompts, rows, 3, heads)
@@ -112,6 +116,11 @@ def _own_backward(grad, place, segment, heads, k0, v0, scale, kept, dk0, dv0) ->
     torch.add(of_prompts(own @ k), (shared @ k0).view(apart).permute(0, 2, 3, 1, 4), out=place[:, :, :, 0])
     torch.mul(of_prompts(own.mT @ q), scale, out=place[:, :, :, 1])
     place[:, :, :, 2].copy_(of_prompts(to_own.mT @ g))
+
+
+def _copy(x: Tensor) -> Tensor:
+    """Contiguous, and never x itself: it is scaled in place."""
+    return x.clone(memory_format=torch.contiguous_format)
 
 
 def _leads(segment, heads: int, *tensors: Tensor) -> tuple[Tensor, ...]:

@@ -22,12 +22,13 @@ from clipcompat.plugin import Plugin, load_plugin
 class TunedPlugins:
     """One method's plug-ins in a folder, made where they are missing.
 
-    views, cache, progress: as for `clipcompat.fit`.
+    views, cache, progress: as for `clipcompat.fit`. memory: gigabytes, its `memory_budget`.
     """
 
     folder: Path
     method: Method
     views: int | None = None
+    memory: float | None = None
     cache: str | Path | None = None
     progress: Progress | None = None
 
@@ -40,7 +41,8 @@ class TunedPlugins:
             made = fit_many(
                 self.method, backbone, data, seeds=list(missing),
                 select_on=[d.test for d in data] if is_official(self.method) else None,
-                views=self.views, cache=self.cache, progress=self.progress,
+                views=self.views, memory_budget=None if self.memory is None else int(1e9 * self.memory),
+                cache=self.cache, progress=self.progress,
             )  # fmt: skip
             for (seed, d), plugin in zip(missing.items(), made, strict=True):
                 plugin.save(self._file(backbone, d, seed))

@@ -7,11 +7,13 @@ import math
 import pytest
 import torch
 
-from clipcompat.causal_attention import attend, lead
-from clipcompat.packing import Segment
+from clipcompat.causal_attention import attend, keys
+from clipcompat.packing import Packing, Segment
+from clipcompat.split_attention import SplitAttention
 
 HEADS, CHANNELS = 2, 4
 WIDTH = HEADS * CHANNELS
+SHAPES = [(1, 3, 4, 5), (2, 3, 2, 1), (3, 1, 3, 2), (1, 2, 4, 0), (2, 2, 1, 0), (1, 20, 1, 3)]
 
 
 def slow(q, k, v, last):
@@ -44,13 +46,9 @@ def expected(leaves, groups, prompts, rows, shared, ends=None):
     return torch.stack(found)
 
 
-@pytest.mark.parametrize("kernel", ["fused", "split", None])
 @pytest.mark.parametrize("one_row", [False, True])
-@pytest.mark.parametrize(
-    ("groups", "prompts", "rows", "shared"),
-    [(1, 3, 4, 5), (2, 3, 2, 1), (3, 1, 3, 2), (1, 2, 4, 0), (2, 2, 1, 0), (1, 20, 1, 3)],
-)
-def test_attention_is_that_of_the_reference(groups, prompts, rows, shared, one_row, kernel):
+@pytest.mark.parametrize(("groups", "prompts", "rows", "shared"), SHAPES)
+def test_fused_attention_is_that_of_the_reference(groups, prompts, rows, shared, one_row):
     ends = [(7 * p) % rows for p in range(groups * prompts)] if one_row else None
     found = []
     for slowly in (False, True):
@@ -58,11 +56,11 @@ def test_attention_is_that_of_the_reference(groups, prompts, rows, shared, one_r
         if slowly:
             out = expected(leaves, groups, prompts, rows, shared, ends)
         else:
-            q, k, v, q0, k0, v0 = leaves
-            before = lead(q0, k0, v0, groups, HEADS)[1] if shared else None
+            q, k, v, _, k0, v0 = leaves
+            before = keys(k0, v0, groups, HEADS) if shared else None
             at = torch.arange(groups * prompts) * rows + torch.tensor(ends) if one_row else slice(None)
-            out = attend(q[at], k, v, Segment(0, groups, prompts, rows), HEADS, before,
-                         torch.tensor(ends) if one_row else None, kernel)  # fmt: skip
+            ends_given = torch.tensor(ends) if one_row else None
+            out = attend(q[at], k, v, Segment(0, groups, prompts, rows), HEADS, before, ends_given)
         (out * torch.linspace(-1, 1, out.numel()).view_as(out)).sum().backward()
         found.append([out.detach(), *(t.grad for t in leaves if t.grad is not None and t.numel())])
     assert len(found[0]) == len(found[1]) == (6 if shared else 4)
@@ -70,9 +68,44 @@ def test_attention_is_that_of_the_reference(groups, prompts, rows, shared, one_r
         torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize(("groups", "prompts", "rows", "shared"), [s for s in SHAPES if s[-1]])
+def test_split_attention_is_that_of_the_reference(groups, prompts, rows, shared):
+    """Leads among themselves, and prompts of two lengths behind them: values and gradients."""
+    lengths = [shared + rows, *[shared + rows + 2] * prompts] * groups
+    packing = Packing.of(lengths, shared, groups)
+    generator, found = torch.Generator().manual_seed(1), []
+    qkv = torch.randn(packing.rows, 3 * WIDTH, generator=generator)
+    probe = torch.randn(packing.rows, WIDTH, generator=generator)
+    for slowly in (False, True):
+        leaf = qkv.clone().requires_grad_()
+        if slowly:
+            q, k, v = leaf.chunk(3, -1)
+            out = []
+            for prompt, token in zip(*packing.places, strict=True):
+                seen = packing.find(prompt.expand(int(token) + 1), torch.arange(int(token) + 1))
+                out.append(slow(q[packing.find(prompt, token)], k[seen], v[seen], int(token)))
+            out = torch.stack(out)
+        else:
+            out = SplitAttention.apply(leaf, packing, HEADS)
+        (out * probe).sum().backward()
+        found.append((out.detach(), leaf.grad))
+    for ours, theirs in zip(*found, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-5)
+
+
+def test_split_attention_leaves_no_row_without_a_gradient_and_none_with_anothers():
+    packing = Packing.of([5, 7, 6, 7], 4)
+    qkv = torch.randn(packing.rows, 3 * WIDTH, generator=torch.Generator().manual_seed(1)).requires_grad_()
+    out = SplitAttention.apply(qkv, packing, HEADS)
+    rows = packing.find(torch.tensor([1, 1, 1]), torch.tensor([4, 5, 6]))
+    out[rows].sum().backward()
+    touched = set(qkv.grad.abs().sum(-1).nonzero().flatten().tolist())
+    assert touched == {0, 1, 2, 3, *rows.tolist()}  # the lead, whose keys they see, and themselves
+
+
 def test_a_segment_looks_at_the_leads_of_its_own_groups():
-    q, k, v, q0, k0, v0 = inputs(3, 1, 2, 2)
-    before = lead(q0, k0, v0, 3, HEADS)[1]
+    q, k, v, _, k0, v0 = inputs(3, 1, 2, 2)
+    before = keys(k0, v0, 3, HEADS)
     whole = attend(q, k, v, Segment(0, 3, 1, 2), HEADS, before)
     for g in range(3):
         own = slice(2 * g, 2 * g + 2)
@@ -83,14 +116,5 @@ def test_a_segment_looks_at_the_leads_of_its_own_groups():
 def test_without_ends_one_query_a_prompt_sees_all_its_rows():
     q, k, v, *_ = inputs(1, 2, 3, 0)
     segment = Segment(0, 1, 2, 3)
-    for kernel in ("fused", "split"):
-        every = attend(q[:2], k, v, segment, HEADS, kernel=kernel)
-        torch.testing.assert_close(every, attend(q[:2], k, v, segment, HEADS, ends=torch.tensor([2, 2]), kernel=kernel))
-
-
-def test_rows_that_prompts_begin_with_attend_causally():
-    _, _, _, q0, k0, v0 = inputs(2, 1, 1, 3)
-    out, (keys, values) = lead(q0, k0, v0, 2, HEADS)
-    wanted = [slow(q0[3 * g + i], k0[3 * g :], v0[3 * g :], i) for g in range(2) for i in range(3)]
-    torch.testing.assert_close(out, torch.stack(wanted), rtol=1e-5, atol=1e-6)
-    assert keys.shape == values.shape == (2, HEADS, 3, CHANNELS)
+    every = attend(q[:2], k, v, segment, HEADS)
+    torch.testing.assert_close(every, attend(q[:2], k, v, segment, HEADS, ends=torch.tensor([2, 2])))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from copy import copy
 from typing import Any
@@ -13,11 +14,13 @@ from torch import Tensor, nn
 from clipcompat.backbones.image_tower import penultimate_features, penultimate_width
 from clipcompat.backbones.preprocess import Preprocess
 from clipcompat.errors import ConfigError, unknown_name
+from clipcompat.memory import is_out_of_memory
 from clipcompat.text_tower import TextTower
 
 FEATURES = ("projected", "penultimate")
 _PROMPTS_AT_ONCE = 256
 _PIXELS_AT_ONCE = 64
+_log = logging.getLogger(__name__)
 
 
 class Backbone:
@@ -101,16 +104,23 @@ class Backbone:
         self.feature_width(kind)
         if pixels.ndim != 4 or pixels.shape[1] != 3:
             raise ConfigError(f"pixels must be [batch, 3, height, width]; these are {list(pixels.shape)}.")
-        outputs = []
-        for part in pixels.split(_PIXELS_AT_ONCE):
-            part = part.to(self.device, non_blocking=True)
+        return torch.cat([self._encode_pixels(part, kind) for part in pixels.split(_PIXELS_AT_ONCE)])
+
+    def _encode_pixels(self, pixels: Tensor, kind: str) -> Tensor:
+        """One batch; where memory runs out, as two of half the size."""
+        try:
+            part = pixels.to(self.device, non_blocking=True)
             part = self.preprocess.normalise(part) if part.dtype == torch.uint8 else part.float()
             with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
                 if kind == "projected":
-                    outputs.append(self._model.encode_image(part).float())
-                else:
-                    outputs.append(penultimate_features(self._model.visual, part).float())
-        return torch.cat(outputs)
+                    return self._model.encode_image(part).float()
+                return penultimate_features(self._model.visual, part).float()
+        except RuntimeError as error:
+            if not is_out_of_memory(error) or len(pixels) == 1:
+                raise
+        half = len(pixels) // 2  # the exception, and with it what the failed batch held, is gone here
+        _log.warning("memory ran out on %d pictures; they are encoded %d at a time", len(pixels), half)
+        return torch.cat([self._encode_pixels(part, kind) for part in pixels.split(half)])
 
     def feature_width(self, kind: str = "projected") -> int:
         """Channels of image features of this kind.

@@ -111,3 +111,25 @@ def test_another_dtype_shares_the_weights_and_stays_close(mini_old):
         fine, coarse = getattr(mini_old, encode)(what), getattr(half, encode)(what)
         assert coarse.dtype == torch.float32 and not torch.equal(coarse, fine)
         assert F.cosine_similarity(coarse, fine).min() > 0.999
+
+
+def test_pictures_that_do_not_fit_memory_are_encoded_fewer_at_a_time(mini_old, monkeypatch, caplog):
+    pixels = torch.randint(0, 256, (10, 3, 32, 32), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
+    wanted, encode, sizes = mini_old.image_features(pixels), mini_old._model.encode_image, []
+
+    def narrow(part):
+        sizes.append(len(part))
+        if len(part) > 3:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return encode(part)
+
+    monkeypatch.setattr(mini_old._model, "encode_image", narrow)
+    torch.testing.assert_close(mini_old.image_features(pixels), wanted, rtol=1e-5, atol=1e-5)
+    assert sizes[0] == 10 and max(sizes[-3:]) <= 3 and "memory ran out on 10 pictures" in caplog.text
+
+    def never(part):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(mini_old._model, "encode_image", never)
+    with pytest.raises(torch.OutOfMemoryError):
+        mini_old.image_features(pixels)
