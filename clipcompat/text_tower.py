@@ -25,9 +25,11 @@ from clipcompat.tower_input import Injection, Prompts, apply, pick
 
 _WORTH_SHARING = 4  # fewer shared rows save less than it costs to look back at them apart from one's own
 _SEGMENT = {"cpu": 1 << 22, "other": 1 << 31}  # one more costs as much time as so many / width² rows of padding
-_TRAINED = {"cpu": 2048, "other": 1 << 15}  # rows of a part, where not all can be kept
+# numbers in the wide layer of a part: a CPU's allocator takes larger tensors from the system anew each time, which for
+# a thousand classes costs a quarter of the step; a GPU is only given parts where not all can be kept
+_TRAINED = {"cpu": 1 << 23, "other": 1 << 26}
 _SMALLEST = 1 << 26  # bytes; a budget below is not halved again
-_NUMBERS = {"cpu": 1 << 20, "other": 1 << 28}  # in a part's wide layer, where none is kept: a CPU's cache holds these
+_NUMBERS = {"cpu": 1 << 21, "other": 1 << 28}  # the same where nothing is kept: a CPU's cache holds these
 
 
 class TextTower:
@@ -147,9 +149,9 @@ class TextTower:
             budget = free_memory(self.device) if self.memory_budget is None else self.memory_budget
             cost = RowCost.of(self.width, self.layers, self._dtype)
             if trained:
-                most = max(1, budget // (2 * cost.working))
-                whole = plan([packing.rows], cost, budget) == [EVERYTHING]
-                parts = packing.parts(packing.rows if whole else min(most, _of(_TRAINED, self.device)))
+                most = min(budget // (2 * cost.working), _of(_TRAINED, self.device) // (4 * self.width))
+                whole = self.device.type != "cpu" and plan([packing.rows], cost, budget) == [EVERYTHING]
+                parts = packing.parts(packing.rows if whole else max(1, most))
                 plans[key] = parts, plan([p.packing.rows for p in parts], cost, budget)
             else:
                 most = min(budget // cost.working, _of(_NUMBERS, self.device) // (4 * self.width))

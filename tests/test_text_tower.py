@@ -107,7 +107,7 @@ def test_parts_and_what_is_run_again_change_nothing(name, kept, shared, request,
     found = []
     for whole in (True, False):
         if not whole:
-            monkeypatch.setattr("clipcompat.text_tower._TRAINED", {"cpu": 24, "other": 24})
+            monkeypatch.setattr("clipcompat.text_tower._TRAINED", dict.fromkeys(("cpu", "other"), 96 * backbone.width))
             monkeypatch.setattr("clipcompat.text_tower.plan", lambda rows, *_: (kept * len(rows))[: len(rows)])
         tower, leaf = backbone.with_memory_budget(1 << 40 if whole else 1 << 39).text, x.clone().requires_grad_()
         packing = tower.pack((eot + 1).tolist(), shared)
