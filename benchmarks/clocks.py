@@ -22,7 +22,7 @@ def clock(run: Callable[[], Any], device: torch.device) -> float:
 
 
 def peak_bytes(device: torch.device) -> int:
-    """The most so far: of tensors on a GPU, else of this whole process (Linux; `getrusage` would count its parent's)."""
+    """The most so far: of tensors on a GPU, else of this process (Linux; `getrusage` would count its parent too)."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
     return 1024 * int(re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())[1])

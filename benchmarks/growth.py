@@ -18,7 +18,7 @@ from typing import Any
 import torch
 
 from benchmarks.clocks import clock, peak_bytes
-from benchmarks.limits import required_flops
+from benchmarks.limits import matmul_peak, required_flops
 from benchmarks.steps import Case, Step
 from clipcompat.backbones.device import pick_device
 from clipcompat.backbones.load import load_backbone
@@ -52,7 +52,7 @@ def measure_point(point: dict[str, Any], device: str) -> dict[str, Any]:
     del backbone._model.visual
     names = (tuple(IMAGENET_CLASSNAMES) * 10)[: point["classes"]]
     step = Step(Case("growth", METHODS[point["method"]](n_ctx=point["n_ctx"]), names), backbone)
-    peak, before = matmulpeak_bytes(backbone.device), peak_bytes(backbone.device)
+    peak, before = matmul_peak(backbone.device), peak_bytes(backbone.device)
     backbone.text.memory_budget = int(MEMORY)
     run = step.fast if point["way"] == "fast" else lambda: step.plain("fused", most=len(names))
     if point["classes"] <= 1000:
