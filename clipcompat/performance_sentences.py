@@ -97,9 +97,9 @@ def memory_sentence(found: Performance, method: str) -> str:
     if set(last.kept) != {"everything"}:
         how = f"in {parts} parts, of which {parts - last.kept.get('everything', 0)} were run again for backward"
     return (
-        f"**{name_title(method)}:** with {most.classes} classes the plain way takes {size(most.memory_bytes)} more than "
-        f"loading did, and the fast one {size(same)}. Another class costs the plain way {size(each)}; at that rate "
-        f"{size(BUDGET)} hold {BUDGET / each:,.0f} classes (reckoned, not run). "
+        f"**{name_title(method)}:** with {most.classes} classes the plain way takes {size(most.memory_bytes)} more "
+        f"than loading did, and the fast one {size(same)}. Another class costs the plain way {size(each)}; at that "
+        f"rate {size(BUDGET)} hold {BUDGET / each:,.0f} classes (reckoned, not run). "
         f"The fast way was run with {last.classes:,}: {size(last.memory_bytes)}, {how}."
     )
 
