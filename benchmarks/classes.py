@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
 import subprocess
 import sys
 from collections.abc import Callable
@@ -19,7 +18,7 @@ from typing import Any
 
 import torch
 
-from benchmarks.clocks import clock
+from benchmarks.clocks import clock, peak_bytes
 from benchmarks.steps import Case, Step
 from clipcompat.backbones.load import load_backbone
 from clipcompat.methods import METHODS
@@ -49,16 +48,16 @@ def _main() -> None:
     backbone = load_backbone("ViT-B-16-quickgelu", "random:1", device=options.device, dtype=options.dtype)
     del backbone._model.visual  # text only
     names = tuple(IMAGENET_CLASSNAMES)
-    peaks = [_peak(backbone.device)]
+    peaks = [peak_bytes(backbone.device)]
     small = Step(Case(options.method, METHODS[options.method](), names), backbone)
     large = Step(Case(options.method, METHODS[options.method](), names * TIMES), backbone)
     large.probe = small.probe.repeat(TIMES, 1) / TIMES
-    # what the process holds by now is taken off the budget; a tenth is left for what an allocator cannot use
-    backbone.text.memory_budget = int(0.9 * (options.budget - _peak(backbone.device)))
+    # of what is left of the budget, a part goes to what the allocator holds beside tensors (see clipcompat/memory.py)
+    backbone.text.memory_budget = int(0.6 * (options.budget - peak_bytes(backbone.device)))
     found: list[torch.Tensor] = []
-    fast = [clock(lambda: found.append(large.fast()), backbone.device)]
-    features, gradients = found[0], large.gradients()
-    peaks.append(_peak(backbone.device))
+    fast = [clock(lambda: found.append(large.fast()), backbone.device) for _ in range(2)][1:]  # the first one warms up
+    features, gradients = found[-1], large.gradients()
+    peaks.append(peak_bytes(backbone.device))
     parts, kept = backbone.text._planned(large.learner.prompts(large.features).packing, trained=True)
     backbone.text.memory_budget = None  # the thousand keep everything: the time it takes without chunks
     wanted, gradient = small.fast(), small.gradients()
@@ -79,13 +78,6 @@ def _main() -> None:
         "parts": {keep: kept.count(keep) for keep in dict.fromkeys(kept)},
         "rows": sum(part.packing.rows for part in parts),
     }))  # fmt: skip
-
-
-def _peak(device: torch.device) -> int:
-    """Bytes at most so far: of the whole process, or on a GPU of tensors there."""
-    if device.type == "cuda":
-        return torch.cuda.max_memory_allocated(device)
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 if __name__ == "__main__":

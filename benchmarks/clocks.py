@@ -1,9 +1,11 @@
-"""How long something takes on a device."""
+"""How long something takes on a device, and how much memory it took."""
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -17,3 +19,10 @@ def clock(run: Callable[[], Any], device: torch.device) -> float:
     run()
     synchronise()
     return time.perf_counter() - start
+
+
+def peak_bytes(device: torch.device) -> int:
+    """The most so far: of tensors on a GPU, else of this process (Linux; `getrusage` would count its parent too)."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    return 1024 * int(re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())[1])

@@ -173,7 +173,7 @@ class TextTower:
                 x, packing = apply(inject[layer], x, packing)
             if block is not last:
                 x = _again(block.advance, x, packing) if keep == BLOCKS else block.advance(x, packing)
-        x = last.finish(x, packing)
+        x = _again(last.finish, x, packing) if keep == BLOCKS else last.finish(x, packing)
         projection = self._parts.text_projection.detach().to(self._dtype)
         return (self._parts.ln_final(x).to(self._dtype) @ projection).float()[packing.restore]
 

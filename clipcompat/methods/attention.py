@@ -102,16 +102,17 @@ def attend(
 
     n_ctx, width = context.shape
     classes, rows = condition.shape[:2]
-    # what the context rows contribute is the same for every class: mapped once, then repeated
-    q = split(linear(context, "q"))
-    k = torch.cat([split(linear(context, "k")).expand(classes, -1, -1, -1), split(linear(condition, "k"))], dim=-2)
-    v = torch.cat([split(linear(context, "v")).expand(classes, -1, -1, -1), split(linear(condition, "v"))], dim=-2)
+    # what the context rows contribute is the same for every class, and is never copied for each
+    q, k, v = (split(linear(context, name)) for name in "qkv")  # [head, n_ctx, channel]
+    own_k, own_v = split(linear(condition, "k")), split(linear(condition, "v"))  # [class, head, row, channel]
     channels = width // config.heads if config.scale == "head" else width
-    scores = q @ k.mT / math.sqrt(channels)  # [class, head, n_ctx, n_ctx + row]
+    shared = (q @ k.mT).expand(classes, -1, -1, -1)
+    scores = torch.cat([shared, torch.einsum("hnd,chmd->chnm", q, own_k)], dim=-1) / math.sqrt(channels)
     hidden = torch.cat([torch.zeros(classes, n_ctx, dtype=torch.bool, device=mask.device), ~mask], dim=1)
     scores = scores.masked_fill(hidden[:, None, None], float("-inf"))
     if config.causal:
         later = torch.ones(n_ctx, n_ctx + rows, dtype=torch.bool, device=mask.device).triu(1)
         scores = scores.masked_fill(later, float("-inf"))
-    mixed = scores.softmax(-1) @ v
+    to_context, to_condition = scores.softmax(-1).split([n_ctx, rows], dim=-1)
+    mixed = torch.einsum("chnm,hmd->chnd", to_context, v) + to_condition @ own_v
     return linear(mixed.transpose(-3, -2).flatten(-2), "o")
