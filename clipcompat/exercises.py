@@ -271,4 +271,4 @@ def check_chunk_time(answer: Callable[[dict[str, int]], float]) -> Feedback:
     hints = {0: "Forward and backward, 2, over the same.", 1: "Forward, forward again, backward: 3 instead of 2.",
              2: "The second time forward is but two thirds of one: 2⅔ instead of 2.",
              3: "Half of the rows take 3, the other half 2."}  # fmt: skip
-    return try_cases(answer, cases, hints, "However small the budget, never more than half as long again.")
+    return try_cases(answer, cases, hints, "By count, never more than half as long again; a clock may say more.")

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 _ROW = 30
 _PALE = "rgba(128, 128, 128, 0.35)"
 _LEGEND = {"orientation": "h", "y": 1, "yref": "container", "yanchor": "top", "x": 0, "xref": "container"}
-_METHODS = ("coop", "contcoop")
 _AXES = {"seconds": ("time of a step", duration), "memory_bytes": ("memory of a step", size)}
 
 
@@ -63,39 +62,36 @@ def ratio_dots(found: Performance) -> go.Figure:
     return fig.update_layout(height=120 + _ROW * len(lines), margin=margin, legend=_LEGEND)
 
 
-def growth_panels(found: Performance, sweep: str = "classes", what: str = "seconds") -> go.Figure:
-    """Growth of a step with "classes" or "context", fast, plain and by arithmetic alone: a panel a method.
+def growth_lines(found: Performance, sweep: str = "classes", what: str = "seconds") -> go.Figure:
+    """Growth of a step with "classes" or "context": a colour a method, the plain way grey, the arithmetic limit dotted.
 
-    what: "seconds", or "memory_bytes", which has the measurements' budget instead of an arithmetic limit. Points whose
-    memory did not exceed what loading had taken are left out: it is not known.
+    what: "seconds", or "memory_bytes", which has the measurements' budget instead of a limit. Points whose memory did
+    not exceed what loading had taken are left out: it is not known.
     """
-    from plotly.subplots import make_subplots
+    import plotly.graph_objects as go
 
     title, words = _AXES[what]
     across, name = ("n_ctx", "context tokens") if sweep == "context" else ("classes", "classes")
-    lines = [("plain", "plain", what, "dash", "square"), ("fast", "fast", what, "solid", "circle")]
-    if what == "seconds":
-        lines.append(("arithmetic limit", "fast", "limit_s", "dot", "line-ew"))
-    titles = [name_title(method) for method in _METHODS]
-    fig = make_subplots(cols=2, shared_yaxes=True, subplot_titles=titles, horizontal_spacing=0.04)
-    for column, method in enumerate(_METHODS, 1):
-        for label, way, field, dash, symbol in lines:
-            points = [p for p in found.sweep(sweep, method, way) if getattr(p, field) > 0]
-            colour = INK if way == "plain" else METHOD_COLOURS[method]
-            y = [getattr(p, field) for p in points]
-            fig.add_scatter(
-                x=[getattr(p, across) for p in points], y=y, mode="lines+markers", name=label, showlegend=False,
-                line={"color": colour, "dash": dash, "width": 2}, row=1, col=column,
-                marker={"symbol": symbol, "color": colour, "size": 8},
-                customdata=[[words(v), _kept(p.kept)] for v, p in zip(y, points, strict=True)],
-                hovertemplate=f"{label}, %{{x:,}} {name}: %{{customdata[0]}}%{{customdata[1]}}<extra></extra>",
-            )  # fmt: skip
-    for label, _, _, dash, symbol in lines:  # the legend is about dashes and marks; colours are the methods'
+    mine = [p for p in found.points if p.sweep == sweep]
+    lines = [("plain", [p for p in mine if p.way == "plain" and p.method == "coop"], what, INK, "dash", "square")]
+    for method in dict.fromkeys(p.method for p in mine):
+        points, colour = found.sweep(sweep, method), METHOD_COLOURS.get(method, INK)
+        lines.append((name_title(method), points, what, colour, "solid", "circle"))
+        if what == "seconds":
+            lines.append((f"{name_title(method)}, arithmetic limit", points, "limit_s", colour, "dot", "line-ew"))
+    fig = go.Figure()
+    for label, points, field, colour, dash, symbol in lines:
+        points = sorted((p for p in points if getattr(p, field) > 0), key=lambda p: getattr(p, across))
+        if not points:
+            continue
+        y = [getattr(p, field) for p in points]
         fig.add_scatter(
-            x=[None], y=[None], mode="lines+markers", name=label, line={"color": INK, "dash": dash, "width": 2},
-            marker={"symbol": symbol, "color": INK, "size": 8},
+            x=[getattr(p, across) for p in points], y=y, mode="lines+markers", name=label,
+            line={"color": colour, "dash": dash, "width": 2}, marker={"symbol": symbol, "color": colour, "size": 8},
+            customdata=[[words(v), _kept(p.kept)] for v, p in zip(y, points, strict=True)],
+            hovertemplate=f"{label}, %{{x:,}} {name}: %{{customdata[0]}}%{{customdata[1]}}<extra></extra>",
         )  # fmt: skip
-    drawn = [v for trace in fig.data for v in trace.y if v is not None]
+    drawn = [v for trace in fig.data for v in trace.y]
     if what == "memory_bytes":
         drawn.append(BUDGET)
         fig.add_hline(y=BUDGET, line={"color": INK, "dash": "dot", "width": 1})
@@ -103,13 +99,11 @@ def growth_panels(found: Performance, sweep: str = "classes", what: str = "secon
             text=f"budget {size(BUDGET)}", x=0, xref="x domain", xanchor="left", y=math.log10(BUDGET), yanchor="bottom",
             showarrow=False, font_size=12,
         )  # fmt: skip
-    sizes = sorted({getattr(p, across) for p in found.points if p.sweep == sweep})
-    shown = [s for s in sizes if len(sizes) < 6 or math.log10(s).is_integer()]
-    fig.update_xaxes(type="log", title_text=name, tickvals=shown, ticktext=[f"{s:,}" for s in shown])
+    sizes = sorted({getattr(p, across) for p in mine})
+    fig.update_xaxes(type="log", title_text=name, tickvals=sizes, ticktext=[f"{s:,}" for s in sizes])
     values, labels = _ticks(drawn, words)
     ends = [math.log10(min(drawn)) - 0.1, math.log10(max(drawn)) + 0.15]
-    fig.update_yaxes(type="log", tickvals=values, ticktext=labels, range=ends)
-    fig.update_yaxes(title_text=title, col=1)
+    fig.update_yaxes(type="log", tickvals=values, ticktext=labels, range=ends, title_text=title)
     return fig.update_layout(height=430, margin={"t": 80, "b": 60, "r": 10}, legend=_LEGEND)
 
 

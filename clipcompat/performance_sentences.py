@@ -70,50 +70,49 @@ def growth_sentence(found: Performance, method: str) -> str:
 
 
 def context_sentence(found: Performance, method: str) -> str:
-    """From the shortest context to the longest, fast and plain: Markdown."""
-    lines = {way: found.sweep("context", method, way) for way in ("fast", "plain")}
-    told = [
-        f"the {way} step {_grown(points[-1].seconds / points[0].seconds)} as long ({duration(points[0].seconds)} → "
-        f"{duration(points[-1].seconds)})"
-        for way, points in lines.items()
-    ]
-    first, last = lines["fast"][0], lines["fast"][-1]
+    """From the shortest context to the longest: Markdown."""
+    points = found.sweep("context", method)
+    first, last = points[0], points[-1]
     return (
-        f"**{name_title(method)}**, {first.classes} classes: {last.n_ctx} context tokens instead of {first.n_ctx} make "
-        f"{' and '.join(told)}. Plain takes {lines['plain'][0].seconds / first.seconds:.1f} times as long as fast with "
-        f"the shortest, {lines['plain'][-1].seconds / last.seconds:.1f} times with the longest."
+        f"**{name_title(method)}**, {first.classes} classes: with {last.n_ctx} context tokens instead of {first.n_ctx} "
+        f"a step takes {_grown(last.seconds / first.seconds)} as long ({duration(first.seconds)} → "
+        f"{duration(last.seconds)}); the multiplications became {_grown(last.limit_s / first.limit_s)} as many."
     )
 
 
 def memory_sentence(found: Performance, method: str) -> str:
-    """Where both ways were measured, and where only one could be: Markdown."""
-    fast, plain = found.sweep("classes", method), found.sweep("classes", method, "plain")
-    most, last = plain[-1], fast[-1]
-    # of two sizes, as what loading took is in neither
-    each = (most.memory_bytes - plain[-2].memory_bytes) / (most.classes - plain[-2].classes)
-    same = _at(fast, most.classes).memory_bytes
-    parts = sum(last.kept.values())
-    how = "keeping everything for backward"
-    if set(last.kept) != {"everything"}:
-        how = f"in {parts} parts, of which {parts - last.kept.get('everything', 0)} were run again for backward"
-    return (
-        f"**{name_title(method)}:** with {most.classes} classes the plain way takes {size(most.memory_bytes)} more "
-        f"than loading did, and the fast one {size(same)}. Another class costs the plain way {size(each)}; at that "
-        f"rate {size(BUDGET)} hold {BUDGET / each:,.0f} classes (reckoned, not run). "
-        f"The fast way was run with {last.classes:,}: {size(last.memory_bytes)}, {how}."
+    """The largest step that was run, and where both ways were, their difference: Markdown."""
+    fast = found.sweep("classes", method)
+    plain = [p for p in found.points if (p.sweep, p.method, p.way) == ("classes", method, "plain")]
+    last, parts = fast[-1], sum(fast[-1].kept.values())
+    again = parts - last.kept.get("everything", 0)
+    told = (
+        f"**{name_title(method)}:** the largest step, with {last.classes:,} classes, took {size(last.memory_bytes)} "
+        f"more than loading did, in {parts} part(s), of which {again} were run again for backward."
     )
+    if len(plain) > 1:
+        less, most = sorted(plain, key=lambda p: p.classes)[-2:]
+        # of two sizes, as what loading took is in neither
+        each = (most.memory_bytes - less.memory_bytes) / (most.classes - less.classes)
+        told += (
+            f" With {most.classes} classes the plain way took {size(most.memory_bytes)}, the fast one "
+            f"{size(_at(fast, most.classes).memory_bytes)}. Another class costs the plain way {size(each)}; at that rate "
+            f"{size(BUDGET)} hold {BUDGET / each:,.0f} (reckoned, not run)."
+        )
+    return told
 
 
 def chunks_sentence(found: Performance) -> str:
-    """What a budget costs in time, and what it took: Markdown."""
+    """What a budget costs in time, and whether it was kept: Markdown."""
     told = []
     for row in (r for r in found.rows if r.kind == "chunks"):
-        again = sum((row.parts or {}).values()) - (row.parts or {}).get("everything", 0)
+        parts = row.parts or {}
+        over = ", **which is too much**" if row.peak > row.budget else ""
         told.append(
-            f"**{row.title}** within {size(row.budget)}: at most {size(row.peak)} were taken, weights and Python "
-            f"included; a class took {1 / row.ratio:.2f} times as long as where everything is kept, as "
-            f"{again} of {sum((row.parts or {}).values())} parts were run again; features differ by {row.features:.0e} "
-            f"at most, gradients by {row.gradients:.0e} of the largest"
+            f"**{row.title}** with a budget of {size(row.budget)}: {size(row.peak)} were taken at most{over}; a class "
+            f"took {1 / row.ratio:.2f} times as long as where everything is kept, as "
+            f"{sum(parts.values()) - parts.get('everything', 0)} of {sum(parts.values())} parts were run again; "
+            f"features differ by {row.features:.0e} at most, gradients by {row.gradients:.0e} of the largest"
         )
     return "; ".join(told) + "."
 

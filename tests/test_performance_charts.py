@@ -6,7 +6,7 @@ import math
 
 from clipcompat.figures import INK, METHOD_COLOURS
 from clipcompat.performance import BUDGET, committed_performance
-from clipcompat.performance_charts import growth_panels, ratio_dots, shot_times
+from clipcompat.performance_charts import growth_lines, ratio_dots, shot_times
 from tests.measurements import performance
 
 FOUND = performance()
@@ -35,35 +35,33 @@ def test_number_types_and_trainings_stand_apart_and_limits_are_ticks():
     assert low < math.log10(0.5) and high > math.log10(20)
 
 
-def drawn(fig, axis="x"):
-    return {(t.name, t.line.color): (list(t.x), list(t.y)) for t in fig.data if t.xaxis == axis and t.x[0] is not None}
+def drawn(fig):
+    return {t.name: (list(t.x), list(t.y), t.line.color) for t in fig.data}
 
 
-def test_a_panel_has_plain_fast_and_the_limit_of_its_method():
-    fig = growth_panels(FOUND)
-    assert [a.text for a in fig.layout.annotations] == ["CoOp", "ContCoOp"]
-    one, colour = drawn(fig), METHOD_COLOURS["coop"]
-    assert one["fast", colour] == ([10, 100, 1000], [0.2, 1.1, 10.1])
-    assert one["arithmetic limit", colour] == ([10, 100, 1000], [0.05, 0.5, 5.0])
-    assert one["plain", INK] == ([10, 100], [0.5, 5.0])
-    assert drawn(fig, "x2")["fast", METHOD_COLOURS["contcoop"]][1][-1] == 40.1
+def test_growth_has_both_methods_their_limits_and_the_plain_way():
+    fig = growth_lines(FOUND)
+    found, colour = drawn(fig), METHOD_COLOURS["coop"]
+    assert found["CoOp"] == ([10, 100, 1000], [0.2, 1.1, 10.1], colour)
+    assert found["CoOp, arithmetic limit"] == ([10, 100, 1000], [0.05, 0.5, 5.0], colour)
+    assert found["plain"] == ([10, 100], [0.5, 5.0], INK)
+    assert found["ContCoOp"][1:] == ([0.5, 4.1, 40.1], METHOD_COLOURS["contcoop"])
     assert fig.layout.xaxis.type == fig.layout.yaxis.type == "log"
-    assert [t.name for t in fig.data if t.showlegend is not False] == ["plain", "fast", "arithmetic limit"]
 
 
 def test_memory_has_the_budget_instead_and_leaves_out_what_is_not_known():
-    fig = growth_panels(FOUND, "classes", "memory_bytes")
-    assert drawn(fig)["fast", METHOD_COLOURS["coop"]] == ([100, 1000], [1e8, 1e9])
+    fig = growth_lines(FOUND, "classes", "memory_bytes")
+    assert list(drawn(fig)) == ["plain", "CoOp", "ContCoOp"]
+    assert drawn(fig)["CoOp"][:2] == ([100, 1000], [1e8, 1e9])
     assert {shape.y0 for shape in fig.layout.shapes} == {BUDGET}
-    assert "budget 16.0 GB" in [a.text for a in fig.layout.annotations]
-    assert "arithmetic limit" not in {t.name for t in fig.data}
-    (fast,) = (t for t in fig.data if t.name == "fast" and t.xaxis == "x" and t.x[0])
+    assert [a.text for a in fig.layout.annotations] == ["budget 16.0 GB"]
+    (fast,) = (t for t in fig.data if t.name == "CoOp")
     assert "2 × blocks, 1 × everything" in fast.customdata[-1][1]
 
 
-def test_context_is_its_own_axis():
-    fig = growth_panels(FOUND, "context")
-    assert drawn(fig, "x2")["fast", METHOD_COLOURS["contcoop"]][0] == [4, 56]
+def test_context_is_its_own_axis_and_has_no_plain_way_where_none_was_measured():
+    fig = growth_lines(FOUND, "context")
+    assert drawn(fig)["ContCoOp"][0] == [4, 56] and "plain" not in drawn(fig)
     assert list(fig.layout.xaxis.ticktext) == ["4", "56"] and fig.layout.xaxis.title.text == "context tokens"
 
 
@@ -80,5 +78,5 @@ def test_what_is_shipped_can_be_drawn():
     for found in committed_performance():
         assert len([t for t in ratio_dots(found).data if t.mode == "markers+text"]) == 9
         for sweep, what in (("classes", "seconds"), ("classes", "memory_bytes"), ("context", "seconds")):
-            assert growth_panels(found, sweep, what).data
+            assert growth_lines(found, sweep, what).data
         assert len(shot_times(found).data) == 4

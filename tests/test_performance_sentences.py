@@ -45,23 +45,24 @@ def test_the_distance_from_the_limit_is_told_with_its_ends():
 def test_growth_with_classes_and_context_is_told_as_factors():
     told = say.growth_sentence(FOUND, "coop")
     assert "100 times as many classes (10 → 1,000) take 50 times as long" in told
-    assert "the fast step 1.0 times as long" in say.context_sentence(FOUND, "coop")
+    assert "with 56 context tokens instead of 4 a step takes 1.0 times as long" in say.context_sentence(FOUND, "coop")
     told = say.context_sentence(FOUND, "contcoop")
-    assert "the fast step 11 times as long (500 ms → 5.7 s) and the plain step 1.0 times as long (5 s → 5 s)" in told
-    assert "Plain takes 10.0 times as long as fast with the shortest, 0.9 times with the longest" in told
+    assert "takes 11 times as long (500 ms → 5.7 s); the multiplications became 1.0 times as many" in told
 
 
 def test_memory_is_told_where_both_were_run_and_reckoned_where_not():
     told = say.memory_sentence(FOUND, "coop")
-    assert "with 100 classes the plain way takes 4.0 GB more than loading did, and the fast one 100 MB" in told
-    assert "Another class costs the plain way 40 MB" in told
-    assert "16.0 GB hold 400 classes (reckoned, not run)" in told
-    assert "with 1,000: 1.0 GB, in 3 parts, of which 2 were run again" in told
+    assert "with 1,000 classes, took 1.0 GB more than loading did, in 3 part(s), of which 2 were run again" in told
+    assert "With 100 classes the plain way took 4.0 GB, the fast one 100 MB" in told
+    assert "Another class costs the plain way 40 MB; at that rate 16.0 GB hold 400 (reckoned, not run)" in told
+    assert "plain" not in say.memory_sentence(FOUND, "contcoop")
 
 
-def test_chunks_tell_budget_peak_and_price():
+def test_chunks_tell_budget_peak_and_price_and_whether_it_was_kept():
     told = say.chunks_sentence(FOUND)
-    assert "within 6.0 GB: at most 5.5 GB" in told and "1.25 times as long" in told and "3 of 4 parts" in told
+    assert "a budget of 6.0 GB: 5.5 GB were taken at most; a class took 1.25 times" in told and "3 of 4 parts" in told
+    rows = tuple(replace(row, peak=7e9 if row.peak else None) for row in FOUND.rows)
+    assert "7.0 GB were taken at most, **which is too much**" in say.chunks_sentence(replace(FOUND, rows=rows))
 
 
 def test_differences_are_the_largest_of_their_number_type():
