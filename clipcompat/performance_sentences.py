@@ -96,8 +96,8 @@ def memory_sentence(found: Performance, method: str) -> str:
         each = (most.memory_bytes - less.memory_bytes) / (most.classes - less.classes)
         told += (
             f" With {most.classes} classes the plain way took {size(most.memory_bytes)}, the fast one "
-            f"{size(_at(fast, most.classes).memory_bytes)}. Another class costs the plain way {size(each)}; at that rate "
-            f"{size(BUDGET)} hold {BUDGET / each:,.0f} (reckoned, not run)."
+            f"{size(_at(fast, most.classes).memory_bytes)}. Another class costs the plain way {size(each)}; at that "
+            f"rate {size(BUDGET)} hold {BUDGET / each:,.0f} (reckoned, not run)."
         )
     return told
 
