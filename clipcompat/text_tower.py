@@ -130,7 +130,7 @@ class TextTower:
         again = sum(keep != EVERYTHING for keep in kept)
         return (
             f"{len(packing.lengths):,} prompts in {packing.rows:,} rows of text, {len(parts)} part(s), of which "
-            f"{again} are run again for backward, about {size / 1e9:.1f} GB"
+            f"{again} are run again for backward, about {size / 1e6:,.0f} MB"
         )
 
     def shrink(self) -> bool:

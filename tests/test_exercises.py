@@ -63,6 +63,19 @@ def enough(curve, size=lambda missing: missing):
     return few
 
 
+def shared_rows(position, n_ctx, csc):
+    return 1 if csc else 1 + {"end": n_ctx, "middle": n_ctx // 2, "front": 0}[position]
+
+
+def flop_ratio(classes, rows, layers, context, last=2):
+    return 12 * layers * classes * context / (12 * (layers - 1) * rows + last * rows + 10 * classes)
+
+
+def chunk_time(rows, blocks=8 / 3, forward=2):
+    price = {"everything": 2, "blocks": blocks, "nothing": 3}
+    return sum(price[keep] * n for keep, n in rows.items()) / sum(rows.values()) / forward
+
+
 RIGHT = {
     "check_harmonic_mean": lambda a, b: 2 * a * b / (a + b) if a + b else 0,
     "check_kept_gain": gain,
@@ -78,8 +91,22 @@ RIGHT = {
     "check_hold_out": divided,
     "check_twins": twins,
     "check_enough": enough,
+    "check_row_count": lambda lengths, shared: shared + sum(n - shared for n in lengths),
+    "check_shared_rows": shared_rows,
+    "check_flop_ratio": flop_ratio,
+    "check_chunk_time": chunk_time,
 }
 WRONG = [
+    ("check_row_count", lambda lengths, shared: sum(lengths), "17 rows once"),
+    ("check_row_count", lambda lengths, shared: (shared or 9) + sum(n - shared for n in lengths), "no padding"),
+    ("check_shared_rows", lambda position, n_ctx, csc: n_ctx, "SOS and the whole context"),
+    ("check_shared_rows", lambda position, n_ctx, csc: 1 + n_ctx, "half of the context"),
+    ("check_shared_rows", lambda position, n_ctx, csc: shared_rows(position, n_ctx, False), "Only SOS is the same"),
+    ("check_flop_ratio", lambda c, rows, layers, context: c * context / rows, "2 D² for each of the 77 rows"),
+    ("check_flop_ratio", lambda c, r, n, k: flop_ratio(c, r, n, k) if n == 1 else c * k / r, "Eleven blocks"),
+    ("check_chunk_time", lambda rows: chunk_time(rows, forward=1), "over the same"),
+    ("check_chunk_time", lambda rows: chunk_time(rows, blocks=3), "two thirds"),
+    ("check_chunk_time", lambda rows: max(chunk_time({k: 1}) for k in rows), "Half of the rows"),
     ("check_hold_out", lambda n: [n - 3 * n // 10 - 2 * n // 10, 2 * n // 10, 3 * n // 10], "Of 3 pictures"),
     ("check_hold_out", lambda n: (3 * n // 10, 2 * n // 10, n // 2), r"(5, 2, 3) are for training"),
     ("check_twins", lambda names: len(names) - len(set(names)), "one prompt"),

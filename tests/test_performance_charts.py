@@ -1,0 +1,82 @@
+"""Charts of time and memory draw what was measured, and nothing that was not."""
+
+from __future__ import annotations
+
+import math
+
+from clipcompat.figures import INK, METHOD_COLOURS
+from clipcompat.performance import BUDGET, committed_performance
+from clipcompat.performance_charts import growth_lines, ratio_dots, shot_times
+from tests.measurements import performance
+
+FOUND = performance()
+
+
+def test_every_comparison_is_a_dot_and_extrapolated_ones_are_open():
+    dots = [t for t in ratio_dots(FOUND).data if t.mode == "markers+text"]
+    assert [(t.x[0], t.text[0], t.marker.symbol) for t in dots] == [
+        (16, "16.0 ×", "circle"), (4, "4.0 ×", "circle"), (0.5, "0.5 ×", "circle"),
+        (20, "20.0 × (extrapolated)", "circle-open"), (10, "10.0 ×", "circle"),
+    ]  # fmt: skip
+    assert [t.marker.color for t in dots[:2]] == [METHOD_COLOURS["coop"], METHOD_COLOURS["contcoop"]]
+    assert (dots[0].error_x.arrayminus[0], dots[0].error_x.array[0]) == (10, 9)
+
+
+def test_number_types_and_trainings_stand_apart_and_limits_are_ticks():
+    fig = ratio_dots(FOUND)
+    assert [a.text for a in fig.layout.annotations] == [
+        "<b>a step at the text side, fp32</b>", "<b>a step at the text side, bf16</b>",
+        "<b>a whole training, pictures included</b>",
+    ]  # fmt: skip
+    assert list(fig.layout.yaxis.ticktext)[:3] == ["CoOp, 47 classes", "ContCoOp, 1,000 classes", "CoOp, 47 classes"]
+    (ticks,) = (t for t in fig.data if t.name == "what arithmetic allows")
+    assert list(ticks.x) == [2.0] and list(ticks.customdata) == ["ContCoOp, 1,000 classes"]
+    low, high = fig.layout.xaxis.range
+    assert low < math.log10(0.5) and high > math.log10(20)
+
+
+def drawn(fig):
+    return {t.name: (list(t.x), list(t.y), t.line.color) for t in fig.data}
+
+
+def test_growth_has_both_methods_their_limits_and_the_plain_way():
+    fig = growth_lines(FOUND)
+    found, colour = drawn(fig), METHOD_COLOURS["coop"]
+    assert found["CoOp"] == ([10, 100, 1000], [0.2, 1.1, 10.1], colour)
+    assert found["CoOp, arithmetic limit"] == ([10, 100, 1000], [0.05, 0.5, 5.0], colour)
+    assert found["plain"] == ([10, 100], [0.5, 5.0], INK)
+    assert found["ContCoOp"][1:] == ([0.5, 4.1, 40.1], METHOD_COLOURS["contcoop"])
+    assert fig.layout.xaxis.type == fig.layout.yaxis.type == "log"
+
+
+def test_memory_has_the_budget_instead_and_leaves_out_what_is_not_known():
+    fig = growth_lines(FOUND, "classes", "memory_bytes")
+    assert list(drawn(fig)) == ["plain", "CoOp", "ContCoOp"]
+    assert drawn(fig)["CoOp"][:2] == ([100, 1000], [1e8, 1e9])
+    assert {shape.y0 for shape in fig.layout.shapes} == {BUDGET}
+    assert [a.text for a in fig.layout.annotations] == ["budget 16.0 GB"]
+    (fast,) = (t for t in fig.data if t.name == "CoOp")
+    assert "2 × blocks, 1 × everything" in fast.customdata[-1][1]
+
+
+def test_context_is_its_own_axis_and_has_no_plain_way_where_none_was_measured():
+    fig = growth_lines(FOUND, "context")
+    assert drawn(fig)["ContCoOp"][0] == [4, 56] and "plain" not in drawn(fig)
+    assert list(fig.layout.xaxis.ticktext) == ["4", "56"] and fig.layout.xaxis.title.text == "context tokens"
+
+
+def test_trainings_are_two_lines_a_method():
+    fig = shot_times(FOUND)
+    assert [(t.name, list(t.y)) for t in fig.data] == [
+        ("CoOp, from pictures", [1, 16]), ("CoOp, features kept", [1, 1]),
+        ("ContCoOp, from pictures", [4, 64]), ("ContCoOp, features kept", [4, 4]),
+    ]  # fmt: skip
+    assert list(fig.layout.xaxis.ticktext) == ["1", "16"]
+
+
+def test_what_is_shipped_can_be_drawn():
+    for found in committed_performance():
+        assert len([t for t in ratio_dots(found).data if t.mode == "markers+text"]) == 9
+        for sweep, what in (("classes", "seconds"), ("classes", "memory_bytes"), ("context", "seconds")):
+            assert growth_lines(found, sweep, what).data
+        assert len(shot_times(found).data) == 4
