@@ -101,7 +101,7 @@ WRONG = [
     ("check_row_count", lambda lengths, shared: (shared or 9) + sum(n - shared for n in lengths), "no padding"),
     ("check_shared_rows", lambda position, n_ctx, csc: n_ctx, "SOS and the whole context"),
     ("check_shared_rows", lambda position, n_ctx, csc: 1 + n_ctx, "half of the context"),
-    ("check_shared_rows", lambda position, n_ctx, csc: shared_rows(position, n_ctx, False), "Only SOS is the same"),
+    ("check_shared_rows", lambda position, n_ctx, csc: shared_rows(position, n_ctx, False), "only SOS is the same"),
     ("check_flop_ratio", lambda c, rows, layers, context: c * context / rows, "2 D² for each of the 77 rows"),
     ("check_flop_ratio", lambda c, r, n, k: flop_ratio(c, r, n, k) if n == 1 else c * k / r, "Eleven blocks"),
     ("check_chunk_time", lambda rows: chunk_time(rows, forward=1), "over the same"),
