@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from clipcompat.methods.coop import CoOp
-from clipcompat.performance import BUDGET, Performance, Point
+from clipcompat.performance import Performance, Point
 from clipcompat.sentences import name_title
 from clipcompat.tables import Table
 from clipcompat.training import DEFAULT_VIEWS
@@ -90,14 +90,11 @@ def memory_sentence(found: Performance, method: str) -> str:
         f"**{name_title(method)}:** the largest step, with {last.classes:,} classes, took {size(last.memory_bytes)} "
         f"more than loading did, in {parts} part(s), of which {again} were run again for backward."
     )
-    if len(plain) > 1:
-        less, most = sorted(plain, key=lambda p: p.classes)[-2:]
-        # of two sizes, as what loading took is in neither
-        each = (most.memory_bytes - less.memory_bytes) / (most.classes - less.classes)
+    if plain:
+        most = max(plain, key=lambda p: p.classes)
         told += (
             f" With {most.classes} classes the plain way took {size(most.memory_bytes)}, the fast one "
-            f"{size(_at(fast, most.classes).memory_bytes)}. Another class costs the plain way {size(each)}; at that "
-            f"rate {size(BUDGET)} hold {BUDGET / each:,.0f} (reckoned, not run)."
+            f"{size(_at(fast, most.classes).memory_bytes)}."
         )
     return told
 
@@ -107,10 +104,10 @@ def chunks_sentence(found: Performance) -> str:
     told = []
     for row in (r for r in found.rows if r.kind == "chunks"):
         parts = row.parts or {}
-        over = ", **which is too much**" if row.peak > row.budget else ""
+        over = " (**more than it was given**)" if row.peak > row.budget else ""
         told.append(
-            f"**{row.title}** with a budget of {size(row.budget)}: {size(row.peak)} were taken at most{over}; a class "
-            f"took {1 / row.ratio:.2f} times as long as where everything is kept, as "
+            f"**{row.title}** with a budget of {size(row.budget)}: the process took {size(row.peak)} at most{over}; "
+            f"a class took {1 / row.ratio:.2f} times as long as where everything is kept, as "
             f"{sum(parts.values()) - parts.get('everything', 0)} of {sum(parts.values())} parts were run again; "
             f"features differ by {row.features:.0e} at most, gradients by {row.gradients:.0e} of the largest"
         )
