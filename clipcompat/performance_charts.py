@@ -73,7 +73,7 @@ def growth_lines(found: Performance, sweep: str = "classes", what: str = "second
     title, words = _AXES[what]
     across, name = ("n_ctx", "context tokens") if sweep == "context" else ("classes", "classes")
     mine = [p for p in found.points if p.sweep == sweep]
-    lines = [("plain", [p for p in mine if p.way == "plain" and p.method == "coop"], what, INK, "dash", "square")]
+    lines = [("CoOp, plain", [p for p in mine if p.way == "plain" and p.method == "coop"], what, INK, "dash", "square")]
     for method in dict.fromkeys(p.method for p in mine):
         points, colour = found.sweep(sweep, method), METHOD_COLOURS.get(method, INK)
         lines.append((name_title(method), points, what, colour, "solid", "circle"))
@@ -139,7 +139,7 @@ def _ratio(fig: Any, row: Row, y: float) -> None:
     )  # fmt: skip
     fig.add_scatter(
         x=[row.ratio], y=[y], mode="markers+text", showlegend=False, cliponaxis=False,
-        text=[f"{row.ratio:.1f} ×" + (" (extrapolated)" if row.extrapolated else "")], textposition="top right",
+        text=[f"{row.ratio:.1f} ×" + (" (extrapolated)" if row.extrapolated else "")], textposition="top center",
         marker={
             "color": colour, "size": 11, "symbol": "circle-open" if row.extrapolated else "circle",
             "line": {"color": colour, "width": 2 * row.extrapolated},

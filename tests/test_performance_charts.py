@@ -44,14 +44,14 @@ def test_growth_has_both_methods_their_limits_and_the_plain_way():
     found, colour = drawn(fig), METHOD_COLOURS["coop"]
     assert found["CoOp"] == ([10, 100, 1000], [0.2, 1.1, 10.1], colour)
     assert found["CoOp, arithmetic limit"] == ([10, 100, 1000], [0.05, 0.5, 5.0], colour)
-    assert found["plain"] == ([10, 100], [0.5, 5.0], INK)
+    assert found["CoOp, plain"] == ([10, 100], [0.5, 5.0], INK)
     assert found["ContCoOp"][1:] == ([0.5, 4.1, 40.1], METHOD_COLOURS["contcoop"])
     assert fig.layout.xaxis.type == fig.layout.yaxis.type == "log"
 
 
 def test_memory_has_the_budget_instead_and_leaves_out_what_is_not_known():
     fig = growth_lines(FOUND, "classes", "memory_bytes")
-    assert list(drawn(fig)) == ["plain", "CoOp", "ContCoOp"]
+    assert list(drawn(fig)) == ["CoOp, plain", "CoOp", "ContCoOp"]
     assert drawn(fig)["CoOp"][:2] == ([100, 1000], [1e8, 1e9])
     assert {shape.y0 for shape in fig.layout.shapes} == {BUDGET}
     assert [a.text for a in fig.layout.annotations] == ["budget 16.0 GB"]
@@ -61,7 +61,7 @@ def test_memory_has_the_budget_instead_and_leaves_out_what_is_not_known():
 
 def test_context_is_its_own_axis_and_has_no_plain_way_where_none_was_measured():
     fig = growth_lines(FOUND, "context")
-    assert drawn(fig)["ContCoOp"][0] == [4, 56] and "plain" not in drawn(fig)
+    assert drawn(fig)["ContCoOp"][0] == [4, 56] and "CoOp, plain" not in drawn(fig)
     assert list(fig.layout.xaxis.ticktext) == ["4", "56"] and fig.layout.xaxis.title.text == "context tokens"
 
 
