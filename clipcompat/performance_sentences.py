@@ -64,8 +64,8 @@ def growth_sentence(found: Performance, method: str) -> str:
     first, last = points[0], points[-1]
     return (
         f"**{name_title(method)}:** {_grown(last.classes / first.classes)} as many classes ({first.classes:,} → "
-        f"{last.classes:,}) take {_grown(last.seconds / first.seconds)} as long; the multiplications became "
-        f"{_grown(last.limit_s / first.limit_s)} as many."
+        f"{last.classes:,}) take {_grown(last.seconds / first.seconds)} as long; the arithmetic limit became "
+        f"{_grown(last.limit_s / first.limit_s)} as long."
     )
 
 
@@ -76,7 +76,7 @@ def context_sentence(found: Performance, method: str) -> str:
     return (
         f"**{name_title(method)}**, {first.classes} classes: with {last.n_ctx} context tokens instead of {first.n_ctx} "
         f"a step takes {_grown(last.seconds / first.seconds)} as long ({duration(first.seconds)} → "
-        f"{duration(last.seconds)}); the multiplications became {_grown(last.limit_s / first.limit_s)} as many."
+        f"{duration(last.seconds)}); the arithmetic limit became {_grown(last.limit_s / first.limit_s)} as long."
     )
 
 

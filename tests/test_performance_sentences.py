@@ -47,7 +47,7 @@ def test_growth_with_classes_and_context_is_told_as_factors():
     assert "100 times as many classes (10 → 1,000) take 50 times as long" in told
     assert "with 56 context tokens instead of 4 a step takes 1.0 times as long" in say.context_sentence(FOUND, "coop")
     told = say.context_sentence(FOUND, "contcoop")
-    assert "takes 11 times as long (500 ms → 5.7 s); the multiplications became 1.0 times as many" in told
+    assert "takes 11 times as long (500 ms → 5.7 s); the arithmetic limit became 1.0 times as long" in told
 
 
 def test_memory_is_told_where_it_was_measured():
