@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import torch
 import torch.nn.functional as F
@@ -44,9 +45,9 @@ def zero_shot_weights(
 
 @dataclass(frozen=True, eq=False)
 class PromptTable:
-    """The constant part of `[SOS] [context] [name] . [EOT]` for every class, as embeddings of one backbone.
+    """The constant part of `[SOS] [context] [name] . [EOT]` for every class, in the tokens of one backbone.
 
-    embeddings: [class, token, width]; rows 1 … n_ctx are placeholders that `fill` replaces.
+    ids: [class, token]; tokens 1 … n_ctx are placeholders, which `fill` and `prompts` replace.
     order: [class, token], where each row of the finished prompt is taken from, or None for position "end".
         end     [SOS] [context] [name] . [EOT]
         middle  [SOS] [first n_ctx // 2] [name] [the rest of the context] . [EOT]
@@ -56,7 +57,7 @@ class PromptTable:
     tower: what will read them.
     """
 
-    embeddings: Tensor
+    ids: Tensor
     eot: Tensor
     order: Tensor | None
     n_ctx: int
@@ -80,8 +81,13 @@ class PromptTable:
                 head = [0, *context[:before], *name_rows, *context[before:]]
                 rows.append(head + list(range(len(head), ids.shape[1])))
             order = torch.tensor(rows, device=backbone.device)
-        tower, eot = backbone.text, ids.argmax(-1).to(backbone.device)
-        return PromptTable(tower.embed(ids), eot, order, n_ctx, 1 + before, tower)
+        ids = ids.to(backbone.device)
+        return PromptTable(ids, ids.argmax(-1), order, n_ctx, 1 + before, backbone.text)
+
+    @cached_property
+    def embeddings(self) -> Tensor:
+        """[class, token, width], padded to the longest prompt; for those who do not take `prompts`."""
+        return self.tower.embed(self.ids)
 
     def fill(self, context: Tensor) -> Tensor:
         """context [n_ctx, width] (shared) or [class, n_ctx, width] -> padded embeddings [class, token, width]."""
@@ -113,12 +119,13 @@ class PromptTable:
         if (whose, groups) not in self._moulds:
             shared = 1 if whose == "class" else self.lead
             packing = self.tower.pack((self.eot + 1).tolist() * groups, shared, groups)
-            (prompt, token), classes = packing.places, len(self.embeddings)
+            (prompt, token), classes = packing.places, len(self.ids)
             column = token if self.order is None else self.order[prompt % classes, token]
             where = ((column > 0) & (column <= self.n_ctx)).nonzero().flatten()
             owner = {"all": 0 * prompt, "class": prompt % classes, "group": prompt // classes}[whose][where]
             which = owner * self.n_ctx + column[where] - 1
-            self._moulds[whose, groups] = packing, self.embeddings[prompt % classes, column], where, which
+            rows = self.tower.embed(self.ids[prompt % classes, column])
+            self._moulds[whose, groups] = packing, rows, where, which
         packing, rows, where, which = self._moulds[whose, groups]
         if context is not None:
             rows = rows.index_copy(0, where, context.to(rows.dtype).flatten(0, -2)[which])

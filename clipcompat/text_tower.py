@@ -109,7 +109,10 @@ class TextTower:
         parts, kept = self._planned(prompts.packing, trained)
         if len(parts) == 1:
             return self._through(prompts, kept[0])
-        found = [self._through(pick(prompts, part), keep) for part, keep in zip(parts, kept, strict=True)]
+        # one gather for all parts: the gradient of each alone would be as large as all rows
+        rows = prompts.rows.index_select(0, torch.cat([part.rows for part in parts]))
+        pieces = zip(parts, kept, rows.split([part.packing.rows for part in parts]), strict=True)
+        found = [self._through(pick(prompts, part, piece), keep) for part, keep, piece in pieces]
         return torch.cat(found)[torch.cat([part.prompts for part in parts]).argsort()]
 
     def many(self, prompts: Sequence[Prompts]) -> list[Tensor]:

@@ -38,12 +38,12 @@ class Prompts:
     inject: tuple[Injection, ...] = ()
 
 
-def pick(prompts: Prompts, part: Part) -> Prompts:
-    """The prompts of one part."""
+def pick(prompts: Prompts, part: Part, rows: Tensor) -> Prompts:
+    """The prompts of one part, whose rows these are."""
     inject = tuple(
         i if i.vectors.ndim == 2 else replace(i, vectors=i.vectors[part.prompts]) for i in prompts.inject
     )
-    return Prompts(prompts.rows[part.rows], part.packing, inject)
+    return Prompts(rows, part.packing, inject)
 
 
 def apply(injection: Injection, x: Tensor, packing: Packing) -> tuple[Tensor, Packing]:
