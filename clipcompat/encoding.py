@@ -15,9 +15,7 @@ from clipcompat.backbones.device import fit_threads
 from clipcompat.data.decoding import decode
 from clipcompat.errors import DataError
 from clipcompat.feature_file import FeatureFile
-
-Progress = Callable[[int, int, str], None]
-"""Called with (done, total, what)."""
+from clipcompat.progress import Progress
 
 _COMMIT = 1.0  # seconds of work between commits: flushing to disk takes 5 ms, which is much beside a block on a GPU
 

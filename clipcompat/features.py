@@ -18,9 +18,10 @@ from torch import Tensor
 from clipcompat.backbones.backbone import Backbone
 from clipcompat.data.decoding import decode
 from clipcompat.data.split import Split
-from clipcompat.encoding import MemoryRows, Progress, Target, encode
+from clipcompat.encoding import MemoryRows, Target, encode
 from clipcompat.feature_file import FeatureFile
 from clipcompat.files import digest
+from clipcompat.progress import Progress
 
 __all__ = ["Progress", "augmented", "decode", "encode_split", "encode_together", "encode_views", "take"]
 

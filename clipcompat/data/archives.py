@@ -18,8 +18,8 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import IO
 
-from clipcompat.data.download import Progress
 from clipcompat.errors import DataError, StorageError
+from clipcompat.progress import Progress
 
 RATIO = 8
 """Unpacked bytes for each byte of an archive that pass as honest: JPEGs stay as large as they are, text shrinks."""

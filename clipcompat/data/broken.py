@@ -7,17 +7,13 @@ is left.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
-from clipcompat.data.decoding import workers
+from clipcompat.data.opening import find_unreadable, workers
 from clipcompat.data.split import Dataset, Images
-from clipcompat.errors import DataError
+from clipcompat.progress import Progress
 
 log = logging.getLogger(__name__)
-
-Progress = Callable[[int, int, str], None]
 
 
 def find_broken(
@@ -30,19 +26,10 @@ def find_broken(
     """
     known = {} if known is None else known
 
-    def why(index: int) -> str | None:
-        try:
-            images[index].close()
-        except DataError as error:
-            return str(error)
-
     keys = [images.key(i) for i in range(len(images))]
     new = [i for i, key in enumerate(keys) if key not in known]
-    with ThreadPoolExecutor(workers()) as pool:
-        for done, (index, sentence) in enumerate(zip(new, pool.map(why, new), strict=True), 1):
-            known[keys[index]] = sentence
-            if progress:
-                progress(done, len(new), what)
+    unreadable = find_unreadable(images, new, progress, what, workers())
+    known.update((keys[i], unreadable.get(i)) for i in new)
     return {key: known[key] for key in keys if known[key]}
 
 

@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from clipcompat.data.download import Progress, file_hash
+from clipcompat.data.download import file_hash
 from clipcompat.data.folders import find_folder, find_missing
 from clipcompat.data.images import ImageFiles
 from clipcompat.data.layout import Layout, find_layout
 from clipcompat.data.listings import read_listing
+from clipcompat.data.opening import find_unreadable
 from clipcompat.data.sources import SOURCES
 from clipcompat.data.split_zhou import Item, is_own_split
 from clipcompat.errors import DataError
-
-_CHUNK = 64
-_WAITING = 4
-"""Chunks a worker that are handed out ahead, so that a list of a million pictures is not held twice."""
+from clipcompat.progress import Progress
 
 
 @dataclass(frozen=True)
@@ -72,8 +68,9 @@ def check_dataset(
     decoded = 0
     if not fast:
         present = ImageFiles(image_root, tuple(sorted(set(paths) - set(missing))), layout.name)
-        broken = _broken(present, workers or 2 * (os.cpu_count() or 1), progress)
-        problems += broken
+        threads = workers or 2 * (os.cpu_count() or 1)
+        broken = find_unreadable(present, range(len(present)), progress, f"pictures of {layout.name}", threads)
+        problems += broken.values()
         decoded = len(present) - len(broken)
     return replace(found, decoded=decoded, problems=tuple(problems), notes=tuple(_notes(layout, folder, listing)))
 
@@ -97,34 +94,6 @@ def _name_missing(missing: list[str], no_folder: list[str]) -> Iterator[str]:
     for path in missing:
         if path.rpartition("/")[0] not in gone:
             yield f"{path} is not there."
-
-
-def _broken(files: ImageFiles, workers: int, progress: Progress | None) -> list[str]:
-    def open_some(at: range) -> list[str]:
-        sentences = []
-        for i in at:
-            try:
-                files[i]
-            except DataError as error:
-                sentences.append(str(error))
-        return sentences
-
-    chunks = iter([range(start, min(start + _CHUNK, len(files))) for start in range(0, len(files), _CHUNK)])
-    problems: list[str] = []
-    done = 0
-    with ThreadPoolExecutor(workers) as pool:
-        try:
-            running = [(at, pool.submit(open_some, at)) for at in itertools.islice(chunks, workers * _WAITING)]
-            while running:
-                at, result = running.pop(0)
-                problems += result.result()
-                running += [(more, pool.submit(open_some, more)) for more in itertools.islice(chunks, 1)]
-                done += len(at)
-                if progress:
-                    progress(done, len(files), f"pictures of {files.name}")
-        finally:
-            pool.shutdown(cancel_futures=True)
-    return problems
 
 
 def _notes(layout: Layout, folder: Path, listing: dict[str, list[Item]]) -> Iterable[str]:

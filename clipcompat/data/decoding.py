@@ -10,7 +10,6 @@ feeds. And nothing needs to be pickled, or forked beside torch's threads.
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -19,11 +18,12 @@ from itertools import islice
 import torch
 from torch import Tensor
 
+from clipcompat.data.opening import workers
+
 BLOCK = 64
 """Pictures decoded, encoded and kept together."""
 
 _AHEAD = 2  # blocks in the queue, so that no worker waits for the last picture of a block
-_MOST = 16
 
 
 def decode(jobs: Iterable[tuple], draw: Callable[..., Tensor], pin: bool = False) -> Iterator[Tensor]:
@@ -47,12 +47,6 @@ def decode(jobs: Iterable[tuple], draw: Callable[..., Tensor], pin: bool = False
             yield pixels.pin_memory() if pin else pixels
     finally:
         pool.shutdown(cancel_futures=True)
-
-
-def workers() -> int:
-    """Threads that decode: one a core this process may use, at most sixteen."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(_MOST, cores)
 
 
 def _submit(pool: ThreadPoolExecutor, block: list[tuple], draw: Callable[..., Tensor]) -> list[Future[Tensor]]:

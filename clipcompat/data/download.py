@@ -15,15 +15,12 @@ import ssl
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from clipcompat import __version__
 from clipcompat.errors import ConfigError, DataError, StorageError
-
-Progress = Callable[[int, int, str], None]
-"""Called as (done, total, what); the unit is in `what`."""
+from clipcompat.progress import Progress
 
 _log = logging.getLogger(__name__)
 _BLOCK = 1 << 20

@@ -12,13 +12,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 from clipcompat.data.archives import unpack
-from clipcompat.data.download import Progress, download, verify
+from clipcompat.data.download import download, verify
 from clipcompat.data.imagenet_names import write_classnames
 from clipcompat.data.layout import find_layout
 from clipcompat.data.own_split import check_own_split, write_own_split
 from clipcompat.data.sources import SOURCES, Archive, Source
 from clipcompat.errors import DataError, StorageError
 from clipcompat.files import write_atomic
+from clipcompat.progress import Progress
 
 DOWNLOADS = "downloads"
 """Under the data root: archives that were fetched, or put there by hand. They may go once a data set is in place."""
@@ -65,7 +66,13 @@ def fetch_dataset(
     try:
         (folder / layout.image_root).parent.mkdir(parents=True, exist_ok=True)
         if source.split and not own_split:
-            bring(source.split)
+            try:
+                bring(source.split)
+            except DataError as error:  # what has to be done by hand can be told all the same
+                if not source.by_hand or all((folder / p).exists() for a in source.pictures for p in a.places):
+                    raise
+                steps = _steps(source, folder, downloads)
+                raise DataError(f"{layout.name} cannot be fetched: {steps}\nNor, now, its split: {error}") from error
         if layout.split_file == "classnames.txt" and not (folder / layout.split_file).exists():
             say(f"in place: {write_classnames(folder / layout.split_file)}")
         for archive in source.pictures:

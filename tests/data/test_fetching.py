@@ -215,3 +215,16 @@ def test_the_checksums_of_the_published_splits_are_those_of_the_real_files(share
         split = SOURCES[layout.name].split
         assert split and split.file == layout.split_file
         assert split.checksum == f"git:{file_hash(shared_data / 'splits' / layout.split_file, 'git')}", layout.name
+
+
+def test_steps_for_pictures_are_told_though_the_split_cannot_be_reached(source, tmp_path, monkeypatch):
+    def unreachable(url, path, checksum, progress=None):
+        raise DataError(f"{url} could not be downloaded")
+
+    monkeypatch.setattr("clipcompat.data.fetching.download", unreachable)
+    pictures = (replace(source.pictures[0], url=""),)
+    by_hand = replace(source, pictures=pictures, by_hand="ask for {downloads}/EuroSAT.zip")
+    with pytest.raises(DataError, match=r"ask for .*/downloads/EuroSAT\.zip\n.*its split: .* could not be downloaded"):
+        fetch_dataset("eurosat", tmp_path, source=by_hand)
+    with pytest.raises(DataError, match="^http.* could not be downloaded$"):  # where pictures can be fetched, only that
+        fetch_dataset("eurosat", tmp_path, source=source)
