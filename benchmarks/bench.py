@@ -55,7 +55,7 @@ def _rows(options: argparse.Namespace, device: torch.device):
     backbone = load_backbone(options.model, "random:1", device=device, dtype="fp32")
     for case in cases():
         if wanted(case.name):
-            repeats = 2 if len(case.classnames) > 100 and device.type == "cpu" else 5
+            repeats = 2 if len(case.classnames) > 100 and device.type == "cpu" else 9
             yield measure(case, backbone, repeats, _say) | {"dtype": "fp32"}
     if wanted("coop-training"):
         yield extrapolated(backbone, 3, _say) | {"dtype": "fp32"}

@@ -81,6 +81,7 @@ def _parser() -> argparse.ArgumentParser:
         "coop's but for ImageNet; the papers' OOD tables use coop)")  # fmt: skip
     add("--template", metavar="TEXT", help="the sentence for your own pictures (default: 'a photo of a {}.')")
     add("--names", metavar="FILE", help="class names for your own pictures: JSON, {\"folder name\": \"class name\"}")
+    add("--upright", action="store_true", help="turn your own pictures as their EXIF says (phones need it)")
     add("--classes", default="all", help="all, base (first half, rounded up) or new (the rest)")
     add("--set", dest="settings", action="extend", nargs="+", default=[], metavar="KEY=VALUE",
         help="fields of the method: recipe.epochs=50, distillation.weight=0.5, attention=null")  # fmt: skip
@@ -157,7 +158,7 @@ def _run(options: argparse.Namespace) -> None:
             old_weights=options.old_weights, new_weights=options.new_weights,
             dtype=options.dtype, device=options.device, retrain=not options.no_retrain, indices=options.indices,
             allow_fewer=options.allow_fewer, repeat=options.repeat, skip_broken=options.skip_broken,
-            template=options.template, names=options.names, memory=options.memory,
+            template=options.template, names=options.names, upright=options.upright, memory=options.memory,
         )
         for dataset in datasets
         for method in options.method

@@ -45,9 +45,9 @@ class Run:
 
     settings: `key=value` overrides of the method's fields. templates: style of the zero-shot classifier, which also is
     a part of CLIP-Adapter and Tip-Adapter; "tip7" gives ImageNet seven sentences, as the paper's tables seem to have
-    done, and changes nothing elsewhere. Mini datasets bring their own. template, names: of somebody's own pictures
-    ("folder:PATH", "csv:PATH"), as in `clipcompat.data.own.load_own`. repeat: Tip-Adapter's draw, which fills small
-    classes up by drawing again and validates on the whole list. skip_broken: see `clipcompat.data.broken`.
+    done, and changes nothing elsewhere. Mini datasets bring their own. template, names, upright: of somebody's own
+    pictures ("folder:PATH", "csv:PATH"), as in `clipcompat.data.own.load_own`. repeat: Tip-Adapter's draw, which
+    fills small classes up by drawing again and validates on the whole list. skip_broken: see `clipcompat.data.broken`.
     memory: gigabytes that the text tower may take in training; no number depends on it.
     """
 
@@ -72,6 +72,7 @@ class Run:
     skip_broken: bool = False
     template: str | None = None
     names: str | None = None
+    upright: bool = False
     memory: float | None = None
 
     def __post_init__(self):
@@ -88,6 +89,8 @@ class Run:
             raise ConfigError("repeat is Tip-Adapter's draw of public data sets; leave it out for your own pictures.")
         if not is_own(self.dataset) and (self.template or self.names):
             raise ConfigError(f"{self.dataset} has its own words; template and names are for folder:PATH and csv:PATH.")
+        if not is_own(self.dataset) and self.upright:
+            raise ConfigError(f"{self.dataset} is read as published; upright is for folder:PATH and csv:PATH.")
         if self.memory is not None and not self.memory > 0:
             raise ConfigError(f"memory is a number of gigabytes above 0, not {self.memory}.")
         if not self.seeds or len(set(self.seeds)) != len(self.seeds):
@@ -153,7 +156,7 @@ class Run:
     def _data(self, seed: int) -> Dataset:
         draw = {"shots": self.shots, "seed": seed, "indices": self.indices, "allow_fewer": self.allow_fewer}
         if is_own(self.dataset):
-            own = {"style": self.templates, "template": self.template, "names": self.names}
+            own = {"style": self.templates, "template": self.template, "names": self.names, "upright": self.upright}
             data = load_own(self.dataset, root=self.root, **own, **draw)
         else:
             style = {} if self.dataset.startswith("mini/") else {"templates": self.templates, "repeat": self.repeat}

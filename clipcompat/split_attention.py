@@ -2,7 +2,8 @@
 
 Scores with shared keys are one large product a head, those with a prompt's own keys many small ones; one softmax is
 taken over both. Autograd would compute the same, but copies every view on its way in and out, in both directions: with
-a few rows a prompt that takes longer than the products.
+a few rows a prompt that takes longer than the products. Segments of nearly equal lengths go together, padded: here a
+padded row costs little, and a segment of its own some thirty operations.
 
 Letters: G groups, P prompts, H heads, r own rows, s shared rows, c channels.
 """
@@ -14,7 +15,9 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from clipcompat.packing import Packing
+from clipcompat.packing import Packing, Segment
+
+_PADDED = 1.5  # times the own rows that segments going together may have with their padding
 
 
 class SplitAttention(torch.autograd.Function):
@@ -22,22 +25,19 @@ class SplitAttention(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, qkv: Tensor, packing: Packing, heads: int) -> Tensor:
-        width, shared = qkv.shape[-1] // 3, packing.shared
-        scale = (width // heads) ** -0.5
-        out = qkv.new_empty(len(qkv), width)
+        width = qkv.shape[-1] // 3
+        out, scale = qkv.new_empty(len(qkv), width), (width // heads) ** -0.5
         first, *own = qkv.split(packing.sizes[0])
         lead_out, *own_out = out.split(packing.sizes[0])
-
-        lead = first.view(packing.groups, shared, 3, heads, -1).permute(2, 0, 3, 1, 4).flatten(1, 2)  # [3, GH, s, c]
-        q, k, v = _copy(lead)
+        lead = Segment(0, packing.groups, 1, packing.shared)
+        q, k, v = _gather([first], [lead], heads, 3)  # [GH, s, c] each
         k.mul_(scale)
         weights = _causal(q @ k.mT).softmax(-1)
-        _parts(lead_out, packing.groups, 1, shared, 1, heads)[:, 0, :, 0].copy_(
-            (weights @ v).unflatten(0, (packing.groups, heads)).transpose(1, 2)
-        )
+        _scatter([weights @ v], [lead_out], [lead], heads)
         kept = [q, k, v, weights]
-        for segment, piece, place in zip(packing.segments, own, own_out, strict=True):
-            kept += _own_forward(piece, place, segment, heads, k, v, scale)
+        for segments in _batches(packing):
+            some = slice(packing.segments.index(segments[0]), packing.segments.index(segments[-1]) + 1)
+            kept += _own_forward(own[some], own_out[some], segments, heads, k, v, scale)
         ctx.packing, ctx.heads, ctx.scale = packing, heads, scale
         ctx.save_for_backward(*kept)
         return out
@@ -51,86 +51,103 @@ class SplitAttention(torch.autograd.Function):
         first, *own = grad.split(packing.sizes[0])
         lead_out, *own_out = change.split(packing.sizes[0])
         dk, dv = torch.zeros_like(k), torch.zeros_like(v)
-        for i, (segment, piece, place) in enumerate(zip(packing.segments, own, own_out, strict=True)):
-            _own_backward(piece, place, segment, heads, k, v, scale, kept[2 * i : 2 * i + 2], dk, dv)
-
-        g = first.view(packing.groups, packing.shared, heads, -1).transpose(1, 2).flatten(0, 1).contiguous()
+        for i, segments in enumerate(_batches(packing)):
+            some = slice(packing.segments.index(segments[0]), packing.segments.index(segments[-1]) + 1)
+            _own_backward(own[some], own_out[some], segments, heads, k, v, scale, *kept[2 * i : 2 * i + 2], dk, dv)
+        lead = Segment(0, packing.groups, 1, packing.shared)
+        (g,) = _gather([first], [lead], heads, 1)
         ds = _softmax_backward(g @ v.mT, weights)
-        place = _parts(lead_out, packing.groups, 1, packing.shared, 3, heads)[:, 0]
-        for i, d in enumerate((ds @ k, (dk + ds.mT @ q) * scale, dv + weights.mT @ g)):
-            place[:, :, i].copy_(d.unflatten(0, (packing.groups, heads)).transpose(1, 2))
+        _scatter([ds @ k, (dk + ds.mT @ q) * scale, dv + weights.mT @ g], [lead_out], [lead], heads)
         return change, None, None
 
 
-def _own_forward(piece, place, segment, heads, k0, v0, scale) -> list[Tensor]:
-    """A segment's rows into `place`; what backward needs. k0 (scaled), v0: [all groups · H, s, c]."""
-    groups, prompts, rows = segment.groups, segment.prompts, segment.rows
-    k0, v0 = _leads(segment, heads, k0, v0)
-    parts = _parts(piece, groups, prompts, rows, 3, heads)
-    own = _copy(parts.permute(3, 0, 1, 4, 2, 5)).flatten(1, 3)  # [3, GPH, r, c]
+def _own_forward(pieces, places, segments, heads, k0, v0, scale) -> list[Tensor]:
+    """Rows of segments into `places`; what backward needs. k0 (scaled), v0: [all groups · H, s, c]."""
+    k0, v0 = _leads(segments, heads, k0, v0)
+    own = _gather(pieces, segments, heads, 3)
     q, k, v = own
     k.mul_(scale)
-    q_of_group = parts[:, :, :, 0].permute(0, 3, 1, 2, 4).reshape(groups * heads, prompts * rows, -1)
-    apart = (groups, heads, prompts, rows, -1)
     scores = torch.cat([
-        (q_of_group @ k0.mT).view(apart).transpose(1, 2),
-        _causal(q @ k.mT).view(groups, prompts, heads, rows, rows),
+        _apart(_together(q, segments, heads) @ k0.mT, segments, heads), _causal(q @ k.mT)
     ], dim=-1)  # fmt: skip
     weights = scores.softmax(-1)
-    to_shared, to_own = weights.split([k0.shape[1], rows], dim=-1)
-    to_shared = to_shared.transpose(1, 2).reshape(groups * heads, prompts * rows, -1)
-    torch.add(
-        (to_own.reshape(-1, rows, rows) @ v).view(groups, prompts, heads, rows, -1).transpose(2, 3),
-        (to_shared @ v0).view(apart).permute(0, 2, 3, 1, 4),
-        out=_parts(place, groups, prompts, rows, 1, heads)[:, :, :, 0],
-    )
+    to_shared, to_own = weights.split([k0.shape[1], k.shape[1]], dim=-1)
+    shared = _apart(_together(to_shared, segments, heads) @ v0, segments, heads)
+    _scatter([shared.add_(to_own @ v)], places, segments, heads)
     return [own, weights]  # the rest is made of these again, and qkv itself is let go
 
 
-def _own_backward(grad, place, segment, heads, k0, v0, scale, kept, dk0, dv0) -> None:
-    """Gradients of a segment's rows into `place`, of what it looked at added to dk0 (unscaled) and dv0."""
-    (q, k, v), weights = kept
-    groups, prompts, rows = segment.groups, segment.prompts, segment.rows
-    (k0, v0), (dk0, dv0) = _leads(segment, heads, k0, v0), _leads(segment, heads, dk0, dv0)
-    apart = (groups, heads, prompts, rows, -1)
-    parts = _parts(grad, groups, prompts, rows, 1, heads)[:, :, :, 0]  # [G, P, r, H, c]
-    g = parts.transpose(2, 3).reshape(-1, rows, q.shape[-1])
-    g_of_group = parts.permute(0, 3, 1, 2, 4).reshape(groups * heads, prompts * rows, -1)
-    change = torch.cat([
-        (g_of_group @ v0.mT).view(apart).transpose(1, 2), (g @ v.mT).view(groups, prompts, heads, rows, rows)
-    ], dim=-1)  # fmt: skip
-    shared, own = _softmax_backward(change, weights).split([k0.shape[1], rows], dim=-1)
-    to_shared, to_own = weights.split([k0.shape[1], rows], dim=-1)
-    own, to_own = own.reshape(-1, rows, rows), to_own.reshape(-1, rows, rows)
-    shared, to_shared, q_of_group = (
-        x.view(groups, prompts, heads, rows, -1).transpose(1, 2).reshape(groups * heads, prompts * rows, -1)
-        for x in (shared, to_shared, q)
-    )
-    dk0.baddbmm_(shared.mT, q_of_group)
+def _own_backward(pieces, places, segments, heads, k0, v0, scale, own, weights, dk0, dv0) -> None:
+    """Gradients of rows of segments into `places`; of what they looked at, added to dk0 (unscaled) and dv0."""
+    (k0, v0), (dk0, dv0), (q, k, v) = _leads(segments, heads, k0, v0), _leads(segments, heads, dk0, dv0), own
+    (g,) = _gather(pieces, segments, heads, 1)
+    g_of_group = _together(g, segments, heads)
+    change = torch.cat([_apart(g_of_group @ v0.mT, segments, heads), g @ v.mT], dim=-1)
+    sizes = [k0.shape[1], k.shape[1]]
+    shared, mine = _softmax_backward(change, weights).split(sizes, dim=-1)
+    to_shared, to_own = weights.split(sizes, dim=-1)
+    shared, to_shared = _together(shared, segments, heads), _together(to_shared, segments, heads)
+    dk0.baddbmm_(shared.mT, _together(q, segments, heads))
     dv0.baddbmm_(to_shared.mT, g_of_group)
-    place = _parts(place, groups, prompts, rows, 3, heads)
-
-    def of_prompts(x: Tensor) -> Tensor:
-        return x.view(groups, prompts, heads, rows, -1).transpose(2, 3)
-
-    torch.add(of_prompts(own @ k), (shared @ k0).view(apart).permute(0, 2, 3, 1, 4), out=place[:, :, :, 0])
-    torch.mul(of_prompts(own.mT @ q), scale, out=place[:, :, :, 1])
-    place[:, :, :, 2].copy_(of_prompts(to_own.mT @ g))
+    dq = _apart(shared @ k0, segments, heads).add_(mine @ k)
+    _scatter([dq, (mine.mT @ q).mul_(scale), to_own.mT @ g], places, segments, heads)
 
 
-def _copy(x: Tensor) -> Tensor:
-    """Contiguous, and never x itself: it is scaled in place."""
-    return x.clone(memory_format=torch.contiguous_format)
+@lru_cache(maxsize=64)
+def _batches(packing: Packing) -> list[tuple[Segment, ...]]:
+    """Segments that go together: of the same groups, and not much longer with their padding."""
+    batches: list[tuple[Segment, ...]] = []
+    for segment in packing.segments:
+        some = (*batches[-1], segment) if batches and batches[-1][-1].first == segment.first else (segment,)
+        padded = sum(s.prompts for s in some) * max(s.rows for s in some)
+        if len(some) > 1 and padded <= _PADDED * sum(s.prompts * s.rows for s in some):
+            batches[-1] = some
+        else:
+            batches.append((segment,))
+    return batches
 
 
-def _leads(segment, heads: int, *tensors: Tensor) -> tuple[Tensor, ...]:
-    """[all groups · H, s, c] -> those of the segment's groups."""
-    return tuple(x[segment.first * heads : (segment.first + segment.groups) * heads] for x in tensors)
+def _gather(pieces: list[Tensor], segments, heads: int, count: int) -> Tensor:
+    """Packed [G · P · r, count · width] of segments, copied: [count, G · P · H, r, c]; rows that one lacks are 0."""
+    groups, prompts, rows = segments[0].groups, sum(s.prompts for s in segments), max(s.rows for s in segments)
+    channels = pieces[0].shape[-1] // count // heads
+    make = pieces[0].new_empty if len(segments) == 1 else pieces[0].new_zeros
+    found, at = make(count, groups, prompts, heads, rows, channels), 0
+    for s, piece in zip(segments, pieces, strict=True):
+        parts = piece.view(groups, s.prompts, s.rows, count, heads, channels)
+        found[:, :, at : at + s.prompts, :, : s.rows] = parts.permute(3, 0, 1, 4, 2, 5)
+        at += s.prompts
+    return found.flatten(1, 3)
 
 
-def _parts(x: Tensor, groups: int, prompts: int, rows: int, count: int, heads: int) -> Tensor:
-    """Packed [G · P · r, count · width] -> [G, P, r, count, H, c], a view."""
-    return x.view(groups, prompts, rows, count, heads, -1)
+def _scatter(values: list[Tensor], places: list[Tensor], segments, heads: int) -> None:
+    """[G · P · H, r, c] each -> packed [G · P · r, len(values) · width] of segments, side by side."""
+    groups, prompts = segments[0].groups, sum(s.prompts for s in segments)
+    at = 0
+    for s, place in zip(segments, places, strict=True):
+        place = place.view(groups, s.prompts, s.rows, len(values), heads, -1)
+        for i, value in enumerate(values):
+            value = value.view(groups, prompts, heads, *value.shape[1:])[:, at : at + s.prompts, :, : s.rows]
+            place[:, :, :, i].copy_(value.transpose(2, 3))
+        at += s.prompts
+
+
+def _together(x: Tensor, segments, heads: int) -> Tensor:
+    """[G · P · H, r, any] -> [G · H, P · r, any]"""
+    groups = segments[0].groups
+    return x.view(groups, -1, heads, *x.shape[1:]).transpose(1, 2).reshape(groups * heads, -1, x.shape[-1])
+
+
+def _apart(x: Tensor, segments, heads: int) -> Tensor:
+    """[G · H, P · r, any] -> [G · P · H, r, any]"""
+    groups, rows = segments[0].groups, max(s.rows for s in segments)
+    return x.view(groups, heads, -1, rows, x.shape[-1]).transpose(1, 2).reshape(-1, rows, x.shape[-1])
+
+
+def _leads(segments, heads: int, *tensors: Tensor) -> tuple[Tensor, ...]:
+    """[all groups · H, s, c] -> those of the segments' groups."""
+    first, groups = segments[0].first, segments[0].groups
+    return tuple(x[first * heads : (first + groups) * heads] for x in tensors)
 
 
 def _causal(scores: Tensor) -> Tensor:

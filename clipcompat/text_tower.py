@@ -24,7 +24,7 @@ from clipcompat.packing import Packing, Part, joined
 from clipcompat.tower_input import Injection, Prompts, apply, pick
 
 _WORTH_SHARING = 4  # fewer shared rows save less than it costs to look back at them apart from one's own
-_SEGMENT = {"cpu": 1 << 22, "other": 1 << 31}  # one more costs as much time as so many / width² rows of padding
+_SEGMENT = {"cpu": 1 << 20, "other": 1 << 31}  # one more costs as much time as so many / width² rows of padding
 # numbers in the wide layer of a part: a CPU's allocator takes larger tensors from the system anew each time, which for
 # a thousand classes costs a quarter of the step; a GPU is only given parts where not all can be kept
 _TRAINED = {"cpu": 1 << 23, "other": 1 << 26}

@@ -125,6 +125,7 @@ def test_other_words_are_another_run_with_a_plug_in_of_its_own(run, folder):
         (["--dataset", "folder:nowhere"], "there is no folder nowhere"),
         (["--dataset", "csv:none.csv"], "none.csv cannot be read"),
         (["--dataset", "mini/textures", "--template", "a {}."], "has its own words"),
+        (["--dataset", "mini/textures", "--upright"], "read as published"),
         (["--template", "a photo."], "a template needs {}"),
         (["--templates", "poem"], "unknown template style 'poem'"),
         (["--shots", "40"], "40 shots were asked for"),

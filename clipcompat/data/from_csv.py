@@ -53,6 +53,7 @@ def dataset_from_csv(
     name: str | None = None,
     indices: Indices = None,
     allow_fewer: bool = False,
+    upright: bool = False,
 ) -> Dataset:
     """Drawn train and val splits, the whole test split and the training pool of the pictures that a table lists.
 
@@ -65,7 +66,7 @@ def dataset_from_csv(
         root: the folder that paths are relative to; None: the file's own.
         names: raw class name (or label, where there are no names) -> class name; or one name a class, in order.
         name: what records call it: "csv/<name>"; the file's name without suffix if None.
-        shots, seed, template, indices, allow_fewer: as in `dataset_from_folder`.
+        shots, seed, template, indices, allow_fewer, upright: as in `dataset_from_folder`.
 
     Raises:
         DataError: the file or a picture cannot be read, or a line does not hold together with the others; a path that
@@ -84,7 +85,7 @@ def dataset_from_csv(
         found.setdefault(part, []).append(i)
     parts = resolve(found, listing.paths, listing.labels, name)
     return assemble(
-        ImageFiles(root, tuple(listing.paths), name), listing.labels, parts, ClassNames.of(listing.raw, names),
+        ImageFiles(root, tuple(listing.paths), name, upright), listing.labels, parts, ClassNames.of(listing.raw, names),
         name=name, template=template, shots=shots, seed=seed, indices=indices, allow_fewer=allow_fewer,
     )  # fmt: skip
 

@@ -36,6 +36,7 @@ def dataset_from_folder(
     name: str | None = None,
     indices: Indices = None,
     allow_fewer: bool = False,
+    upright: bool = False,
 ) -> Dataset:
     """Drawn train and val splits, the whole test split and the training pool of an ImageFolder tree.
 
@@ -55,6 +56,7 @@ def dataset_from_folder(
         name: what records call it: "folder/<name>"; the folder's own name if None.
         indices: a drawn list to repeat, as in `load_dataset`, instead of shots and seed.
         allow_fewer: let classes with fewer than `shots` pictures give all they have.
+        upright: turn pictures as their EXIF says, as phones store them; public data sets are read without.
 
     Raises:
         DataError: no such folder, no class or a class without pictures, parts with different classes, a name that is
@@ -74,7 +76,7 @@ def dataset_from_folder(
         found[part] = list(range(start, len(keys)))
     parts = resolve(found, [_within_class(key, folders[y]) for key, y in zip(keys, labels, strict=True)], labels, name)
     return assemble(
-        ImageFiles(root, tuple(keys), name), labels, parts, ClassNames.of(folders, names),
+        ImageFiles(root, tuple(keys), name, upright), labels, parts, ClassNames.of(folders, names),
         name=name, template=template, shots=shots, seed=seed, indices=indices, allow_fewer=allow_fewer,
     )  # fmt: skip
 

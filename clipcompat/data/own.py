@@ -49,7 +49,7 @@ def load_own(
 
     Args:
         root: of a csv file's paths. style: of templates, as in `load_dataset`. template: a sentence instead.
-        names: a JSON file: an object, raw name -> class name, or a list. draw: as in `dataset_from_folder`.
+        names: a JSON file: an object, raw name -> class name, or a list. draw: more, as in `dataset_from_folder`.
 
     Raises:
         DataError, ConfigError, UnknownNameError: as those of `dataset_from_folder` and `dataset_from_csv`.

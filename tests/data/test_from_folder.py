@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from clipcompat.data.from_folder import dataset_from_folder
 from clipcompat.data.indices import export_indices
@@ -40,6 +41,16 @@ def test_a_tree_without_parts_is_divided_the_same_way_for_all_shots_and_seeds(si
     assert (data.shots, data.seed, other.seed) == (2, 1, 7)
     pool, test = set(data.unlabelled.paths), set(data.test.keys)
     assert set(data.train.keys) <= pool and not set(data.val.keys) & (pool | test) and not pool & test
+
+
+def test_pictures_are_turned_as_their_exif_says_only_when_asked(single):
+    plain, turned = (dataset_from_folder(single, shots=1, upright=upright) for upright in (False, True))
+    key = plain.train.keys[0]
+    exif = Image.Exif()
+    exif[0x0112] = 6  # a quarter turn
+    Image.new("RGB", (40, 20)).save(single / key, exif=exif)
+    assert (plain.train.images[0].size, turned.train.images[0].size) == ((40, 20), (20, 40))
+    assert plain.train.stamp != turned.train.stamp and turned.test.images.upright
 
 
 def test_renaming_a_class_moves_no_picture_to_another_part(single):
