@@ -10,8 +10,8 @@ and does not care whose they are; attention goes through leads and segments.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from functools import cached_property, lru_cache
+from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import groupby
 
 import torch
@@ -107,10 +107,16 @@ class Packing:
         return self.order.argsort()
 
     @cached_property
+    def own(self) -> Tensor:
+        """[prompt], rows of its own, padding included; prompts in the caller's order."""
+        rows = torch.tensor([s.rows for s in self.segments]).repeat_interleave(torch.tensor(self.sizes[1]))
+        return rows.to(self.order.device)[self.restore]
+
+    @cached_property
     def start(self) -> Tensor:
         """[prompt], the packed row of its first own row; prompts in the caller's order."""
-        rows = torch.tensor([s.rows for s in self.segments]).repeat_interleave(torch.tensor(self.sizes[1]))
-        return (self.groups * self.shared + rows.cumsum(0) - rows).to(self.order.device)[self.restore]
+        rows = self.own[self.order]
+        return (self.groups * self.shared + rows.cumsum(0) - rows)[self.restore]
 
     @cached_property
     def ends(self) -> tuple[Tensor, Tensor]:
@@ -129,74 +135,9 @@ class Packing:
         return torch.cat(prompt).to(self.order.device), torch.cat(token).to(self.order.device)
 
     def find(self, prompt: Tensor, token: Tensor) -> Tensor:
-        """Packed rows of these rows of these prompts; what lies beyond a prompt's EOT is its EOT."""
-        own = (self.start[prompt] + token - self.shared).minimum(self.ends[0][self.restore[prompt]])
+        """Packed rows of these rows of these prompts; what lies beyond a prompt's rows is its last one."""
+        own = self.start[prompt] + (token - self.shared).minimum(self.own[prompt] - 1)
         return torch.where(token < self.shared, prompt // self.each * self.shared + token, own)
-
-    def parts(self, most: int) -> list[Part]:
-        """The same prompts as several packings of hardly more than `most` rows each; leads are repeated in each.
-
-        Groups stay whole where several of them are that small.
-        """
-        of_group = self.rows / self.groups
-        if self.rows <= most:
-            chosen = [(list(range(len(self.lengths))), self.groups)]
-        elif of_group <= most:
-            together = int(most // of_group)
-            cuts = [range(g, min(g + together, self.groups)) for g in range(0, self.groups, together)]
-            chosen = [(list(range(cut[0] * self.each, (cut[-1] + 1) * self.each)), len(cut)) for cut in cuts]
-        else:
-            groups = [range(g * self.each, (g + 1) * self.each) for g in range(self.groups)]
-            chosen = [(ids, 1) for group in groups for ids in _cut(group, self.lengths, self.shared, most)]
-        return [self._part(ids, groups) for ids, groups in chosen]
-
-    def _part(self, ids: list[int], groups: int) -> Part:
-        packing = Packing.of([self.lengths[i] for i in ids], self.shared, groups, self.spare, self.order.device)
-        prompts = torch.tensor(ids, device=self.order.device)
-        prompt, token = packing.places
-        return Part(prompts, self.find(prompts[prompt], token), packing)
-
-
-@dataclass(frozen=True, eq=False)
-class Part:
-    """Some prompts of a packing. prompts: their numbers there; rows: [row], where each row of `packing` lies there."""
-
-    prompts: Tensor
-    rows: Tensor
-    packing: Packing
-
-
-@lru_cache(maxsize=32)
-def longer(packing: Packing, rows: int) -> Packing:
-    """The same with so many more rows in every lead, or where there are none, in every prompt."""
-    segments, shared = packing.segments, packing.shared
-    if shared:
-        shared += rows
-    else:
-        segments = tuple(replace(s, rows=s.rows + rows) for s in segments)
-    return replace(packing, lengths=tuple(n + rows for n in packing.lengths), shared=shared, segments=segments)
-
-
-@lru_cache(maxsize=32)
-def joined(packings: tuple[Packing, ...]) -> tuple[Packing, Tensor]:
-    """Several packings as one with all their groups, and for each of its rows where it lies in their concatenation.
-
-    Raises:
-        ConfigError: their groups differ in size, or in what they share.
-    """
-    first, device = packings[0], packings[0].order.device
-    kinds = {(p.each, p.shared) for p in packings}
-    if len(kinds) > 1:
-        raise ConfigError(f"packings of one kind are needed; these have (prompts, shared rows) {sorted(kinds)}.")
-    lengths = [n for p in packings for n in p.lengths]
-    packing = Packing.of(lengths, first.shared, sum(p.groups for p in packings), first.spare, device)
-    prompt, token = packing.places
-    rows, at, of = torch.empty_like(prompt), 0, 0
-    for p in packings:
-        mine = (prompt >= of) & (prompt < of + len(p.lengths))
-        rows[mine] = at + p.find(prompt[mine] - of, token[mine])
-        at, of = at + p.rows, of + len(p.lengths)
-    return packing, rows
 
 
 def _buckets(lengths: Sequence[int], shared: int, spare: float) -> list[tuple[list[int], int]]:
@@ -208,16 +149,3 @@ def _buckets(lengths: Sequence[int], shared: int, spare: float) -> list[tuple[li
         cheap = buckets and len(buckets[-1][0]) * (rows - buckets[-1][1]) <= spare
         buckets.append(((buckets.pop()[0] if cheap else []) + list(ids), rows))
     return buckets
-
-
-def _cut(ids: Sequence[int], lengths: Sequence[int], shared: int, most: int) -> list[list[int]]:
-    """Prompts by length, as many together as have at most `most` rows."""
-    cuts, rows = [[]], shared
-    for i in sorted(ids, key=lengths.__getitem__):
-        own = lengths[i] - shared
-        if cuts[-1] and rows + own > most:
-            cuts.append([])
-            rows = shared
-        cuts[-1].append(i)
-        rows += own
-    return cuts

@@ -112,7 +112,7 @@ class PromptTable:
         return self._cast(contexts, "group", len(contexts))
 
     def _cast(self, context: Tensor | None, whose: str, groups: int = 1, inject: tuple[Injection, ...] = ()) -> Prompts:
-        """Constant rows, and the context copied into its places; which those are is worked out once.
+        """Tokens' rows, and the context copied into its places; which those are is worked out once.
 
         whose: a context's, "all", one for each "class" or one for each "group".
         """
@@ -124,11 +124,11 @@ class PromptTable:
             where = ((column > 0) & (column <= self.n_ctx)).nonzero().flatten()
             owner = {"all": 0 * prompt, "class": prompt % classes, "group": prompt // classes}[whose][where]
             which = owner * self.n_ctx + column[where] - 1
-            rows = self.tower.embed(self.ids[prompt % classes, column])
-            self._moulds[whose, groups] = packing, rows, where, which
-        packing, rows, where, which = self._moulds[whose, groups]
+            self._moulds[whose, groups] = packing, self.ids[prompt % classes, column], where, which
+        packing, ids, where, which = self._moulds[whose, groups]
+        rows = self.tower.embed(ids)
         if context is not None:
-            rows = rows.index_copy(0, where, context.to(rows.dtype).flatten(0, -2)[which])
+            rows.index_copy_(0, where, context.to(rows.dtype).flatten(0, -2)[which])
         return Prompts(rows, packing, inject)
 
 

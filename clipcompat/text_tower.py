@@ -20,7 +20,8 @@ from torch.utils.checkpoint import checkpoint
 from clipcompat.causal_block import Block
 from clipcompat.errors import CheckpointError, ConfigError
 from clipcompat.memory import BLOCKS, EVERYTHING, NOTHING, RowCost, free_memory, plan
-from clipcompat.packing import Packing, Part, joined
+from clipcompat.packing import Packing
+from clipcompat.repacking import Part, cut, joined
 from clipcompat.tower_input import Injection, Prompts, apply, pick
 
 _WORTH_SHARING = 4  # fewer shared rows save less than it costs to look back at them apart from one's own
@@ -106,11 +107,11 @@ class TextTower:
         self._refuse(prompts)
         learned = [prompts.rows, *(i.vectors for i in prompts.inject)]
         trained = torch.is_grad_enabled() and any(t.requires_grad for t in learned)
-        parts, kept = self._planned(prompts.packing, trained)
+        parts, kept, where = self._planned(prompts.packing, trained)
         if len(parts) == 1:
             return self._through(prompts, kept[0])
         # one gather for all parts: the gradient of each alone would be as large as all rows
-        rows = prompts.rows.index_select(0, torch.cat([part.rows for part in parts]))
+        rows = prompts.rows if where is None else prompts.rows.index_select(0, where)
         pieces = zip(parts, kept, rows.split([part.packing.rows for part in parts]), strict=True)
         found = [self._through(pick(prompts, part, piece), keep) for part, keep, piece in pieces]
         return torch.cat(found)[torch.cat([part.prompts for part in parts]).argsort()]
@@ -126,7 +127,7 @@ class TextTower:
 
     def estimate(self, packing: Packing) -> str:
         """A training pass over such prompts, in words: rows, parts, memory."""
-        parts, kept = self._planned(packing, trained=True)
+        parts, kept, _ = self._planned(packing, trained=True)
         cost = RowCost.of(self.width, self.layers, self._dtype)
         size = sum(getattr(cost, keep) * part.packing.rows for part, keep in zip(parts, kept, strict=True))
         size += max(part.packing.rows for part in parts) * cost.working
@@ -144,8 +145,11 @@ class TextTower:
         self.memory_budget = budget // 2
         return True
 
-    def _planned(self, packing: Packing, trained: bool) -> tuple[list[Part], list[str]]:
-        """Which parts to run, and what each keeps; settled when prompts of this packing are first run."""
+    def _planned(self, packing: Packing, trained: bool) -> tuple[list[Part], list[str], Tensor | None]:
+        """Which parts to run, and what each keeps; settled when prompts of this packing are first run.
+
+        Last, where the rows of all parts lie in the packing, or None where they are its rows, one after the other.
+        """
         plans = self._plans.setdefault(packing, {})
         key = trained, self.memory_budget
         if key not in plans:
@@ -154,12 +158,15 @@ class TextTower:
             if trained:
                 most = min(budget // (2 * cost.working), _of(_TRAINED, self.device) // (4 * self.width))
                 whole = self.device.type != "cpu" and plan([packing.rows], cost, budget) == [EVERYTHING]
-                parts = packing.parts(packing.rows if whole else max(1, most))
-                plans[key] = parts, plan([p.packing.rows for p in parts], cost, budget)
+                parts = cut(packing, packing.rows if whole else max(1, most))
+                kept = plan([p.packing.rows for p in parts], cost, budget)
             else:
                 most = min(budget // cost.working, _of(_NUMBERS, self.device) // (4 * self.width))
-                parts = packing.parts(max(1, most))
-                plans[key] = parts, [EVERYTHING] * len(parts)
+                parts = cut(packing, max(1, most))
+                kept = [EVERYTHING] * len(parts)
+            where = torch.cat([part.rows for part in parts])
+            in_place = len(where) == packing.rows and bool((where.diff() == 1).all())
+            plans[key] = parts, kept, None if in_place else where
         return plans[key]
 
     def _through(self, prompts: Prompts, keep: str) -> Tensor:

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from clipcompat.errors import ConfigError
-from clipcompat.packing import Packing, Part, longer
+from clipcompat.packing import Packing
+from clipcompat.repacking import Part, longer
 
 
 @dataclass(frozen=True)

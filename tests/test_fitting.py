@@ -311,7 +311,7 @@ def test_a_small_memory_budget_changes_nothing_but_what_is_run_again(old, method
     whole, little = fit(method, old, data), fit(method, old, data, memory_budget=400_000)
     table = PromptTable.of(old, names, 2)
     tower = old.with_memory_budget(400_000).text
-    parts, kept = tower._planned(table.prompts(torch.zeros(9, 2, old.width)).packing, trained=True)
+    parts, kept, _ = tower._planned(table.prompts(torch.zeros(9, 2, old.width)).packing, trained=True)
     assert len(parts) > 1 and NOTHING in kept
     for name, tensor in whole.tensors.items():
         torch.testing.assert_close(little.tensors[name], tensor, rtol=1e-4, atol=1e-5)
