@@ -1,4 +1,4 @@
-"""Which attention kernel is faster where prompts share rows: why clipcompat/causal_block.py takes the split one.
+"""Which attention kernel is faster where prompts share rows: which clipcompat/causal_block.py follows.
 
     python -m benchmarks.attention      # writes benchmarks/results/attention-<device>.json, half a minute
 """
@@ -15,16 +15,18 @@ from benchmarks.clocks import clock
 from clipcompat.backbones.device import pick_device
 from clipcompat.causal_attention import attend, keys
 from clipcompat.files import to_json, write_atomic
+from clipcompat.masked_attention import MaskedAttention
 from clipcompat.packing import Packing, Segment
 from clipcompat.split_attention import SplitAttention
 
 WIDTHS = ((128, 4), (512, 8), (768, 12))
 SHAPES = ((17, 4), (5, 4), (17, 8), (1, 20))  # shared rows, own rows
 PROMPTS = (4, 16, 47, 100, 300)
+MASKED = 1000  # rows of the largest mask
 
 
 def measure(width: int, heads: int, shared: int, rows: int, prompts: int, device: torch.device) -> dict[str, Any]:
-    """Forward and backward of one layer's attention, both ways, in turns."""
+    """Forward and backward of one layer's attention, every way, in turns."""
     packing = Packing.of([shared + rows] * prompts, shared, device=device)
     qkv = torch.randn(packing.rows, 3 * width, device=device, requires_grad=True)
     grad = torch.randn(packing.rows, width, device=device)
@@ -35,16 +37,19 @@ def measure(width: int, heads: int, shared: int, rows: int, prompts: int, device
         own = attend(*own, packing.segments[0], heads, keys(*first[1:], 1, heads))
         torch.cat([mixed, own]).backward(grad)
 
-    def split() -> None:
-        SplitAttention.apply(qkv, packing, heads).backward(grad)
-
-    times: dict[str, list[float]] = {"fused": [], "split": []}
+    ways = {
+        "fused": fused,
+        "split": lambda: SplitAttention.apply(qkv, packing, heads).backward(grad),
+        "masked": lambda: MaskedAttention.apply(qkv, packing, heads).backward(grad),
+    }
+    if packing.rows > MASKED:
+        ways.pop("masked")
+    times: dict[str, list[float]] = {name: [] for name in ways}
     for _ in range(15):
-        for name, run in (("fused", fused), ("split", split)):
+        for name, run in ways.items():
             times[name].append(clock(run, device))
-    found = {name: median(t[3:]) for name, t in times.items()}
-    return {"width": width, "shared": shared, "rows": rows, "prompts": prompts, **found,
-            "ratio": found["fused"] / found["split"]}  # fmt: skip
+    return {"width": width, "shared": shared, "rows": rows, "prompts": prompts, "all_rows": packing.rows,
+            **{name: median(t[3:]) for name, t in times.items()}}  # fmt: skip
 
 
 def main() -> None:

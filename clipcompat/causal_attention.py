@@ -2,8 +2,8 @@
 
 Where prompts look back at rows they share, the shared keys are copied to each of them first. Over all rows of prompts
 with a long lead that costs more than it saves, and `clipcompat.split_attention` does without the copies; here are
-prompts that share nothing, and the last block, where one row a prompt looks back. Which is faster where was measured,
-backward included (benchmarks/attention.py).
+prompts that share nothing, and the last block, where one row a prompt looks back. A packing of few rows takes neither,
+but `clipcompat.masked_attention`. Which is faster where was measured, backward included (benchmarks/attention.py).
 """
 
 from __future__ import annotations

@@ -16,9 +16,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from clipcompat.causal_attention import attend, keys
+from clipcompat.masked_attention import MaskedAttention, attend_from_ends
 from clipcompat.packing import Packing
 from clipcompat.split_attention import SplitAttention
 
+_MASKED = {"cpu": 256, "other": 512}  # rows up to which all look at all, through a mask (a GPU's number: not measured)
 _QUICK = 1.702  # QuickGELU(x) = x · sigmoid(1.702 x)
 
 
@@ -43,8 +45,9 @@ class Block:
     def advance(self, x: Tensor, packing: Packing) -> Tensor:
         """Packed rows [row, width] -> the same, after this block."""
         qkv = F.linear(self._norm(x, 0), *self._qkv)
-        if packing.shared:
-            return self._rest(x, SplitAttention.apply(qkv, packing, self.heads))
+        if _few(packing, x) or packing.shared:
+            attention = MaskedAttention if _few(packing, x) else SplitAttention
+            return self._rest(x, attention.apply(qkv, packing, self.heads))
         pieces = zip(packing.segments, qkv.split(packing.sizes[0][1:]), strict=True)
         mixed = [attend(*piece.chunk(3, -1), segment, self.heads) for segment, piece in pieces]
         return self._rest(x, torch.cat(mixed) if len(mixed) > 1 else mixed[0])
@@ -54,8 +57,10 @@ class Block:
         h, width = self._norm(x, 0), self.width
         weight, bias = self._qkv
         ends, among_own = packing.ends
-        q = F.linear(h[ends], weight[:width], bias[:width])
-        first, *own = F.linear(h, weight[width:], bias[width:]).split(packing.sizes[0])
+        q, kv = F.linear(h[ends], weight[:width], bias[:width]), F.linear(h, weight[width:], bias[width:])
+        if _few(packing, x):
+            return self._rest(x[ends], attend_from_ends(q, *kv.chunk(2, -1), packing, self.heads))
+        first, *own = kv.split(packing.sizes[0])
         before = keys(*first.chunk(2, -1), packing.groups, self.heads) if packing.shared else None
         rows, counts = q.split(packing.sizes[1]), packing.sizes[1]
         # without padding, EOT is every prompt's last row and sees all
@@ -74,6 +79,10 @@ class Block:
         """What follows attention, row by row."""
         x = _plus(F.linear(mixed, *self._out), x)
         return _plus(F.linear(self._act(F.linear(self._norm(x, 1), *self._up)), *self._down), x)
+
+
+def _few(packing: Packing, x: Tensor) -> bool:
+    return packing.rows <= _MASKED.get(x.device.type, _MASKED["other"])
 
 
 def _plus(change: Tensor, x: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Both kernels against attention written out row by row, values and gradients."""
+"""Every kernel against attention written out row by row, values and gradients."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from clipcompat.causal_attention import attend, keys
+from clipcompat.masked_attention import MaskedAttention, attend_from_ends
 from clipcompat.packing import Packing, Segment
 from clipcompat.split_attention import SplitAttention
 
@@ -68,8 +69,11 @@ def test_fused_attention_is_that_of_the_reference(groups, prompts, rows, shared,
         torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.parametrize(("groups", "prompts", "rows", "shared"), [s for s in SHAPES if s[-1]])
-def test_split_attention_is_that_of_the_reference(groups, prompts, rows, shared):
+@pytest.mark.parametrize(
+    ("kernel", "groups", "prompts", "rows", "shared"),
+    [(SplitAttention, *s) for s in SHAPES if s[-1]] + [(MaskedAttention, *s) for s in SHAPES],
+)
+def test_attention_over_whole_packings_is_that_of_the_reference(kernel, groups, prompts, rows, shared):
     """Leads among themselves, and prompts of two lengths behind them: values and gradients."""
     lengths = [shared + rows, *[shared + rows + 2] * prompts] * groups
     packing = Packing.of(lengths, shared, groups)
@@ -86,21 +90,32 @@ def test_split_attention_is_that_of_the_reference(groups, prompts, rows, shared)
                 out.append(slow(q[packing.find(prompt, token)], k[seen], v[seen], int(token)))
             out = torch.stack(out)
         else:
-            out = SplitAttention.apply(leaf, packing, HEADS)
+            out = kernel.apply(leaf, packing, HEADS)
         (out * probe).sum().backward()
         found.append((out.detach(), leaf.grad))
     for ours, theirs in zip(*found, strict=True):
         torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-5)
 
 
-def test_split_attention_leaves_no_row_without_a_gradient_and_none_with_anothers():
+@pytest.mark.parametrize("kernel", [SplitAttention, MaskedAttention])
+def test_no_row_is_left_without_a_gradient_and_none_gets_anothers(kernel):
     packing = Packing.of([5, 7, 6, 7], 4)
     qkv = torch.randn(packing.rows, 3 * WIDTH, generator=torch.Generator().manual_seed(1)).requires_grad_()
-    out = SplitAttention.apply(qkv, packing, HEADS)
+    out = kernel.apply(qkv, packing, HEADS)
     rows = packing.find(torch.tensor([1, 1, 1]), torch.tensor([4, 5, 6]))
     out[rows].sum().backward()
     touched = set(qkv.grad.abs().sum(-1).nonzero().flatten().tolist())
     assert touched == {0, 1, 2, 3, *rows.tolist()}  # the lead, whose keys they see, and themselves
+
+
+@pytest.mark.parametrize("spare", [0, 8])
+@pytest.mark.parametrize(("shared", "groups"), [(0, 1), (4, 1), (3, 2)])
+def test_from_ends_alone_attention_is_what_it_is_from_all_rows(shared, groups, spare):
+    packing = Packing.of([5, 7, 6, 7], shared, groups, spare)
+    qkv = torch.randn(packing.rows, 3 * WIDTH, generator=torch.Generator().manual_seed(1))
+    q, k, v = qkv.chunk(3, -1)
+    every = MaskedAttention.apply(qkv, packing, HEADS)[packing.ends[0]]
+    torch.testing.assert_close(attend_from_ends(q[packing.ends[0]], k, v, packing, HEADS), every)
 
 
 def test_a_segment_looks_at_the_leads_of_its_own_groups():

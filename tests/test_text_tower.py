@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from clipcompat import causal_block
 from clipcompat.errors import CheckpointError, ConfigError
 from clipcompat.prompts import PromptTable
 from clipcompat.text_tower import TextTower
@@ -14,6 +15,13 @@ from tests.slow import state_of
 
 LONG = " ".join(["fox"] * 75)  # with SOS and EOT the whole context
 RAGGED = ["fox.", "", "a", "a photo of a snow leopard cub, a type of animal.", LONG]
+
+
+@pytest.fixture(params=["few rows masked", "none masked"], autouse=True)
+def attention(request, monkeypatch):
+    """Small packings take another kernel than large ones: everything here holds for both."""
+    if request.param == "none masked":
+        monkeypatch.setattr(causal_block, "_MASKED", {"other": 0})
 
 
 def random_prompts(tower, lengths, seed=0):
