@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from clipcompat.causal_attention import attend, keys
+from clipcompat.frozen_linear import FrozenLinear
 from clipcompat.masked_attention import MaskedAttention, attend_from_ends
 from clipcompat.packing import Packing
 from clipcompat.split_attention import SplitAttention
@@ -35,7 +36,11 @@ class Block:
         self.heads, self.width = attn.num_heads, attn.embed_dim
         self.quick_gelu = type(mlp.gelu).__name__ == "QuickGELU"
         self._norms, self._eps = _tensors(block, "ln_1", "ln_2"), (block.ln_1.eps, block.ln_2.eps)
-        self._qkv = attn.in_proj_weight.detach().to(dtype), attn.in_proj_bias.detach().to(dtype)
+        self._dtype = dtype
+        weight, bias = attn.in_proj_weight.detach().to(dtype), attn.in_proj_bias.detach().to(dtype)
+        self._qkv = FrozenLinear(weight, bias)
+        self._q = FrozenLinear(weight[: self.width], bias[: self.width])
+        self._kv = FrozenLinear(weight[self.width :], bias[self.width :])
         self._out = _linear(attn.out_proj, dtype, block.ls_1)
         # QuickGELU(x) = SiLU(1.702 x) / 1.702: one kernel instead of three, its factors are in the weights around it
         factor = _QUICK if self.quick_gelu else 1.0
@@ -44,7 +49,7 @@ class Block:
 
     def advance(self, x: Tensor, packing: Packing) -> Tensor:
         """Packed rows [row, width] -> the same, after this block."""
-        qkv = F.linear(self._norm(x, 0), *self._qkv)
+        qkv = self._qkv(self._norm(x, 0))
         if _few(packing, x) or packing.shared:
             attention = MaskedAttention if _few(packing, x) else SplitAttention
             return self._rest(x, attention.apply(qkv, packing, self.heads))
@@ -54,10 +59,8 @@ class Block:
 
     def finish(self, x: Tensor, packing: Packing) -> Tensor:
         """The end-of-text row of every prompt after this block, the tower's last: [prompt, width], in packed order."""
-        h, width = self._norm(x, 0), self.width
-        weight, bias = self._qkv
-        ends, among_own = packing.ends
-        q, kv = F.linear(h[ends], weight[:width], bias[:width]), F.linear(h, weight[width:], bias[width:])
+        h, (ends, among_own) = self._norm(x, 0), packing.ends
+        q, kv = self._q(h[ends]), self._kv(h)
         if _few(packing, x):
             return self._rest(x[ends], attend_from_ends(q, *kv.chunk(2, -1), packing, self.heads))
         first, *own = kv.split(packing.sizes[0])
@@ -73,12 +76,12 @@ class Block:
 
     def _norm(self, x: Tensor, which: int) -> Tensor:
         weight, bias = self._norms[which]
-        return F.layer_norm(x, (self.width,), weight, bias, self._eps[which]).to(self._qkv[0].dtype)
+        return F.layer_norm(x, (self.width,), weight, bias, self._eps[which]).to(self._dtype)
 
     def _rest(self, x: Tensor, mixed: Tensor) -> Tensor:
         """What follows attention, row by row."""
-        x = _plus(F.linear(mixed, *self._out), x)
-        return _plus(F.linear(self._act(F.linear(self._norm(x, 1), *self._up)), *self._down), x)
+        x = _plus(self._out(mixed), x)
+        return _plus(self._down(self._act(self._up(self._norm(x, 1)))), x)
 
 
 def _few(packing: Packing, x: Tensor) -> bool:
@@ -96,8 +99,8 @@ def _tensors(block: nn.Module, *names: str) -> list[tuple[Tensor, Tensor]]:
 
 def _linear(
     linear: nn.Module, dtype: torch.dtype, out: nn.Module | float = 1.0, into: float = 1.0
-) -> tuple[Tensor, Tensor]:
-    """Weight and bias of a linear map, with what its input and its output are multiplied by put into them.
+) -> FrozenLinear:
+    """A linear map, with what its input and its output are multiplied by put into them.
 
     out: a number, or the LayerScale behind the map (few towers have one).
     """
@@ -106,4 +109,4 @@ def _linear(
         out = 1.0 if isinstance(out, nn.Identity) else out.gamma.detach()[:, None]
     if not isinstance(out, float) or (out, into) != (1.0, 1.0):
         weight, bias = into * out * weight, (out * bias[:, None])[:, 0].contiguous()
-    return weight.to(dtype), bias.to(dtype)
+    return FrozenLinear(weight.to(dtype), bias.to(dtype))

@@ -48,7 +48,8 @@ def test_a_row_costs_what_the_estimate_says(side, per_class, dtype, request):
     table = PromptTable.of(backbone, ["owl", "red fox", "snow leopard cub"] * 20, 4)
     context = torch.randn(*([60] if per_class else []), 4, tower.width, requires_grad=True)
     prompts = table.prompts(context)
-    weights = {t.untyped_storage().data_ptr() for b in tower._blocks for t in (*b._qkv, *b._out, *b._up, *b._down)}
+    maps = [m for b in tower._blocks for m in (b._qkv, b._q, b._kv, b._out, b._up, b._down)]
+    weights = {t.untyped_storage().data_ptr() for m in maps for t in (m.weight, m.bias)}
     saved: dict[int, int] = {}
 
     def keep(tensor):
