@@ -28,7 +28,7 @@ def test_the_first_is_a_cpu_s_and_has_every_row_and_sweep():
     assert {row.name for row in cpu.rows if row.kind == "chunks"} == CHUNKS
     assert {row.name for row in cpu.rows if row.extrapolated} == {"coop-training"}
     assert {row.title for row in cpu.rows}.isdisjoint({row.name for row in cpu.rows})
-    for method, most in (("coop", 10_000), ("contcoop", 300)):
+    for method, most in (("coop", 10_000), ("contcoop", 3000)):
         classes = [p.classes for p in cpu.sweep("classes", method)]
         assert (classes[0], classes[-1]) == (10, most) and len(classes) > 3
         assert len(cpu.sweep("context", method)) > 3
