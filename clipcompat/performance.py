@@ -91,8 +91,9 @@ class Row:
 class Point:
     """One step of some size.
 
-    sweep: "classes" or "context". way: "fast" or "plain". limit_s: what arithmetic takes. memory_bytes: of the process,
-    beyond its peak while loading; 0 where it stayed below. kept: what was kept for backward -> of how many parts.
+    sweep: "classes" or "context". way: "fast" or "plain". limit_s: what arithmetic takes. memory_bytes: the most
+    that the process took, beyond what it held before its first step; 0: not known. kept: what was kept for backward
+    -> of how many parts.
     """
 
     sweep: str

@@ -65,8 +65,8 @@ def ratio_dots(found: Performance) -> go.Figure:
 def growth_lines(found: Performance, sweep: str = "classes", what: str = "seconds") -> go.Figure:
     """Growth of a step with "classes" or "context": a colour a method, the plain way grey, the arithmetic limit dotted.
 
-    what: "seconds", or "memory_bytes", which has the measurements' budget instead of a limit. Points whose memory did
-    not exceed what loading had taken are left out: it is not known.
+    what: "seconds", or "memory_bytes", which has the measurements' budget instead of a limit. Points whose memory
+    is not known are left out.
     """
     import plotly.graph_objects as go
 

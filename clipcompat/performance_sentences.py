@@ -88,7 +88,7 @@ def memory_sentence(found: Performance, method: str) -> str:
     again = parts - last.kept.get("everything", 0)
     told = (
         f"**{name_title(method)}:** the largest step, with {last.classes:,} classes, took {size(last.memory_bytes)} "
-        f"more than loading did, in {parts} part(s), of which {again} were run again for backward."
+        f"beyond what was held before, in {parts} part(s), of which {again} were run again for backward."
     )
     if plain:
         most = max(plain, key=lambda p: p.classes)
