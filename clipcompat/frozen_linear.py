@@ -8,7 +8,7 @@ directions; weights that are frozen can be copied once (oneDNN calls it reorderi
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import torch
 import torch.nn.functional as F
@@ -25,30 +25,37 @@ class FrozenLinear:
 
     def __init__(self, weight: Tensor, bias: Tensor):
         self.weight, self.bias = weight.detach(), bias.detach()
-        self._blocks: tuple[Tensor, Tensor] | None = None
 
     def __call__(self, x: Tensor) -> Tensor:
         """[row, in] -> [row, out]"""
         if x.device.type != "cpu" or not 1 < len(x) <= _FEW or not _can_reorder(x.dtype):
             return F.linear(x, self.weight, self.bias)
-        if self._blocks is None:
-            self._blocks = _reorder(self.weight, len(x)), _reorder(self.weight.T.contiguous(), len(x))
-        return _Blocked.apply(x, *self._blocks, self.bias)
+        return _Blocked.apply(x, self)
+
+    @cached_property
+    def forward(self) -> Tensor:
+        """The weight in blocks, for values."""
+        return _reorder(self.weight)
+
+    @cached_property
+    def backward(self) -> Tensor:
+        """Its transpose in blocks, for gradients."""
+        return _reorder(self.weight.T.contiguous())
 
 
 class _Blocked(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, x: Tensor, forward: Tensor, backward: Tensor, bias: Tensor) -> Tensor:
-        ctx.blocks = backward
-        return _multiply(x, forward, bias)
+    def forward(ctx, x: Tensor, linear: FrozenLinear) -> Tensor:
+        ctx.linear = linear
+        return _multiply(x, linear.forward, linear.bias)
 
     @staticmethod
     def backward(ctx, grad: Tensor):
-        return _multiply(grad.contiguous(), ctx.blocks, None), None, None, None
+        return _multiply(grad.contiguous(), ctx.linear.backward, None), None
 
 
-def _reorder(weight: Tensor, rows: int) -> Tensor:
-    return torch.ops.mkldnn._reorder_linear_weight(weight, rows)
+def _reorder(weight: Tensor) -> Tensor:
+    return torch.ops.mkldnn._reorder_linear_weight(weight, _FEW // 2)  # for products with so many rows
 
 
 def _multiply(x: Tensor, blocks: Tensor, bias: Tensor | None) -> Tensor:
@@ -60,6 +67,6 @@ def _can_reorder(dtype: torch.dtype) -> bool:
     """Whether this torch has the operators, and they do what is expected of them."""
     x, weight, bias = torch.ones(2, 16, dtype=dtype), torch.eye(32, 16, dtype=dtype), torch.ones(32, dtype=dtype)
     try:
-        return torch.equal(_multiply(x, _reorder(weight, 2), bias), F.linear(x, weight, bias))
+        return torch.equal(_multiply(x, _reorder(weight), bias), F.linear(x, weight, bias))
     except (AttributeError, RuntimeError, NotImplementedError, TypeError):
         return False

@@ -48,19 +48,24 @@ def test_values_and_gradients_are_those_of_a_linear_layer(dtype, rows):
         torch.testing.assert_close(a, b, rtol=tolerance, atol=tolerance)
 
 
-def test_weights_are_laid_out_once_whatever_the_rows_and_not_for_many():
-    linear = a_map()
+def test_weights_are_laid_out_once_for_few_rows_and_transposed_only_for_gradients(monkeypatch):
+    linear, made, reorder = a_map(), [], frozen_linear._reorder
+    monkeypatch.setattr(frozen_linear, "_reorder", lambda weight: made.append(tuple(weight.shape)) or reorder(weight))
+    assert frozen_linear._can_reorder(torch.float32)
+    made.clear()
     linear(torch.ones(513, 48)), linear(torch.ones(1, 48))
-    assert linear._blocks is None
+    assert made == []
     first = linear(torch.ones(7, 48))
-    blocks = linear._blocks
     torch.testing.assert_close(linear(torch.ones(100, 48))[:7], first)
-    assert linear._blocks is blocks
+    assert made == [(80, 48)]
+    for rows in (7, 100):
+        linear(torch.ones(rows, 48, requires_grad=True)).sum().backward()
+    assert made == [(80, 48), (48, 80)]
 
 
 def test_without_the_operators_torchs_own_linear_does_it(no_operators):
     linear, x = a_map(), torch.randn(9, 48)
-    assert torch.equal(linear(x), F.linear(x, linear.weight, linear.bias)) and linear._blocks is None
+    assert torch.equal(linear(x), F.linear(x, linear.weight, linear.bias))
 
 
 def test_operators_that_give_something_else_are_not_used(monkeypatch):
