@@ -13,6 +13,7 @@ from functools import cached_property, lru_cache
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 _FEW = 512  # rows; of more, the copy is a small part, and blocks are twice the memory of the weights
 
@@ -20,7 +21,7 @@ _FEW = 512  # rows; of more, the copy is a small part, and blocks are twice the 
 class FrozenLinear:
     """x -> x · weightᵀ + bias, with no gradient for either.
 
-    weight: [out, in]; bias: [out]; in the type that x comes in.
+    weight: [out, in], which must not be changed afterwards; bias: [out]; in the type that x comes in.
     """
 
     def __init__(self, weight: Tensor, bias: Tensor):
@@ -28,9 +29,9 @@ class FrozenLinear:
 
     def __call__(self, x: Tensor) -> Tensor:
         """[row, in] -> [row, out]"""
-        if x.device.type != "cpu" or not 1 < len(x) <= _FEW or not _can_reorder(x.dtype):
-            return F.linear(x, self.weight, self.bias)
-        return _Blocked.apply(x, self)
+        if self._in_blocks(x):
+            return _Blocked.apply(x, self)
+        return F.linear(x, self.weight, self.bias)
 
     @cached_property
     def forward(self) -> Tensor:
@@ -43,6 +44,17 @@ class FrozenLinear:
         return _reorder(self.weight.T.contiguous())
 
 
+    def _in_blocks(self, x: Tensor) -> bool:
+        if x.device.type != "cpu" or not 1 < len(x) <= _FEW:
+            return False
+        # autocast knows nothing of these operators
+        return x.dtype == self.weight.dtype and not torch.is_autocast_enabled("cpu") and _can_reorder(x.dtype)
+
+    def __getstate__(self) -> dict[str, Tensor]:
+        """Blocks can be neither copied nor written, and are made again."""
+        return {"weight": self.weight, "bias": self.bias}
+
+
 class _Blocked(torch.autograd.Function):
     @staticmethod
     def forward(ctx, x: Tensor, linear: FrozenLinear) -> Tensor:
@@ -50,6 +62,7 @@ class _Blocked(torch.autograd.Function):
         return _multiply(x, linear.forward, linear.bias)
 
     @staticmethod
+    @once_differentiable
     def backward(ctx, grad: Tensor):
         return _multiply(grad.contiguous(), ctx.linear.backward, None), None
 

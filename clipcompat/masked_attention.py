@@ -11,6 +11,7 @@ from functools import lru_cache
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from clipcompat.packing import Packing
 
@@ -28,6 +29,7 @@ class MaskedAttention(torch.autograd.Function):
         return (weights @ v).transpose(0, 1).flatten(1)
 
     @staticmethod
+    @once_differentiable
     def backward(ctx, grad: Tensor):
         qkv, weights = ctx.saved_tensors
         q, k, v = qkv.view(len(qkv), 3, ctx.heads, -1).permute(1, 2, 0, 3)

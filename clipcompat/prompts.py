@@ -105,6 +105,8 @@ class PromptTable:
         context: as for `fill`; None leaves the placeholders. inject: see `Injection`.
         """
         each = (context is not None and context.ndim == 3) or any(i.vectors.ndim == 3 for i in inject)
+        if each and context is not None:
+            context = context.expand(len(self.ids), -1, -1)
         return self._cast(context, "class" if each else "all", inject=tuple(inject))
 
     def grouped(self, contexts: Tensor) -> Prompts:

@@ -14,6 +14,7 @@ from functools import lru_cache
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from clipcompat.packing import Packing, Segment
 
@@ -43,6 +44,7 @@ class SplitAttention(torch.autograd.Function):
         return out
 
     @staticmethod
+    @once_differentiable
     def backward(ctx, grad: Tensor):
         packing, heads, scale = ctx.packing, ctx.heads, ctx.scale
         grad = grad.contiguous()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -61,6 +64,20 @@ def test_weights_are_laid_out_once_for_few_rows_and_transposed_only_for_gradient
     for rows in (7, 100):
         linear(torch.ones(rows, 48, requires_grad=True)).sum().backward()
     assert made == [(80, 48), (48, 80)]
+
+
+def test_a_map_that_has_run_can_be_copied_and_written():
+    linear, x = a_map(), torch.randn(9, 48).requires_grad_()
+    linear(x).sum().backward()
+    for other in (copy.deepcopy(linear), pickle.loads(pickle.dumps(linear))):
+        assert torch.equal(other(x), linear(x)) and other.weight is not linear.weight
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_under_autocast_it_is_what_autocast_makes_of_a_linear_layer(dtype):
+    linear, x = a_map(), torch.randn(9, 48, dtype=dtype)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(linear(x), F.linear(x, linear.weight, linear.bias))
 
 
 def test_without_the_operators_torchs_own_linear_does_it(no_operators):

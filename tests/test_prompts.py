@@ -7,6 +7,7 @@ import torch
 
 from clipcompat.errors import ConfigError, UnknownNameError
 from clipcompat.prompts import POSITIONS, PromptTable, context_embeddings, readable, zero_shot_weights
+from clipcompat.tower_input import Injection
 from tests.reference.coop import prompt_rows
 
 NAMES = ["red fox", "fox", "snow leopard cub", "Siberian_husky", "baby's T-shirt"]
@@ -171,3 +172,10 @@ def test_packed_prompts_hold_the_rows_of_filled_ones(mini_old, position, kind):
             gradients.append(context.grad)
             context.grad = None
         torch.testing.assert_close(*gradients, rtol=1e-4, atol=1e-4)
+
+
+def test_a_shared_context_goes_with_vectors_that_differ_between_classes(mini_old):
+    table, context = PromptTable.of(mini_old, NAMES, 4), torch.randn(4, mini_old.width)
+    inject = [Injection(1, torch.randn(len(NAMES), 2, mini_old.width))]
+    expected = mini_old.text(table.fill(context), table.eot, inject)
+    torch.testing.assert_close(mini_old.text.run(table.prompts(context, inject)), expected, rtol=0, atol=1e-5)
