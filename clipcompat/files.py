@@ -46,6 +46,27 @@ def write_atomic(path: str | Path, content: bytes | str) -> Path:
     return path
 
 
+def check_writable(folder: str | Path) -> None:
+    """Make the folder if it is missing, and write something there that is gone at once.
+
+    Raises:
+        StorageError: nothing can be written there.
+    """
+    try:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise StorageError(
+            f"results cannot be written to {folder}: {error.strerror or error}. Choose another folder (--out)."
+        ) from error
+
+
+def shortened(name: str, longest: int = 100) -> str:
+    """The beginning of a name, at most so many bytes of UTF-8; a file system takes 255 for a whole name."""
+    return name.encode()[:longest].decode(errors="ignore")
+
+
 def to_json(value: Any, indent: int | None = 1) -> str:
     """JSON with sorted keys, so that equal values give equal bytes."""
     return json.dumps(value, sort_keys=True, indent=indent, ensure_ascii=False, allow_nan=False)

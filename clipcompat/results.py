@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from clipcompat import __version__
 from clipcompat.errors import DataError, unknown_name
-from clipcompat.files import digest, to_json, write_atomic
+from clipcompat.files import digest, shortened, to_json, write_atomic
 
 if TYPE_CHECKING:
     import torch
@@ -29,7 +29,7 @@ def record_id(inputs: Mapping[str, Any]) -> str:
 
 def record_path(out: str | Path, study: str, inputs: Mapping[str, Any]) -> Path:
     """Where the record of these inputs lives under `out`."""
-    words = [inputs["method"]["name"], inputs["dataset"].replace("/", "-"), record_id(inputs)]
+    words = [inputs["method"]["name"], shortened(inputs["dataset"].replace("/", "-")), record_id(inputs)]
     return Path(out) / study / ("-".join(words) + ".json")
 
 

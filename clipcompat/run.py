@@ -26,7 +26,7 @@ from clipcompat.data.split import Dataset
 from clipcompat.defaults import default_method
 from clipcompat.errors import ConfigError, DataError, unknown_name
 from clipcompat.features import Progress
-from clipcompat.files import hash_file
+from clipcompat.files import check_writable, hash_file
 from clipcompat.methods import METHODS
 from clipcompat.methods.base import Method
 from clipcompat.results import environment, now, read_record, record_id, record_path, write_record
@@ -89,6 +89,8 @@ class Run:
             raise ConfigError("repeat is Tip-Adapter's draw of public data sets; leave it out for your own pictures.")
         if not is_own(self.dataset) and (self.template or self.names):
             raise ConfigError(f"{self.dataset} has its own words; template and names are for folder:PATH and csv:PATH.")
+        if self.template == "":
+            raise ConfigError("the template is empty; write a sentence with {} where the class name goes.")
         if not is_own(self.dataset) and self.upright:
             raise ConfigError(f"{self.dataset} is read as published; upright is for folder:PATH and csv:PATH.")
         if self.memory is not None and not self.memory > 0:
@@ -122,6 +124,7 @@ class Run:
         return record, path
 
     def _train_and_test(self, method, datasets, skipped, inputs, out, cache, progress, say) -> dict[str, Any]:
+        check_writable(out)  # before hours of work, and not after them
         started, clock = now(), time.monotonic()
         upgrade = load_upgrade(
             self.upgrade,

@@ -12,7 +12,7 @@ from clipcompat.config import to_config
 from clipcompat.data.split import Dataset
 from clipcompat.errors import ClipcompatError
 from clipcompat.features import Progress
-from clipcompat.files import digest
+from clipcompat.files import digest, shortened
 from clipcompat.fitting import fit_many, is_official
 from clipcompat.methods.base import Method
 from clipcompat.plugin import Plugin, load_plugin
@@ -53,7 +53,7 @@ class TunedPlugins:
         wanted = [to_config(self.method), backbone.description, data.train.stamp, seed, self.views]
         if not data.name.startswith("mini/"):  # which has one template a data set, and no stamp of pictures tells
             wanted.append(data.train.template)
-        name = f"{self.method.name}-{data.name}-seed-{seed}-{backbone.name}-{digest(wanted)}.safetensors"
+        name = f"{self.method.name}-{shortened(data.name)}-seed-{seed}-{backbone.name}-{digest(wanted)}.safetensors"
         return self.folder / re.sub(r"[^\w.-]+", "-", name)
 
     def _finished(self, backbone: Backbone, data: Dataset, seed: int) -> Plugin | None:

@@ -8,7 +8,7 @@ import os
 import pytest
 
 from clipcompat.errors import StorageError
-from clipcompat.files import digest, hash_file, to_json, write_atomic
+from clipcompat.files import check_writable, digest, hash_file, shortened, to_json, write_atomic
 from tests.trees import python
 
 
@@ -40,6 +40,18 @@ def test_a_place_that_cannot_hold_a_file_is_a_sentence(tmp_path, place):
     with pytest.raises(StorageError, match="choose another folder"):
         write_atomic(tmp_path / place, "x")
     assert sorted(os.listdir(tmp_path)) == ["file", "folder"]
+
+
+def test_a_folder_is_tried_before_the_work_and_nothing_is_left_in_it(tmp_path):
+    check_writable(tmp_path / "new" / "out")
+    assert os.listdir(tmp_path / "new" / "out") == []
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StorageError, match=r"results cannot be written to .*file: .*\(--out\)"):
+        check_writable(tmp_path / "file")
+
+
+def test_a_long_name_is_cut_between_letters():
+    assert shortened("cloth") == "cloth" and shortened("a" + "布" * 80) == "a" + "布" * 33
 
 
 def test_equal_values_have_equal_json_and_digests():

@@ -118,12 +118,32 @@ def test_other_words_are_another_run_with_a_plug_in_of_its_own(run, folder):
     assert len({row["final_loss"] for record in records for row in record["per_seed"]}) == 3
 
 
+def test_a_place_that_cannot_be_written_is_said_before_anything_is_trained(run, tmp_path, capsys, monkeypatch):
+    call, _ = run
+    monkeypatch.setattr("clipcompat.tuned.fit_many", lambda *args, **options: pytest.fail("it was trained"))
+    (tmp_path / "file").write_text("")
+    assert call("--seeds", "7", "--out", str(tmp_path / "file"), "--cache", str(tmp_path / "cache")) == 1
+    error = capsys.readouterr().err
+    assert f"results cannot be written to {tmp_path / 'file'}" in error and "Traceback" not in error
+
+
+def test_a_folder_of_a_long_name_leads_to_a_record(run, folder, tmp_path):
+    call, _ = run
+    long = tmp_path / ("布" * 80)  # 240 bytes
+    shutil.copytree(folder, long)
+    assert call("--dataset", f"folder:{long}", "--out", str(tmp_path / "out")) == 0
+    assert len(find_records(tmp_path / "out")) == 1
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
         (["--repeat"], "repeat is Tip-Adapter's draw"),
         (["--dataset", "folder:nowhere"], "there is no folder nowhere"),
         (["--dataset", "csv:none.csv"], "none.csv cannot be read"),
+        (["--dataset", "folder:"], "folder: names no folder; write folder:PATH"),
+        (["--dataset", "csv:"], "csv: names no table; write csv:PATH"),
+        (["--template", ""], "the template is empty"),
         (["--dataset", "mini/textures", "--template", "a {}."], "has its own words"),
         (["--dataset", "mini/textures", "--upright"], "read as published"),
         (["--template", "a photo."], "a template needs {}"),

@@ -60,9 +60,9 @@ class ClassNames:
         given, numbered = _given(raw, names), _numbered(raw)
         found = [(name, ["given"]) if name else _clean(one, numbered) for one, name in zip(raw, given, strict=True)]
         same = Counter(_as_read(name) for name, _ in found)
-        only_numbers = all(name.isdigit() for name, notes in found if notes != ["given"])
+        only_numbers = not any(c.isalpha() for name, notes in found if notes != ["given"] for c in name)
         for name, notes in found:
-            if not name:
+            if not any(c.isalnum() for c in name):
                 notes.append(_EMPTY)
             elif same[_as_read(name)] > 1:
                 notes.append(_TWIN)

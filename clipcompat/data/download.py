@@ -11,6 +11,7 @@ import hashlib
 import http.client
 import logging
 import os
+import socket
 import ssl
 import time
 import urllib.error
@@ -116,6 +117,8 @@ def _get(
             why = f"the server answered HTTP {error.code}"
         except (urllib.error.URLError, http.client.HTTPException, ssl.SSLError, TimeoutError, ConnectionError) as error:
             why = str(getattr(error, "reason", error)) or type(error).__name__
+            if isinstance(getattr(error, "reason", None), socket.gaierror):  # no network: waiting seldom helps
+                tries = min(tries, 2)
         except OSError as error:
             raise StorageError(
                 f"could not write {part}: {error.strerror or error}. What has arrived is kept: free some space and run "

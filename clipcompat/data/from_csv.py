@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import itertools
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,7 @@ from clipcompat.data.split import Dataset
 from clipcompat.data.split_zhou import check_relative
 from clipcompat.errors import DataError
 
+_NUMBER = re.compile(r"[-+]?\d+([.,]\d*)?")  # what is meant as a label and no word
 _COLUMNS = {
     "path": ("path", "file", "filename", "image"),
     "label": ("label",),
@@ -178,7 +180,7 @@ def _classes(cells: Sequence[tuple[str, str | None, str | None]], file: Path) ->
         if label == "" or classname == "":
             raise DataError(f"{where}: the {'label' if label == '' else 'class name'} is empty.")
     words = [classname for _, _, classname in cells]
-    if words[0] is None and not all(label.isdecimal() for _, label, _ in cells):
+    if words[0] is None and not all(_NUMBER.fullmatch(label) for _, label, _ in cells):
         words = [label for _, label, _ in cells]  # a label column of words
     elif cells[0][1] is not None:
         return _numbered(cells, file)
@@ -191,8 +193,8 @@ def _numbered(cells: Sequence[tuple[str, str | None, str | None]], file: Path) -
     names: dict[int, tuple[str, str]] = {}
     labels = []
     for where, label, classname in cells:
-        if not (label.isascii() and label.isdecimal()):
-            raise DataError(f"{where}: the label should be a whole number from 0 on; it is {label!r}.")
+        if not (label.isascii() and label.isdecimal() and len(label) < 19):
+            raise DataError(f"{where}: the label should be a whole number from 0 on; it is {label[:40]!r}.")
         known, there = names.setdefault(int(label), (classname or label, where))
         if known != (classname or label):
             raise DataError(f"{where}: label {label} is called {classname!r} here and {known!r} in {there}.")

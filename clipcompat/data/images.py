@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
-from PIL import Image, ImageFile, ImageOps
+from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
 
 from clipcompat.errors import DataError
 
@@ -87,6 +87,11 @@ def _decode(path: Path, upright: bool) -> Image.Image:
             return ImageOps.exif_transpose(image) if upright else image
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise _bomb(path, str(error)) from error
+    except UnidentifiedImageError as error:
+        raise DataError(
+            f"{path} ({len(content):,} bytes) cannot be decoded as a picture: no known format begins like this. "
+            "It is damaged or no picture: copy it again from the source."
+        ) from error
     except Exception as error:  # PIL's decoders raise OSError, SyntaxError, ValueError, struct.error, …
         raise DataError(
             f"{path} ({len(content):,} bytes) cannot be decoded as a picture: {error}. "

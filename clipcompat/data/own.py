@@ -55,6 +55,8 @@ def load_own(
         DataError, ConfigError, UnknownNameError: as those of `dataset_from_folder` and `dataset_from_csv`.
     """
     kind, _, path = dataset.partition(":")
+    if not path:
+        raise DataError(f"{dataset} names no {'table' if kind == 'csv' else 'folder'}; write {kind}:PATH.")
     # all styles but OpenAI's eighty sentences have one for data sets that nobody wrote a sentence for
     sentences = template_for("imagenet", style) if style == "openai80" else template_for("caltech101", style)
     given: dict[str, Any] = {"template": template or sentences, "names": _read_names(names), **draw}

@@ -98,7 +98,7 @@ its official address is gone (HTTP 404; pytorch/vision, issue 7545), and no copy
   2. Put its pictures where {folder}/cars_train/00001.jpg and {folder}/cars_test/00001.jpg are some of them.
      Whoever has the original cars_train.tgz and cars_test.tgz puts them into {downloads} instead.
   3. Verify it: clipcompat data check stanford_cars --root {root}
-The published split is in {folder} already, unless an own one was asked for."""),
+The same command fetches the published split, unless an own one is asked for."""),
     "oxford_flowers": Source(
         (Archive("102flowers.tgz", f"{_VGG}/flowers/102/102flowers.tgz",
                  "md5:52808999861908f626f3c1f4e79d11fa", {"jpg": "jpg"}),),  # torchvision, CoOp

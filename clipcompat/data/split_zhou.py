@@ -64,17 +64,22 @@ def check_no_repeats(split: dict[str, list[Item]], source: Path) -> None:
             seen[path] = part
 
 
+_LONGEST = 255  # bytes of a file's name
+
+
 def check_relative(path: str, where: str) -> str:
     """The path in plain posix form, if it stays inside the image root.
 
     Raises:
-        DataError: it is absolute, climbs with `..`, is empty, or was written with backslashes.
+        DataError: it is absolute, climbs with `..`, is empty, was written with backslashes, or is too long.
     """
     if "\\" in path or PureWindowsPath(path).drive:
         raise DataError(f"{where}: {path!r} is a Windows path; write it relative to the image root, with '/'.")
     if "\0" in path or PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts:
         raise DataError(f"{where}: {path!r} leaves the image root; paths must be relative to it, without '..'.")
     check_utf8(path, where)
+    if max(map(len, (part.encode() for part in path.split("/")))) > _LONGEST:
+        raise DataError(f"{where}: {path[:40]!r}… has a name of over {_LONGEST} bytes, and no file can; shorten it.")
     if not PurePosixPath(path).parts:
         raise DataError(f"{where}: the path is empty; it must name a picture relative to the image root.")
     return PurePosixPath(path).as_posix()

@@ -96,6 +96,8 @@ def test_names_that_do_not_fit_are_refused(names, error, said):
         (["Cat", "cow", "cat_"], r"place: 'Cat', 'cat_': after clean-up they all read 'Cat'.*names=\{'Cat'"),
         (["n02084071", "dog"], "'n02084071': no word is left"),
         (["__", "dog"], "'__': no word is left"),
+        (["---", "dog"], "'---': no word is left"),
+        (["-1", "0.5", "3"], "'-1', '0.5', '3': a mere number says nothing"),
         (["0", "1", "2"], "'0', '1', '2': a mere number says nothing"),
         ([], "place has 0 classes; a classifier needs two"),
         (["dog"], "place has 1 class; a classifier needs two"),

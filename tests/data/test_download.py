@@ -5,10 +5,12 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.error
 from pathlib import Path
 
 import pytest
 
+from clipcompat.data import download as module
 from clipcompat.data.download import download, file_hash, verify
 from clipcompat.errors import ConfigError, DataError, StorageError
 from tests.serving import Served, serving
@@ -147,6 +149,16 @@ def test_a_server_that_cannot_be_reached_is_a_sentence(target):
         url = f"http://127.0.0.1:{free.getsockname()[1]}/a.zip"
     with pytest.raises(DataError, match="could not be downloaded: .*refused.* 0 bytes are kept; run the same command"):
         download(url, target, SHA, tries=2, wait=0)
+
+
+def test_without_a_network_it_is_given_up_soon(target, caplog, monkeypatch):
+    def nowhere(*args):
+        raise urllib.error.URLError(socket.gaierror(-2, "Name or service not known"))
+
+    monkeypatch.setattr(module, "_attempt", nowhere)
+    with pytest.raises(DataError, match="could not be downloaded: .*Name or service not known"):
+        download("https://example.org/a.zip", target, SHA, wait=0)
+    assert caplog.text.count("trying again") == 1
 
 
 @pytest.mark.parametrize("url", ["file:///etc/hostname", "ftp://127.0.0.1/a.zip", "a.zip"])
