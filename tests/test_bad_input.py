@@ -199,8 +199,9 @@ def test_a_corrupt_cache_names_the_file_and_the_remedy_works(run, refused, tmp_p
 
 def test_an_output_folder_that_cannot_be(refused, run, root):
     taken = str(root / "eurosat" / "split_zhou_EuroSAT.json")
-    refused("Choose another one", arguments=["--out", taken])
-    refused("could not write", arguments=["--out", taken, "--cache", str(root.parent / "cache")])
+    said = f"results cannot be written to {taken}"
+    refused(said, "Choose another folder (--out)", arguments=["--out", taken])
+    refused(said, arguments=["--out", taken, "--cache", str(root.parent / "cache")])
 
 
 def test_a_damaged_record_in_the_folder(run, tmp_path, capsys):
