@@ -20,7 +20,6 @@ from typing import ClassVar
 
 import torch.nn.functional as F
 from torch import Tensor
-from torch.utils.checkpoint import checkpoint
 
 from clipcompat.backbones.backbone import Backbone
 from clipcompat.errors import ConfigError
@@ -32,10 +31,6 @@ from clipcompat.methods.recipe import Recipe
 from clipcompat.methods.task import Task
 from clipcompat.prompts import PromptTable, start_context
 from clipcompat.tower_input import Prompts
-
-# classes from which the attention layer is run again for backward: it would keep 145 KB a class of ViT-B/16, which the
-# text tower's memory budget does not see, and costs a hundredth of what the tower costs
-_MANY = 2000
 
 
 @dataclass(frozen=True)
@@ -132,10 +127,6 @@ class ContCoOp:
         if self.attention:
             # rows of the finished prompt: SOS is row 0, the context 1 … N, the name follows
             seen = prompts + backbone.text.positions[1 : 1 + len(prompts)] if self.attention.pos else prompts
-            run = self.attention, parameters, seen, *condition
-            if len(table.ids) > _MANY:
-                change = checkpoint(attend, *run, use_reentrant=False, preserve_rng_state=False)
-            else:
-                change = attend(*run)
+            change = attend(self.attention, parameters, seen, *condition)
             prompts = prompts + change if self.attention.residual else change
         return table.prompts(prompts)

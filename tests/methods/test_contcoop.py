@@ -8,8 +8,7 @@ import torch
 from clipcompat.errors import ConfigError, IncompatibleError, UnknownNameError
 from clipcompat.features import encode_views
 from clipcompat.fitting import fit
-from clipcompat.methods import contcoop
-from clipcompat.methods.attention import Attention, attend
+from clipcompat.methods.attention import Attention
 from clipcompat.methods.condition import Condition
 from clipcompat.methods.contcoop import ContCoOp
 from clipcompat.methods.coop import CoOp
@@ -28,19 +27,6 @@ NO_PULL = Distillation(weight=0.0)
 def test_loss_gradients_and_logits_equal_the_papers_formulas(name, request):
     backbone = request.getfixturevalue(name)
     agree(backbone, ContCoOp(n_ctx=3), lambda t: slow_contcoop(backbone, NAMES, t))
-
-
-def test_of_many_classes_the_attention_is_run_again_with_the_same_gradients(tiny, monkeypatch):
-    calls = []
-    monkeypatch.setattr(contcoop, "attend", lambda *given: calls.append(1) or attend(*given))
-    gradients = []
-    for many in (2000, len(NAMES) - 1):
-        monkeypatch.setattr(contcoop, "_MANY", many)
-        learner = start(ContCoOp(n_ctx=3), tiny)
-        learner.loss(*batch(tiny)).backward()
-        gradients.append({name: p.grad for name, p in learner.parameters.items()})
-    assert len(calls) == 1 + 2
-    torch.testing.assert_close(*gradients)
 
 
 def test_learned_tensors_are_p_and_four_maps_without_biases(tiny):
