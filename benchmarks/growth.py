@@ -1,6 +1,6 @@
 """Growth of one step's time and memory with classes, context length and shots, beside the arithmetic limit.
 
-    python -m benchmarks.growth        # writes benchmarks/results/growth-<device>.json; on two CPU cores eight minutes
+    python -m benchmarks.growth        # writes benchmarks/results/growth-<device>.json; on two CPU cores half an hour
 
 Every point is measured in a process of its own, and "memory_bytes" is what a step took at most beyond what the process
 held before it. "limit_s" is required FLOPs over the best that a large product reached, once for all points.
@@ -19,6 +19,7 @@ import torch
 
 from benchmarks.clocks import clock, forget_peak, peak_bytes
 from benchmarks.limits import matmul_peak, required_flops
+from benchmarks.shots import measure_shots
 from benchmarks.steps import Case, Step
 from clipcompat.backbones.device import pick_device
 from clipcompat.backbones.load import load_backbone
@@ -32,8 +33,8 @@ MEMORY = 16e9
 
 
 def points() -> list[dict[str, Any]]:
-    """What to measure: sweep, method, way, classes, context."""
-    found = []
+    """What to measure: shots; or sweep, method, way, classes, context."""
+    found: list[dict[str, Any]] = [{"sweep": "shots", "shots": k} for k in SHOTS]
     for method in ("coop", "contcoop"):
         for count in CLASSES:
             # plain, all at once, takes 37 MB a class (more than 300 do not fit here), whatever the method
@@ -71,21 +72,12 @@ def measure_point(point: dict[str, Any], device: str) -> dict[str, Any]:
     }
 
 
-def shots(device: str) -> list[dict[str, Any]]:
-    """Seconds of a whole training on mini/textures by shots: encoding the views, and the steps."""
-    from clipcompat.data.load import load_dataset
-    from clipcompat.defaults import default_method
-    from clipcompat.fitting import fit
-
-    rows, backbone = [], load_backbone("mini-old", device=device, dtype="fp32")
-    for method in ("coop", "contcoop"):
-        for count in SHOTS:
-            data = load_dataset("mini/textures", shots=count, seed=1)
-            backbone.memory.clear()
-            seconds = clock(lambda m=method, d=data: fit(default_method(m, d.name), backbone, d), backbone.device)
-            again = clock(lambda m=method, d=data: fit(default_method(m, d.name), backbone, d), backbone.device)
-            rows.append({"sweep": "shots", "method": method, "shots": count, "seconds": seconds, "steps_s": again})
-    return rows
+def measure(point: dict[str, Any], device: str) -> list[dict[str, Any]]:
+    """The rows of one point, in this process."""
+    if point["sweep"] != "shots":
+        return [measure_point(point, device)]
+    backbone = load_backbone("ViT-B-16-quickgelu", "random:1", device=device, dtype="fp32")
+    return measure_shots(point["shots"], backbone)
 
 
 def main() -> None:
@@ -95,18 +87,18 @@ def main() -> None:
     options = parser.parse_args()
     device = pick_device(options.device)
     if options.point:
-        print(json.dumps(measure_point(json.loads(options.point), str(device))))
+        print(json.dumps(measure(json.loads(options.point), str(device))))
         return
     from benchmarks.bench import RESULTS, device_name, device_slug
 
     peak = max(matmul_peak(device) for _ in range(5))
-    rows = shots(str(device))
+    rows = []
     for point in points():
         command = [sys.executable, "-m", "benchmarks.growth", "--point", json.dumps(point), "--device", str(device)]
         done = subprocess.run(command, check=True, capture_output=True, text=True)
-        row = json.loads(done.stdout.splitlines()[-1])
-        rows.append(row | {"limit_s": row.pop("flops") / peak})
-        print(rows[-1], file=sys.stderr, flush=True)
+        for row in json.loads(done.stdout.splitlines()[-1]):
+            rows.append(row | {"limit_s": row.pop("flops") / peak})
+            print(rows[-1], file=sys.stderr, flush=True)
     content = {"device": device_name(device), "model": "ViT-B-16-quickgelu", "torch": torch.__version__, "rows": rows}
     write_atomic(RESULTS / f"growth-{device_slug(device)}.json", to_json(content) + "\n")
 

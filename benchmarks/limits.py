@@ -8,6 +8,7 @@ from statistics import median
 import torch
 
 from benchmarks.clocks import clock
+from clipcompat.backbones.backbone import Backbone
 
 
 def required_flops(
@@ -24,6 +25,22 @@ def required_flops(
     seen = shared * (shared + 1) / 2 + sum(r * shared + r * (r + 1) / 2 for r in own)
     attention = 2 * width * ((layers - 1) * seen + sum(lengths))
     return 2 * (products * (2 if backward else 1) + attention * (3 if backward else 1))
+
+
+def image_flops(backbone: Backbone) -> float:
+    """FLOPs of one picture through open_clip's plain vision transformer, of which only the class token is read.
+
+    Raises:
+        ValueError: the backbone's image tower is another one.
+    """
+    tower = backbone._model.visual
+    if type(tower).__name__ != "VisionTransformer":
+        raise ValueError(f"the image tower of {backbone.name} is no plain vision transformer but {type(tower)}.")
+    patches, kernel = tower.grid_size[0] * tower.grid_size[1], tower.conv1.weight
+    width, layers, rows = kernel.shape[0], tower.transformer.layers, patches + 1
+    products = patches * kernel.numel() + (layers - 1) * rows * 12 * width**2 + rows * 2 * width**2
+    products += 10 * width**2 + width * tower.proj.shape[1]
+    return 2 * (products + 2 * width * ((layers - 1) * rows**2 + rows))
 
 
 def matmul_peak(device: torch.device, dtype: torch.dtype = torch.float32, size: int = 2048) -> float:

@@ -35,15 +35,21 @@ def cases() -> list[Case]:
     from open_clip import IMAGENET_CLASSNAMES
 
     textures, imagenet = texture_names(), tuple(IMAGENET_CLASSNAMES)
-    land = ("Annual Crop Land", "Forest", "Herbaceous Vegetation Land", "Highway or Road", "Industrial Buildings",
-            "Pasture Land", "Permanent Crop Land", "Residential Buildings", "River", "Sea or Lake")  # fmt: skip
     return [
         Case("coop-47", CoOp(), textures),
         Case("contcoop-47", ContCoOp(), textures),
-        Case("cocoop-10x8", CoCoOp(), land, images=8),
+        Case("cocoop-10x8", CoCoOp(), land_names(), images=8),
         Case("coop-1000", CoOp(), imagenet),
         Case("contcoop-1000", ContCoOp(), imagenet),
     ]
+
+
+def land_names() -> tuple[str, ...]:
+    """The 10 classes of EuroSAT."""
+    return (
+        "Annual Crop Land", "Forest", "Herbaceous Vegetation Land", "Highway or Road", "Industrial Buildings",
+        "Pasture Land", "Permanent Crop Land", "Residential Buildings", "River", "Sea or Lake",
+    )  # fmt: skip
 
 
 def texture_names() -> tuple[str, ...]:

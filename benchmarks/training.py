@@ -37,7 +37,7 @@ def extrapolated(backbone: Backbone, repeats: int, say: Callable[[str], None]) -
     method = CoOp()
     pictures, size = SHOTS * len(texture_names()), method.recipe.batch_size
     steps = method.recipe.epochs_for("dtd", SHOTS, pictures) * method.recipe.steps_for(pictures)
-    step, images = Step(Case("coop-training", method, texture_names()), backbone), _pictures(size)
+    step, images = Step(Case("coop-training", method, texture_names()), backbone), noise_pictures(size)
     generator = torch.Generator().manual_seed(1)
 
     def encode(count: int) -> None:
@@ -119,6 +119,7 @@ def _official_loop(method: CoOp, backbone: Backbone, data) -> torch.Tensor:
     return context.detach()
 
 
-def _pictures(count: int) -> list[Image.Image]:
+def noise_pictures(count: int) -> list[Image.Image]:
+    """Noise of the size of DTD's pictures."""
     rng = np.random.default_rng(0)
     return [Image.fromarray(rng.integers(0, 256, (375, 500, 3), dtype=np.uint8)) for _ in range(count)]
