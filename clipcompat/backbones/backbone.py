@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from copy import copy
+from functools import cached_property
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from clipcompat.backbones.image_tower import penultimate_features, penultimate_width
+from clipcompat.backbones.image_tower import ImageTower, penultimate_width
 from clipcompat.backbones.preprocess import Preprocess
 from clipcompat.errors import ConfigError, unknown_name
 from clipcompat.memory import is_out_of_memory
@@ -19,7 +20,6 @@ from clipcompat.text_tower import TextTower
 
 FEATURES = ("projected", "penultimate")
 _PROMPTS_AT_ONCE = 256
-_PIXELS_AT_ONCE = 64
 _log = logging.getLogger(__name__)
 
 
@@ -82,6 +82,11 @@ class Backbone:
         other.text.memory_budget = memory_budget
         return other
 
+    @cached_property
+    def images(self) -> ImageTower:
+        """The image tower, normalised pixels in, features out; who only reads text never pays for it."""
+        return ImageTower(self._model, self.dtype)
+
     @property
     def description(self) -> dict[str, str]:
         """What a record and a plug-in say of it, as JSON values."""
@@ -104,17 +109,14 @@ class Backbone:
         self.feature_width(kind)
         if pixels.ndim != 4 or pixels.shape[1] != 3:
             raise ConfigError(f"pixels must be [batch, 3, height, width]; these are {list(pixels.shape)}.")
-        return torch.cat([self._encode_pixels(part, kind) for part in pixels.split(_PIXELS_AT_ONCE)])
+        return torch.cat([self._encode_pixels(part, kind) for part in pixels.split(self.images.at_once)])
 
     def _encode_pixels(self, pixels: Tensor, kind: str) -> Tensor:
         """One batch; where memory runs out, as two of half the size."""
         try:
             part = pixels.to(self.device, non_blocking=True)
             part = self.preprocess.normalise(part) if part.dtype == torch.uint8 else part.float()
-            with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
-                if kind == "projected":
-                    return self._model.encode_image(part).float()
-                return penultimate_features(self._model.visual, part).float()
+            return self.images(part, kind)
         except RuntimeError as error:
             if not is_out_of_memory(error) or len(pixels) == 1:
                 raise

@@ -1,12 +1,17 @@
-"""Penultimate features: what the projection is applied to, on both kinds of tower and at full size."""
+"""Image towers compute what open_clip's modules do; the hidden feature is what the projection is applied to."""
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 import torch
+import torch.nn.functional as F
+from open_clip.transformer import LayerNorm, QuickGELU, VisionTransformer
+from torch import nn
 
 from clipcompat.backbones.backbone import Backbone
-from clipcompat.backbones.image_tower import penultimate_width
+from clipcompat.backbones.image_tower import ImageTower, penultimate_width
 from clipcompat.errors import ConfigError, UnknownNameError
 
 
@@ -45,3 +50,65 @@ def test_unknown_kinds_and_towers_without_such_a_feature_are_refused(mini_old, m
     monkeypatch.setattr(mini_old, "penultimate", penultimate_width(torch.nn.Identity()))
     with pytest.raises(ConfigError, match="features='projected'"):
         mini_old.image_features(pixels(mini_old), "penultimate")
+
+
+def transformer(**options) -> nn.Module:
+    options = {"layers": 3, "act_layer": QuickGELU, "norm_layer": LayerNorm, "output_dim": 8} | options
+    with torch.random.fork_rng(devices=[]):
+        torch.random.default_generator.manual_seed(1)
+        visual = VisionTransformer(image_size=16, patch_size=4, width=16, heads=2, mlp_ratio=4.0, **options)
+        for parameter in visual.parameters():  # none as it starts: biases are 0 there, and scales 1
+            nn.init.normal_(parameter, std=0.5)
+    return visual.eval().requires_grad_(False)
+
+
+def floats(count: int = 3) -> torch.Tensor:
+    return torch.randn(count, 3, 16, 16, generator=torch.Generator().manual_seed(2))
+
+
+VARIANTS = [
+    ({}, True), ({"act_layer": nn.GELU}, True), ({"layers": 1}, True), ({"ls_init_value": 0.1}, True),
+    ({"no_ln_pre": True}, True), ({"final_ln_after_pool": True}, True), ({"pos_embed_type": "sin_cos_2d"}, True),
+    ({"pool_type": "avg"}, False), ({"qk_norm": True}, False), ({"scale_fc": True}, False),
+    ({"attentional_pool": True, "output_dim": 16, "attn_pooler_heads": 2}, False),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("options", "own"), VARIANTS, ids=lambda x: "-".join(x) if isinstance(x, dict) else "")
+def test_every_variant_of_the_plain_transformer_is_open_clips_function(options, own):
+    visual, pixels = transformer(**options), floats()
+    before = pixels.clone(), {name: p.clone() for name, p in visual.state_dict().items()}
+    tower = ImageTower(SimpleNamespace(visual=visual))
+    assert bool(tower._blocks) == own, "a block of our own reads what it does not know, or not what it knows"
+    wanted = visual(pixels)
+    wanted = wanted[:, 0] if wanted.ndim == 3 else wanted
+    found = tower(pixels)
+    torch.testing.assert_close(found[:, 0] if found.ndim == 3 else found, wanted, rtol=1e-5, atol=1e-5)
+    hidden = tower(pixels, "penultimate")
+    torch.testing.assert_close(hidden @ visual.proj, tower(pixels), rtol=1e-5, atol=1e-5)
+    assert torch.equal(pixels, before[0])
+    assert all(torch.equal(p, before[1][name]) for name, p in visual.state_dict().items())
+
+
+@pytest.mark.parametrize("options", [{}, {"ls_init_value": 0.1}, {"pool_type": "avg"}])
+def test_in_half_precision_it_is_no_farther_from_the_truth_than_open_clip_is(options):
+    visual, pixels = transformer(**options), floats(8)
+    found = ImageTower(SimpleNamespace(visual=visual), torch.bfloat16)(pixels)
+    with torch.autocast("cpu", torch.bfloat16):
+        theirs = visual(pixels).float()
+    truth = visual.double()(pixels.double())
+    assert found.dtype == torch.float32 and not torch.allclose(found.double(), truth, rtol=1e-5, atol=1e-5)
+    ours, theirs = (1 - F.cosine_similarity(x.double(), truth) for x in (found, theirs))
+    assert ours.max() < 1e-3 and ours.mean() < 1.5 * theirs.mean()
+
+
+@pytest.mark.parametrize("side", ["old", "new"])
+def test_at_full_size_unit_features_are_open_clips_within_a_millionth(full_size, side):
+    backbone = getattr(full_size, side)
+    wanted = backbone._model.encode_image(backbone.preprocess.normalise(pixels(backbone)), normalize=True)
+    torch.testing.assert_close(backbone.encode_image(pixels(backbone)), wanted, rtol=0, atol=1e-6)
+
+
+def test_pictures_at_once_are_so_many_that_their_rows_stay_in_a_cpu_s_cache(mini_old, mini_new, full_size):
+    assert [b.images.at_once for b in (mini_old, mini_new, full_size.old, full_size.new)] == [94, 94, 8, 8]
+    assert ImageTower(SimpleNamespace(visual=nn.Linear(1, 1))).at_once == 8

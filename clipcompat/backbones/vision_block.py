@@ -1,0 +1,73 @@
+"""One frozen block of open_clip's plain vision transformer, in which every row looks at every row.
+
+open_clip's own module computes the same. It is not run here because weights under autocast are cast again for every few
+pictures, because torch's attention module hands a transposed view to a product that, in bfloat16 on a CPU, is forty
+times slower on it, and because only the class token is read after the last block.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+_QUICK = 1.702  # QuickGELU(x) = x · sigmoid(1.702 x) = SiLU(1.702 x) / 1.702
+
+
+class VisionBlock:
+    """x += attention(ln_1 x);  x += mlp(ln_2 x), with the weights of an open_clip `ResidualAttentionBlock`.
+
+    Weights are held in the type that the tower runs in; norms and the residual stream stay float32, as under autocast.
+    Nothing is kept for gradients.
+    """
+
+    def __init__(self, block: nn.Module, dtype: torch.dtype = torch.float32):
+        attn, mlp = block.attn, block.mlp
+        self._heads, self._width, self._dtype = attn.num_heads, attn.embed_dim, dtype
+        self._norms = [(n.weight.detach(), n.bias.detach(), n.eps) for n in (block.ln_1, block.ln_2)]
+        self._quick = type(mlp.gelu).__name__ == "QuickGELU"
+        self._act, self._factor = mlp.gelu, _QUICK if self._quick else 1.0
+        self._qkv = _cast(attn.in_proj_weight, attn.in_proj_bias, dtype)
+        self._out = _cast(attn.out_proj.weight, attn.out_proj.bias, dtype)
+        self._up = _cast(mlp.c_fc.weight, mlp.c_fc.bias, dtype)
+        self._down = _cast(mlp.c_proj.weight, mlp.c_proj.bias * self._factor, dtype)
+        self._scales = [None if isinstance(s, nn.Identity) else s.gamma.detach() for s in (block.ls_1, block.ls_2)]
+
+    @staticmethod
+    def can_read(block: nn.Module) -> bool:
+        """Whether this is the block of CLIP, and none of the variants that open_clip has beside it."""
+        return type(block).__name__ == "ResidualAttentionBlock" and not hasattr(block, "ln_1_kv")
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """[picture, row, width] float32 -> the same after this block, in the same memory."""
+        q, k, v = self._split(F.linear(self._norm(x, 0), *self._qkv))
+        return self._rest(x, F.scaled_dot_product_attention(q, k, v))
+
+    def first_row(self, x: Tensor) -> Tensor:
+        """[picture, row, width] float32 -> [picture, 1, width]: the first row after this block, the tower's last."""
+        h, (weight, bias) = self._norm(x, 0), self._qkv
+        (q,) = self._split(F.linear(h[:, :1], weight[: self._width], bias[: self._width]))
+        k, v = self._split(F.linear(h, weight[self._width :], bias[self._width :]))
+        return self._rest(x[:, :1].clone(), F.scaled_dot_product_attention(q, k, v))
+
+    def _norm(self, x: Tensor, which: int) -> Tensor:
+        weight, bias, eps = self._norms[which]
+        return F.layer_norm(x, (self._width,), weight, bias, eps).to(self._dtype)
+
+    def _split(self, x: Tensor) -> Tensor:
+        """[picture, row, n · width] -> [n, picture, head, row, channel]"""
+        return x.unflatten(-1, (-1, self._heads, self._width // self._heads)).permute(2, 0, 3, 1, 4)
+
+    def _rest(self, x: Tensor, mixed: Tensor) -> Tensor:
+        x = _add(x, F.linear(mixed.transpose(1, 2).flatten(2), *self._out), self._scales[0])
+        wide = F.linear(self._norm(x, 1), *self._up)
+        wide = F.silu(wide.mul_(_QUICK), inplace=True) if self._quick else self._act(wide)
+        return _add(x, F.linear(wide, *self._down), self._scales[1], 1 / self._factor)
+
+
+def _add(x: Tensor, change: Tensor, scale: Tensor | None, factor: float = 1.0) -> Tensor:
+    return x.add_(change if scale is None else change * scale, alpha=factor)
+
+
+def _cast(weight: Tensor, bias: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+    return weight.detach().to(dtype), bias.detach().to(dtype)
