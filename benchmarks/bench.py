@@ -1,6 +1,6 @@
 """All rows of the table, into benchmarks/results/<device>.json: `make bench`.
 
-    python -m benchmarks.bench                      # everything; on two CPU cores about a quarter of an hour
+    python -m benchmarks.bench                      # everything; on two CPU cores about half an hour
     python -m benchmarks.bench --only coop-47       # single rows; the others of the file stay
 
 Nothing else should run meanwhile. Rows say how often each side was timed, in turns, and between which bounds.
@@ -20,6 +20,7 @@ from typing import Any
 import torch
 
 from benchmarks.classes import measure_classes
+from benchmarks.images import measure_alone
 from benchmarks.steps import cases, measure
 from benchmarks.training import end_to_end, extrapolated
 from clipcompat.backbones.device import pick_device
@@ -29,6 +30,10 @@ from clipcompat.files import to_json, write_atomic
 RESULTS = Path(__file__).resolve().parent / "results"
 CLASSES_BUDGET = 5.5e9  # of 6 GB: the allocator is not told, and may hold more than tensors need
 HALF = ("coop-47", "contcoop-47")  # once more in bfloat16
+IMAGES = {  # pictures of two towers, one in two types
+    "images-32": ("ViT-B-16-quickgelu", "fp32"), "images-32-eva": ("EVA02-B-16", "fp32"),
+    "images-32-bf16": ("ViT-B-16-quickgelu", "bf16"),
+}  # fmt: skip
 
 
 def main() -> None:
@@ -65,6 +70,9 @@ def _rows(options: argparse.Namespace, device: torch.device):
             row = measure(case, half, 5, _say)
             yield row | {"name": f"{case.name}-bf16", "dtype": "bf16"}
     del backbone, half
+    for name, (model, dtype) in IMAGES.items():
+        if wanted(name):
+            yield measure_alone(name, model, dtype, str(device), _say) | {"dtype": dtype}
     if wanted("coop-training-mini"):
         yield end_to_end(load_backbone("mini-old", device=device, dtype="fp32"), _say) | {"dtype": "fp32"}
     for method, name in (("coop", "classes-10000"), ("contcoop", "classes-10000-contcoop")):

@@ -1,6 +1,6 @@
 """Growth of one step's time and memory with classes, context length and shots, beside the arithmetic limit.
 
-    python -m benchmarks.growth        # writes benchmarks/results/growth-<device>.json; on two CPU cores half an hour
+    python -m benchmarks.growth        # writes benchmarks/results/growth-<device>.json; on two CPU cores twenty minutes
 
 Every point is measured in a process of its own, and "memory_bytes" is what a step took at most beyond what the process
 held before it. "limit_s" is required FLOPs over the best that a large product reached, once for all points.

@@ -18,6 +18,7 @@ import torch.nn.functional as F
 from PIL import Image
 
 from benchmarks.clocks import clock
+from benchmarks.images import PlainImages
 from benchmarks.padded import PaddedTower
 from benchmarks.steps import Case, Step, texture_names
 from clipcompat.backbones.backbone import Backbone
@@ -40,16 +41,15 @@ def extrapolated(backbone: Backbone, repeats: int, say: Callable[[str], None]) -
     step, images = Step(Case("coop-training", method, texture_names()), backbone), noise_pictures(size)
     generator = torch.Generator().manual_seed(1)
 
-    def encode(count: int) -> None:
-        pixels = [backbone.preprocess.train(images[i % size], generator) for i in range(count)]
-        backbone.image_features(torch.stack(pixels))
+    def encode(tower: Callable[[torch.Tensor], torch.Tensor], count: int) -> None:
+        tower(torch.stack([backbone.preprocess.train(images[i % size], generator) for i in range(count)]))
 
-    official, view, text = [], [], []
+    plain, official, view, text = PlainImages(backbone), [], [], []
     step.fast()
     for _ in range(repeats):
         kernels = {k: clock(lambda k=k: step.plain(k), backbone.device) for k in ("plain", "fused")}
-        official.append(clock(lambda: encode(size), backbone.device) + min(kernels.values()))
-        view.append(clock(lambda: encode(64), backbone.device) / 64)
+        official.append(clock(lambda: encode(plain, size), backbone.device) + min(kernels.values()))
+        view.append(clock(lambda: encode(backbone.image_features, 64), backbone.device) / 64)
         text += [clock(step.fast, backbone.device) for _ in range(3)]
     totals = [steps * median(official), pictures * VIEWS * median(view) + steps * median(text)]
     row = {
@@ -101,6 +101,7 @@ def _official_loop(method: CoOp, backbone: Backbone, data) -> torch.Tensor:
     generator, recipe, count = torch.Generator().manual_seed(1), method.recipe, len(data.train)
     context = torch.empty(method.n_ctx, backbone.width).normal_(std=0.02, generator=generator).requires_grad_()
     table, tower = PromptTable.of(backbone, data.classnames, method.n_ctx), PaddedTower(backbone)
+    encode = PlainImages(backbone)
     padding = backbone.text.embed(torch.zeros(1, 1, dtype=torch.int64))
     optimizer, epochs = recipe.build_optimizer([{"params": [context]}]), recipe.epochs_for(data.name, SHOTS, count)
     for epoch in range(epochs):
@@ -108,7 +109,7 @@ def _official_loop(method: CoOp, backbone: Backbone, data) -> torch.Tensor:
             recipe.batch_size
         ):
             pixels = [augmented(backbone, data.train, i, epoch, 1, recipe.crop) for i in batch.tolist()]
-            images = backbone.encode_image(torch.stack(pixels))
+            images = F.normalize(encode(torch.stack(pixels)), dim=-1)
             text = tower(tower.pad(table.fill(context), padding), table.eot, "fused")
             logits = backbone.logit_scale * images @ F.normalize(text, dim=-1).T
             for group in optimizer.param_groups:

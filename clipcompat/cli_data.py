@@ -60,6 +60,8 @@ def _list(options: argparse.Namespace) -> None:
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     for row in rows:
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    if options.root and not Path(options.root).expanduser().is_dir():
+        print(f"{options.root} is no folder (yet).")
 
 
 def _here(layout: Any, places: list[str], root: Path) -> str:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from clipcompat.figures import INK, METHOD_COLOURS
-from clipcompat.performance import BUDGET, Performance, Row
+from clipcompat.measured import Row
+from clipcompat.performance import BUDGET, Performance
 from clipcompat.performance_sentences import duration, size
 from clipcompat.sentences import name_title
 
@@ -17,11 +19,11 @@ if TYPE_CHECKING:
 _ROW = 30
 _PALE = "rgba(128, 128, 128, 0.35)"
 _LEGEND = {"orientation": "h", "y": 1, "yref": "container", "yanchor": "top", "x": 0, "xref": "container"}
-_AXES = {"seconds": ("time of a step", duration), "memory_bytes": ("memory of a step", size)}
+_AXES = {"seconds": ("time of a {}", duration), "memory_bytes": ("memory of a {}", size)}
 
 
 def ratio_dots(found: Performance) -> go.Figure:
-    """How many times as fast, a row a comparison: float32 steps, half-precision steps and whole trainings apart.
+    """How many times as fast, a row a comparison: steps, pictures and whole trainings apart, a number type at a time.
 
     Whiskers: slowest against fastest repetition. Open dots are extrapolated. A tick: what arithmetic allows.
     """
@@ -29,6 +31,8 @@ def ratio_dots(found: Performance) -> go.Figure:
 
     steps = [r for r in found.rows if r.kind == "step"]
     groups = {f"a step at the text side, {t}": [r for r in steps if r.dtype == t] for t in _types(steps)}
+    images = [r for r in found.rows if r.kind == "images"]
+    groups |= {f"pictures through the image tower, {t}": [r for r in images if r.dtype == t] for t in _types(images)}
     groups["a whole training, pictures included"] = [r for r in found.rows if r.kind == "training"]
     lines: list[tuple[str, Row | None]] = []
     for title, rows in groups.items():
@@ -68,66 +72,88 @@ def growth_lines(found: Performance, sweep: str = "classes", what: str = "second
     what: "seconds", or "memory_bytes", which has the measurements' budget instead of a limit. Points whose memory
     is not known are left out.
     """
+    across, name = ("n_ctx", "context tokens") if sweep == "context" else ("classes", "classes")
+    mine = [p for p in found.points if p.sweep == sweep]
+    lines = [_Line("CoOp, plain", [p for p in mine if p.way == "plain" and p.method == "coop"], what, INK, "dash")]
+    for method in dict.fromkeys(p.method for p in mine):
+        points, colour = found.sweep(sweep, method), METHOD_COLOURS.get(method, INK)
+        lines.append(_Line(name_title(method), points, what, colour))
+        if what == "seconds":
+            lines.append(_Line(f"{name_title(method)}, arithmetic limit", points, "limit_s", colour, "dot"))
+    return _grown(lines, across, name, "step", what, BUDGET if what == "memory_bytes" else None)
+
+
+def shot_lines(found: Performance, what: str = "seconds") -> go.Figure:
+    """Growth of a whole training with shots: from pictures, where they are encoded already, and the arithmetic limit.
+
+    what: "seconds"; or "memory_bytes", of encoding and of each method's steps, above what has to be kept of pictures.
+    """
+    lines = []
+    for method in dict.fromkeys(t.method for t in found.trainings):
+        mine, title, colour = found.shots(method), name_title(method), METHOD_COLOURS.get(method, INK)
+        if what == "seconds":
+            lines += [
+                _Line(f"{title}, from pictures", mine, "seconds", colour),
+                _Line(f"{title}, pictures encoded before", mine, "steps_s", colour, "dash"),
+                _Line(f"{title}, arithmetic limit", mine, "limit_s", colour, "dot"),
+            ]
+        else:
+            lines.append(_Line(f"{title}, steps", mine, "steps_bytes", colour))
+    if what != "seconds":
+        some = found.shots(found.trainings[0].method)
+        lines.insert(0, _Line("encoding pictures", some, "pictures_bytes", INK, "dash"))
+        lines.append(_Line("kept of pictures", some, "views_bytes", INK, "dot"))
+    return _grown(lines, "shots", "shots", "training", what)
+
+
+@dataclass(frozen=True)
+class _Line:
+    """What is drawn as one line: `field` of points. dash: "solid" is ours, "dash" another way, "dot" a limit."""
+
+    name: str
+    points: Sequence[Any]
+    field: str
+    colour: str
+    dash: str = "solid"
+
+
+_SYMBOLS = {"solid": "circle", "dash": "square", "dot": "line-ew"}
+
+
+def _grown(
+    lines: Sequence[_Line], across: str, name: str, of: str, what: str, budget: float | None = None
+) -> go.Figure:
+    """Lines on two logarithmic axes; numbers that are 0 are not known, and left out."""
     import plotly.graph_objects as go
 
     title, words = _AXES[what]
-    across, name = ("n_ctx", "context tokens") if sweep == "context" else ("classes", "classes")
-    mine = [p for p in found.points if p.sweep == sweep]
-    lines = [("CoOp, plain", [p for p in mine if p.way == "plain" and p.method == "coop"], what, INK, "dash", "square")]
-    for method in dict.fromkeys(p.method for p in mine):
-        points, colour = found.sweep(sweep, method), METHOD_COLOURS.get(method, INK)
-        lines.append((name_title(method), points, what, colour, "solid", "circle"))
-        if what == "seconds":
-            lines.append((f"{name_title(method)}, arithmetic limit", points, "limit_s", colour, "dot", "line-ew"))
-    fig = go.Figure()
-    for label, points, field, colour, dash, symbol in lines:
-        points = sorted((p for p in points if getattr(p, field) > 0), key=lambda p: getattr(p, across))
+    fig, sizes = go.Figure(), set()
+    for line in lines:
+        points = sorted((p for p in line.points if getattr(p, line.field) > 0), key=lambda p: getattr(p, across))
+        sizes |= {getattr(p, across) for p in line.points}
         if not points:
             continue
-        y = [getattr(p, field) for p in points]
+        y = [getattr(p, line.field) for p in points]
         fig.add_scatter(
-            x=[getattr(p, across) for p in points], y=y, mode="lines+markers", name=label,
-            line={"color": colour, "dash": dash, "width": 2}, marker={"symbol": symbol, "color": colour, "size": 8},
-            customdata=[[words(v), _kept(p.kept)] for v, p in zip(y, points, strict=True)],
-            hovertemplate=f"{label}, %{{x:,}} {name}: %{{customdata[0]}}%{{customdata[1]}}<extra></extra>",
+            x=[getattr(p, across) for p in points], y=y, mode="lines+markers", name=line.name,
+            line={"color": line.colour, "dash": line.dash, "width": 2},
+            marker={"symbol": _SYMBOLS[line.dash], "color": line.colour, "size": 8},
+            customdata=[[words(v), _kept(getattr(p, "kept", {}))] for v, p in zip(y, points, strict=True)],
+            hovertemplate=f"{line.name}, %{{x:,}} {name}: %{{customdata[0]}}%{{customdata[1]}}<extra></extra>",
         )  # fmt: skip
     drawn = [v for trace in fig.data for v in trace.y]
-    if what == "memory_bytes":
-        drawn.append(BUDGET)
-        fig.add_hline(y=BUDGET, line={"color": INK, "dash": "dot", "width": 1})
+    if budget is not None:
+        drawn.append(budget)
+        fig.add_hline(y=budget, line={"color": INK, "dash": "dot", "width": 1})
         fig.add_annotation(
-            text=f"budget {size(BUDGET)}", x=0, xref="x domain", xanchor="left", y=math.log10(BUDGET), yanchor="bottom",
+            text=f"budget {size(budget)}", x=0, xref="x domain", xanchor="left", y=math.log10(budget), yanchor="bottom",
             showarrow=False, font_size=12,
         )  # fmt: skip
-    sizes = sorted({getattr(p, across) for p in mine})
-    fig.update_xaxes(type="log", title_text=name, tickvals=sizes, ticktext=[f"{s:,}" for s in sizes])
+    fig.update_xaxes(type="log", title_text=name, tickvals=sorted(sizes), ticktext=[f"{s:,}" for s in sorted(sizes)])
     values, labels = _ticks(drawn, words)
     ends = [math.log10(min(drawn)) - 0.1, math.log10(max(drawn)) + 0.15]
-    fig.update_yaxes(type="log", tickvals=values, ticktext=labels, range=ends, title_text=title)
+    fig.update_yaxes(type="log", tickvals=values, ticktext=labels, range=ends, title_text=title.format(of))
     return fig.update_layout(height=430, margin={"t": 80, "b": 60, "r": 10}, legend=_LEGEND)
-
-
-def shot_times(found: Performance) -> go.Figure:
-    """Seconds of a whole training by shots: from pictures, and where their features are kept already."""
-    import plotly.graph_objects as go
-
-    fig = go.Figure()
-    shots = sorted({t.shots for t in found.trainings})
-    place = {k: i for i, k in enumerate(shots)}
-    for method in dict.fromkeys(t.method for t in found.trainings):
-        mine = sorted((t for t in found.trainings if t.method == method), key=lambda t: t.shots)
-        for field, how, dash in (("seconds", "from pictures", "solid"), ("steps_s", "features kept", "dot")):
-            label, colour = f"{name_title(method)}, {how}", METHOD_COLOURS.get(method, INK)
-            fig.add_scatter(
-                x=[place[t.shots] for t in mine], y=[getattr(t, field) for t in mine], mode="lines+markers", name=label,
-                line={"color": colour, "dash": dash, "width": 2}, marker={"color": colour, "size": 9},
-                customdata=[t.shots for t in mine],
-                hovertemplate=f"{label}, %{{customdata}} shots: %{{y:.2f}} s<extra></extra>",
-            )  # fmt: skip
-    fig.update_xaxes(tickvals=list(place.values()), ticktext=[str(k) for k in shots])
-    fig.update_xaxes(title_text="shots", zeroline=False)
-    fig.update_yaxes(title_text="seconds of a training", rangemode="tozero", zeroline=False)
-    return fig.update_layout(height=400, margin={"t": 60, "b": 60, "r": 10}, legend=_LEGEND)
 
 
 def _ratio(fig: Any, row: Row, y: float) -> None:

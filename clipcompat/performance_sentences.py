@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from clipcompat.measured import Point, Training
 from clipcompat.methods.coop import CoOp
-from clipcompat.performance import Performance, Point
+from clipcompat.performance import Performance
 from clipcompat.sentences import name_title
 from clipcompat.tables import Table
 from clipcompat.training import DEFAULT_VIEWS
@@ -21,8 +22,10 @@ def duration(seconds: float) -> str:
 
 
 def size(count: float) -> str:
-    """ "37 MB", "5.6 GB"."""
-    return f"{count / 1e6:.0f} MB" if count < 1e9 else f"{count / 1e9:.1f} GB"
+    """ "0.2 MB", "37 MB", "5.6 GB"."""
+    if count < 1e9:
+        return f"{count / 1e6:.0f} MB" if count >= 1e7 else f"{count / 1e6:.1f} MB"
+    return f"{count / 1e9:.1f} GB"
 
 
 def devices_sentence(found: Sequence[Performance]) -> str:
@@ -139,14 +142,36 @@ def training_sentence(found: Performance) -> str:
     return f"A whole training from pictures to a plug-in. {'; '.join(told)}."
 
 
+def images_sentence(found: Performance) -> str:
+    """Pictures through the image tower, ours against open_clip's: Markdown."""
+    told = [
+        f"{r.title}, {r.dtype}: {duration(r.reference_s)} ({r.reference}) → {duration(r.fast_s)}, **{r.ratio:.1f} ×**"
+        for r in found.rows
+        if r.kind == "images"
+    ]
+    return f"Forward through the image tower. {'; '.join(told)}."
+
+
 def shots_sentence(found: Performance, method: str) -> str:
-    """From the fewest shots to the most: Markdown."""
-    mine = sorted((t for t in found.trainings if t.method == method), key=lambda t: t.shots)
-    first, last = mine[0], mine[-1]
+    """Time from the fewest shots to the most: Markdown."""
+    first, last = (found.shots(method)[i] for i in (0, -1))
+    share = last.seconds / last.limit_s
     return (
-        f"**{name_title(method)}:** {duration(first.seconds)} with {first.shots} shot{'s' * (first.shots > 1)} a "
-        f"class, {duration(last.seconds)} with {last.shots}; {duration(first.steps_s)} and {duration(last.steps_s)} "
-        "where the features of all views are kept from a training before."
+        f"**{name_title(method)}:** {duration(first.seconds)} with {_shots(first)} a class, {duration(last.seconds)} "
+        f"with {last.shots}, **{share:.1f} times** the arithmetic limit; of them {duration(first.pictures_s)} and "
+        f"{duration(last.pictures_s)} for the pictures, which another training finds encoded. The steps grew from "
+        f"{first.steps:,} to {last.steps:,}."
+    )
+
+
+def shots_memory_sentence(found: Performance, method: str) -> str:
+    """Memory from the fewest shots to the most: Markdown."""
+    first, last = (found.shots(method)[i] for i in (0, -1))
+    return (
+        f"**{name_title(method)}:** with {_shots(first)} a class encoding took {size(first.pictures_bytes)} at most "
+        f"and training {size(first.steps_bytes)}, with {last.shots} {size(last.pictures_bytes)} and "
+        f"{size(last.steps_bytes)}, while what is kept of the pictures grew from {size(first.views_bytes)} to "
+        f"{size(last.views_bytes)}."
     )
 
 
@@ -166,6 +191,10 @@ def training_table(found: Performance) -> Table:
     columns = ("", "pictures encoded", "time for them", f"{steps:,} text steps", "together", "share of pictures")
     caption = "A training of CoOp, 47 classes of 16 pictures. Extrapolated: the parts were timed and multiplied."
     return Table(columns, tuple(rows), caption)
+
+
+def _shots(training: Training) -> str:
+    return f"{training.shots} shot{'s' * (training.shots > 1)}"
 
 
 def _at(points: Sequence[Point], classes: int) -> Point:

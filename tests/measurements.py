@@ -21,6 +21,8 @@ def bench() -> dict[str, Any]:
          "max_abs_diff": None, "extrapolated": True, "spread": {"official step": [1, 2]}},
         {"name": "coop-training-mini", "reference_s": 30.0, "fast_s": 3.0, "dtype": "fp32", "reference": "60 epochs"},
         step | chunks | {"name": "classes-10000", "reference_s": 20.0, "fast_s": 25.0},
+        {"name": "images-32", "reference_s": 4.0, "fast_s": 2.0, "dtype": "fp32", "reference": "open_clip, one by one",
+         "max_abs_diff": 3e-6, "largest_feature": 4.0, "spread": {"fast": [1.9, 2.1]}, "limit_s": 1.6},
         {"name": "utilisation-1000-b16", "fast_s": 0.1, "share": 0.4},
     ]  # fmt: skip
     return {"device": "test CPU, 2 threads", "model": "ViT-B-16-quickgelu", "rows": rows}
@@ -43,8 +45,12 @@ def growth() -> dict[str, Any]:
             point = {"sweep": "context", "method": method, "way": "fast", "classes": 100, "n_ctx": n, "kept": {}}
             seconds = 0.1 * (1 + n * (method == "contcoop"))
             points.append(point | {"seconds": seconds, "limit_s": 0.05, "memory_bytes": 1e9})
-        shots = {"sweep": "shots", "method": method, "steps_s": slow}
-        points += [shots | {"shots": k, "seconds": k * slow} for k in (1, 16)]
+        for k in (1, 16):
+            points.append({
+                "sweep": "shots", "method": method, "classes": 10, "shots": k, "views": 10, "steps": 50 * k,
+                "pictures_s": 16.0 * k, "steps_s": slow * k, "limit_s": 8.5 * k + slow,
+                "pictures_bytes": 7e8, "steps_bytes": 4e8 * slow, "views_bytes": 204_800 * k,
+            })  # fmt: skip
     return {"device": "test CPU, 2 threads", "model": "ViT-B-16-quickgelu", "torch": "2.99", "rows": points}
 
 

@@ -42,6 +42,8 @@ def test_the_list_says_what_is_under_the_root(root, capsys):
     assert here["dtd"].endswith("  pictures, no split file")
     assert here["stanford_cars"].endswith("  split file, no pictures")
     assert here["imagenet"].endswith("  pictures, no classnames.txt")
+    assert main(["data", "list", "--root", str(root / "nowhere")]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == f"{root / 'nowhere'} is no folder (yet)."
 
 
 def test_a_check_prints_everything_and_fails_in_a_sentence(root, capsys):

@@ -22,7 +22,7 @@ def test_a_duration_has_a_unit_that_people_use(seconds, words):
 
 
 def test_a_size_is_in_megabytes_or_gigabytes():
-    assert [say.size(n) for n in (37e6, 999.4e6, 5.62e9)] == ["37 MB", "999 MB", "5.6 GB"]
+    assert [say.size(n) for n in (204_800, 37e6, 999.4e6, 5.62e9)] == ["0.2 MB", "37 MB", "999 MB", "5.6 GB"]
 
 
 def test_missing_gpu_rows_are_told_as_long_as_they_are_missing():
@@ -75,7 +75,19 @@ def test_whole_trainings_say_what_was_extrapolated():
     told = say.training_sentence(FOUND)
     assert "20.0 h → 60 min, **20.0 ×** (extrapolated" in told
     assert "30 s → 3 s, **10.0 ×** (both run to the end)" in told
-    assert "1 s with 1 shot a class, 16 s with 16; 1 s and 1 s where" in say.shots_sentence(FOUND, "coop")
+
+
+def test_shots_are_told_with_the_pictures_share_the_limit_and_the_memory():
+    told = say.shots_sentence(FOUND, "coop")
+    assert "17 s with 1 shot a class, 5 min with 16, **2.0 times** the arithmetic limit" in told
+    assert "16 s and 4 min for the pictures" in told and "from 50 to 800" in told
+    told = say.shots_memory_sentence(FOUND, "contcoop")
+    assert "with 1 shot a class encoding took 700 MB at most and training 1.6 GB, with 16 700 MB and 1.6 GB" in told
+    assert "grew from 0.2 MB to 3.3 MB" in told
+
+
+def test_pictures_are_told_with_the_way_they_are_compared_with():
+    assert "CLIP, 32 pictures, fp32: 4 s (open_clip, one by one) → 2 s, **2.0 ×**" in say.images_sentence(FOUND)
 
 
 def test_the_table_divides_a_training_into_pictures_and_text():
@@ -86,7 +98,9 @@ def test_the_table_divides_a_training_into_pictures_and_text():
 
 def test_every_sentence_can_be_said_of_what_is_shipped():
     for found in committed_performance():
-        for sentence in (say.speed_sentence, say.chunks_sentence, say.exact_sentence, say.training_sentence):
+        sentences = (say.speed_sentence, say.images_sentence, say.chunks_sentence, say.exact_sentence)
+        for sentence in (*sentences, say.training_sentence):
             assert "nan" not in sentence(found) and sentence(found).endswith(".")
-        for sentence in (say.limit_sentence, say.growth_sentence, say.context_sentence, say.memory_sentence):
+        sentences = (say.limit_sentence, say.growth_sentence, say.context_sentence, say.memory_sentence)
+        for sentence in (*sentences, say.shots_sentence, say.shots_memory_sentence):
             assert all("**" in sentence(found, method) for method in ("coop", "contcoop"))

@@ -4,7 +4,7 @@
 |---|---|---|
 | CUDA, compute capability 8.0 and up | bfloat16 | fast there, and no value overflows |
 | older CUDA (T4, V100) | float16 | bfloat16 is emulated on them, and slow |
-| MPS, CPU | float32 | half types gain nothing that is worth their rounding |
+| MPS, CPU | float32 | few processors multiply half types faster; where yours does, ask for bf16 |
 """
 
 from __future__ import annotations

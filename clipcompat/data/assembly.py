@@ -99,6 +99,8 @@ def assemble(
 
 
 def _template(template: Template) -> str | tuple[str, ...]:
+    if not isinstance(template, Sequence):
+        raise ConfigError(f"a template is a sentence, or several; this is {template!r}.")
     sentences = (template,) if isinstance(template, str) else tuple(template)
     if not sentences or not all(isinstance(one, str) and "{}" in one for one in sentences):
         raise ConfigError(f"a template needs {{}} where the class name goes; this is {template!r}.")

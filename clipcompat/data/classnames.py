@@ -55,8 +55,10 @@ class ClassNames:
             names: raw name -> class name for some or all classes, or one name for each class, in order.
 
         Raises:
-            ConfigError, UnknownNameError: `names` does not fit the classes.
+            ConfigError, UnknownNameError: a raw name that is no text; `names` does not fit the classes.
         """
+        if no_texts := [one for one in raw if not isinstance(one, str)]:
+            raise ConfigError(f"class names are texts; {no_texts[0]!r} is none. Give str(name), or a word for it.")
         given, numbered = _given(raw, names), _numbered(raw)
         found = [(name, ["given"]) if name else _clean(one, numbered) for one, name in zip(raw, given, strict=True)]
         same = Counter(_as_read(name) for name, _ in found)

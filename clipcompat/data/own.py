@@ -69,9 +69,20 @@ def _read_names(file: str | None) -> Mapping[str, str] | list[str] | None:
     if file is None:
         return None
     try:
-        found = json.loads(Path(file).expanduser().read_text(encoding="utf-8-sig"))
+        found = json.loads(Path(file).expanduser().read_text(encoding="utf-8-sig"), object_pairs_hook=_once)
+    except FileNotFoundError as error:
+        raise DataError(f"there is no file of class names at {file}.") from error
     except (OSError, ValueError) as error:
         raise DataError(f"the class names in {file} cannot be read: {error}. Write a JSON object or list.") from error
     if not isinstance(found, dict | list):
         raise DataError(f'{file} should hold a JSON object, {{"raw name": "class name"}}, or a list of class names.')
+    return found
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object, whose last value of a key would be taken without a word."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        twice = next(key for i, (key, _) in enumerate(pairs) if key in dict(pairs[:i]))
+        raise ValueError(f"{twice!r} is named twice")
     return found

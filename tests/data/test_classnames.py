@@ -133,3 +133,9 @@ def test_changes_are_a_sentence_or_nothing():
     assert ClassNames.of(["sea_lake", "cat"]).changes() == "1 of 2 class names were cleaned: 'sea_lake' → 'sea lake'."
     assert ClassNames.of(["sea_lake", "cat"], {"sea_lake": "water"}).changes() == ""
     assert ClassNames.of([f"a_{i}" for i in "bcdefg"]).changes().endswith("'a_e' → 'a e', ….")
+
+
+@pytest.mark.parametrize("raw", [[1, 2], ["cat", None], [b"cat", "dog"]])
+def test_a_name_that_is_no_text_is_refused(raw):
+    with pytest.raises(ConfigError, match="class names are texts"):
+        ClassNames.of(raw)

@@ -189,7 +189,9 @@ def test_a_test_part_that_is_a_link_to_val_is_refused(parted):
         dataset_from_folder(parted, shots=1)
 
 
-@pytest.mark.parametrize("arguments", [{"template": "a photo."}, {"template": []}, {"shots": 0}, {"seed": -1}])
+@pytest.mark.parametrize(
+    "arguments", [{"template": "a photo."}, {"template": []}, {"template": 5}, {"shots": 0}, {"seed": -1}]
+)
 def test_arguments_that_cannot_be_meant_are_refused(single, arguments):
     with pytest.raises(ConfigError):
         dataset_from_folder(single, **arguments)

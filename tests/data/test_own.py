@@ -63,3 +63,13 @@ def test_a_file_of_names_that_is_none_is_refused(tmp_path, content):
     file.write_bytes(content if isinstance(content, bytes) else content.encode())
     with pytest.raises(DataError, match="JSON"):
         load_own(f"folder:{write_tree(tmp_path / 'pets')}", **{**DRAW, "names": str(file)})
+
+
+def test_a_file_of_names_that_is_missing_or_names_a_class_twice_says_so(tmp_path):
+    file = tmp_path / "names.json"
+    twice = '{"cat": "a cat", "cat": "a dog"}'
+    for content, says in ((None, "no file of class names"), (twice, "'cat' is named twice")):
+        if content:
+            file.write_text(content)
+        with pytest.raises(DataError, match=says):
+            load_own(f"folder:{write_tree(tmp_path / f'pets-{says[-5:]}')}", **{**DRAW, "names": str(file)})
