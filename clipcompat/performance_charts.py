@@ -94,7 +94,7 @@ def shot_lines(found: Performance, what: str = "seconds") -> go.Figure:
         if what == "seconds":
             lines += [
                 _Line(f"{title}, from pictures", mine, "seconds", colour),
-                _Line(f"{title}, pictures encoded before", mine, "steps_s", colour, "dash"),
+                _Line(f"{title}, steps alone", mine, "steps_s", colour, "dash"),
                 _Line(f"{title}, arithmetic limit", mine, "limit_s", colour, "dot"),
             ]
         else:

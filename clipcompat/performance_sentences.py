@@ -169,8 +169,8 @@ def shots_memory_sentence(found: Performance, method: str) -> str:
     first, last = (found.shots(method)[i] for i in (0, -1))
     return (
         f"**{name_title(method)}:** with {_shots(first)} a class encoding took {size(first.pictures_bytes)} at most "
-        f"and training {size(first.steps_bytes)}, with {last.shots} {size(last.pictures_bytes)} and "
-        f"{size(last.steps_bytes)}, while what is kept of the pictures grew from {size(first.views_bytes)} to "
+        f"and training {size(first.steps_bytes)}; with {_shots(last)} {size(last.pictures_bytes)} and "
+        f"{size(last.steps_bytes)}. Meanwhile what is kept of the pictures grew from {size(first.views_bytes)} to "
         f"{size(last.views_bytes)}."
     )
 

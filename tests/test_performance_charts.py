@@ -69,10 +69,10 @@ def test_a_training_is_drawn_with_pictures_without_them_and_with_its_limit():
     fig = shot_lines(FOUND)
     assert {name: (x, y) for name, (x, y, _) in drawn(fig).items()} == {
         "CoOp, from pictures": ([1, 16], [17.0, 272.0]),
-        "CoOp, pictures encoded before": ([1, 16], [1.0, 16.0]),
+        "CoOp, steps alone": ([1, 16], [1.0, 16.0]),
         "CoOp, arithmetic limit": ([1, 16], [9.5, 137.0]),
         "ContCoOp, from pictures": ([1, 16], [20.0, 320.0]),
-        "ContCoOp, pictures encoded before": ([1, 16], [4.0, 64.0]),
+        "ContCoOp, steps alone": ([1, 16], [4.0, 64.0]),
         "ContCoOp, arithmetic limit": ([1, 16], [12.5, 140.0]),
     }
     assert list(fig.layout.xaxis.ticktext) == ["1", "16"] and fig.layout.yaxis.title.text == "time of a training"
