@@ -6,6 +6,7 @@ from dataclasses import fields, replace
 
 import pytest
 import torch
+import torch.nn.functional as F
 
 from clipcompat.backbones.load import load_backbone
 from clipcompat.evaluate import accuracy
@@ -37,6 +38,14 @@ def test_features_are_those_of_the_cpu(name):
     torch.testing.assert_close(encode_split(cuda, split).cpu(), encode_split(cpu, split), rtol=1e-3, atol=1e-3)
     texts = ["a red fox.", "an owl", "a photo of a snow leopard cub."]
     torch.testing.assert_close(cuda.encode_text(texts).cpu(), cpu.encode_text(texts), rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("dtype", ["bf16", "fp16"])
+@pytest.mark.parametrize("name", ["mini-old", "mini-new", "ViT-B-16-quickgelu", "EVA02-B-16"])
+def test_features_in_half_types_point_the_same_way(name, dtype):
+    (cpu, half), split = pair(name, dtype), toy_dataset().test
+    alike = F.cosine_similarity(encode_split(half, split).cpu(), encode_split(cpu, split))
+    assert alike.min() > 0.999
 
 
 def test_both_backbones_are_fed_from_one_look_at_each_picture():
