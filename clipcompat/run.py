@@ -20,6 +20,7 @@ from clipcompat.backbones.device import pick_device, pick_dtype
 from clipcompat.backbones.upgrade import UPGRADES, Upgrade, load_upgrade, shipped_weights
 from clipcompat.config import override, to_config
 from clipcompat.data.broken import skip_broken
+from clipcompat.data.layout import find_layout
 from clipcompat.data.load import load_dataset
 from clipcompat.data.own import is_own, load_own
 from clipcompat.data.split import Dataset
@@ -29,6 +30,7 @@ from clipcompat.features import Progress
 from clipcompat.files import check_writable, hash_file
 from clipcompat.methods import METHODS
 from clipcompat.methods.base import Method
+from clipcompat.mini.sets import SETS
 from clipcompat.results import environment, now, read_record, record_id, record_path, write_record
 from clipcompat.studies.compatibility import compatibility
 from clipcompat.tables import compatibility_table
@@ -97,6 +99,22 @@ class Run:
             raise ConfigError(f"memory is a number of gigabytes above 0, not {self.memory}.")
         if not self.seeds or len(set(self.seeds)) != len(self.seeds):
             raise ConfigError(f"seeds must be one or more different numbers, not {list(self.seeds)}.")
+        # of several runs, a name or a setting that cannot be meant is refused before the first has cost anything
+        self.configured_method()
+        pick_dtype(pick_device(self.device), self.dtype)
+        if self.dataset.startswith("mini/"):
+            if self.dataset not in SETS:
+                raise unknown_name("mini dataset", self.dataset, SETS)
+        elif not is_own(self.dataset):
+            find_layout(self.dataset)
+
+    def configured_method(self) -> Method:
+        """The method with its settings.
+
+        Raises:
+            ConfigError, UnknownNameError: a setting that the method does not have, or a value that cannot be meant.
+        """
+        return override(default_method(self.method, self.dataset, self.upgrade), self.settings)
 
     def execute(
         self, out: str | Path, cache: str | Path | None = None, progress: Progress | None = None,
@@ -104,7 +122,7 @@ class Run:
     ) -> tuple[dict[str, Any], Path]:  # fmt: skip
         """Run it, or find it already done: the record and its file. `say` gets one sentence on what happens."""
         began = time.time()
-        method = override(default_method(self.method, self.dataset, self.upgrade), self.settings)
+        method = self.configured_method()
         datasets = {seed: self._data(seed) for seed in self.seeds}
         skipped: dict[int, dict[str, list[str]]] = {}
         if self.skip_broken:

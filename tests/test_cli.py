@@ -43,6 +43,20 @@ def child(*arguments: str) -> list[str]:
     return [sys.executable, "-c", "import sys; from clipcompat.cli import main; sys.exit(main())", *arguments]
 
 
+@pytest.mark.parametrize(
+    ("later", "says"),
+    [
+        (["--method", "coop", "linear_probe"], "no part 'recipe'"),  # --set recipe.epochs is for the first alone
+        (["--method", "coop", "--dataset", "eurosat", "eurosad"], "eurosat"),
+        (["--method", "coop", "--dataset", "eurosat", "mini/texture"], "mini/textures"),
+    ],
+)
+def test_of_several_runs_all_are_checked_before_the_first_one_starts(root, tmp_path, capsys, later, says):
+    out = tmp_path / "results"
+    assert main(["run", *PLAIN, *later, "--root", root, "--out", str(out)]) == 1
+    assert says in capsys.readouterr().err and not out.exists()
+
+
 def test_a_run_prints_its_table_and_its_file(root, tmp_path, capsys):
     out = str(tmp_path / "results")
     run = ["run", "--method", "coop", *PLAIN, "--root", root, "--out", out]
