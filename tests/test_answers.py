@@ -57,7 +57,7 @@ def run(folder: Path, **changes) -> Run:
 
 
 def find(folder: Path, **changes):
-    return find_answer(folder / "out", dataclasses.asdict(run(folder, **changes)))
+    return find_answer(folder / "out", dataclasses.asdict(run(folder)) | changes)
 
 
 def again(folder: Path) -> None:
@@ -83,8 +83,7 @@ def test_the_same_place_written_in_another_way_is_the_same_request(place, monkey
 @pytest.mark.parametrize(
     "changes",
     [{"seeds": (1,)}, {"shots": 3}, {"classes": "base"}, {"views": 1}, {"dtype": "bf16"}, {"retrain": False},
-     {"new_weights": "random:3"}, {"method": "coop"}, {"method": "coop", "settings": ("n_ctx=2",)},
-     {"skip_broken": True}],
+     {"new_weights": "random:3"}, {"method": "coop"}, {"settings": ("a=1",)}, {"skip_broken": True}],
 )  # fmt: skip
 def test_another_request_has_no_answer(place, changes):
     assert find(place) and not find(place, **changes)

@@ -22,7 +22,8 @@ _DTYPES = {
     "fp16": torch.float16, "float16": torch.float16,
 }  # fmt: skip
 
-_NARROW = 256
+NARROW = 256
+"""Width up to which a tower is narrow: its products are too small for several threads."""
 
 
 def pick_device(device: torch.device | str | None = None) -> torch.device:
@@ -82,7 +83,7 @@ def fit_threads(device: torch.device, width: int) -> Iterator[None]:
     time; beside a busy process two threads took 3 to 100 times as long as one, as each waits for the other's turn.
     """
     before = torch.get_num_threads()
-    if device.type == "cpu" and width <= _NARROW:
+    if device.type == "cpu" and width <= NARROW:
         torch.set_num_threads(1)
     try:
         yield

@@ -1,8 +1,10 @@
 """The image tower, from pixels to features: joint ones, or the last hidden feature before their projection.
 
-Papers: CLIP (arXiv 2103.00020), which also probes the hidden feature; EVA-CLIP (arXiv 2303.15389). CLIP's plain vision
-transformer goes through blocks of our own; towers of timm (EVA's) and ResNets run as open_clip builds them, under
-autocast.
+Papers: CLIP (arXiv 2103.00020), which also probes the hidden feature; EVA-CLIP (arXiv 2303.15389). CLIP's plain
+vision transformer goes through blocks of our own; towers of timm (EVA's), ResNets and narrow towers run as open_clip
+builds them, under autocast. (In a narrow tower a tenth of a millisecond a picture is to be gained, and products of
+single rows, which the last block of ours has, would make a picture's feature depend in its last digit on how many
+others it is encoded with.)
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from clipcompat.backbones.device import NARROW
 from clipcompat.backbones.vision_block import VisionBlock
 
 _ROWS = 1600  # that go through the blocks at once on a CPU: of more, what lies between two products leaves its cache
@@ -25,7 +28,7 @@ class ImageTower:
     def __init__(self, model: nn.Module, dtype: torch.dtype = torch.float32):
         self._visual, self._dtype = model.visual, dtype
         blocks = model.visual.transformer.resblocks if _is_plain_vit(model.visual) else []
-        own = len(blocks) > 0 and _reads_class_token(model.visual) and all(map(VisionBlock.can_read, blocks))
+        own = len(blocks) > 0 and _is_ours(model.visual) and all(map(VisionBlock.can_read, blocks))
         self._blocks = [VisionBlock(block, dtype) for block in blocks] if own else []
 
     @property
@@ -91,5 +94,7 @@ def _rows(visual: nn.Module) -> int | None:
     return getattr(patches, "num_patches", -1) + 1 or None
 
 
-def _reads_class_token(visual: nn.Module) -> bool:
-    return visual.attn_pool is None and visual.pool_type == "tok" and isinstance(visual.ln_post, nn.LayerNorm)
+def _is_ours(visual: nn.Module) -> bool:
+    """Whether it is wide, and reads its class token alone."""
+    wide = visual.class_embedding.shape[0] > NARROW
+    return wide and visual.attn_pool is None and visual.pool_type == "tok" and isinstance(visual.ln_post, nn.LayerNorm)

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from open_clip.transformer import LayerNorm, QuickGELU, VisionTransformer
 from torch import nn
 
+from clipcompat.backbones import image_tower
 from clipcompat.backbones.backbone import Backbone
 from clipcompat.backbones.image_tower import ImageTower, penultimate_width
 from clipcompat.errors import ConfigError, UnknownNameError
@@ -74,8 +75,14 @@ VARIANTS = [
 ]  # fmt: skip
 
 
+@pytest.fixture
+def narrow_too(monkeypatch):
+    """Blocks of our own read towers of any width."""
+    monkeypatch.setattr(image_tower, "NARROW", 0)
+
+
 @pytest.mark.parametrize(("options", "own"), VARIANTS, ids=lambda x: "-".join(x) if isinstance(x, dict) else "")
-def test_every_variant_of_the_plain_transformer_is_open_clips_function(options, own):
+def test_every_variant_of_the_plain_transformer_is_open_clips_function(options, own, narrow_too):
     visual, pixels = transformer(**options), floats()
     before = pixels.clone(), {name: p.clone() for name, p in visual.state_dict().items()}
     tower = ImageTower(SimpleNamespace(visual=visual))
@@ -91,7 +98,7 @@ def test_every_variant_of_the_plain_transformer_is_open_clips_function(options, 
 
 
 @pytest.mark.parametrize("options", [{}, {"ls_init_value": 0.1}, {"pool_type": "avg"}])
-def test_in_half_precision_it_is_no_farther_from_the_truth_than_open_clip_is(options):
+def test_in_half_precision_it_is_no_farther_from_the_truth_than_open_clip_is(options, narrow_too):
     visual, pixels = transformer(**options), floats(8)
     found = ImageTower(SimpleNamespace(visual=visual), torch.bfloat16)(pixels)
     with torch.autocast("cpu", torch.bfloat16):
@@ -107,6 +114,14 @@ def test_at_full_size_unit_features_are_open_clips_within_a_millionth(full_size,
     backbone = getattr(full_size, side)
     wanted = backbone._model.encode_image(backbone.preprocess.normalise(pixels(backbone)), normalize=True)
     torch.testing.assert_close(backbone.encode_image(pixels(backbone)), wanted, rtol=0, atol=1e-6)
+
+
+def test_a_narrow_tower_gives_the_same_bits_with_however_many_others(mini_old):
+    many = pixels(mini_old, 40)
+    whole = mini_old.image_features(many)
+    assert not mini_old.images._blocks
+    for count in (8, 20):
+        assert torch.equal(torch.cat([mini_old.image_features(part) for part in many.split(count)]), whole)
 
 
 def test_pictures_at_once_are_so_many_that_their_rows_stay_in_a_cpu_s_cache(mini_old, mini_new, full_size):
