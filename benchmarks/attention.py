@@ -1,4 +1,4 @@
-"""Which attention kernel is faster where prompts share rows: which clipcompat/causal_block.py follows.
+"""Which attention kernel is faster where prompts share rows: which clipcompat/backbones/text/block.py follows.
 
     python -m benchmarks.attention      # writes benchmarks/results/attention-<device>.json, half a minute
 """
@@ -13,11 +13,11 @@ import torch
 from benchmarks.bench import RESULTS, device_name, device_slug
 from benchmarks.clocks import clock
 from clipcompat.backbones.device import pick_device
-from clipcompat.causal_attention import attend, keys
-from clipcompat.files import to_json, write_atomic
-from clipcompat.masked_attention import MaskedAttention
-from clipcompat.packing import Packing, Segment
-from clipcompat.split_attention import SplitAttention
+from clipcompat.backbones.text.fused_attention import attend, keys
+from clipcompat.backbones.text.masked_attention import MaskedAttention
+from clipcompat.backbones.text.packing import Packing, Segment
+from clipcompat.backbones.text.split_attention import SplitAttention
+from clipcompat.common.files import to_json, write_atomic
 
 WIDTHS = ((128, 4), (512, 8), (768, 12))
 SHAPES = ((17, 4), (5, 4), (17, 8), (1, 20))  # shared rows, own rows

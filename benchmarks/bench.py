@@ -25,7 +25,7 @@ from benchmarks.steps import cases, measure
 from benchmarks.training import end_to_end, extrapolated
 from clipcompat.backbones.device import pick_device
 from clipcompat.backbones.load import load_backbone
-from clipcompat.files import to_json, write_atomic
+from clipcompat.common.files import to_json, write_atomic
 
 RESULTS = Path(__file__).resolve().parent / "results"
 CLASSES_BUDGET = 5.5e9  # of 6 GB: the allocator is not told, and may hold more than tensors need

@@ -52,7 +52,8 @@ def _main() -> None:
     small = Step(Case(options.method, METHODS[options.method](), names), backbone)
     large = Step(Case(options.method, METHODS[options.method](), names * TIMES), backbone)
     large.probe = small.probe.repeat(TIMES, 1) / TIMES
-    # of what is left of the budget, a part goes to what the allocator holds beside tensors (see clipcompat/memory.py)
+    # of what is left of the budget, a part goes to what the allocator holds beside tensors (see
+    # clipcompat/backbones/text/memory.py)
     backbone.text.memory_budget = int(0.6 * (options.budget - peak_bytes(backbone.device)))
     found: list[torch.Tensor] = []
     fast = [clock(lambda: found.append(large.fast()), backbone.device) for _ in range(2)][1:]  # the first one warms up

@@ -36,12 +36,12 @@ import torch
 
 from clipcompat.backbones.device import fit_threads
 from clipcompat.backbones.load import load_backbone
-from clipcompat.data.decoding import BLOCK, workers
-from clipcompat.data.images import ImageFiles
+from clipcompat.common.files import to_json, write_atomic
+from clipcompat.data.pictures.decoding import BLOCK, workers
+from clipcompat.data.pictures.images import ImageFiles
 from clipcompat.data.split import Split
-from clipcompat.feature_file import FeatureFile
-from clipcompat.features import encode_split
-from clipcompat.files import to_json, write_atomic
+from clipcompat.features.encode import encode_split
+from clipcompat.features.store import FeatureFile
 
 RESULT = Path(__file__).parent / "results" / "feature_cache.json"
 _SHARD = 8 << 20
@@ -165,9 +165,9 @@ def _cache(backbone, split: Split, cache: Path, peaks: list[int]) -> dict[str, A
         if done * 10 // total > len(tenths):
             tenths.append(now)
 
-    import clipcompat.features
+    import clipcompat.features.encode
 
-    clipcompat.features.FeatureFile = partial(FeatureFile, shard_bytes=_SHARD)
+    clipcompat.features.encode.FeatureFile = partial(FeatureFile, shard_bytes=_SHARD)
     encode_split(backbone, split, cache, progress)
     if not seen:
         return {"images": 0}
@@ -181,7 +181,7 @@ def _write_pictures(folder: Path, count: int) -> None:
     import numpy as np
     from PIL import Image
 
-    from clipcompat.mini.world import draw_many, sample_scenes
+    from clipcompat.data.mini.world import draw_many, sample_scenes
 
     def write(at: int) -> None:
         index = np.arange(at, min(at + 1000, count))

@@ -25,12 +25,12 @@ from benchmarks.steps import Case, Step, texture_names
 from clipcompat.backbones.backbone import Backbone
 from clipcompat.backbones.device import pick_device
 from clipcompat.backbones.load import load_backbone
+from clipcompat.common.files import to_json, write_atomic
 from clipcompat.data.split import Dataset, Split
-from clipcompat.files import to_json, write_atomic
 from clipcompat.methods.contcoop import ContCoOp
 from clipcompat.methods.coop import CoOp
-from clipcompat.methods.task import Task
-from clipcompat.training import train
+from clipcompat.training.loop import train
+from clipcompat.training.task import Task
 
 T4_BYTES = 15e9
 

@@ -23,7 +23,7 @@ from benchmarks.shots import measure_shots
 from benchmarks.steps import Case, Step
 from clipcompat.backbones.device import pick_device
 from clipcompat.backbones.load import load_backbone
-from clipcompat.files import to_json, write_atomic
+from clipcompat.common.files import to_json, write_atomic
 from clipcompat.methods import METHODS
 
 CLASSES = (10, 30, 100, 300, 1000, 3000, 10_000)

@@ -15,12 +15,12 @@ from benchmarks.limits import image_flops, required_flops
 from benchmarks.steps import Case, Step, land_names
 from benchmarks.training import noise_pictures
 from clipcompat.backbones.backbone import Backbone
-from clipcompat.data.from_folder import dataset_from_folder
+from clipcompat.data.custom.from_folder import dataset_from_folder
 from clipcompat.data.split import Dataset
-from clipcompat.features import encode_views
-from clipcompat.fitting import fit
+from clipcompat.features.encode import encode_views
 from clipcompat.methods import METHODS
-from clipcompat.training import DEFAULT_VIEWS
+from clipcompat.plugins.fit import fit
+from clipcompat.training.loop import DEFAULT_VIEWS
 
 TRAINED = ("coop", "contcoop")
 

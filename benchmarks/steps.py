@@ -14,11 +14,11 @@ from benchmarks.clocks import clock
 from benchmarks.padded import KERNELS, PaddedTower, backward_in_chunks, fastest
 from clipcompat.backbones.backbone import Backbone
 from clipcompat.data.split import Dataset, Split
-from clipcompat.methods.base import Method
 from clipcompat.methods.cocoop import CoCoOp
 from clipcompat.methods.contcoop import ContCoOp
 from clipcompat.methods.coop import CoOp
-from clipcompat.methods.task import Task
+from clipcompat.training.learner import Method
+from clipcompat.training.task import Task
 
 
 @dataclass(frozen=True)

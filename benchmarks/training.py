@@ -24,11 +24,11 @@ from benchmarks.steps import Case, Step, texture_names
 from clipcompat.backbones.backbone import Backbone
 from clipcompat.backbones.device import fit_threads
 from clipcompat.data.load import load_dataset
-from clipcompat.defaults import default_method
-from clipcompat.features import augmented
-from clipcompat.fitting import fit
+from clipcompat.features.encode import augmented
 from clipcompat.methods.coop import CoOp
-from clipcompat.prompts import PromptTable
+from clipcompat.methods.defaults import default_method
+from clipcompat.methods.parts.prompts import PromptTable
+from clipcompat.plugins.fit import fit
 
 SHOTS, VIEWS = 16, 10
 

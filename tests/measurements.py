@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from clipcompat.performance import Performance, parse_performance
+from clipcompat_book.chapters.performance.measurements import Performance, parse_performance
 
 SPREAD = {"fused": [1.5, 2.5], "plain": [3.0, 4.0], "fast": [0.1, 0.25]}
 

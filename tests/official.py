@@ -6,8 +6,8 @@ from collections import OrderedDict
 
 import torch
 
-from clipcompat.importers import import_plugin
-from clipcompat.prompts import PromptTable
+from clipcompat.methods.parts.prompts import PromptTable
+from clipcompat.plugins.official.importer import import_plugin
 from tests.tiny import numbers
 from tests.toys import NAMES
 

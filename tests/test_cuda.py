@@ -9,11 +9,11 @@ import torch
 import torch.nn.functional as F
 
 from clipcompat.backbones.load import load_backbone
-from clipcompat.evaluate import accuracy
-from clipcompat.features import encode_split, encode_together, encode_views, take
-from clipcompat.fitting import fit, fit_many
+from clipcompat.features.encode import encode_split, encode_together, encode_views, take
 from clipcompat.methods import METHODS
-from clipcompat.methods.recipe import Recipe
+from clipcompat.plugins.fit import fit, fit_many
+from clipcompat.studies.accuracy import accuracy
+from clipcompat.training.recipe import Recipe
 from tests.toys import toy_dataset
 
 pytestmark = pytest.mark.cuda
@@ -62,7 +62,7 @@ def test_features_too_many_for_the_gpu_stay_on_the_host_and_come_over_in_batches
     cuda, split = load_backbone("mini-old", "random:1", device="cuda", dtype="fp32"), toy_dataset().train
     on_gpu = encode_views(cuda, split, 2, 1, (0.5, 1.0), tmp_path)
     cuda.memory.clear()
-    monkeypatch.setattr("clipcompat.features._SHARE", 0)
+    monkeypatch.setattr("clipcompat.features.encode._SHARE", 0)
     on_host = encode_views(cuda, split, 2, 1, (0.5, 1.0), tmp_path)
     assert (on_gpu.device.type, on_host.device.type) == ("cuda", "cpu")
     which, images = torch.tensor([1, 0, 1]), torch.tensor([3, 0, 7])
@@ -106,7 +106,7 @@ def test_training_by_recorded_steps_is_training_step_by_step(name, monkeypatch):
     cuda = load_backbone("mini-old", "random:1", device="cuda", dtype="fp32")
     long = replace(method(name), recipe=replace(SHORT, epochs=8))
     recorded = fit(long, cuda, toy_dataset(8), views=2)
-    monkeypatch.setattr("clipcompat.captured._WARM_UP", 10**9)
+    monkeypatch.setattr("clipcompat.training.cuda_graphs._WARM_UP", 10**9)
     plain = fit(long, cuda, toy_dataset(8), views=2)
     for tensor, found in plain.tensors.items():
         torch.testing.assert_close(recorded.tensors[tensor], found, rtol=1e-4, atol=1e-5)

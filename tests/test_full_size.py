@@ -10,11 +10,11 @@ import torch
 from safetensors.torch import save_file
 
 from clipcompat.cli import main
-from clipcompat.fitting import fit
 from clipcompat.methods import METHODS
-from clipcompat.methods.recipe import Recipe
-from clipcompat.results import find_records
-from tests.backbones.archives import save_script
+from clipcompat.plugins.fit import fit
+from clipcompat.runs.records import find_records
+from clipcompat.training.recipe import Recipe
+from tests.backbones.weights.archives import save_script
 from tests.toys import toy_dataset
 from tests.trees import write_eurosat
 

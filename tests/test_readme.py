@@ -7,7 +7,7 @@ import shlex
 
 import pytest
 
-from clipcompat.cli import _parser
+from clipcompat.cli.main import _parser
 
 
 def blocks(project, language: str) -> list[str]:

@@ -8,13 +8,13 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from clipcompat.controls import shipped_pair
-from clipcompat.figures import INK, NEW, OLD, ZERO_SHOT
-from clipcompat.files import write_atomic
-from clipcompat.results import committed_records
-from clipcompat.sentences import method_title
+from clipcompat.common.files import write_atomic
+from clipcompat.runs.records import committed_records
+from clipcompat.runs.tables import reports
 from clipcompat.studies.summary import summary
-from clipcompat.tables import reports
+from clipcompat_book.chapters.compatibility.controls import shipped_pair
+from clipcompat_book.chapters.compatibility.sentences import method_title
+from clipcompat_book.show import INK, NEW, OLD, ZERO_SHOT
 
 FILE = Path("book/assets/answer.svg")
 METHODS = ("CoOp", "ContCoOp")

@@ -117,7 +117,7 @@ def _check_page(path: Path, html: Path, private: Sequence[str]) -> list[str]:
         local = not _EXTERNAL.match(address) and not urlsplit(address).scheme
         found += _check_address("<a>", address, path, html) if local else []
     if "Plotly.newPlot" in text and "plotly.min.js" not in text:
-        found.append("a plotly figure, but nothing loads plotly.min.js: draw it with clipcompat.figures.show")
+        found.append("a plotly figure, but nothing loads plotly.min.js: draw it with clipcompat_book.show.show")
     if ERROR_TAG in text or "Traceback (most recent call last)" in text or "output traceback" in text:
         found.append("the page shows an error of its notebook")
     return found + _private(text, private)

@@ -168,7 +168,7 @@ def _cell_error(path: Path) -> str:
             if _PLOTLY_MIME in out.get("data", {}):
                 return (
                     f"the cell that starts with `{line}` ends in a plotly figure, which a page cannot show. "
-                    "End it with clipcompat.figures.show(fig, alt=...), or with a semicolon to show nothing"
+                    "End it with clipcompat_book.show.show(fig, alt=...), or with a semicolon to show nothing"
                 )
     return "papermill marked a cell as failed" if marked else ""
 

@@ -12,11 +12,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from clipcompat.backbones.image_tower import ImageTower, penultimate_width
+from clipcompat.backbones.image.tower import ImageTower, penultimate_width
 from clipcompat.backbones.preprocess import Preprocess
-from clipcompat.errors import ConfigError, unknown_name
-from clipcompat.memory import is_out_of_memory
-from clipcompat.text_tower import TextTower
+from clipcompat.backbones.text.memory import is_out_of_memory
+from clipcompat.backbones.text.tower import TextTower
+from clipcompat.common.errors import ConfigError, unknown_name
 
 FEATURES = ("projected", "penultimate")
 _PROMPTS_AT_ONCE = 256

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 
 import torch
 
-from clipcompat.errors import ConfigError, unknown_name
+from clipcompat.common.errors import ConfigError, unknown_name
 
 _DTYPES = {
     "fp32": torch.float32, "float32": torch.float32,

@@ -16,14 +16,14 @@ from typing import Any
 import torch
 from torch import nn
 
-from clipcompat.backbones.architecture import build_model, build_tokenizer, model_config
 from clipcompat.backbones.backbone import Backbone
-from clipcompat.backbones.checkpoints import Checkpoint, read_checkpoint
 from clipcompat.backbones.device import pick_device, pick_dtype
 from clipcompat.backbones.preprocess import OPENAI_MEAN, Preprocess
-from clipcompat.backbones.tags import check_activation, fetch_tag, has_twin, openai_hashes, tag_config
-from clipcompat.backbones.weights import fill_model, stamp_model, uses_quick_gelu
-from clipcompat.errors import ConfigError, UnknownNameError
+from clipcompat.backbones.weights.architecture import build_model, build_tokenizer, model_config
+from clipcompat.backbones.weights.checkpoints import Checkpoint, read_checkpoint
+from clipcompat.backbones.weights.fill import fill_model, stamp_model, uses_quick_gelu
+from clipcompat.backbones.weights.tags import check_activation, fetch_tag, has_twin, openai_hashes, tag_config
+from clipcompat.common.errors import ConfigError, UnknownNameError
 
 _log = logging.getLogger(__name__)
 
@@ -63,7 +63,7 @@ def load_backbone(
     dtype = pick_dtype(device, dtype)
     pretrained, seed = _random_seed(pretrained, seed)
     if name.startswith("mini"):
-        from clipcompat.backbones.mini import load_mini
+        from clipcompat.backbones.mini.models import load_mini
 
         return load_mini(name, pretrained=pretrained, seed=seed, device=device, dtype=dtype)
     name = name.replace("/", "-")  # OpenAI writes ViT-B/16

@@ -5,8 +5,8 @@ backbones in one pass over the files; the backbone scales and normalises them (`
 
 Source: Dassl transforms.py (KaiyangZhou/Dassl.pytorch) with CoOp's configs: random resized crop of scale 0.08–1 and
 aspect 3/4–4/3, bicubic, flip with probability 1/2; test: shorter side to `size`, bicubic, centre crop. Pictures are
-converted to RGB first, as Dassl does (OpenAI and open_clip convert after the crop; `clipcompat.rgb` has the details);
-EXIF rotation is ignored, as there, unless `ImageFiles` was told to hold pictures upright.
+converted to RGB first, as Dassl does (OpenAI and open_clip convert after the crop; `clipcompat.data.pictures.rgb` has
+the details); EXIF rotation is ignored, as there, unless `ImageFiles` was told to hold pictures upright.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from clipcompat.rgb import to_rgb
+from clipcompat.data.pictures.rgb import to_rgb
 
 OPENAI_MEAN = (0.48145466, 0.4578275, 0.40821073)
 OPENAI_STD = (0.26862954, 0.26130258, 0.27577711)

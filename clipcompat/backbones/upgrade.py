@@ -9,8 +9,8 @@ import torch
 
 from clipcompat.backbones.backbone import Backbone
 from clipcompat.backbones.load import load_backbone
-from clipcompat.errors import unknown_name
-from clipcompat.files import hash_file
+from clipcompat.common.errors import unknown_name
+from clipcompat.common.files import hash_file
 
 # name -> generations, each (open_clip or mini model, open_clip tag or None for what the package ships)
 _GENERATIONS: dict[str, tuple[tuple[str, str | None], ...]] = {
@@ -39,7 +39,7 @@ def shipped_weights(name: str) -> tuple[str | None, str | None]:
     """sha256 of the weights this package ships for an upgrade's old and new; None where it ships none."""
     if not name.startswith("mini"):
         return None, None
-    from clipcompat.backbones.mini import shipped_file
+    from clipcompat.backbones.mini.models import shipped_file
 
     files = [shipped_file(model) for model, _ in _GENERATIONS[name][:2]]
     old, new = (file and hash_file(file) for file in files)

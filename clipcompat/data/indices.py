@@ -8,10 +8,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from clipcompat.common.errors import DataError
+from clipcompat.common.files import to_json, write_atomic
 from clipcompat.data.sampling import parse_shots
 from clipcompat.data.split import Dataset
-from clipcompat.errors import DataError
-from clipcompat.files import to_json, write_atomic
 
 
 def export_indices(dataset: Dataset, path: str | Path) -> Path:

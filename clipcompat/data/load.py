@@ -9,16 +9,16 @@ from typing import Any
 
 import torch
 
-from clipcompat.data.folders import check_present, find_folder
-from clipcompat.data.images import ImageFiles
+from clipcompat.common.errors import ConfigError, DataError
 from clipcompat.data.indices import listed_shots, positions, read_indices
-from clipcompat.data.layout import Layout, dataset_names, find_layout
-from clipcompat.data.listings import read_listing
+from clipcompat.data.pictures.images import ImageFiles
+from clipcompat.data.public.folders import check_present, find_folder
+from clipcompat.data.public.layout import Layout, dataset_names, find_layout
+from clipcompat.data.public.listings import read_listing
+from clipcompat.data.public.split_zhou import Item, is_own_split
 from clipcompat.data.sampling import Shots, check_shots, few_shot, parse_seed, parse_shots
 from clipcompat.data.split import Dataset, Split
-from clipcompat.data.split_zhou import Item, is_own_split
 from clipcompat.data.templates import template_for
-from clipcompat.errors import ConfigError, DataError
 
 __all__ = ["dataset_names", "load_dataset"]
 
@@ -62,7 +62,7 @@ def load_dataset(
     if str(name).startswith("mini/"):
         if templates != "coop" or repeat:
             raise ConfigError(f"{name} has its own template and draw; leave templates and repeat out.")
-        from clipcompat.mini.datasets import load_mini
+        from clipcompat.data.mini.datasets import load_mini
 
         return load_mini(name, shots=shots, seed=seed, indices=indices)
     layout = find_layout(name)

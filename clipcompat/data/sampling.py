@@ -19,7 +19,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Literal
 
-from clipcompat.errors import ConfigError, DataError
+from clipcompat.common.errors import ConfigError, DataError
 
 Shots = int | Literal["all"] | None
 VAL_SHOTS = 4  # upstream draws at most 4 validation images a class

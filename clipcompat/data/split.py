@@ -12,8 +12,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from clipcompat.errors import DataError, unknown_name
-from clipcompat.files import digest
+from clipcompat.common.errors import DataError, unknown_name
+from clipcompat.common.files import digest
 
 
 class Images(Protocol):

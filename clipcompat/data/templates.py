@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from clipcompat.data.layout import find_layout
-from clipcompat.errors import unknown_name
+from clipcompat.common.errors import unknown_name
+from clipcompat.data.public.layout import find_layout
 
 _PHOTO = "a photo of a {}."
 
@@ -42,7 +42,7 @@ def template_for(dataset: str, style: str = "coop") -> str | tuple[str, ...]:
     """The template of a data set, or several whose text features are to be averaged; `{}` is the class name.
 
     Args:
-        dataset: a name or alias of `clipcompat.data.layout`.
+        dataset: a name or alias of `clipcompat.data.public.layout`.
         style: "coop": CoOp's one sentence a data set. "kgcoop": the same but for DTD. "tip7": the same, but
             seven sentences for ImageNet and its variants. "openai80": OpenAI's 80 ImageNet sentences, for any
             data set.

@@ -18,8 +18,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from clipcompat.backbones.backbone import Backbone
-from clipcompat.errors import ConfigError
-from clipcompat.methods.base import (
+from clipcompat.common.errors import ConfigError
+from clipcompat.methods.parts.prompts import zero_shot_weights
+from clipcompat.training.learner import (
     Learner,
     cosine_logits,
     linear_default,
@@ -27,9 +28,8 @@ from clipcompat.methods.base import (
     shape_mismatch,
     warm_start,
 )
-from clipcompat.methods.recipe import Recipe
-from clipcompat.methods.task import Task
-from clipcompat.prompts import zero_shot_weights
+from clipcompat.training.recipe import Recipe
+from clipcompat.training.task import Task
 
 
 @dataclass(frozen=True)

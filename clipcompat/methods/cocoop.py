@@ -20,12 +20,12 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from clipcompat.backbones.backbone import Backbone
-from clipcompat.errors import ConfigError
-from clipcompat.methods.base import Learner, linear_default, no_class_weights, shape_mismatch, warm_start
-from clipcompat.methods.recipe import Recipe
-from clipcompat.methods.task import Task
-from clipcompat.prompts import PromptTable, start_context
-from clipcompat.tower_input import Prompts
+from clipcompat.backbones.text.input import Prompts
+from clipcompat.common.errors import ConfigError
+from clipcompat.methods.parts.prompts import PromptTable, start_context
+from clipcompat.training.learner import Learner, linear_default, no_class_weights, shape_mismatch, warm_start
+from clipcompat.training.recipe import Recipe
+from clipcompat.training.task import Task
 
 _ROWS = 1 << 15  # of text, laid out at once at test time
 

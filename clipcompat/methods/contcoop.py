@@ -22,15 +22,15 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from clipcompat.backbones.backbone import Backbone
-from clipcompat.errors import ConfigError
-from clipcompat.methods.attention import Attention, attend
-from clipcompat.methods.base import Learner, Template, cosine_logits, warm_start
-from clipcompat.methods.condition import Condition
-from clipcompat.methods.distillation import Distillation
-from clipcompat.methods.recipe import Recipe
-from clipcompat.methods.task import Task
-from clipcompat.prompts import PromptTable, start_context
-from clipcompat.tower_input import Prompts
+from clipcompat.backbones.text.input import Prompts
+from clipcompat.common.errors import ConfigError
+from clipcompat.methods.parts.attention import Attention, attend
+from clipcompat.methods.parts.condition import Condition
+from clipcompat.methods.parts.distillation import Distillation
+from clipcompat.methods.parts.prompts import PromptTable, start_context
+from clipcompat.training.learner import Learner, Template, cosine_logits, warm_start
+from clipcompat.training.recipe import Recipe
+from clipcompat.training.task import Task
 
 
 @dataclass(frozen=True)

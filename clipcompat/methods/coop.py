@@ -18,12 +18,12 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from clipcompat.backbones.backbone import Backbone
-from clipcompat.errors import ConfigError
-from clipcompat.methods.base import Learner, cosine_logits, warm_start
-from clipcompat.methods.recipe import Recipe
-from clipcompat.methods.task import Task
-from clipcompat.prompts import PromptTable, start_context
-from clipcompat.tower_input import Injection, Prompts
+from clipcompat.backbones.text.input import Injection, Prompts
+from clipcompat.common.errors import ConfigError
+from clipcompat.methods.parts.prompts import PromptTable, start_context
+from clipcompat.training.learner import Learner, cosine_logits, warm_start
+from clipcompat.training.recipe import Recipe
+from clipcompat.training.task import Task
 
 
 @dataclass(frozen=True)

@@ -12,11 +12,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from clipcompat.methods.base import Learner
 from clipcompat.methods.contcoop import ContCoOp
-from clipcompat.methods.distillation import Distillation
-from clipcompat.methods.recipe import Recipe
-from clipcompat.methods.task import Task
+from clipcompat.methods.parts.distillation import Distillation
+from clipcompat.training.learner import Learner
+from clipcompat.training.recipe import Recipe
+from clipcompat.training.task import Task
 
 
 @dataclass(frozen=True)

@@ -24,10 +24,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from clipcompat.backbones.backbone import FEATURES, Backbone
-from clipcompat.errors import ConfigError, unknown_name
-from clipcompat.methods.base import Learner, no_class_weights, no_loss, shape_mismatch
-from clipcompat.methods.recipe import Recipe
-from clipcompat.methods.task import Task
+from clipcompat.common.errors import ConfigError, unknown_name
+from clipcompat.training.learner import Learner, no_class_weights, no_loss, shape_mismatch
+from clipcompat.training.recipe import Recipe
+from clipcompat.training.task import Task
 
 _COARSE = (1e6, 1e4, 1e2, 1.0, 1e-2, 1e-4, 1e-6)
 _BISECTIONS = 8

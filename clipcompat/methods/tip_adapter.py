@@ -23,11 +23,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from clipcompat.backbones.backbone import Backbone
-from clipcompat.errors import ConfigError
-from clipcompat.methods.base import Learner, no_class_weights, no_loss, shape_mismatch, warm_start
-from clipcompat.methods.recipe import Recipe
-from clipcompat.methods.task import Task
-from clipcompat.prompts import zero_shot_weights
+from clipcompat.common.errors import ConfigError
+from clipcompat.methods.parts.prompts import zero_shot_weights
+from clipcompat.training.learner import Learner, no_class_weights, no_loss, shape_mismatch, warm_start
+from clipcompat.training.recipe import Recipe
+from clipcompat.training.task import Task
 
 # dataset: (initial α, largest β of the search, largest α of the search), configs/*.yaml
 _CONFIGS = {

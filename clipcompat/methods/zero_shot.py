@@ -8,10 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from clipcompat.methods.base import Learner, cosine_logits, no_loss
-from clipcompat.methods.recipe import Recipe
-from clipcompat.methods.task import Task
-from clipcompat.prompts import zero_shot_weights
+from clipcompat.methods.parts.prompts import zero_shot_weights
+from clipcompat.training.learner import Learner, cosine_logits, no_loss
+from clipcompat.training.recipe import Recipe
+from clipcompat.training.task import Task
 
 
 @dataclass(frozen=True)

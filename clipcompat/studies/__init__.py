@@ -1,1 +1,1 @@
-"""One file an experiment."""
+"""One experiment per file: accuracy, compatibility, and summaries over seeds. Imports: `plugins` and below."""

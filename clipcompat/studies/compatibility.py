@@ -12,13 +12,13 @@ from pathlib import Path
 
 from clipcompat.backbones.backbone import Backbone
 from clipcompat.backbones.upgrade import Upgrade
+from clipcompat.common.errors import ConfigError
 from clipcompat.data.split import Dataset
-from clipcompat.errors import ConfigError
-from clipcompat.evaluate import correct, harmonic_mean, percent
-from clipcompat.features import Progress, encode_together
-from clipcompat.fitting import fit, is_official
+from clipcompat.features.encode import Progress, encode_together
 from clipcompat.methods.zero_shot import ZeroShot
-from clipcompat.plugin import Plugin
+from clipcompat.plugins.fit import fit, is_official
+from clipcompat.plugins.plugin import Plugin
+from clipcompat.studies.accuracy import correct, harmonic_mean, percent
 
 _SMALLEST_GAIN = 1.0
 

@@ -7,8 +7,8 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from clipcompat.errors import ConfigError
-from clipcompat.evaluate import harmonic_mean
+from clipcompat.common.errors import ConfigError
+from clipcompat.studies.accuracy import harmonic_mean
 from clipcompat.studies.compatibility import Compatibility, kept_gain
 
 # 97.5 % quantiles of Student's t for 1 … 30 degrees of freedom; beyond, the normal's 1.96 is within 4 %

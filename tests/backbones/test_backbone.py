@@ -6,9 +6,9 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from clipcompat.backbones.image_tower import ImageTower
-from clipcompat.errors import ConfigError
-from tests.test_prompts import FUSED, NAMES
+from clipcompat.backbones.image.tower import ImageTower
+from clipcompat.common.errors import ConfigError
+from tests.methods.parts.test_prompts import FUSED, NAMES
 
 TEXTS = ["", "a", "A Photo  of a\tred fox.", "naïve café &amp; tea", "don't 1234!?", *NAMES, *FUSED]
 

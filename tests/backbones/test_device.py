@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from clipcompat.backbones.device import fit_threads, pick_device, pick_dtype
-from clipcompat.errors import ConfigError, UnknownNameError
+from clipcompat.common.errors import ConfigError, UnknownNameError
 
 
 @pytest.fixture

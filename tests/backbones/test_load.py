@@ -11,11 +11,11 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from clipcompat.backbones.architecture import build_model
 from clipcompat.backbones.load import load_backbone
 from clipcompat.backbones.preprocess import OPENAI_MEAN, OPENAI_STD
-from clipcompat.errors import CheckpointError, ConfigError, UnknownNameError
-from tests.backbones.archives import save_script
+from clipcompat.backbones.weights.architecture import build_model
+from clipcompat.common.errors import CheckpointError, ConfigError, UnknownNameError
+from tests.backbones.weights.archives import save_script
 
 TEXT = {"context_length": 77, "vocab_size": 49408, "width": 64, "heads": 2, "layers": 2}
 VIT = {"image_size": 32, "layers": 2, "width": 64, "patch_size": 16}
@@ -238,7 +238,7 @@ def test_a_torchscript_file_of_another_activation_is_refused(tmp_path):
 def test_a_file_of_openai_is_known_by_its_hash(tmp_path, monkeypatch):
     torch.save(state(load("Toy", seed=1)), tmp_path / "x.pt")
     assert load("Toy", tmp_path / "x.pt").source.startswith("x.pt (file, sha256 ")
-    from clipcompat.files import hash_file
+    from clipcompat.common.files import hash_file
 
     record = {"url": f"https://openaipublic.example/{hash_file(tmp_path / 'x.pt')}/Toy.pt", "quick_gelu": True}
     monkeypatch.setitem(open_clip.pretrained._PRETRAINED, "Toy", TAGS | {"openai": record})
@@ -268,7 +268,7 @@ def test_a_tag_is_loaded_from_the_cache_without_a_network(tmp_path):
 
 def test_a_published_file_of_openai_is_found_in_its_own_cache(tmp_path, monkeypatch):
     torch.save(state(load("Toy", seed=1)), tmp_path / "Toy.pt")
-    from clipcompat.files import hash_file
+    from clipcompat.common.files import hash_file
 
     for digest, found in ((hash_file(tmp_path / "Toy.pt"), True), ("0" * 64, False)):
         record = TAGS["published"] | {"url": f"https://openaipublic.example/{digest}/Toy.pt"}

@@ -6,7 +6,7 @@ import pytest
 
 from clipcompat.backbones import upgrade as module
 from clipcompat.backbones.upgrade import UPGRADES, Upgrade, load_chain, load_upgrade
-from clipcompat.errors import CheckpointError, UnknownNameError
+from clipcompat.common.errors import CheckpointError, UnknownNameError
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from __future__ import annotations
 import xml.etree.ElementTree as ET
 
 from book.tools.answer import draw
-from tests.test_tables import run
+from tests.runs.test_tables import run
 
 SVG = "{http://www.w3.org/2000/svg}"
 

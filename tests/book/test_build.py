@@ -13,7 +13,7 @@ from book.tools.notebook import toc_files, toc_notebooks
 from tests.book.test_execute import PARAMETERS, write_notebook
 
 FIGURE = """import plotly.graph_objects as go
-from clipcompat.figures import show
+from clipcompat_book.show import show
 show(go.Figure(go.Bar(x=["old", "new"], y=[1, 2])), alt="Two bars; the second is higher.", caption="New is higher.")"""
 
 

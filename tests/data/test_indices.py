@@ -4,9 +4,9 @@ import json
 
 import pytest
 
+from clipcompat.common.errors import DataError, StorageError
 from clipcompat.data.indices import export_indices, positions, read_indices
 from clipcompat.data.load import load_dataset
-from clipcompat.errors import DataError, StorageError
 
 LISTS = {"train": ["a.jpg", "b.jpg"], "val": ["c.jpg"]}
 

@@ -8,9 +8,9 @@ import types
 import pytest
 import torch
 
+from clipcompat.common.errors import ConfigError, DataError, UnknownNameError
 from clipcompat.data.indices import export_indices
 from clipcompat.data.load import dataset_names, load_dataset
-from clipcompat.errors import ConfigError, DataError, UnknownNameError
 from tests.data.conftest import CLASSES
 from tests.reference.sampling import dassl_draw
 
@@ -178,9 +178,9 @@ def test_arguments_that_cannot_be_meant_are_refused(eurosat, arguments, error):
 
 def test_mini_names_go_to_the_embedded_data_sets_without_a_root(monkeypatch):
     asked = []
-    stand_in = types.ModuleType("clipcompat.mini.datasets")
+    stand_in = types.ModuleType("clipcompat.data.mini.datasets")
     stand_in.load_mini = lambda name, **arguments: asked.append((name, arguments))
-    monkeypatch.setitem(sys.modules, "clipcompat.mini.datasets", stand_in)
+    monkeypatch.setitem(sys.modules, "clipcompat.data.mini.datasets", stand_in)
     load_dataset("mini/textures", shots=4, seed=2)
     assert asked == [("mini/textures", {"shots": 4, "seed": 2, "indices": None})]
 

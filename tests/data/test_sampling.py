@@ -5,9 +5,9 @@ import random
 
 import pytest
 
+from clipcompat.common.errors import ConfigError, DataError
+from clipcompat.data.public.split_zhou import read_split
 from clipcompat.data.sampling import check_shots, few_shot, parse_shots
-from clipcompat.data.split_zhou import read_split
-from clipcompat.errors import ConfigError, DataError
 from tests.reference.sampling import dassl_draw
 
 # Training images a … p, validation images A … J; labels appear in the order 2, 0, 1 and 1, 0, 2.

@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 import pytest
 import torch
 
+from clipcompat.common.errors import DataError, UnknownNameError
 from clipcompat.data.split import Dataset, Split
-from clipcompat.errors import DataError, UnknownNameError
 
 
 @dataclass(frozen=True)

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from clipcompat.data.layout import dataset_names
+from clipcompat.common.errors import UnknownNameError
+from clipcompat.data.public.layout import dataset_names
 from clipcompat.data.templates import STYLES, template_for
-from clipcompat.errors import UnknownNameError
 
 
 @pytest.mark.parametrize("dataset", dataset_names())

@@ -24,6 +24,6 @@ def written_down(monkeypatch):
     def features(backbone, split, cache=None, progress=None, kind="projected"):
         return golden.features(split.name.rpartition("/")[2], split.labels, backbone.feature_width(kind))
 
-    monkeypatch.setattr("clipcompat.methods.task.encode_views", views)
-    monkeypatch.setattr("clipcompat.methods.task.encode_split", features)
+    monkeypatch.setattr("clipcompat.training.task.encode_views", views)
+    monkeypatch.setattr("clipcompat.training.task.encode_split", features)
     monkeypatch.setattr(torch, "randperm", lambda count, **_: torch.tensor(golden.order(count)))

@@ -10,7 +10,7 @@ import dataclasses
 
 import torch
 
-from clipcompat.fitting import fit
+from clipcompat.plugins.fit import fit
 from tests.methods.learners import PHOTO, plugin_of
 from tests.reference.dassl import batches, sgd_step
 from tests.tiny import numbers

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import torch
 
-from clipcompat.methods.task import Task
-from clipcompat.plugin import Plugin
+from clipcompat.plugins.plugin import Plugin
+from clipcompat.training.task import Task
 from tests.reference.contcoop import cross_entropy, distance, logits
 from tests.slow import slow_zero_shot
 from tests.tiny import numbers

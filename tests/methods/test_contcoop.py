@@ -5,15 +5,15 @@ from __future__ import annotations
 import pytest
 import torch
 
-from clipcompat.errors import ConfigError, IncompatibleError, UnknownNameError
-from clipcompat.features import encode_views
-from clipcompat.fitting import fit
-from clipcompat.methods.attention import Attention
-from clipcompat.methods.condition import Condition
+from clipcompat.common.errors import ConfigError, IncompatibleError, UnknownNameError
+from clipcompat.features.encode import encode_views
 from clipcompat.methods.contcoop import ContCoOp
 from clipcompat.methods.coop import CoOp
-from clipcompat.methods.distillation import Distillation
-from clipcompat.methods.recipe import Recipe
+from clipcompat.methods.parts.attention import Attention
+from clipcompat.methods.parts.condition import Condition
+from clipcompat.methods.parts.distillation import Distillation
+from clipcompat.plugins.fit import fit
+from clipcompat.training.recipe import Recipe
 from tests.methods.learners import agree, batch, plugin_of, slow_loss, start, tensors_of
 from tests.reference.dassl import learning_rates, sgd_step
 from tests.slow import slow_contcoop, slow_coop, state_of

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 import torch
 
-from clipcompat.errors import IncompatibleError
-from clipcompat.methods.attention import Attention
-from clipcompat.methods.condition import Condition
+from clipcompat.common.errors import IncompatibleError
 from clipcompat.methods.contcoop import ContCoOp
+from clipcompat.methods.parts.attention import Attention
+from clipcompat.methods.parts.condition import Condition
 from tests.methods.learners import agree, plugin_of, start, tensors_of
 from tests.slow import ids_of, slow_condition, slow_contcoop, slow_zero_shot, state_of
 from tests.tiny import tiny_backbone

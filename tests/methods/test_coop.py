@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 import torch
 
-from clipcompat.errors import ConfigError, IncompatibleError, UnknownNameError
-from clipcompat.features import encode_views
-from clipcompat.fitting import fit
+from clipcompat.common.errors import ConfigError, IncompatibleError, UnknownNameError
+from clipcompat.features.encode import encode_views
 from clipcompat.methods.coop import CoOp
-from clipcompat.methods.recipe import Recipe
+from clipcompat.plugins.fit import fit
+from clipcompat.training.recipe import Recipe
 from tests.methods.learners import batch, plugin_of, start
 from tests.reference.contcoop import cross_entropy, logits
 from tests.reference.dassl import learning_rates, sgd_step
@@ -175,7 +175,7 @@ def test_fit_takes_the_steps_of_sgd_by_hand(mini_old):
 
 
 def test_training_lowers_the_loss_and_leaves_the_backbone_alone(mini_old):
-    from clipcompat.backbones.weights import hash_weights
+    from clipcompat.backbones.weights.fill import hash_weights
 
     before, data = hash_weights(mini_old._model), toy_dataset()
     losses = [

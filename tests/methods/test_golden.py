@@ -12,11 +12,11 @@ import pytest
 import torch
 from torch import nn
 
-from clipcompat.methods.attention import Attention
+from clipcompat.backbones.text.tower import TextTower
 from clipcompat.methods.contcoop import ContCoOp
-from clipcompat.methods.distillation import Distillation
-from clipcompat.methods.recipe import Recipe
-from clipcompat.text_tower import TextTower
+from clipcompat.methods.parts.attention import Attention
+from clipcompat.methods.parts.distillation import Distillation
+from clipcompat.training.recipe import Recipe
 from tests.methods.golden import digest
 from tests.methods.learners import batch, plugin_of, slow_loss, start
 from tests.reference.dassl import learning_rates, sgd_step

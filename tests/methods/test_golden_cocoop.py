@@ -7,9 +7,9 @@ import dataclasses
 import pytest
 import torch
 
-from clipcompat.fitting import fit
 from clipcompat.methods.cocoop import CoCoOp
-from clipcompat.methods.recipe import Recipe
+from clipcompat.plugins.fit import fit
+from clipcompat.training.recipe import Recipe
 from tests.methods import golden
 from tests.methods.learners import PHOTO, batch, plugin_of, start
 from tests.reference.cocoop import meta_net

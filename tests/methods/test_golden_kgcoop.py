@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from clipcompat.data.templates import template_for
-from clipcompat.fitting import fit
-from clipcompat.methods.distillation import Distillation
 from clipcompat.methods.kgcoop import KgCoOp
-from clipcompat.methods.recipe import Recipe
+from clipcompat.methods.parts.distillation import Distillation
+from clipcompat.plugins.fit import fit
+from clipcompat.training.recipe import Recipe
 from tests.methods import golden
 from tests.methods.learners import PHOTO, batch, plugin_of, start
 from tests.reference import templates

@@ -8,9 +8,9 @@ import pytest
 import scipy.optimize
 import torch
 
-from clipcompat.fitting import fit
 from clipcompat.methods import linear_probe
 from clipcompat.methods.linear_probe import LinearProbe, search_c
+from clipcompat.plugins.fit import fit
 from tests.methods import golden
 from tests.methods.learners import PHOTO
 from tests.reference.linear_probe import objective, predict, search, solve

@@ -7,10 +7,10 @@ import dataclasses
 import pytest
 import torch
 
-from clipcompat.fitting import fit
 from clipcompat.methods import tip_adapter
-from clipcompat.methods.recipe import Recipe
 from clipcompat.methods.tip_adapter import TipAdapter, TipAdapterF
+from clipcompat.plugins.fit import fit
+from clipcompat.training.recipe import Recipe
 from tests.methods import golden
 from tests.methods.learners import PHOTO, batch, plugin_of, start
 from tests.reference import tip_adapter as slow

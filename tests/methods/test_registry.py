@@ -8,12 +8,12 @@ import pytest
 import torch
 
 import clipcompat
-from clipcompat.config import from_config, to_config
-from clipcompat.errors import PluginError
-from clipcompat.fitting import fit
+from clipcompat.common.config import from_config, to_config
+from clipcompat.common.errors import PluginError
 from clipcompat.methods import METHODS
-from clipcompat.methods.recipe import Recipe
-from clipcompat.plugin import load_plugin
+from clipcompat.plugins.fit import fit
+from clipcompat.plugins.plugin import load_plugin
+from clipcompat.training.recipe import Recipe
 from tests.methods.learners import PHOTO, plugin_of, start, tensors_of
 from tests.toys import NAMES, toy_dataset
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from clipcompat.fitting import fit
 from clipcompat.methods.zero_shot import ZeroShot
+from clipcompat.plugins.fit import fit
 from tests.reference.contcoop import logits
 from tests.toys import NAMES, toy_dataset
 

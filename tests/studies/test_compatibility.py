@@ -8,14 +8,14 @@ import pytest
 import torch
 
 from clipcompat.backbones.upgrade import Upgrade
-from clipcompat.errors import ConfigError, IncompatibleError
-from clipcompat.fitting import fit
+from clipcompat.common.errors import ConfigError, IncompatibleError
 from clipcompat.methods.coop import CoOp
 from clipcompat.methods.linear_probe import LinearProbe
-from clipcompat.methods.recipe import Recipe
 from clipcompat.methods.zero_shot import ZeroShot
-from clipcompat.plugin import Match
+from clipcompat.plugins.fit import fit
+from clipcompat.plugins.plugin import Match
 from clipcompat.studies.compatibility import Compatibility, compatibility
+from clipcompat.training.recipe import Recipe
 from tests.tiny import tiny_backbone
 from tests.toys import toy_dataset
 

@@ -6,8 +6,8 @@ import math
 
 import pytest
 
-from clipcompat.errors import ConfigError
-from clipcompat.evaluate import harmonic_mean
+from clipcompat.common.errors import ConfigError
+from clipcompat.studies.accuracy import harmonic_mean
 from clipcompat.studies.compatibility import Compatibility
 from clipcompat.studies.summary import _T, Statistic, summary
 

@@ -1,0 +1,1 @@
+"""The image tower of plain CLIP ViTs, a few pictures at a time. Imports: `common`."""

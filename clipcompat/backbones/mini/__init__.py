@@ -1,0 +1,1 @@
+"""The embedded miniature backbones: architectures, tokenizer, and the weights that ship. Imports: `common`."""

@@ -1,0 +1,194 @@
+"""The miniature backbones: what they are made of, and loading them with the weights this package ships.
+
+"mini-old" is built as OpenAI's CLIP is (open_clip `CLIP`, QuickGELU, plain ViT), "mini-new" as EVA02-CLIP is
+(`CustomTextCLIP`, GELU, a timm EVA-02 trunk with RoPE, SwiGLU and sub-layer norms), so that every line that runs on
+them is the line that runs on the real pair. Text width, joint dim, tokenizer, context and pixels are shared.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from clipcompat.backbones.backbone import Backbone
+from clipcompat.backbones.preprocess import Preprocess
+from clipcompat.backbones.weights.checkpoints import read_checkpoint
+from clipcompat.backbones.weights.fill import fill_model, stamp_model
+from clipcompat.common.errors import CheckpointError, ConfigError, unknown_name
+
+MINI_PREPROCESS = Preprocess(size=32, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5), min_crop=0.6)
+_HEAD_WIDTH, _PATCH = 32, 8
+_WEIGHTS = Path(__file__).resolve().with_name("weights")
+
+
+@dataclass(frozen=True)
+class MiniArchitecture:
+    """What a mini backbone is made of.
+
+    eva: an EVA-02-style trunk in a `CustomTextCLIP`, else a plain ViT in a `CLIP`. quick_gelu: in the text tower (and
+    the plain ViT), as in OpenAI's CLIP; else GELU, as in EVA02-CLIP.
+    """
+
+    image_layers: int
+    eva: bool = True
+    quick_gelu: bool = False
+    width: int = 128
+    text_layers: int = 6
+
+
+ARCHITECTURES = {
+    "mini-old": MiniArchitecture(3, eva=False, quick_gelu=True),
+    "mini-new": MiniArchitecture(4),
+    "mini-newer": MiniArchitecture(5),
+    "mini-image-only": MiniArchitecture(4, quick_gelu=True),
+    "mini-text-only": MiniArchitecture(3, eva=False, quick_gelu=True),
+    "mini-large-old": MiniArchitecture(3, eva=False, quick_gelu=True, width=160, text_layers=4),
+    "mini-large-new": MiniArchitecture(3, width=160, text_layers=4),
+}
+"""Every mini backbone; generations of one size share text width, joint width and penultimate image width.
+
+The last two of size mini are controls: the image tower of new beside old's text tower, untouched; and old's image tower
+beside a text tower that was trained on.
+"""
+
+
+def build_mini(name: str) -> tuple[nn.Module, Any]:
+    """A randomly initialised mini backbone (torch's global generator), and its tokenizer."""
+    from open_clip.model import CLIP, CustomTextCLIP
+
+    from clipcompat.backbones.mini.tokenizer import CONTEXT_LENGTH, mini_tokenizer
+
+    if name not in ARCHITECTURES:
+        raise unknown_name("mini backbone", name, ARCHITECTURES)
+    kind = ARCHITECTURES[name]
+    tokenizer = mini_tokenizer()
+    text = {
+        "context_length": CONTEXT_LENGTH,
+        "vocab_size": tokenizer.vocab_size,
+        "width": kind.width,
+        "heads": kind.width // _HEAD_WIDTH,
+        "layers": kind.text_layers,
+    }
+    if kind.eva:
+        # as EVA02-CLIP: the trunk's own head is the projection, on top of the class token
+        vision = {"timm_model_name": _registered_trunk(kind), "timm_pool": "token", "timm_proj": "", "image_size": 32}
+        model = CustomTextCLIP(kind.width, vision, text, quick_gelu=kind.quick_gelu)
+    else:
+        size = {"image_size": 32, "patch_size": _PATCH, "width": kind.width, "head_width": _HEAD_WIDTH}
+        model = CLIP(kind.width, {**size, "layers": kind.image_layers}, text, quick_gelu=kind.quick_gelu)
+    return model, tokenizer
+
+
+def load_mini(
+    name: str,
+    pretrained: str | Path | None = None,
+    seed: int | None = None,
+    device: torch.device | str = "cpu",
+    dtype: torch.dtype = torch.float32,
+) -> Backbone:
+    """A mini backbone, frozen.
+
+    Args:
+        name: one of `ARCHITECTURES`.
+        pretrained: a safetensors file of this model; None takes the weights this package ships.
+        seed: random weights drawn from this seed instead (for tests and controls); excludes `pretrained`.
+
+    Raises:
+        UnknownNameError: no such mini backbone.
+        ConfigError: both `pretrained` and `seed` came.
+        CheckpointError: the file is missing, unreadable, unsafe or of another model.
+    """
+    if name not in ARCHITECTURES:
+        raise unknown_name("mini backbone", name, ARCHITECTURES)
+    if seed is not None and pretrained is not None:
+        raise ConfigError(f"{name}: `pretrained` and `seed` exclude each other; give one of them.")
+    with torch.random.fork_rng(devices=[]):
+        # not torch.manual_seed: that one reseeds every GPU too
+        torch.random.default_generator.manual_seed(0 if seed is None else seed)
+        model, tokenizer = build_mini(name)
+    if seed is not None:
+        source = f"random weights, seed {seed}"
+    else:
+        path = Path(pretrained) if pretrained is not None else mini_weights(name)
+        checkpoint = read_checkpoint(path)
+        source = "shipped weights" if pretrained is None else path.name
+        source += f" (sha256 {checkpoint.sha256[:8]}…)"
+        fill_model(model, checkpoint.tensors, name, source)
+    stamp = stamp_model(name, model, MINI_PREPROCESS)
+    return Backbone(
+        model, tokenizer, MINI_PREPROCESS, name=name, stamp=stamp, source=source, device=device, dtype=dtype
+    )
+
+
+def shipped_file(name: str) -> Path | None:
+    """The weights of a mini backbone that this package ships; None where it ships none."""
+    path = _WEIGHTS / f"{name}.safetensors"
+    return path if path.is_file() else None
+
+
+def mini_weights(name: str) -> Path:
+    """The same, but not being shipped is an error.
+
+    Raises:
+        CheckpointError: the message says how to make the weights.
+    """
+    path = shipped_file(name)
+    if path is None:
+        raise CheckpointError(
+            f"{name} is not shipped with this package. Make it with `clipcompat mini pretrain` "
+            "(clipcompat/backbones/mini/weights/CARD.md has the command) and give the file instead of "
+            "the default weights."
+        )
+    return path
+
+
+def text_state(model: nn.Module) -> dict[str, Tensor]:
+    """The text tower's tensors under open_clip's unprefixed names (`text.` of CustomTextCLIP is dropped)."""
+    state = model.state_dict()
+    if any(key.startswith("text.") for key in state):
+        return {key.removeprefix("text."): value for key, value in state.items() if key.startswith("text.")}
+    return {key: value for key, value in state.items() if not key.startswith(("visual.", "logit_"))}
+
+
+def _registered_trunk(kind: MiniArchitecture) -> str:
+    """The name under which timm knows the EVA-02-style trunk: open_clip hands timm a name and no arguments.
+
+    Registered once; the registry is timm's, and asking it first keeps a second call from warning.
+    """
+    import timm
+    from timm.models import register_model
+    from timm.models.eva import Eva
+
+    name = f"clipcompat_mini_eva_{kind.width}_{kind.image_layers}"
+    if timm.is_model(name):
+        return name
+
+    def trunk(pretrained: bool = False, **kwargs: Any) -> Eva:
+        kwargs = {k: v for k, v in kwargs.items() if k in ("num_classes", "global_pool", "drop_path_rate")}
+        return Eva(
+            img_size=32,
+            patch_size=_PATCH,
+            embed_dim=kind.width,
+            depth=kind.image_layers,
+            num_heads=kind.width // _HEAD_WIDTH,
+            qkv_fused=False,
+            mlp_ratio=4 * 2 / 3,
+            swiglu_mlp=True,
+            scale_mlp=True,
+            scale_attn_inner=True,
+            use_rot_pos_emb=True,
+            ref_feat_shape=(32 // _PATCH, 32 // _PATCH),
+            head_init_scale=1.0,  # the default of 0.001 is meant for fine-tuning a trained trunk
+            **kwargs,
+        )
+
+    # timm files a model under the function's and its module's name, and wants to find it there
+    trunk.__name__ = trunk.__qualname__ = name
+    trunk.__module__ = __name__
+    globals()[name] = trunk
+    register_model(trunk)
+    return name

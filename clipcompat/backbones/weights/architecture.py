@@ -1,0 +1,76 @@
+"""Building an open_clip model by name, without weights: randomly initialised, or bare for a checkpoint to fill."""
+
+from __future__ import annotations
+
+import difflib
+from contextlib import nullcontext
+from typing import Any
+
+import torch
+from torch import nn
+from torch.overrides import TorchFunctionMode
+
+from clipcompat.common.errors import ConfigError, UnknownNameError
+
+_DRAWS = ("normal_", "uniform_", "erfinv_", "kaiming_uniform_", "kaiming_normal_")
+
+
+def model_config(name: str) -> dict[str, Any]:
+    """open_clip's configuration of a model.
+
+    Raises:
+        UnknownNameError: open_clip has no such model.
+        ConfigError: it has, but not one with open_clip's own text tower, which every method here acts on.
+    """
+    import open_clip
+
+    known = open_clip.list_models()
+    if name not in known:
+        near = difflib.get_close_matches(name, known, n=3, cutoff=0.4)
+        meant = f" Did you mean {', '.join(map(repr, near))}?" if near else ""
+        raise UnknownNameError(f"unknown backbone {name!r}.{meant} open_clip.list_models() names all {len(known)}.")
+    config = open_clip.get_model_config(name)
+    text = config["text_cfg"]
+    if "multimodal_cfg" in config or "hf_model_name" in text or "hf_tokenizer_name" in text or "SigLIP" in name:
+        raise ConfigError(
+            f"{name} does not have CLIP's text tower and tokenizer (it captions, or takes them from Hugging Face), and "
+            "prompts cannot be carried to or from it. Choose a model such as 'ViT-B-16-quickgelu' or 'EVA02-B-16'."
+        )
+    return config
+
+
+def build_model(name: str, seed: int | None = None) -> nn.Module:
+    """An open_clip CLIP or CustomTextCLIP on the CPU, float32.
+
+    Args:
+        name: an open_clip model.
+        seed: open_clip's own initialisation, drawn from this seed; the global generators are left as they were.
+            None leaves the weights undefined (three quarters of the building time is the drawing): fill every one.
+    """
+    from open_clip.model import CLIP, CustomTextCLIP
+
+    config = model_config(name)
+    config["vision_cfg"]["timm_model_pretrained"] = False
+    kind = CustomTextCLIP if config.pop("custom_text", False) else CLIP
+    with torch.random.fork_rng(devices=[]), torch.device("cpu"), nullcontext() if seed is not None else _NoDrawing():
+        # not torch.manual_seed: that one reseeds every GPU too
+        torch.random.default_generator.manual_seed(seed or 0)
+        return kind(**config)
+
+
+def build_tokenizer(name: str) -> Any:
+    """The BPE tokenizer of a model; its vocabulary ships with open_clip."""
+    from open_clip.tokenizer import SimpleTokenizer
+
+    # not open_clip.get_tokenizer: it logs through the root logger, which then prints for everyone
+    text = model_config(name)["text_cfg"]
+    return SimpleTokenizer(context_length=text.get("context_length", 77), **text.get("tokenizer_kwargs", {}))
+
+
+class _NoDrawing(TorchFunctionMode):
+    """Inside it, the random fills of initialisation do nothing."""
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        if func.__name__ in _DRAWS:
+            return args[0] if args else kwargs["tensor"]
+        return func(*args, **(kwargs or {}))

@@ -1,0 +1,134 @@
+"""Published weights by open_clip tag: found in a cache, or downloaded into it."""
+
+from __future__ import annotations
+
+import os
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+from clipcompat.common.errors import CheckpointError, ConfigError
+from clipcompat.common.files import hash_file
+
+_ANSWER_WITHIN = 10  # seconds
+
+
+def tag_config(name: str, tag: str) -> dict[str, Any] | None:
+    """open_clip's record of a tag (addresses, activation, preprocessing); None if `name` has no such tag.
+
+    Raises:
+        ConfigError: the tag's weights were trained with another activation than `name` builds. open_clip only warns,
+            and the numbers are then silently wrong.
+    """
+    import open_clip
+    from open_clip.pretrained import get_pretrained_cfg
+
+    config = get_pretrained_cfg(name, tag)
+    if not config:
+        return None
+    built = bool(open_clip.get_model_config(name).get("quick_gelu"))
+    check_activation(name, built, bool(config.get("quick_gelu")), f"the weights {tag!r}")
+    return config
+
+
+def check_activation(name: str, built: bool, trained: bool, weights: str) -> None:
+    """Refuse QuickGELU weights in a GELU model, and the other way round.
+
+    Args:
+        built, trained: whether the model has QuickGELU, and whether the weights were trained with it.
+
+    Raises:
+        ConfigError: they differ; the message names the model to ask for.
+    """
+    if built == trained:
+        return
+    advice = f"Ask for {_twin(name)!r}" if has_twin(name) else f"Ask for one with {_activation(trained)}"
+    raise ConfigError(
+        f"{weights} were trained with {_activation(trained)}, but {name!r} builds towers with {_activation(built)}; "
+        f"every accuracy would be too low. {advice}."
+    )
+
+
+def has_twin(name: str) -> bool:
+    """Whether open_clip has the same model with the other activation, so that the two can be mixed up."""
+    import open_clip
+
+    return _twin(name) in open_clip.list_models()
+
+
+def _twin(name: str) -> str:
+    return name.removesuffix("-quickgelu") if name.endswith("-quickgelu") else f"{name}-quickgelu"
+
+
+def _activation(quick_gelu: bool) -> str:
+    return "QuickGELU" if quick_gelu else "GELU"
+
+
+def fetch_tag(name: str, tag: str, cache_dir: str | Path | None = None) -> Path:
+    """The file of weights of a tag: from open_clip's caches if it is there, else downloaded by open_clip.
+
+    Raises:
+        CheckpointError: it is in no cache and cannot be downloaded; a local file may be given instead.
+    """
+    from open_clip.pretrained import download_pretrained, get_pretrained_cfg
+
+    config, cache_dir = get_pretrained_cfg(name, tag), str(cache_dir) if cache_dir else None
+    if cached := _cached(config, cache_dir):
+        return cached
+    why = _unreachable(config)
+    if not why:
+        try:
+            return Path(download_pretrained(config, cache_dir=cache_dir))
+        except Exception as error:  # the hub raises its own, requests' and urllib's errors
+            why = f"{type(error).__name__}: {error}"
+    where = config.get("hf_hub", "").strip("/") or config.get("url")
+    raise CheckpointError(
+        f"the weights {tag!r} of {name} ({where}) are in no cache on this machine and could not be downloaded ({why}). "
+        "Connect to the internet, or download the file elsewhere and give its path as pretrained."
+    )
+
+
+def _cached(config: dict[str, Any], cache_dir: str | None) -> Path | None:
+    """The hub's cache is asked first, then that of OpenAI's and open_clip's own downloads."""
+    import huggingface_hub
+    from open_clip.constants import HF_SAFE_WEIGHTS_NAME, HF_WEIGHTS_NAME
+
+    repository, filename = os.path.split(config.get("hf_hub", ""))
+    for candidate in [filename] if filename else [HF_SAFE_WEIGHTS_NAME, HF_WEIGHTS_NAME]:
+        found = huggingface_hub.try_to_load_from_cache(repository, candidate, cache_dir) if repository else None
+        if isinstance(found, str):
+            return Path(found)
+    url = config.get("url", "")
+    path = Path(cache_dir or Path.home() / ".cache" / "clip") / os.path.basename(url)
+    if not url or not path.is_file():
+        return None
+    return path if hash_file(path).startswith(_published_hash(url)) else None
+
+
+def openai_hashes() -> set[str]:
+    """sha256 of the files OpenAI published: their addresses contain it."""
+    import open_clip
+
+    return {_published_hash(open_clip.get_pretrained_url(name, "openai")) for name in open_clip.list_openai_models()}
+
+
+def _published_hash(url: str) -> str:
+    """What the sha256 of a published file begins with, as far as its address says."""
+    if "openaipublic" in url:
+        return url.split("/")[-2]
+    return Path(url).stem.rpartition("-")[2] if "mlfoundations" in url else ""
+
+
+def _unreachable(config: dict[str, Any]) -> str:
+    """Why the download would fail, if that can be told in one request: the hub retries for most of a minute."""
+    import huggingface_hub
+
+    url = huggingface_hub.constants.ENDPOINT if config.get("hf_hub") else config.get("url", "")
+    try:
+        urllib.request.urlopen(urllib.request.Request(url, method="HEAD"), timeout=_ANSWER_WITHIN).close()
+    except urllib.error.HTTPError:
+        return ""  # it answered
+    except (OSError, ValueError) as error:
+        return f"{url or 'no address'}: {getattr(error, 'reason', error)}"
+    return ""

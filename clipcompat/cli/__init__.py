@@ -1,0 +1,3 @@
+"""The command line, one file per verb or group of verbs. Imports anything below; nothing imports it."""
+
+from clipcompat.cli.main import main as main

@@ -1,0 +1,39 @@
+"""The command line's verb for feature caches: what is in a folder, and whether it is what was written."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from clipcompat.common.errors import CacheError, DataError
+
+
+def add_cache_verb(verbs: Any) -> None:
+    """Add it to the parser's sub-commands."""
+    says = "list the feature caches in a folder; with --verify, read all of them and compare their checksums"
+    cache = verbs.add_parser("cache", help=says, description=says)
+    cache.add_argument("folder", nargs="?", default="results/cache", help="(default: results/cache)")
+    cache.add_argument("--verify", action="store_true", help="takes about a second a gibibyte")
+    cache.set_defaults(verb=_cache)
+
+
+def _cache(options: argparse.Namespace) -> None:
+    from clipcompat.features.store import FeatureFile
+
+    headers = sorted(Path(options.folder).glob("*.head"))
+    if not headers:
+        raise DataError(f"there is no feature cache in {options.folder}; `clipcompat run --cache DIR` fills one.")
+    damaged = []
+    for header in headers:
+        try:
+            file = FeatureFile.open(header)
+            file.verify() if options.verify else file.read(0)
+            size = file.rows() * file.width * 4 / 2**30
+            state = "sound" if options.verify else "whole"
+            print(f"{header.stem}  {file.rows():,} rows of {file.width}  {size:.2f} GiB  {state}", flush=True)
+        except CacheError as error:
+            damaged.append(error)
+            print(f"{header.stem}  damaged", flush=True)
+    if damaged:
+        raise CacheError(" ".join(map(str, damaged)))

@@ -1,0 +1,172 @@
+"""The command line's verbs for one plug-in: import, export, predict, match."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from clipcompat.common.errors import ConfigError, DataError, unknown_name
+
+if TYPE_CHECKING:
+    from clipcompat.backbones.backbone import Backbone
+
+_IMPORT = """\
+make a plug-in of a checkpoint of the official code; nothing in the checkpoint is executed
+
+  clipcompat import output/eurosat/CoOp/seed1 --method coop --backbone ViT-B-16-quickgelu --weights openai \\
+      --dataset eurosat --root $DATA --shots 16 --seed 1 --out coop.safetensors
+"""
+
+
+def add_plugin_verbs(verbs: Any) -> None:
+    """Add them to the parser's sub-commands."""
+    read = verbs.add_parser("import", help="a checkpoint of the official code -> a plug-in", description=_IMPORT,
+                            formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
+    add = read.add_argument
+    add("path", metavar="PATH", help="model.pth.tar-<epoch>, its folder or the one above; a Tip-Adapter cache folder")
+    add("--method", required=True, help="coop, cocoop, kgcoop, clip_adapter, tip_adapter or tip_adapter_f")
+    _add_backbone(read, "it was tuned on")
+    add("--dataset", metavar="NAME", help="it was tuned on; with --root, its class names are read there")
+    add("--root", metavar="DATA", help="the folder that holds the datasets' folders; mini datasets need none")
+    add("--classes", default="all", help="of the dataset: all, base (first half, rounded up) or new (the rest)")
+    _add_classes(read, "instead of the dataset's")
+    add("--template", metavar="TEXT", help="of the zero-shot classifier (default: upstream's for the dataset)")
+    add("--shots", type=int, help="training images a class, where known")
+    add("--seed", type=int, help="of the training, where known")
+    add("--set", dest="settings", action="extend", nargs="+", default=[], metavar="KEY=VALUE",
+        help="fields of the method that a checkpoint cannot tell: position=middle, ratio=0.6, alpha=2")  # fmt: skip
+    add("--out", required=True, metavar="FILE.safetensors")
+    read.set_defaults(verb=_import)
+
+    write = _plugin_verb(verbs, "export", "class weights for use without this library, one safetensors file", _export)
+    write.add_argument("--template", metavar="TEXT", help="for zero-shot weights (default: the plug-in's)")
+    write.add_argument("--out", required=True, metavar="FILE.safetensors")
+
+    predict = _plugin_verb(verbs, "predict", "name what is in pictures: a line each, most probable first", _predict)
+    predict.add_argument("images", nargs="+", metavar="IMAGE")
+    predict.add_argument("--top", type=int, default=5, help="names a picture (default: 5)")
+
+    _plugin_verb(verbs, "match", "whether a plug-in can act on a backbone: exact, compatible or incompatible", _match)
+
+
+def _plugin_verb(verbs: Any, name: str, says: str, function: Any) -> argparse.ArgumentParser:
+    parser = verbs.add_parser(name, help=says, description=says)
+    parser.add_argument("plugin", metavar="PLUGIN", help="a .safetensors file of `fit`, `run` or `import`")
+    _add_backbone(parser, "to use it on")
+    _add_classes(parser, "instead of those it was tuned on")
+    parser.set_defaults(verb=function)
+    return parser
+
+
+def _add_backbone(parser: argparse.ArgumentParser, which: str) -> None:
+    add = parser.add_argument
+    add("--backbone", required=True, metavar="NAME", help=f"{which}: an open_clip model or a mini one (mini-old)")
+    add("--weights", metavar="PATH|TAG|random:SEED", help="of the backbone; mini ones have their own")
+    add("--device", help="cuda, mps or cpu (default: the best there is)")
+    add("--dtype", help="fp32, bf16 or fp16 towers (default: what suits the device)")
+
+
+def _add_classes(parser: argparse.ArgumentParser, which: str) -> None:
+    parser.add_argument("--classnames", metavar="FILE", help=f"class names, one a line or a JSON list, {which}")
+
+
+def _import(options: argparse.Namespace) -> None:
+    from clipcompat.common.config import override
+    from clipcompat.methods import METHODS
+    from clipcompat.plugins.official.importer import import_plugin
+
+    if options.method not in METHODS:
+        raise unknown_name("method", options.method, METHODS)
+    method = options.method
+    if options.settings:
+        method = override(METHODS[method](), options.settings)
+    names, dataset = _names_and_dataset(options)
+    plugin = import_plugin(
+        options.path, method, _backbone(options), names,
+        template=options.template, dataset=dataset, shots=options.shots, seed=options.seed,
+    )  # fmt: skip
+    print(plugin.save(options.out))
+
+
+def _export(options: argparse.Namespace) -> None:
+    from clipcompat.plugins.export import export_class_weights
+    from clipcompat.plugins.plugin import load_plugin
+
+    plugin, names = load_plugin(options.plugin), _classnames(options.classnames)
+    print(export_class_weights(plugin, _backbone(options), options.out, names, options.template))
+
+
+def _predict(options: argparse.Namespace) -> None:
+    import torch
+
+    from clipcompat.data.pictures.images import ImageFiles
+    from clipcompat.data.split import Split
+    from clipcompat.plugins.plugin import load_plugin
+
+    if options.top < 1:
+        raise ConfigError(f"--top must be at least 1, not {options.top}.")
+    plugin = load_plugin(options.plugin)
+    names = tuple(_classnames(options.classnames) or plugin.origin["classnames"])
+    # all pictures together, so that the class names go through the text tower once
+    pictures, labels = ImageFiles(Path(), tuple(options.images), "pictures"), torch.zeros(len(options.images)).long()
+    split = Split(pictures, labels, names, plugin.origin["template"], "pictures")
+    shares = plugin.logits(_backbone(options), split).softmax(-1).cpu()
+    for image, row in zip(options.images, shares, strict=True):
+        best = row.argsort(descending=True, stable=True)[: options.top].tolist()
+        print(f"{image}: {', '.join(f'{names[i]} {row[i]:.4f}' for i in best)}")
+
+
+def _match(options: argparse.Namespace) -> None:
+    from clipcompat.plugins.plugin import load_plugin
+
+    match = load_plugin(options.plugin).match(_backbone(options), _classnames(options.classnames))
+    print(f"{match.kind}: {match.why}")
+
+
+def _backbone(options: argparse.Namespace) -> Backbone:
+    from clipcompat.backbones.load import load_backbone
+
+    if options.weights is None and not options.backbone.startswith("mini"):
+        raise ConfigError(
+            f"{options.backbone} needs --weights: an open_clip tag (openai), the path of a checkpoint, or random:SEED."
+        )
+    return load_backbone(options.backbone, options.weights, device=options.device, dtype=options.dtype)
+
+
+def _names_and_dataset(options: argparse.Namespace) -> tuple[list[str], str | None]:
+    """Class names from the file given or else from the dataset, and what to call the dataset."""
+    parts = ("all", "base", "new")
+    if options.classes not in parts:
+        raise unknown_name("classes", options.classes, parts)
+    names = _classnames(options.classnames)
+    if names is not None:
+        part = f"[{options.classes}]" if options.classes != "all" else ""
+        return names, options.dataset and options.dataset + part
+    if options.dataset is None:
+        raise ConfigError(
+            "a checkpoint does not name its classes: give --dataset with --root, or --classnames FILE, in the order of "
+            "the training."
+        )
+    from clipcompat.data.load import load_dataset
+
+    data = load_dataset(options.dataset, root=options.root, shots=1, allow_fewer=True)
+    data = {"all": lambda: data, "base": data.base_classes, "new": data.new_classes}[options.classes]()
+    return list(data.classnames), data.name
+
+
+def _classnames(file: str | None) -> list[str] | None:
+    """The names in a file: a JSON list, or one a line; None without a file."""
+    import json
+
+    if file is None:
+        return None
+    try:
+        text = Path(file).expanduser().read_text(encoding="utf-8-sig")
+        names = json.loads(text) if text.lstrip().startswith("[") else text.splitlines()
+    except (OSError, ValueError) as error:
+        raise DataError(f"the class names in {file} cannot be read: {error}. Write one name a line.") from error
+    names = [name.strip() for name in names if isinstance(name, str) and name.strip()]
+    if not names:
+        raise DataError(f"{file} holds no class names; write one a line, in order, or a JSON list.")
+    return names

@@ -1,0 +1,88 @@
+"""Somebody's own pictures by one name, as the command line takes them: "folder:pictures/pets", "csv:pets.csv"."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from clipcompat.common.errors import DataError
+from clipcompat.data.custom.assembly import Names
+from clipcompat.data.custom.classnames import ClassNames
+from clipcompat.data.custom.from_csv import dataset_from_csv, read_csv
+from clipcompat.data.custom.from_folder import dataset_from_folder, read_folder
+from clipcompat.data.split import Dataset
+from clipcompat.data.templates import template_for
+
+
+def clean_classnames(
+    source: str | Path | Sequence[str], names: Names = None, *, root: str | Path | None = None
+) -> ClassNames:
+    """What a data set's classes will be called, and why, before it is used: prints as a table.
+
+    Args:
+        source: a folder, a .csv (or .tsv, .txt) file, or raw names.
+        names: as in `dataset_from_folder`: what should not be cleaned but called so.
+        root: of a file's paths, as in `dataset_from_csv`.
+
+    Raises:
+        DataError: the folder or file cannot be read. ConfigError, UnknownNameError: `names` does not fit.
+    """
+    if not isinstance(source, str | Path):
+        return ClassNames.of(list(source), names)
+    path = Path(source).expanduser()
+    if path.is_file():
+        return ClassNames.of(read_csv(path, path.parent if root is None else Path(root).expanduser()).raw, names)
+    return ClassNames.of(list(read_folder(path)["train"]), names)
+
+
+def is_own(dataset: str) -> bool:
+    """Whether a data set of this name is somebody's own: "folder:PATH", or "folder/pets" in a record."""
+    return dataset.startswith(("folder:", "folder/", "csv:", "csv/", "samples/"))
+
+
+def load_own(
+    dataset: str, *, root: str | None, style: str, template: str | None, names: str | None, **draw: Any
+) -> Dataset:
+    """The data set of "folder:PATH" or "csv:PATH".
+
+    Args:
+        root: of a csv file's paths. style: of templates, as in `load_dataset`. template: a sentence instead.
+        names: a JSON file: an object, raw name -> class name, or a list. draw: more, as in `dataset_from_folder`.
+
+    Raises:
+        DataError, ConfigError, UnknownNameError: as those of `dataset_from_folder` and `dataset_from_csv`.
+    """
+    kind, _, path = dataset.partition(":")
+    if not path:
+        raise DataError(f"{dataset} names no {'table' if kind == 'csv' else 'folder'}; write {kind}:PATH.")
+    # all styles but OpenAI's eighty sentences have one for data sets that nobody wrote a sentence for
+    sentences = template_for("imagenet", style) if style == "openai80" else template_for("caltech101", style)
+    given: dict[str, Any] = {"template": template or sentences, "names": _read_names(names), **draw}
+    if kind == "csv":
+        return dataset_from_csv(path, root=root, **given)
+    return dataset_from_folder(path, **given)
+
+
+def _read_names(file: str | None) -> Mapping[str, str] | list[str] | None:
+    if file is None:
+        return None
+    try:
+        found = json.loads(Path(file).expanduser().read_text(encoding="utf-8-sig"), object_pairs_hook=_once)
+    except FileNotFoundError as error:
+        raise DataError(f"there is no file of class names at {file}.") from error
+    except (OSError, ValueError) as error:
+        raise DataError(f"the class names in {file} cannot be read: {error}. Write a JSON object or list.") from error
+    if not isinstance(found, dict | list):
+        raise DataError(f'{file} should hold a JSON object, {{"raw name": "class name"}}, or a list of class names.')
+    return found
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object, whose last value of a key would be taken without a word."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        twice = next(key for i, (key, _) in enumerate(pairs) if key in dict(pairs[:i]))
+        raise ValueError(f"{twice!r} is named twice")
+    return found

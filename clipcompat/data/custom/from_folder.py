@@ -1,0 +1,134 @@
+"""A folder of pictures, a folder a class, as a data set. From there to a compatibility report:
+
+    import clipcompat as cc
+
+    upgrade = cc.load_upgrade("mini")
+    data = cc.dataset_from_folder("pictures", shots=16, seed=1)
+    plugin = cc.fit(cc.default_method("contcoop", data.name, "mini"), upgrade.old, data)
+    print(cc.compatibility(plugin, upgrade, data))
+"""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+from clipcompat.common.errors import DataError
+from clipcompat.data.custom.assembly import TEMPLATE, Indices, Names, Template, assemble, own_name
+from clipcompat.data.custom.classnames import ClassNames
+from clipcompat.data.custom.partition import PART_NAMES, resolve
+from clipcompat.data.custom.tree import Walk
+from clipcompat.data.pictures.images import ImageFiles
+from clipcompat.data.public.folders import first
+from clipcompat.data.sampling import Shots
+from clipcompat.data.split import Dataset
+
+_log = logging.getLogger(__name__)
+
+
+def dataset_from_folder(
+    path: str | Path,
+    shots: Shots = 16,
+    seed: int = 1,
+    *,
+    template: Template = TEMPLATE,
+    names: Names = None,
+    name: str | None = None,
+    indices: Indices = None,
+    allow_fewer: bool = False,
+    upright: bool = False,
+) -> Dataset:
+    """Drawn train and val splits, the whole test split and the training pool of an ImageFolder tree.
+
+    The tree has one folder a class, or one of these trees for each part: `train`, `val` (or `valid`), `test`, all with
+    the same class folders. Classes are numbered in the sorted order of their folders' names. What parts a tree lacks
+    follows the rule of `clipcompat.data.custom.partition`: a tree without parts is divided 50 : 20 : 30, class by
+    class, in the same way for every seed and number of shots.
+
+    Class names are made of folder names by the rules of `clipcompat.data.custom.classnames`; a warning tells what they
+    changed, and `clean_classnames(path)` shows all of it beforehand.
+
+    Args:
+        shots: training pictures a class; None or "all" takes every training and validation picture.
+        seed: of the draw, by the community's sampler; the pool and the test pictures are the same for every seed.
+        template: a sentence with {} for the class name, or several, whose text features are averaged.
+        names: folder name -> class name, for some or all classes; or one name a class, in order.
+        name: what records call it: "folder/<name>"; the folder's own name if None.
+        indices: a drawn list to repeat, as in `load_dataset`, instead of shots and seed.
+        allow_fewer: let classes with fewer than `shots` pictures give all they have.
+        upright: turn pictures as their EXIF says, as phones store them; public data sets are read without.
+
+    Raises:
+        DataError: no such folder, no class or a class without pictures, parts with different classes, a name that is
+            not UTF-8, a link in a circle, a picture reached twice, class names that are unusable, too few shots.
+        ConfigError, UnknownNameError: arguments that cannot be meant.
+    """
+    root = Path(path).expanduser()
+    name = own_name("folder", name or root.resolve().name)
+    listing = read_folder(root)
+    folders = list(next(iter(listing.values())))
+    keys, labels, found = [], [], {}
+    for part, classes in listing.items():
+        start = len(keys)
+        for label, folder in enumerate(folders):
+            keys += classes[folder]
+            labels += [label] * len(classes[folder])
+        found[part] = list(range(start, len(keys)))
+    parts = resolve(found, [_within_class(key, folders[y]) for key, y in zip(keys, labels, strict=True)], labels, name)
+    return assemble(
+        ImageFiles(root, tuple(keys), name, upright), labels, parts, ClassNames.of(folders, names),
+        name=name, template=template, shots=shots, seed=seed, indices=indices, allow_fewer=allow_fewer,
+    )  # fmt: skip
+
+
+def read_folder(root: Path) -> dict[str, dict[str, list[str]]]:
+    """Part -> class folder -> keys; a tree without parts is all "train".
+
+    Raises:
+        DataError: it is no such tree, or parts have different classes.
+    """
+    if not root.is_dir():
+        raise DataError(f"there is no folder {root}; expected a folder that holds one folder of pictures a class.")
+    walk = Walk(root)
+    top = walk.folders()
+    parts: dict[str, str] = {}
+    for folder in top:
+        part = PART_NAMES.get(folder.lower())
+        if part and parts.setdefault(part, folder) != folder:
+            raise DataError(f"{root}: {parts[part]} and {folder} are both the {part} part; keep one of them.")
+    if parts and "train" not in parts and len(parts) == len(top):
+        raise DataError(f"{root}: there are the parts {', '.join(parts.values())}, but no train. Call one folder so.")
+    # a lone "train" beside other folders may be a class: a picture of a train
+    if "train" not in parts or len(parts) == 1 and len(top) > 1:
+        listing = {"train": walk.classes()}
+    else:
+        listing = {part: walk.classes(folder) for part, folder in parts.items()}
+        others = [folder for folder in top if folder not in parts.values()]
+        if others:
+            raise DataError(
+                f"{root}: beside the parts ({first(sorted(parts.values()))}) there are other folders: {first(others)}. "
+                "Move them elsewhere, or give a folder that holds class folders only."
+            )
+    _check_same_classes(root, listing)
+    walk.check_once(key for classes in listing.values() for keys in classes.values() for key in keys)
+    if walk.left_out:
+        left_out = list(dict.fromkeys(walk.left_out))
+        _log.warning("%s: %d files are no pictures in class folders: %s.", root.name, len(left_out), first(left_out, 3))
+    return listing
+
+
+def _check_same_classes(root: Path, listing: dict[str, dict[str, list[str]]]) -> None:
+    train = listing["train"]
+    for part, classes in listing.items():
+        apart = sorted(set(classes) ^ set(train))
+        if apart:
+            where = "train" if apart[0] in train else part
+            raise DataError(
+                f"{root}: train and {part} have different class folders; {first(apart, 3)} "
+                f"{'is' if len(apart) == 1 else 'are'} not in both ({apart[0]} only in {where}). Name them alike."
+            )
+
+
+def _within_class(key: str, folder: str) -> str:
+    """A picture's path below its class folder, so that renaming a class moves no picture to another part."""
+    return f"/{key}".partition(f"/{folder}/")[2]

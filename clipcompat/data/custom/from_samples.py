@@ -1,0 +1,85 @@
+"""Any object that gives (picture, label) by number, as a data set: torchvision's and Hugging Face's, and your own.
+
+Nothing of either library is imported; what such objects have in common is asked for by name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from clipcompat.common.errors import ConfigError, DataError
+from clipcompat.data.custom.assembly import TEMPLATE, Indices, Names, Template, assemble, own_name
+from clipcompat.data.custom.classnames import ClassNames
+from clipcompat.data.custom.partition import PART_NAMES, resolve
+from clipcompat.data.pictures.samples import SampleImages, Source
+from clipcompat.data.sampling import Shots
+from clipcompat.data.split import Dataset
+
+
+def dataset_from_samples(
+    samples: Any,
+    shots: Shots = 16,
+    seed: int = 1,
+    *,
+    classnames: list[str] | tuple[str, ...] | None = None,
+    columns: tuple[str, str] = ("image", "label"),
+    version: str | None = None,
+    template: Template = TEMPLATE,
+    names: Names = None,
+    name: str = "samples",
+    indices: Indices = None,
+    allow_fewer: bool = False,
+) -> Dataset:
+    """Drawn train and val splits, the whole test split and the training pool of one or more map-style data sets.
+
+    Args:
+        samples: a data set, or a mapping of "train", "val" (or "validation"), "test" to data sets, such as Hugging
+            Face's DatasetDict. What parts there are not follows the rule of `clipcompat.data.custom.partition`. A data
+            set has `len()`, and by number gives (PIL picture, label) or a mapping that has the two `columns`. Load it
+            without a transform: preprocessing belongs to the backbone, augmentation to `fit`.
+        classnames: one a label, in order; None: the data set's own (`classes`, or the names in `features`).
+        columns: of the picture and of its label, where samples are mappings.
+        version: names the content, and is trusted: give another one when the content changes. None: the pixels of
+            every picture in use are hashed, which decodes each once more, and become part of its key.
+        names: class name -> another one, or one a class: as in `dataset_from_folder`.
+        name: what records call it: "samples/<name>".
+        shots, seed, template, indices, allow_fewer: as in `dataset_from_folder`.
+
+    Raises:
+        DataError: a sample is not of this form, or other pixels come each time; a label without a name; class names
+            that are unusable; too few shots.
+        ConfigError, UnknownNameError: arguments that cannot be meant.
+    """
+    name = own_name("samples", name)
+    given = samples if isinstance(samples, Mapping) else {"train": samples}
+    sources: dict[str, Source] = {}
+    for key, dataset in given.items():
+        part = PART_NAMES.get(str(key).lower())
+        if part is None or part in sources:
+            raise ConfigError(f"{name}: parts are train, val and test, each once; {key!r} is none, or one too many.")
+        sources[part] = Source(dataset, part, columns, f"{name}, {part}")
+    raw = list(classnames) if classnames is not None else _own_names(sources, columns[1], name)
+    labels, found = [], {}
+    for part, source in sources.items():
+        start = len(labels)
+        labels += source.labels(len(raw))
+        found[part] = list(range(start, len(labels)))
+    images = SampleImages.of(list(sources.values()), name, version)
+    parts = resolve(found, [str(i) for i in range(len(labels))], labels, name)
+    return assemble(
+        images, labels, parts, ClassNames.of(raw, names),
+        name=name, template=template, shots=shots, seed=seed, indices=indices, allow_fewer=allow_fewer,
+    )  # fmt: skip
+
+
+def _own_names(sources: Mapping[str, Source], column: str, name: str) -> list[str]:
+    """The class names that the data sets bring along; all of them must agree."""
+    known = {part: found for part, source in sources.items() if (found := source.classnames(column))}
+    if not known:
+        raise DataError(f"{name}: the data set does not name its classes; pass classnames=[…], one a label, in order.")
+    (first, names), *others = known.items()
+    for part, found in others:
+        if found != names:
+            raise DataError(f"{name}: {first} and {part} name their classes differently; pass classnames=[…].")
+    return names

@@ -1,0 +1,92 @@
+"""Which pictures of somebody's own are for training, for validation and for testing.
+
+What the data say is taken. What they do not say follows a fixed rule, which depends on neither shots nor seed:
+
+    train, val, test    as they are
+    train, test         validation is drawn, class by class, from training pictures that are left over
+    train, val          val is the test part, as with ImageNet, and validation is drawn as above
+    one part only       `hold_out`: 5 of 10 pictures of each class for training, 2 for validation, 3 for testing
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from clipcompat.common.errors import DataError
+
+PART_NAMES = {
+    "train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val", "test": "test",
+    "testing": "test",
+}  # fmt: skip
+"""What folders and cells may call a part, in lower case."""
+
+_RULE = "clipcompat-hold-out-1"
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Positions of pictures in each part. val is None where it is to be drawn from what training leaves over."""
+
+    train: list[int]
+    val: list[int] | None
+    test: list[int]
+    held_out: bool = False
+
+
+def resolve(found: Mapping[str, list[int]], keys: Sequence[str], labels: Sequence[int], name: str) -> Parts:
+    """The three parts, from those that were found ("train", "val", "test").
+
+    Args:
+        keys, labels: [picture]; a key is what `hold_out` orders by.
+        name: of the data set, for what is said.
+
+    Raises:
+        DataError: no training part, no test picture, or too few pictures to divide.
+    """
+    found = {part: at for part, at in found.items() if at}
+    if set(found) == {"train"}:
+        parts = hold_out(found["train"], keys, labels, name)
+        _log.info(
+            "%s: one part only; by a fixed rule %d pictures are for training, %d for validation, %d for testing.",
+            name, len(parts.train), len(parts.val or ()), len(parts.test),
+        )  # fmt: skip
+        return parts
+    if "train" not in found:
+        came = ", ".join(found) or "nothing"
+        raise DataError(f"{name}: expected pictures to train on; there are: {came}. Call that part train.")
+    if "test" not in found:
+        _log.warning("%s: there is no test part, so val is tested on; validation comes from the training part.", name)
+        return Parts(found["train"], None, found["val"])
+    return Parts(found["train"], found.get("val"), found["test"])
+
+
+def hold_out(at: Sequence[int], keys: Sequence[str], labels: Sequence[int], name: str) -> Parts:
+    """Divide pictures class by class, ordered by a hash of their keys: the same on every machine and for every seed.
+
+    Of n pictures of a class 3n/10 are for testing and 2n/10 for validation, rounded to the nearest, at least one each;
+    the rest is for training. (CoOp shuffles and takes 50, 20 and 30 % where a data set has no official split.)
+
+    Raises:
+        DataError: a class has fewer than three pictures.
+    """
+    groups: dict[int, list[int]] = {}
+    for i in at:
+        groups.setdefault(labels[i], []).append(i)
+    train, val, test = [], [], []
+    for group in groups.values():
+        n = len(group)
+        if n < 3:
+            raise DataError(
+                f"{name}: the class of {keys[group[0]]} has {n} {'picture' if n == 1 else 'pictures'}; to train, "
+                "validate and test on different ones, 3 are needed at least. Add some, or leave the class out."
+            )
+        order = sorted(group, key=lambda i: hashlib.sha256(f"{_RULE}\0{keys[i]}".encode()).digest())
+        tested, validated = max(1, (3 * n + 5) // 10), max(1, (2 * n + 5) // 10)
+        test += sorted(order[:tested])
+        val += sorted(order[tested : tested + validated])
+        train += sorted(order[tested + validated :])
+    return Parts(train, val, test, held_out=True)

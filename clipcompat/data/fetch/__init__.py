@@ -1,0 +1,1 @@
+"""Downloads and checks of public data sets. Imports: `data/public` and below."""

@@ -1,0 +1,1 @@
+"""The procedural world of the miniature and its data sets. Imports: `common`."""

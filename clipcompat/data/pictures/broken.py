@@ -1,0 +1,58 @@
+"""Leaving out pictures that cannot be decoded, when that was asked for, before anything is made of a dataset.
+
+It is decided on the splits, so that labels stay with their pictures, and stamps, caches and records are those of what
+is left.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+
+from clipcompat.common.progress import Progress
+from clipcompat.data.pictures.opening import find_unreadable, workers
+from clipcompat.data.split import Dataset, Images
+
+log = logging.getLogger(__name__)
+
+
+def find_broken(
+    images: Images, progress: Progress | None = None, what: str = "looking for broken pictures",
+    known: dict[str, str | None] | None = None,
+) -> dict[str, str]:  # fmt: skip
+    """Decode every picture: the keys of those that cannot be, each with a sentence that says why, in their order.
+
+    known: key -> that sentence, or None for sound pictures; these are not decoded again, and others are added.
+    """
+    known = {} if known is None else known
+
+    keys = [images.key(i) for i in range(len(images))]
+    new = [i for i, key in enumerate(keys) if key not in known]
+    unreadable = find_unreadable(images, new, progress, what, workers())
+    known.update((keys[i], unreadable.get(i)) for i in new)
+    return {key: known[key] for key in keys if known[key]}
+
+
+def skip_broken(
+    data: Dataset, progress: Progress | None = None, known: dict[str, str | None] | None = None
+) -> tuple[Dataset, dict[str, list[str]]]:
+    """The dataset without the pictures of train, val and test that cannot be decoded; and their keys, split by split.
+
+    Every picture left out is named in a warning. A class keeps the shots that are left of its draw; no others are drawn
+    in their place, so that everybody else's draw stays the same. The unlabelled pool is left as it is.
+
+    known: what `find_broken` found in pictures of the same root before, added to.
+    """
+    known = {} if known is None else known
+    splits, left_out = {}, {}
+    for part in ("train", "val", "test"):
+        split = getattr(data, part)
+        broken = find_broken(split.images, progress, f"{split.name}: looking for broken pictures", known)
+        for sentence in broken.values():
+            log.warning("%s: left out, as asked: %s", split.name, sentence)
+        kept = [i for i, key in enumerate(split.keys) if key not in broken]
+        if broken:
+            left_out[part] = list(broken)
+            splits[part] = replace(split, images=split.images.select(kept), labels=split.labels[kept])
+    indices = {part: [k for k in keys if k not in left_out.get(part, ())] for part, keys in data.indices.items()}
+    return replace(data, **splits, indices=indices), left_out

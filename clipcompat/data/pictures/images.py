@@ -1,0 +1,114 @@
+"""Picture files that are decoded one at a time, when they are asked for."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+
+from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
+
+from clipcompat.common.errors import DataError
+
+
+@dataclass(frozen=True)
+class ImageFiles:
+    """Files under one folder; implements `clipcompat.data.split.Images`, and can be pickled for workers.
+
+    root: the image root on this machine. It enters no key and no stamp.
+    paths: posix paths relative to `root`.
+    name: what the stamps call the place, such as "eurosat"; the same on every machine.
+    upright: turn and mirror pictures as their EXIF says, as photo viewers do; benchmarks are measured without.
+    """
+
+    root: Path
+    paths: tuple[str, ...]
+    name: str
+    upright: bool = False
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """`files:<name>:<hash>`, the hash over every relative path with the file's size in bytes.
+
+        Sizes are cheap and the same on every machine; they tell another version of a picture from this one,
+        unless it has exactly as many bytes. Reading the contents would cost minutes on ImageNet.
+
+        Raises:
+            DataError: a file is missing.
+        """
+        sha = hashlib.sha256()
+        for path in self.paths:
+            try:
+                size = (self.root / path).stat().st_size
+            except OSError as error:
+                raise _unreadable(self.root / path, error) from error
+            sha.update(f"{path}\0{size}\n".encode())
+        return f"files:{self.name}:{sha.hexdigest()[:16]}{':upright' if self.upright else ''}"
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __getitem__(self, index: int) -> Image.Image:
+        """The picture, fully decoded, in the file's own mode (RGB conversion belongs to the preprocessing).
+
+        Raises:
+            DataError: the file is missing, truncated, not a picture, absurdly large, or of floating-point numbers.
+        """
+        image = _decode(path := self.root / self.paths[index], self.upright)
+        if image.mode == "F":
+            raise DataError(f"{path} holds floating-point numbers; nothing says what is white. Store it with 8 bits.")
+        return image
+
+    def key(self, index: int) -> str:
+        return self.paths[index]
+
+    def select(self, indices: list[int]) -> ImageFiles:
+        return replace(self, paths=tuple(self.paths[i] for i in indices))
+
+
+def _decode(path: Path, upright: bool) -> Image.Image:
+    if ImageFile.LOAD_TRUNCATED_IMAGES:
+        # A process-wide switch that some libraries flip: half pictures would pass as whole ones, grey below.
+        raise DataError(
+            "PIL.ImageFile.LOAD_TRUNCATED_IMAGES is True, so a damaged picture would go unnoticed; "
+            "some code in this process set it: set it back to False."
+        )
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    try:
+        image = Image.open(io.BytesIO(content))
+        pixels, most = image.width * image.height, Image.MAX_IMAGE_PIXELS
+        if most is None or pixels <= most:
+            image.load()
+            return ImageOps.exif_transpose(image) if upright else image
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise _bomb(path, str(error)) from error
+    except UnidentifiedImageError as error:
+        raise DataError(
+            f"{path} ({len(content):,} bytes) cannot be decoded as a picture: no known format begins like this. "
+            "It is damaged or no picture: copy it again from the source."
+        ) from error
+    except Exception as error:  # PIL's decoders raise OSError, SyntaxError, ValueError, struct.error, …
+        raise DataError(
+            f"{path} ({len(content):,} bytes) cannot be decoded as a picture: {error}. "
+            "It is damaged, cut short or no picture: copy it again from the source."
+        ) from error
+    raise _bomb(path, f"{pixels:,} pixels, the limit is {most:,}")
+
+
+def _bomb(path: Path, what: str) -> DataError:
+    return DataError(
+        f"{path} unpacks to more pixels than is safe ({what.rstrip('.')}). Check where the file comes from; "
+        "if it is genuine, store it smaller or raise PIL.Image.MAX_IMAGE_PIXELS."
+    )
+
+
+def _unreadable(path: Path, error: OSError) -> DataError:
+    return DataError(
+        f"the picture {path} cannot be read: {error.strerror or error}. "
+        "Check that the whole image folder was copied to this machine."
+    )

@@ -1,0 +1,165 @@
+"""Pictures that some other library's data set gives by number; see `clipcompat.data.custom.from_samples`."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from PIL import Image
+
+from clipcompat.common.errors import ConfigError, DataError
+
+
+@dataclass(frozen=True)
+class Source:
+    """One data set, read by number.
+
+    part: "train", "val" or "test". columns: of picture and label, where samples are mappings. where: for what is said.
+    """
+
+    dataset: Any
+    part: str
+    columns: tuple[str, str]
+    where: str
+
+    def __post_init__(self):
+        if not hasattr(self.dataset, "__len__") or not hasattr(self.dataset, "__getitem__"):
+            raise ConfigError(
+                f"{self.where}: expected a data set with a length and samples by number; a {_kind(self.dataset)} has "
+                "not both. (A stream must be stored first.)"
+            )
+        if len(self.dataset) == 0:
+            raise DataError(f"{self.where} is empty.")
+        if pixel_hash(self.picture(0)) != pixel_hash(self.picture(0)):
+            raise DataError(
+                f"{self.where}: sample 0 has other pixels each time. Load the data set without random transforms; "
+                "`fit` augments by itself."
+            )
+
+    def picture(self, number: int) -> Image.Image:
+        """The picture of one sample.
+
+        Raises:
+            DataError: the sample has none.
+        """
+        image = self._part(self.dataset[number], 0, number)
+        if not isinstance(image, Image.Image):
+            raise DataError(
+                f"{self.where}: the picture of sample {number} should be a PIL image; it is a {_kind(image)}. Load the "
+                "data set without a transform (or format): preprocessing belongs to the backbone."
+            )
+        return image
+
+    def labels(self, classes: int) -> list[int]:
+        """The label of every sample: of a column where there is one, else sample by sample, which decodes pictures.
+
+        Raises:
+            DataError: a label is no whole number from 0 to classes - 1.
+        """
+        found = self._listed()
+        if found is None:
+            found = [self._part(self.dataset[i], 1, i) for i in range(len(self.dataset))]
+        labels = []
+        for number, value in enumerate(map(_plain, found)):
+            if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < classes:
+                raise DataError(
+                    f"{self.where}: the label of sample {number} is {value!r}; with {classes} class names it must be a "
+                    f"whole number from 0 to {classes - 1}. (-1 often means that a part has no labels: leave it out.)"
+                )
+            labels.append(value)
+        return labels
+
+    def classnames(self, column: str) -> list[str] | None:
+        """What the data set calls its classes, if it says: torchvision's `classes`, Hugging Face's `features`."""
+        features = getattr(self.dataset, "features", None)
+        label = features.get(column) if isinstance(features, Mapping) else None
+        names = getattr(label, "names", None) or getattr(self.dataset, "classes", None)
+        return [str(name) for name in names] if isinstance(names, Sequence) and not isinstance(names, str) else None
+
+    def _listed(self) -> Sequence[Any] | None:
+        """Labels without pictures: torchvision's lists, Hugging Face's column; None where there is nothing of the kind.
+
+        A list that does not agree with the first sample is none: `target_transform` changes samples and not the list.
+        """
+        kept = [getattr(self.dataset, name, None) for name in ("targets", "labels", "_labels")]
+        if self.columns[1] in (getattr(self.dataset, "column_names", None) or ()):
+            kept.insert(0, self.dataset[self.columns[1]])
+        for found in kept:
+            if hasattr(found, "__len__") and len(found) == len(self.dataset):
+                if _plain(found[0]) == _plain(self._part(self.dataset[0], 1, 0)):
+                    return found
+        return None
+
+    def _part(self, sample: Any, which: int, number: int) -> Any:
+        if isinstance(sample, Mapping):
+            if self.columns[which] not in sample:
+                raise DataError(
+                    f"{self.where}: sample {number} has no {self.columns[which]!r}, but {', '.join(map(str, sample))}. "
+                    "Say which columns hold picture and label: columns=('img', 'fine_label')."
+                )
+            return sample[self.columns[which]]
+        if isinstance(sample, Sequence) and not isinstance(sample, str) and len(sample) >= 2:
+            return sample[which]
+        raise DataError(
+            f"{self.where}: sample {number} should be (picture, label) or a mapping with both; it is a {_kind(sample)}."
+        )
+
+
+@dataclass(frozen=True)
+class SampleImages:
+    """Some samples of some sources; implements `clipcompat.data.split.Images`.
+
+    fingerprint: `samples:<name>`, with the version if one was given; else the pixels are hashed into the keys.
+    at: (source, number) of every picture. hashes: of the pictures hashed so far, shared by selections.
+    """
+
+    sources: Sequence[Source]
+    at: tuple[tuple[int, int], ...]
+    fingerprint: str
+    hashed: bool
+    hashes: dict[tuple[int, int], str] = field(default_factory=dict, repr=False, compare=False)
+
+    @staticmethod
+    def of(sources: Sequence[Source], name: str, version: str | None) -> SampleImages:
+        """All samples, source by source."""
+        at = tuple((s, i) for s, source in enumerate(sources) for i in range(len(source.dataset)))
+        return SampleImages(sources, at, f"samples:{name}:{version or 'pixels'}", version is None)
+
+    def __len__(self) -> int:
+        return len(self.at)
+
+    def __getitem__(self, index: int) -> Image.Image:
+        source, number = self.at[index]
+        return self.sources[source].picture(number)
+
+    def key(self, index: int) -> str:
+        """`train/000017`, with a hash of the pixels behind it where no version vouches for them."""
+        source, number = at = self.at[index]
+        plain = f"{self.sources[source].part}/{number:06d}"
+        if not self.hashed:
+            return plain
+        if at not in self.hashes:
+            self.hashes[at] = pixel_hash(self[index])
+        return f"{plain}-{self.hashes[at]}"
+
+    def select(self, indices: list[int]) -> SampleImages:
+        at = tuple(self.at[i] for i in indices)
+        return SampleImages(self.sources, at, self.fingerprint, self.hashed, self.hashes)
+
+
+def pixel_hash(image: Image.Image) -> str:
+    """12 hexadecimal digits of mode, size and decoded pixels."""
+    sha = hashlib.sha256(f"{image.mode} {image.size} {image.getpalette()}\n".encode())
+    sha.update(image.tobytes())
+    return sha.hexdigest()[:12]
+
+
+def _plain(label: Any) -> Any:
+    """A label without its array."""
+    return label.item() if hasattr(label, "item") else label
+
+
+def _kind(value: Any) -> str:
+    return f"{type(value).__module__}.{type(value).__qualname__}".removeprefix("builtins.")

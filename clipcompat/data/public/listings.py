@@ -1,0 +1,149 @@
+"""The lists of data sets without a split_zhou file: FGVC-Aircraft, ImageNet, its four shifted test sets.
+
+Deviation: pictures are taken in sorted order. Upstream takes them as the file system lists them, so that its
+ImageNet subsets differ from machine to machine; an exported index file (`clipcompat.data.indices`) carries
+such a draw over.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from clipcompat.common.errors import DataError
+from clipcompat.data.public.folders import entries, first, is_folder
+from clipcompat.data.public.layout import Layout
+from clipcompat.data.public.split_zhou import Item, check_no_repeats, check_relative, check_utf8, read_split
+
+_PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
+
+
+def read_listing(layout: Layout, folder: Path) -> dict[str, list[Item]]:
+    """The train, val and test lists of a data set in `folder`; paths are relative to its image root.
+
+    val is empty where the data set has none, train too where it is for testing only. ImageNet's `images/val`
+    is the test list, as everywhere in the field.
+
+    Raises:
+        DataError: something expected is not there or does not hold together.
+    """
+    if layout.reader == "json":
+        return read_split(folder / layout.split_file)
+    if layout.reader == "fgvc":
+        return _read_fgvc(folder)
+    names, images = _read_classnames(folder / layout.split_file), folder / layout.image_root
+    if layout.reader == "imagenet":
+        train = _read_wnids(images / "train", names, "train/")
+        test = _read_wnids(images / "val", names, "val/")
+        apart = {path.split("/")[1] for path, _, _ in train} ^ {path.split("/")[1] for path, _, _ in test}
+        if apart:
+            raise DataError(
+                f"{images}: train and val hold different classes; in one of them only: "
+                f"{first(sorted(apart))}. Both need one folder for each class."
+            )
+        return {"train": train, "val": [], "test": test}
+    read = _read_wnids if layout.reader == "wnids" else _read_numbers
+    return {"train": [], "val": [], "test": read(images, names, "")}
+
+
+def _read_fgvc(folder: Path) -> dict[str, list[Item]]:
+    """`variants.txt` numbers the classes; `images_variant_*.txt` has lines "<image id> <variant name>"."""
+    variants = [line.strip() for line in _lines(folder / "variants.txt") if line.strip()]
+    labels = {name: i for i, name in enumerate(variants)}
+    if not variants or len(labels) < len(variants):
+        raise DataError(f"{folder / 'variants.txt'}: expected one variant a line, each once, and at least one.")
+    split: dict[str, list[Item]] = {}
+    for part in ("train", "val", "test"):
+        source, items = folder / f"images_variant_{part}.txt", []
+        for number, line in enumerate(_lines(source), 1):
+            image, _, name = line.strip().partition(" ")
+            if not image:
+                continue
+            if name not in labels:
+                raise DataError(
+                    f'{source}, line {number}: expected "<image id> <variant name>", the name one of '
+                    f"variants.txt; got {line.strip()[:80]!r}."
+                )
+            items.append((check_relative(f"{image}.jpg", f"{source}, line {number}"), labels[name], name))
+        split[part] = items
+    untrained = sorted(set(variants) - {name for _, _, name in split["train"]})
+    if untrained or not split["test"]:
+        raise DataError(
+            f"{folder}: the lists must have training images of every variant and some test images; without "
+            f"training images: {first(untrained)}; test images: {len(split['test'])}."
+        )
+    check_no_repeats(split, folder)
+    return split
+
+
+def _read_classnames(path: Path) -> dict[str, str]:
+    """WordNet id → class name, from lines "<wnid> <name>"."""
+    names: dict[str, str] = {}
+    for number, line in enumerate(_lines(path), 1):
+        wnid, _, name = line.strip().partition(" ")
+        if wnid and (not name or wnid in names):
+            raise DataError(
+                f'{path}, line {number}: expected "<WordNet id> <class name>", each id once; got {line.strip()[:80]!r}.'
+            )
+        if wnid:
+            names[wnid] = name
+    if not names or list(names) != sorted(names):
+        # ImageNetV2's folder numbers are ranks among sorted ids: another order would give wrong names.
+        raise DataError(f"{path}: expected WordNet ids in sorted order, as in CoOp's classnames.txt.")
+    return names
+
+
+def _read_wnids(root: Path, names: dict[str, str], prefix: str) -> list[Item]:
+    """One folder a class; labels number the folders that are there (ImageNet-A and -R: 200), sorted."""
+    items = []
+    for label, wnid in enumerate(_class_folders(root)):
+        if wnid not in names:
+            raise DataError(f"{root / wnid}: the folder's name is not in classnames.txt, so the class has no name.")
+        items += _pictures(root, wnid, label, names[wnid], prefix)
+    return items
+
+
+def _read_numbers(root: Path, names: dict[str, str], prefix: str) -> list[Item]:
+    """Folders 0, 1, 2, …: the number is the label, a line of classnames.txt."""
+    folders, wanted = set(_class_folders(root)), [str(label) for label in range(len(names))]
+    if folders != set(wanted):
+        raise DataError(
+            f"{root}: expected the folders 0 … {len(names) - 1}, one for each line of classnames.txt; "
+            f"missing: {first([w for w in wanted if w not in folders])}; "
+            f"not expected: {first(sorted(folders - set(wanted)))}."
+        )
+    return [
+        item for label, name in enumerate(names.values()) for item in _pictures(root, str(label), label, name, prefix)
+    ]
+
+
+def _class_folders(root: Path) -> list[str]:
+    folders = [check_utf8(entry.name, str(root)) for entry in entries(root) if is_folder(entry)]
+    if not folders:
+        raise DataError(f"{root}: expected one folder for each class; there is none.")
+    places: dict[tuple[int, int], str] = {root.stat()[1:3]: "the folder of all classes"}
+    for name in folders:
+        place = (root / name).stat()[1:3]  # inode and device, which a link shares with what it points to
+        if place in places:
+            raise DataError(
+                f"{root / name} is a link to {places[place]}, so its pictures would count twice; a class needs a "
+                "folder of its own. Remove the link."
+            )
+        places[place] = name
+    return folders
+
+
+def _pictures(root: Path, folder: str, label: int, name: str, prefix: str) -> list[Item]:
+    names = [check_utf8(entry.name, str(root / folder)) for entry in entries(root / folder)]
+    found = [file for file in names if file.lower().endswith(_PICTURES)]
+    if not found:
+        raise DataError(f"{root / folder}: no picture of class {name!r} is there; unpack the data set again.")
+    return [(f"{prefix}{folder}/{file}", label, name) for file in found]
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        return path.read_text(encoding="utf-8").splitlines()
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror or error}.") from error
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path} is not a text file in UTF-8: {error}.") from error

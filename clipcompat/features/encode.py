@@ -1,0 +1,144 @@
+"""From images to features: each view of each image goes through the frozen image tower once.
+
+A view is one augmented version of a training image. Its randomness depends on (seed, view, image) only, so that a run
+continued after a kill, a class subset, or augmenting on the fly all see the same views. Training with views >= epochs
+is exact in distribution; fewer is an approximation, and tables state how many.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from clipcompat.backbones.backbone import Backbone
+from clipcompat.common.files import digest
+from clipcompat.common.progress import Progress
+from clipcompat.data.pictures.decoding import decode
+from clipcompat.data.split import Split
+from clipcompat.features.one_pass import MemoryRows, Target, encode
+from clipcompat.features.store import FeatureFile
+
+__all__ = ["Progress", "augmented", "decode", "encode_split", "encode_together", "encode_views", "take"]
+
+log = logging.getLogger(__name__)
+
+_REMEMBERED = 1 << 30  # bytes of features a backbone keeps in memory
+_SHARE = 0.5  # of a GPU's free memory that features may take
+
+
+def encode_split(
+    backbone: Backbone, split: Split, cache: str | Path | None = None, progress: Progress | None = None,
+    kind: str = "projected",
+) -> Tensor:  # fmt: skip
+    """Features of the test transform, [image, dim], not normalised, on the backbone's device.
+
+    cache: folder for a feature file; None keeps them in memory only, with the backbone. kind: see `image_features`.
+    """
+    return encode_together([(backbone, kind)], split, cache, progress)[0]
+
+
+def encode_together(
+    wanted: Sequence[tuple[Backbone, str]], split: Split, cache: str | Path | None = None,
+    progress: Progress | None = None,
+) -> list[Tensor]:  # fmt: skip
+    """What `encode_split` gives for each (backbone, kind), in one pass over the pictures where pixels are the same.
+
+    The test transform of two backbones makes the same pixels where their size is the same: mean and deviation are
+    applied on the device. Each result is remembered and cached under its own stamp, as if it had been made alone.
+    """
+    found: dict[int, Tensor] = {}
+    for size in dict.fromkeys(backbone.preprocess.size for backbone, _ in wanted):
+        at = [i for i, (backbone, _) in enumerate(wanted) if backbone.preprocess.size == size]
+        test = wanted[at[0]][0].preprocess.test
+
+        def draw(i: int, view: int, test=test) -> Tensor:
+            return test(split.images[i])
+
+        found |= zip(at, _views([wanted[i] for i in at], split, ["test"], draw, cache, progress), strict=True)
+    return [found[i][0].to(backbone.device) for i, (backbone, _) in enumerate(wanted)]
+
+
+def encode_views(
+    backbone: Backbone, split: Split, views: int, seed: int, crop: tuple[float, float],
+    cache: str | Path | None = None, progress: Progress | None = None, kind: str = "projected",
+) -> Tensor:  # fmt: skip
+    """Features of `views` augmented versions of every image: [view, image, dim], not normalised.
+
+    On the backbone's device, unless they are too many for it: then on the host, mapped from the cache's files, and
+    `take` brings batches over.
+    """
+
+    def draw(i: int, view: int) -> Tensor:
+        return augmented(backbone, split, i, view, seed, crop)
+
+    plan = [f"train {crop[0]:g}-{crop[1]:g} seed {seed}", *range(views)]
+    return _views([(backbone, kind)], split, plan, draw, cache, progress)[0]
+
+
+def augmented(backbone: Backbone, split: Split, index: int, view: int, seed: int, crop: tuple[float, float]) -> Tensor:
+    """One view of one training image: uint8 [3, size, size]."""
+    name = f"{seed}/{view}/{split.keys[index]}".encode()
+    generator = torch.Generator().manual_seed(int.from_bytes(hashlib.sha256(name).digest()[:8]) >> 1)
+    return backbone.preprocess.train(split.images[index], generator, crop)
+
+
+def take(features: Tensor, views: Tensor, images: Tensor, device: torch.device) -> Tensor:
+    """A batch [batch, dim] of features [view, image, dim] on `device`, wherever they are; indices are [batch]."""
+    rows = features[views.to(features.device), images.to(features.device)]
+    if rows.device.type == "cpu" and device.type == "cuda":
+        rows = rows.pin_memory()
+    return rows.to(device, non_blocking=True)
+
+
+def _views(wanted: Sequence[tuple[Backbone, str]], split: Split, plan: list, draw, cache, progress) -> list[Tensor]:
+    """[view, image, dim] for each (backbone, kind): from the backbone's memory, else from the file, else computed.
+
+    plan: what the transform is, then the view numbers; the test transform has one view, without a number.
+    """
+    transform, views = plan[0], plan[1:] or [0]
+    names, found, targets = [], {}, {}
+    for backbone, kind in wanted:
+        parts = [backbone.stamp, str(backbone.dtype), split.image_stamp, transform]
+        stamp, width = digest(parts if kind == "projected" else [*parts, kind]), backbone.feature_width(kind)
+        name = f"{stamp} x {len(views)}"
+        names.append(name)
+        if name in backbone.memory:
+            found[name] = backbone.memory[name]
+        elif name not in targets:
+            size = len(views) * len(split)
+            store = MemoryRows(size, width) if cache is None else FeatureFile(cache, stamp, width, stamp)
+            targets[name] = Target(name, backbone, kind, store)
+    targets = {name: target for name, target in targets.items() if name not in found}  # two may share a stamp
+    if targets:
+        who = " and ".join(dict.fromkeys(target.backbone.name for target in targets.values()))
+        what = f"{who}: {split.name}, {transform}"
+        encode(list(targets.values()), split.keys, views, draw, what, progress)
+        for name, target in targets.items():
+            rows = target.store.read(len(views) * len(split))
+            found[name] = _place(rows.view(len(views), len(split), rows.shape[1]), target.backbone.device, what)
+    for (backbone, _), name in zip(wanted, names, strict=True):
+        _remember(backbone, name, found[name])
+    return [found[name] for name in names]
+
+
+def _place(features: Tensor, device: torch.device, what: str) -> Tensor:
+    """On the device; on the host where they would take more than half of what a GPU has free."""
+    if device.type == "cuda":
+        size, free = (n / 2**30 for n in (features.nbytes, torch.cuda.mem_get_info(device)[0]))
+        if size > _SHARE * free:
+            log.info("%s: %.1f GiB of features stay on the host; %s has %.1f free", what, size, device, free)
+            return features
+    return features.to(device)
+
+
+def _remember(backbone: Backbone, name: str, features: Tensor) -> None:
+    """Keep the newest features, dropping the oldest where they would take more than 1 GiB together."""
+    memory = backbone.memory
+    memory[name] = features
+    while len(memory) > 1 and sum(t.nbytes for t in memory.values()) > _REMEMBERED:
+        del memory[next(iter(memory))]

@@ -1,0 +1,118 @@
+"""The attention layer of ContCoOp: context rows look at themselves and at the class they describe.
+
+Paper: arXiv 2412.20895; O = softmax(Q Kᵀ / √D) V W_O over X_i = [p; c_i], of which the first N rows are kept.
+Switches for what the paper leaves open are numbered as in this project's method notes (6.2, #4–#11, #16, #32).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from clipcompat.common.errors import ConfigError, unknown_name
+
+INITS = ("linear_default", "kaiming_normal_relu", "kaiming_uniform_relu", "xavier")
+SCALES = ("head", "model")
+
+
+@dataclass(frozen=True)
+class Attention:
+    """One attention layer without dropout, norm or MLP.
+
+    heads: must divide the width. scale: divide scores by the root of the head's width ("head") or of D ("model");
+    the same for one head. bias: biases on all four maps. init: "linear_default" is kaiming_uniform(a=√5).
+    out_zero: W_O (and its bias) start at 0, so that p(c_i) = p at first. residual: p + Attn, else Attn alone.
+    causal: rows see only earlier rows of X, which hides the condition from the context. pos: add the tower's positions
+    to X first. lr_scale, weight_decay: for W_* and biases; None takes the recipe's weight decay.
+    """
+
+    heads: int = 1
+    scale: str = "head"
+    bias: bool = False
+    init: str = "linear_default"
+    out_zero: bool = False
+    residual: bool = True
+    causal: bool = False
+    pos: bool = False
+    lr_scale: float = 1.0
+    weight_decay: float | None = None
+
+    def __post_init__(self):
+        if self.init not in INITS:
+            raise unknown_name("attention.init", self.init, INITS)
+        if self.scale not in SCALES:
+            raise unknown_name("attention.scale", self.scale, SCALES)
+        if self.heads < 1:
+            raise ConfigError(f"attention.heads must be at least 1, not {self.heads}.")
+        if not 0 <= self.lr_scale <= 1e6 or not 0 <= (self.weight_decay or 0) <= 1e6:
+            raise ConfigError(
+                "attention.lr_scale and attention.weight_decay must be 0 or more (and at most 1e6); "
+                f"they are {self.lr_scale} and {self.weight_decay}."
+            )
+
+    def parameters(self, width: int, generator: torch.Generator) -> dict[str, Tensor]:
+        """attn.{q,k,v,o}.weight [width, width], as y = x · Wᵀ, and biases [width] if asked for."""
+        if width % self.heads:
+            raise ConfigError(f"attention.heads={self.heads} does not divide a text tower {width} wide.")
+        parameters = {}
+        for name in "qkvo":
+            weight = torch.empty(width, width)
+            if self.init == "linear_default":
+                nn.init.kaiming_uniform_(weight, a=math.sqrt(5), generator=generator)
+            elif self.init == "kaiming_normal_relu":
+                nn.init.kaiming_normal_(weight, nonlinearity="relu", generator=generator)
+            elif self.init == "kaiming_uniform_relu":
+                nn.init.kaiming_uniform_(weight, nonlinearity="relu", generator=generator)
+            else:
+                nn.init.xavier_uniform_(weight, generator=generator)
+            parameters[f"attn.{name}.weight"] = weight
+            if self.bias:
+                bound = 1 / math.sqrt(width)
+                parameters[f"attn.{name}.bias"] = torch.empty(width).uniform_(-bound, bound, generator=generator)
+        if self.out_zero:
+            for name in ("attn.o.weight", "attn.o.bias"):
+                if name in parameters:
+                    parameters[name].zero_()
+        return parameters
+
+
+def attend(
+    config: Attention, parameters: Mapping[str, Tensor], context: Tensor, condition: Tensor, mask: Tensor
+) -> Tensor:
+    """Attn(p, c_i) for every class.
+
+    Args:
+        parameters: the maps of `Attention.parameters`. context: p, [n_ctx, width].
+        condition: c_i, [class, row, width]. mask: [class, row], True where a row is real.
+        With `pos`, the caller has added positions to context and condition.
+
+    Returns:
+        [class, n_ctx, width]
+    """
+
+    def linear(x: Tensor, name: str) -> Tensor:
+        return nn.functional.linear(x, parameters[f"attn.{name}.weight"], parameters.get(f"attn.{name}.bias"))
+
+    def split(x: Tensor) -> Tensor:  # [..., row, width] -> [..., head, row, width / head]
+        return x.unflatten(-1, (config.heads, -1)).transpose(-3, -2)
+
+    n_ctx, width = context.shape
+    classes, rows = condition.shape[:2]
+    # what the context rows contribute is the same for every class, and is never copied for each
+    q, k, v = (split(linear(context, name)) for name in "qkv")  # [head, n_ctx, channel]
+    own_k, own_v = split(linear(condition, "k")), split(linear(condition, "v"))  # [class, head, row, channel]
+    channels = width // config.heads if config.scale == "head" else width
+    shared = (q @ k.mT).expand(classes, -1, -1, -1)
+    scores = torch.cat([shared, torch.einsum("hnd,chmd->chnm", q, own_k)], dim=-1) / math.sqrt(channels)
+    hidden = torch.cat([torch.zeros(classes, n_ctx, dtype=torch.bool, device=mask.device), ~mask], dim=1)
+    scores = scores.masked_fill(hidden[:, None, None], float("-inf"))
+    if config.causal:
+        later = torch.ones(n_ctx, n_ctx + rows, dtype=torch.bool, device=mask.device).triu(1)
+        scores = scores.masked_fill(later, float("-inf"))
+    to_context, to_condition = scores.softmax(-1).split([n_ctx, rows], dim=-1)
+    mixed = torch.einsum("chnm,hmd->chnd", to_context, v) + to_condition @ own_v
+    return linear(mixed.transpose(-3, -2).flatten(-2), "o")

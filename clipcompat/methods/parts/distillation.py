@@ -1,0 +1,67 @@
+"""The pull of a learned classifier towards the zero-shot one: KgCoOp's idea, which ContCoOp takes up.
+
+Papers: KgCoOp (arXiv 2303.13283; code htyao89/KgCoOp), ContCoOp (arXiv 2412.20895). On unit vectors 1 − cos = ½ ‖·‖²,
+so the code of KgCoOp pulls half as hard as its printed square; ContCoOp prints the norm without a square.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch.nn.functional as F
+from torch import Tensor
+
+from clipcompat.backbones.backbone import Backbone
+from clipcompat.common.errors import ConfigError, unknown_name
+from clipcompat.data.public.layout import dataset_names
+from clipcompat.data.split import Dataset
+from clipcompat.data.templates import STYLES, template_for
+from clipcompat.methods.parts.prompts import zero_shot_weights
+
+FORMS = ("l2", "l2sq", "cosine")
+
+
+@dataclass(frozen=True)
+class Distillation:
+    """The pull towards zero-shot weights.
+
+    weight: λ; 1 as the paper states (its Table 5 suggests that its main table used 0.5); 0 switches it off.
+    form: "l2" ‖·‖ as printed, "l2sq" ‖·‖² (KgCoOp's paper), "cosine" 1 − cos (KgCoOp's code).
+    normalize: compare unit vectors, else the tower's raw outputs.
+    templates: "auto" is the split's own, but Tip-Adapter's seven on ImageNet; "data" is the split's own everywhere;
+    any other is a style of clipcompat.data.templates ("kgcoop": KgCoOp's table). A dataset that those tables do not
+    have, such as a mini one, brings its own template.
+    """
+
+    weight: float = 1.0
+    form: str = "l2"
+    normalize: bool = True
+    templates: str = "auto"
+
+    def __post_init__(self):
+        if self.form not in FORMS:
+            raise unknown_name("distillation.form", self.form, FORMS)
+        if self.templates not in ("auto", "data", *STYLES):
+            raise unknown_name("distillation.templates", self.templates, ("auto", "data", *STYLES))
+        if not 0 <= self.weight <= 1e30:
+            raise ConfigError(f"distillation.weight is λ and must be 0 or more, not {self.weight}.")
+
+    def target(self, backbone: Backbone, data: Dataset) -> Tensor:
+        """w^zs on the backbone that is trained on: [class, dim]; a constant."""
+        name = data.name.partition("[")[0]  # half of a dataset is named "dtd[base]"; its template is the whole one's
+        style = self.templates
+        if style == "auto":
+            style = "tip7" if name == "imagenet" else "data"
+        own = style == "data" or (style != "openai80" and name not in dataset_names())
+        template = data.train.template if own else template_for(name, style)
+        return zero_shot_weights(backbone, data.classnames, template, self.normalize)
+
+    def distance(self, weights: Tensor, target: Tensor) -> Tensor:
+        """Mean over classes; weights and target [class, dim], not yet normalised -> scalar."""
+        if self.form == "cosine":
+            return 1 - F.cosine_similarity(weights, target, dim=-1, eps=1e-7).mean()
+        if self.normalize:
+            weights, target = F.normalize(weights, dim=-1), F.normalize(target, dim=-1)
+        squared = (weights - target).pow(2).sum(-1)
+        # 1e-12 keeps the root's gradient finite where a weight equals its target
+        return (squared if self.form == "l2sq" else (squared + 1e-12).sqrt()).mean()

@@ -1,1 +1,0 @@
-"""The embedded miniature upgrade: a procedural world, its captions, its datasets, and the recipe of its weights."""

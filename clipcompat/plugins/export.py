@@ -1,0 +1,97 @@
+"""Class weights for use without this library: one safetensors file with everything a reader needs in its header."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from clipcompat import __version__
+from clipcompat.backbones.backbone import Backbone
+from clipcompat.backbones.preprocess import Preprocess
+from clipcompat.common.errors import PluginError
+from clipcompat.common.files import to_json, write_atomic
+from clipcompat.plugins.plugin import Plugin
+from clipcompat.training.learner import Template
+
+_FORMAT = "clipcompat-class-weights-1"
+_USAGE = (
+    "logits = logit_scale * (f / norm(f)) @ weights.T, where f is the backbone's projected image feature [image, dim] "
+    "of pictures that went through image_preprocessing, and weights is the tensor in this file, [class, dim], float32, "
+    "each row of unit norm; column i of the logits belongs to class_names[i]; probabilities are their softmax."
+)
+
+
+def export_class_weights(
+    plugin: Plugin,
+    backbone: Backbone,
+    path: str | Path,
+    classnames: Sequence[str] | None = None,
+    template: Template | None = None,
+) -> Path:
+    """Write a plug-in's text classifier on a backbone as the tensor `weights`, float32 [class, dim], unit norm.
+
+    The header's entry "clipcompat" is JSON: class names, logit scale, backbone, image preprocessing, and how to use it.
+
+    Args:
+        classnames: None takes those the plug-in was tuned on. template: None takes the plug-in's own.
+
+    Raises:
+        PluginError: the method has no class weights. IncompatibleError: the plug-in does not fit backbone or classes.
+        StorageError: the file cannot be written; nothing is left half-written.
+    """
+    from safetensors.torch import save
+
+    names = plugin.origin["classnames"] if classnames is None else classnames
+    weights = plugin.class_weights(backbone, names, template).float().cpu().contiguous()
+    template = template or plugin.origin["template"]
+    header = {
+        "format": _FORMAT,
+        "version": __version__,
+        "usage": _USAGE,
+        "class_names": list(names),
+        "logit_scale": _scale(plugin, backbone, weights, names, template),
+        "backbone": backbone.description,
+        "image_preprocessing": _described(backbone.preprocess),
+        "template": template if isinstance(template, str | None) else list(template),
+        "plugin": {
+            "method": plugin.method.name,
+            "stamp": plugin.stamp,
+            "tuned_on": plugin.origin["backbone"],
+            "dataset": plugin.origin["dataset"],
+        },
+    }
+    return write_atomic(path, save({"weights": weights}, {"clipcompat": to_json(header, indent=None)}))
+
+
+@torch.no_grad()
+def _scale(plugin: Plugin, backbone: Backbone, weights: Tensor, names: Sequence[str], template: Any) -> float:
+    """What the method multiplies cosines with, from its logits: a method may have a temperature of its own."""
+    if not plugin.method.class_specific:
+        names = names[:2]  # two are enough, and the text tower is slow
+    probes = weights[: min(2, len(names))]
+    features = probes.to(backbone.device)
+    logits = plugin.method.logits(plugin.tensors, backbone, features, names, template).float().cpu()
+    scale = float(logits[0, 0] / (probes[0] @ probes[0]))
+    if not torch.allclose(logits, scale * probes @ weights[: len(names)].T, rtol=1e-3, atol=1e-3 * abs(scale)):
+        raise PluginError(
+            f"the logits of {plugin.method.name} are no scaled cosines with its class weights, so the weights alone do "
+            "not make its classifier. Use the plug-in's logits or predict."
+        )
+    return backbone.logit_scale if math.isclose(scale, backbone.logit_scale, rel_tol=1e-5) else scale
+
+
+def _described(preprocess: Preprocess) -> list[dict[str, Any]]:
+    """The test transform as JSON values, step by step."""
+    return [
+        {"convert": "RGB"},
+        {"resize": {"shorter_side": preprocess.size, "longer_side": "int(shorter_side * longer / shorter)",
+                    "interpolation": "bicubic, antialiased (PIL's BICUBIC)"}},
+        {"centre_crop": preprocess.size},
+        {"divide": 255},
+        {"normalise": {"mean": list(preprocess.mean), "std": list(preprocess.std)}},
+    ]  # fmt: skip

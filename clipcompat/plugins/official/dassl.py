@@ -1,0 +1,141 @@
+"""How the official Dassl trainers save what they learned, one line a method in `LEARNERS`.
+
+Dropped are class buffers (`token_prefix`, `token_suffix`), which this library derives again on whatever backbone it
+meets, and weights that upstream builds but never trains or uses (KgCoOp's `bias_vectors` and `meta_net`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from clipcompat.backbones.backbone import Backbone
+from clipcompat.common.errors import CheckpointError
+from clipcompat.methods.parts.prompts import readable
+from clipcompat.plugins.official.files import OfficialFile
+
+Tensors = Mapping[str, Tensor]
+_BUFFERS = (r"token_prefix", r"token_suffix")
+
+
+@dataclass(frozen=True)
+class DasslLearner:
+    """One trainer's checkpoint.
+
+    folder: the name its learner is registered under. keys: pattern of an entry -> name of our tensor (which may use the
+    pattern's groups); the file must have an entry for each pattern. dropped: patterns of entries to leave out.
+    settings: (tensors, method, backbone) -> the method's fields that the shapes tell, where they differ.
+    constants: method -> tensors of the plug-in that are not in the file.
+    """
+
+    folder: str
+    keys: Mapping[str, str]
+    settings: Callable[[Tensors, Any, Backbone], dict[str, Any]]
+    dropped: tuple[str, ...] = ()
+    constants: Callable[[Any], dict[str, Tensor]] = lambda method: {}
+
+    def lacks(self, entries: Mapping[str, Any]) -> list[str]:
+        """Entries that are needed and not there."""
+        return [k.replace("\\", "") for k in self.keys if not any(re.fullmatch(k, entry) for entry in entries)]
+
+    def unknown(self, entries: Mapping[str, Any]) -> list[str]:
+        """Entries that are neither learned nor dropped."""
+        return [e for e in entries if not any(re.fullmatch(k, e) for k in (*self.keys, *self.dropped))]
+
+
+def learned(name: str, file: OfficialFile) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """What the method `name` learned, float32 and under our names; and the entries that were dropped, as they are.
+
+    Raises:
+        CheckpointError: no state dict, an entry is missing, unknown or no tensor of finite numbers.
+    """
+    learner, entries = LEARNERS[name], _entries(file)
+    lacking, unknown = learner.lacks(entries), learner.unknown(entries)
+    if lacking or unknown:
+        raise CheckpointError(f"{file.name} is no checkpoint of {name}: {_difference(entries, lacking, unknown)}")
+    tensors, dropped = {}, dict(entries)
+    for pattern, ours in learner.keys.items():
+        for entry in entries:
+            if match := re.fullmatch(pattern, entry):
+                tensors[match.expand(ours)] = file.tensor(dropped.pop(entry), entry)
+    return tensors, dropped
+
+
+def _entries(file: OfficialFile) -> dict[str, Any]:
+    content = file.content
+    state = content.get("state_dict", content) if isinstance(content, Mapping) else None
+    if not isinstance(state, Mapping) or not state or not all(isinstance(key, str) for key in state):
+        raise CheckpointError(
+            f"{file.name} holds no `state_dict` (names and tensors), as Dassl's model.pth.tar-<epoch> do. Give such a "
+            "file, or the folder it lies in."
+        )
+    entries = {key.removeprefix("module."): value for key, value in state.items()}
+    if len(entries) < len(state):
+        raise CheckpointError(f"{file.name} holds some entries twice, with and without 'module.'; which are meant?")
+    return entries
+
+
+def _difference(entries: Mapping[str, Any], lacking: list[str], unknown: list[str]) -> str:
+    parts = []
+    if lacking:
+        parts.append(f"it lacks {_listed(lacking)}")
+    if unknown:
+        parts.append(f"it holds {_listed(unknown)}, which this library does not know what to do with")
+    like = [n for n, other in LEARNERS.items() if not other.lacks(entries) and not other.unknown(entries)]
+    advice = f"It looks like one of {' or '.join(like)}." if like else "Give a file and its own method."
+    return f"{' and '.join(parts)}. {advice}"
+
+
+def _listed(names: list[str]) -> str:
+    shown = [ascii(name)[1:-1][:60] for name in names[:5]]  # a file may call its entries anything
+    return ", ".join(shown) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+
+
+def _context(tensors: Tensors, method: Any, backbone: Backbone) -> dict[str, Any]:
+    ctx = tensors["ctx"]
+    if ctx.ndim not in (2, 3):
+        raise CheckpointError(
+            f"ctx has shape {list(ctx.shape)} in this file; [token, channel] was expected, or one a class."
+        )
+    rows, told = ctx.shape[-2], {"csc": ctx.ndim == 3} if hasattr(method, "csc") else {}
+    if method.ctx_init and len(backbone.tokenizer.encode(readable(method.ctx_init))) == rows:
+        return told  # these words may well be what it started from; n_ctx has no say beside them
+    return {**told, "n_ctx": rows, "ctx_init": None}
+
+
+def _reduction(weight: Tensor, method: Any) -> dict[str, Any]:
+    hidden, width = weight.shape if weight.ndim == 2 else (0, 0)
+    fitting = [r for r in (method.reduction, width // max(hidden, 1)) if r and width // r == hidden]
+    if not hidden or not fitting:
+        raise CheckpointError(
+            f"the first layer is {list(weight.shape)} in this file; [channels / reduction, channels] was expected."
+        )
+    return {"reduction": fitting[0]}
+
+
+def _cocoop(tensors: Tensors, method: Any, backbone: Backbone) -> dict[str, Any]:
+    return _context(tensors, method, backbone) | _reduction(tensors["meta_net.linear1.weight"], method)
+
+
+_META_NET = [f"meta_net.{layer}.{kind}" for layer in ("linear1", "linear2") for kind in ("weight", "bias")]
+LEARNERS = {
+    "coop": DasslLearner("prompt_learner", {"ctx": "ctx"}, _context, _BUFFERS),
+    "cocoop": DasslLearner(
+        "prompt_learner", {"ctx": "ctx"} | {re.escape(name): name for name in _META_NET}, _cocoop, _BUFFERS
+    ),
+    "kgcoop": DasslLearner(
+        "prompt_learner", {"ctx": "ctx"}, _context, (*_BUFFERS, r"bias_vectors", r"meta_net\.linear1\.(weight|bias)")
+    ),
+    "clip_adapter": DasslLearner(
+        "clip_adapter",
+        {re.escape(name): name for name in ("fc.0.weight", "fc.2.weight")},
+        lambda tensors, method, backbone: _reduction(tensors["fc.0.weight"], method),
+        constants=lambda method: {"ratio": torch.tensor(method.ratio)},
+    ),
+}
+"""Ours by name -> how the official code saves it."""

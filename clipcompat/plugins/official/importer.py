@@ -1,0 +1,214 @@
+"""Plug-ins from checkpoints of the official code: CoOp, CoCoOp, KgCoOp, CLIP-Adapter, Tip-Adapter and Tip-Adapter-F.
+
+Only what was learned is taken; the rest is derived again, as with every plug-in. A file cannot tell everything: what it
+cannot comes from the method given, and what it and the caller say must not contradict each other. The class buffers of
+prompt learners are good for one thing: they tell whether backbone and class names are those of the training.
+
+Sources: KaiyangZhou/CoOp, htyao89/KgCoOp, gaopengcuhk/CLIP-Adapter, gaopengcuhk/Tip-Adapter.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from clipcompat.backbones.backbone import Backbone
+from clipcompat.common.errors import ConfigError, IncompatibleError, UnknownNameError, unknown_name
+from clipcompat.data.public.layout import find_layout
+from clipcompat.data.sampling import parse_seed, parse_shots
+from clipcompat.data.templates import template_for
+from clipcompat.methods import METHODS
+from clipcompat.methods.parts.prompts import PromptTable
+from clipcompat.methods.tip_adapter import initial_alpha
+from clipcompat.plugins.official.dassl import LEARNERS, learned
+from clipcompat.plugins.official.files import OfficialFile, find_checkpoint
+from clipcompat.plugins.official.tip_cache import TipCache
+from clipcompat.plugins.plugin import Plugin
+from clipcompat.training.learner import Method
+
+_log = logging.getLogger(__name__)
+
+_TIPS = ("tip_adapter", "tip_adapter_f")
+_STYLES = {"kgcoop": "kgcoop", "tip_adapter": "tip7", "tip_adapter_f": "tip7"}  # of templates; the others have CoOp's
+_WITH_TEMPLATE = ("clip_adapter", *_TIPS)  # their logits have the zero-shot classifier in them
+
+
+def import_plugin(
+    path: str | Path,
+    method: str | Method,
+    backbone: Backbone,
+    classnames: Sequence[str],
+    *,
+    template: str | Sequence[str] | None = None,
+    dataset: str | None = None,
+    shots: int | None = None,
+    seed: int | None = None,
+) -> Plugin:
+    """A plug-in from a checkpoint of the official code; nothing in the file is run.
+
+    Args:
+        path: Dassl's `model.pth.tar-<epoch>`, its folder (`prompt_learner`) or the output folder above; for Tip-Adapter
+            the cache folder, or one of its files.
+        method: a name, whose settings follow the shapes in the file; or a method, for settings a file cannot tell
+            (CoOp's position, CLIP-Adapter's ratio, Tip-Adapter's alpha and beta), which must agree with the shapes.
+        backbone: the one it was tuned on.
+        classnames: of the training, in its order.
+        template: of the zero-shot classifier; None takes upstream's for the dataset.
+        dataset, shots, seed: of the training, where known.
+
+    Raises:
+        CheckpointError: the file is missing, damaged, unsafe or of another method. ConfigError: the settings contradict
+        the file, or something is needed that it cannot tell. IncompatibleError: it does not fit backbone or classes.
+    """
+    name = method if isinstance(method, str) else getattr(method, "name", repr(method))
+    if name not in METHODS:
+        raise unknown_name("method", name, METHODS)
+    if name not in LEARNERS and name not in _TIPS:
+        known = ", ".join((*LEARNERS, *_TIPS))
+        raise ConfigError(f"this library reads no official checkpoints of {name}; it reads those of {known}.")
+    given = None if isinstance(method, str | type) else method
+    names, dataset, path = _class_names(classnames), _dataset_name(dataset), Path(path).expanduser()
+    origin = {
+        "backbone": backbone.description,
+        "dataset": dataset,
+        "train_stamp": None,
+        "classnames": names,
+        "template": _template(template, name, dataset),
+        "shots": None if shots is None else parse_shots(shots),
+        "seed": None if seed is None else parse_seed(seed),
+        **dict.fromkeys(("views", "epochs", "seconds", "final_loss", "init", "select_on")),
+    }
+    if name in _TIPS:
+        plugin, buffers = _from_cache(path, name, given, origin), {}
+    else:
+        plugin, buffers = _from_dassl(path, name, given, origin, backbone)
+    file = plugin.origin["source"].removeprefix("imported from ").partition(",")[0]
+    why = plugin.method.mismatch(plugin.tensors, backbone, names)
+    if why:
+        raise IncompatibleError(
+            f"{file} does not fit {backbone.name}: {why}. Give the backbone and the class names it was tuned on."
+        )
+    if "token_suffix" not in buffers:
+        return plugin
+    agree = _buffers_agree(buffers["token_suffix"], backbone, names, plugin.tensors["ctx"].shape[-2])
+    if not agree:
+        _log.warning(
+            "%s: the class buffers beside the context are not what %s makes of these %d class names. It was tuned on "
+            "another backbone, or with other class names or another order of them; it is imported as you say.",
+            file, backbone.name, len(names),
+        )  # fmt: skip
+    return replace(plugin, origin={**plugin.origin, "class_buffers": "agree" if agree else "differ"})
+
+
+def _from_dassl(
+    path: Path, name: str, given: Any, origin: dict[str, Any], backbone: Backbone
+) -> tuple[Plugin, dict[str, Any]]:
+    """The plug-in, and the entries of the file that were dropped."""
+    learner = LEARNERS[name]
+    file = OfficialFile.read(find_checkpoint(path, learner.folder))
+    tensors, dropped = learned(name, file)
+    method = given or METHODS[name]()
+    told = learner.settings(tensors, method, backbone)
+    has = {field: getattr(method, field) for field in told}
+    if given and told != has:
+        raise ConfigError(
+            f"the shapes in {file.name} tell {_settings(told)}, but the given {type(method).__name__} has "
+            f"{_settings(has)}. Give one that agrees, or {name!r}, which takes from the file what it can tell."
+        )
+    epochs = file.content.get("epoch")
+    source = {"source": f"imported from {file.source}", "epochs": epochs if type(epochs) is int else None}
+    method = method if given else replace(method, **told)
+    return Plugin(method, {**tensors, **learner.constants(method)}, origin | source), dropped
+
+
+def _from_cache(path: Path, name: str, given: Any, origin: dict[str, Any]) -> Plugin:
+    trained, classes = name == "tip_adapter_f", len(origin["classnames"])
+    cache = TipCache.read(path, trained, origin["shots"])
+    if cache.values.shape[1] != classes:
+        raise IncompatibleError(
+            f"the cache in {path} has {cache.values.shape[1]} classes, and {classes} class names were given. Give "
+            "those it was made with, in their order."
+        )
+    # upstream searches alpha and beta, prints them and saves none; what is used here was not searched
+    method = given or METHODS[name](search=False)
+    alpha = initial_alpha(origin["dataset"]) if method.alpha is None else method.alpha
+    if method.alpha is None:
+        _log.warning(
+            "alpha and beta are not in Tip-Adapter's files; alpha=%g and beta=%g are used, upstream's before its "
+            "search. If its log is at hand, give the method with the values it found.", alpha, method.beta,
+        )  # fmt: skip
+    tensors = {"keys": cache.keys, "values": cache.values}
+    tensors |= {"alpha": torch.tensor(float(alpha)), "beta": torch.tensor(float(method.beta))}
+    facts = {"source": f"imported from {cache.source}", "shots": cache.shots}
+    facts["mixture"] = "upstream's before its search" if method.alpha is None else "as given"
+    if trained:
+        facts["select_on"] = "test pictures, by upstream: best_F is the epoch of the best test accuracy"
+    return Plugin(method, tensors, origin | facts)
+
+
+def _buffers_agree(suffix: Any, backbone: Backbone, names: list[str], n_ctx: int) -> bool:
+    """Whether CoOp's `token_suffix` [class, token, width] holds this backbone's embeddings of these class names."""
+    table = PromptTable.of(backbone, names, n_ctx)
+    rows = table.embeddings[:, 1 + n_ctx :]  # padded to the longest name; upstream's to the whole context
+    if not isinstance(suffix, Tensor) or suffix.layout != torch.strided or not suffix.is_floating_point():
+        return False
+    if suffix.is_meta or suffix.ndim != 3 or suffix.shape[::2] != rows.shape[::2] or suffix.shape[1] < rows.shape[1]:
+        return False
+    at = torch.arange(rows.shape[1], device=rows.device)
+    real = at <= (table.eot - 1 - n_ctx)[:, None]
+    theirs = suffix[:, : rows.shape[1]].to(rows.device, rows.dtype)
+    return torch.allclose(theirs[real], rows[real], rtol=5e-3, atol=1e-6)  # what rounding to 16 bits leaves
+
+
+def _class_names(classnames: Sequence[str]) -> list[str]:
+    names = [] if isinstance(classnames, str) else list(classnames or ())
+    if not names or not all(isinstance(name, str) and name.strip() for name in names):
+        raise ConfigError(
+            "classnames must be the list of class names of the training, in its order (that of the dataset: "
+            f"data.classnames); got {classnames!r:.80}."
+        )
+    return names
+
+
+def _dataset_name(dataset: str | None) -> str | None:
+    """This library's name of a dataset it knows; any other as it is."""
+    if dataset is None:
+        return None
+    name, bracket, part = str(dataset).partition("[")
+    try:
+        return find_layout(name).name + bracket + part
+    except UnknownNameError:
+        return str(dataset)
+
+
+def _template(template: str | Sequence[str] | None, name: str, dataset: str | None) -> str | list[str] | None:
+    """As given, else upstream's for the dataset, else none, where no logit depends on it."""
+    if template is None and dataset:
+        from clipcompat.data.mini.sets import SETS
+
+        plain = dataset.partition("[")[0]
+        try:
+            template = SETS[plain].template if plain in SETS else template_for(plain, _STYLES.get(name, "coop"))
+        except UnknownNameError:
+            template = None
+    if template is None:
+        if name in _WITH_TEMPLATE:
+            raise ConfigError(
+                f"{name} has the zero-shot classifier in its logits, whose template is not in the file. Give "
+                "template='a photo of a {}.', say, or a dataset this library knows."
+            )
+        return None
+    several = [template] if isinstance(template, str) else list(template)
+    if not several or not all(isinstance(t, str) and "{}" in t for t in several):
+        raise ConfigError(f"a template needs {{}} where the class name goes; this is {template!r}.")
+    return template if isinstance(template, str) else several
+
+
+def _settings(fields: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name}={value!r}" for name, value in fields.items())

@@ -1,0 +1,188 @@
+"""A plug-in: the small tensors that fine-tuning learned, the method that uses them, and where they came from.
+
+Saved as one safetensors file with a JSON header; class buffers are never stored, they are derived again on whatever
+backbone and class list the plug-in meets. Loading a file executes nothing and trains nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from clipcompat import __version__
+from clipcompat.backbones.backbone import Backbone
+from clipcompat.common.config import from_config, to_config
+from clipcompat.common.errors import ClipcompatError, DataError, IncompatibleError, PluginError, unknown_name
+from clipcompat.common.files import digest, to_json, write_atomic
+from clipcompat.data.pictures.rgb import to_rgb
+from clipcompat.data.split import Split
+from clipcompat.features.encode import encode_split
+from clipcompat.methods import METHODS
+from clipcompat.training.learner import Method, Template
+
+_FORMAT = "clipcompat-plugin-1"
+_ORIGIN = (
+    "backbone",
+    "dataset",
+    "train_stamp",
+    "classnames",
+    "template",
+    "shots",
+    "seed",
+    "views",
+    "epochs",
+    "seconds",
+)
+
+
+@dataclass(frozen=True)
+class Match:
+    """Whether a plug-in can act on a backbone.
+
+    kind: "exact" (the backbone it was tuned on), "compatible" (another one that fits), "incompatible". why: a sentence.
+    """
+
+    kind: str
+    why: str
+
+
+@dataclass(frozen=True)
+class Plugin:
+    """What `fit` returns and `save` keeps.
+
+    tensors: float32, on the CPU. origin: backbone (name, stamp), dataset, classnames, template, shots, seed, views,
+    epochs, final loss, stamps: everything needed to say what this is and to train its like again.
+    """
+
+    method: Method
+    tensors: Mapping[str, Tensor]
+    origin: Mapping[str, Any]
+
+    @property
+    def stamp(self) -> str:
+        """Names the tensors, to the last bit."""
+        named = sorted(self.tensors.items())
+        return digest(
+            [(n, list(t.shape), hashlib.sha256(t.contiguous().numpy().tobytes()).hexdigest()) for n, t in named]
+        )
+
+    def match(self, backbone: Backbone, classnames: Sequence[str] | None = None) -> Match:
+        """Can it act on this backbone (and class list)?"""
+        names = list(classnames or self.origin["classnames"])
+        why = self.method.mismatch(self.tensors, backbone, names)
+        if not why and self.method.class_specific and names != self.origin["classnames"]:
+            why = "it has learned vectors for single classes, and these are other classes or another order"
+        if why:
+            return Match("incompatible", f"{self.method.name} cannot act on {backbone.name}: {why}.")
+        if backbone.stamp == self.origin["backbone"]["stamp"]:
+            return Match("exact", f"it was tuned on this very backbone, {backbone.name}.")
+        return Match(
+            "compatible",
+            f"it was tuned on {self.origin['backbone']['name']}; its tensors fit {backbone.name} too.",
+        )
+
+    @torch.no_grad()
+    def class_weights(self, backbone: Backbone, classnames: Sequence[str], template: Template | None = None) -> Tensor:
+        """The text classifier on this backbone: [class, dim], unit norm.
+
+        Raises:
+            IncompatibleError: the tensors do not fit. PluginError: the method has no class weights.
+        """
+        self._require(backbone, classnames)
+        return self.method.class_weights(self.tensors, backbone, classnames, template or self.origin["template"])
+
+    @torch.no_grad()
+    def logits(self, backbone: Backbone, split: Split, cache: str | Path | None = None, progress=None) -> Tensor:
+        """Scaled similarities of every image with every class: [image, class], float32."""
+        self._require(backbone, split.classnames)
+        features = encode_split(backbone, split, cache, progress, self.method.image_features)
+        return self.method.logits(self.tensors, backbone, features, split.classnames, split.template)
+
+    @torch.no_grad()
+    def predict(
+        self, backbone: Backbone, image: Image.Image | str | Path, classnames: Sequence[str] | None = None
+    ) -> list[tuple[str, float]]:
+        """One image -> (class name, probability), most probable first; classes default to those it was tuned on."""
+        classnames = tuple(classnames or self.origin["classnames"])
+        self._require(backbone, classnames)
+        pixels = backbone.preprocess.test(_read(image))[None]
+        features = backbone.image_features(pixels, self.method.image_features)
+        logits = self.method.logits(self.tensors, backbone, features, classnames, self.origin["template"])
+        probabilities = logits.softmax(-1)[0]
+        return [(classnames[i], float(probabilities[i])) for i in probabilities.argsort(descending=True).tolist()]
+
+    def save(self, path: str | Path) -> Path:
+        """Write tensors and header atomically as safetensors."""
+        from safetensors.torch import save
+
+        header = {
+            "format": _FORMAT,
+            "version": __version__,
+            "method": {"name": self.method.name, "config": to_config(self.method)},
+            "origin": dict(self.origin),
+            "stamp": self.stamp,
+        }
+        tensors = {name: t.contiguous() for name, t in self.tensors.items()}
+        return write_atomic(path, save(tensors, {"clipcompat": to_json(header, indent=None)}))
+
+    def _require(self, backbone: Backbone, classnames: Sequence[str]) -> None:
+        match = self.match(backbone, classnames)
+        if match.kind == "incompatible":
+            raise IncompatibleError(f"{match.why} Tune it again on this backbone.")
+
+
+def _read(image: Image.Image | str | Path) -> Image.Image:
+    try:  # PIL decodes late: an opened picture may turn out to be broken, too
+        if isinstance(image, Image.Image):
+            image.load()
+            return to_rgb(image)
+        with Image.open(image) as opened:
+            opened.load()
+            return to_rgb(opened)
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise DataError(f"cannot read the image {image}: {error}. It must be a picture PIL can open.") from error
+
+
+def load_plugin(path: str | Path) -> Plugin:
+    """Read what `Plugin.save` wrote.
+
+    Raises:
+        PluginError: no such file, or it is damaged, or holds something other than a plug-in.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    path = Path(path)
+    if not path.is_file():
+        raise PluginError(f"there is no plug-in file {path}; expected what Plugin.save wrote (a .safetensors file).")
+    try:
+        with safe_open(path, "pt") as file:
+            header = json.loads((file.metadata() or {}).get("clipcompat", "null"))
+            tensors = {name: file.get_tensor(name) for name in file.keys()}
+    except (SafetensorError, OSError, ValueError) as error:
+        raise PluginError(f"{path} is not a whole safetensors file ({error}); save the plug-in again.") from error
+    if not isinstance(header, dict) or header.get("format") != _FORMAT:
+        raise PluginError(
+            f"{path} holds tensors but no plug-in header of format {_FORMAT}; was it made by Plugin.save?"
+        )
+    try:
+        name = header["method"]["name"]
+        if name not in METHODS:
+            raise unknown_name("method", name, METHODS, hint=f"{path} may come from a newer version.")
+        origin = {**header["origin"], **{part: header["origin"][part] for part in _ORIGIN}}
+        origin["backbone"] = {**origin["backbone"], **{p: origin["backbone"][p] for p in ("name", "stamp")}}
+        plugin = Plugin(from_config(METHODS[name], header["method"]["config"]), tensors, origin)
+        if plugin.stamp != header["stamp"]:
+            raise PluginError(f"the tensors in {path} are not those that were saved; the file is damaged.")
+        return plugin
+    except ClipcompatError:
+        raise
+    except (KeyError, TypeError, AttributeError) as error:
+        raise PluginError(f"the header of {path} is not whole ({error}); save the plug-in again.") from error

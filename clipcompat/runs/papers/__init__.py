@@ -1,0 +1,48 @@
+"""Numbers printed in the papers, as shown beside ours; percent.
+
+contcoop_table2_vit_b16.csv, contcoop_table8_vit_l14.csv: ContCoOp (arXiv 2412.20895), Tables 2 and 8.
+"""
+
+from __future__ import annotations
+
+import csv
+import functools
+import importlib.resources
+
+from clipcompat.common.errors import UnknownNameError
+from clipcompat.data.public.layout import find_layout
+
+_TABLES = {
+    "clip-to-eva-vit-b-16": "contcoop_table2_vit_b16.csv",
+    "clip-to-eva-vit-l-14": "contcoop_table8_vit_l14.csv",
+}
+_METHODS = {
+    "zero_shot": "ZeroShot",
+    "linear_probe": "LinearProbe",
+    "clip_adapter": "CLIP-Adapter",
+    "tip_adapter_f": "Tip-Adapter-F",  # the paper calls it Tip-A, and has no column for the untrained one
+    "coop": "CoOp",
+    "cocoop": "CoCoOp",
+    "kgcoop": "KgCoOp",
+    "contcoop": "ContCoOp",
+}
+
+
+def paper_accuracy(upgrade: str, dataset: str, method: str) -> tuple[float, float] | None:
+    """(old, new) as the ContCoOp paper prints them, or None where it has no such cell (mini upgrades never do)."""
+    if upgrade not in _TABLES or method not in _METHODS:
+        return None
+    try:
+        name = find_layout(dataset).name
+    except UnknownNameError:  # a mini dataset, or one of the user's own
+        return None
+    row = _rows(_TABLES[upgrade]).get((name, _METHODS[method]))
+    return (float(row["base"]), float(row["new"])) if row else None
+
+
+@functools.cache
+def _rows(file: str) -> dict[tuple[str, str], dict[str, str]]:
+    """Rows by (our name of the dataset, the paper's name of the method); averages are left out."""
+    text = (importlib.resources.files(__package__) / file).read_text(encoding="utf-8")
+    rows = csv.DictReader(text.splitlines())
+    return {(find_layout(r["dataset"]).name, r["method"]): r for r in rows if r["dataset"] != "Average"}

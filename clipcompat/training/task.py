@@ -1,0 +1,62 @@
+"""One training: a method is set up on a task, and may look at everything of it but the test pictures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from clipcompat.backbones.backbone import Backbone
+from clipcompat.common.errors import DataError
+from clipcompat.data.split import Dataset, Split
+from clipcompat.features.encode import Progress, encode_split, encode_views
+
+
+@dataclass(frozen=True)
+class Task:
+    """Where, on what and from which seed.
+
+    generator: of initial values. seed: of the views. init: a plug-in to start from.
+    cache, progress: as `fit` was given them. select_on: pictures on which an "official" protocol selects, or None.
+    """
+
+    backbone: Backbone
+    data: Dataset
+    generator: torch.Generator
+    seed: int = 1
+    init: Any = None
+    cache: str | Path | None = None
+    progress: Progress | None = None
+    select_on: Split | None = None
+
+    def features(self, split: Split, kind: str = "projected") -> Tensor:
+        """Features of the test transform, [image, dim], not normalised, on the backbone's device."""
+        return encode_split(self.backbone, split, self.cache, self.progress, kind)
+
+    def views(self, count: int, crop: tuple[float, float], kind: str = "projected") -> Tensor:
+        """The first `count` augmented views of the training pictures: [view, image, dim], not normalised."""
+        return encode_views(self.backbone, self.data.train, count, self.seed, crop, self.cache, self.progress, kind)
+
+    @property
+    def train_labels(self) -> Tensor:
+        """[image], on the backbone's device."""
+        return self.data.train.labels.to(self.backbone.device)
+
+    def validation(self, kind: str = "projected") -> tuple[Tensor, Tensor]:
+        """Features and labels of the validation pictures, to select on."""
+        return self.features(self.data.val, kind), self.data.val.labels.to(self.backbone.device)
+
+    def require_validation(self, what: str) -> None:
+        """Refuse a selection without validation pictures, before anything is trained.
+
+        Args:
+            what: is selected, for the error.
+        """
+        if len(self.data.val) == 0:
+            raise DataError(
+                f"{self.data.name} has no validation images, and {what} is chosen on them. Give the dataset some, or "
+                "fix the value in the method instead of searching it."
+            )

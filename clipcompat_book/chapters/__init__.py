@@ -1,0 +1,1 @@
+"""Charts, sentences and tables of the chapters, one folder per subject."""

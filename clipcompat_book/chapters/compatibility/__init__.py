@@ -1,0 +1,1 @@
+"""Plug-ins carried over an upgrade: averages, controls, replication."""

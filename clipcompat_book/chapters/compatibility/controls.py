@@ -1,0 +1,189 @@
+"""What a carried plug-in adds on the true upgrade and on its controls, in points above zero-shot on new.
+
+A control is an upgrade of which it is known what it kept: everything (old → old), one of the towers, a part of the way,
+or nothing (the seed twin, a new backbone that was pretrained alone). Where a plug-in adds as much on the twin as on the
+true upgrade, what it adds is no sign of compatibility.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+from typing import Any
+
+from clipcompat.backbones.mini.manifest import pair_title
+from clipcompat.common.errors import unknown_name
+from clipcompat.runs.tables import Table, reports
+from clipcompat.studies.summary import Statistic
+from clipcompat_book.chapters.compatibility.replication import (
+    by_seed,
+    difference,
+    over_upgrades,
+    over_zero_shot,
+    signed,
+)
+from clipcompat_book.chapters.compatibility.sentences import method_title
+
+UPGRADE, IDENTITY, TEXT_ONLY, IMAGE_ONLY, TWIN = (
+    "the upgrade", "nothing changed", "text tower only", "image tower only", "seed twin",
+)  # fmt: skip
+_TITLES = {
+    "mini": UPGRADE, "mini-identity": IDENTITY, "mini-text-only": TEXT_ONLY, "mini-image-only": IMAGE_ONLY,
+}  # fmt: skip
+EQUAL = 1.0
+"""Points; a smaller difference of two means is called "within a point"."""
+_STEP, _PAIR = re.compile(r"after step (\d+)"), re.compile(r"pair (\d+)")
+
+
+@dataclass(frozen=True)
+class Gain:
+    """New accuracy minus zero-shot on new, in points, of one method on one upgrade.
+
+    by_set: dataset -> mean over seeds. mean: of these. interval: half-width of the 95 % t-interval of the mean over
+    seeds (how much other draws of training pictures would move it); None for one seed. change: mean of new minus old.
+    """
+
+    by_set: dict[str, float]
+    mean: float
+    interval: float | None
+    change: float
+
+
+def shipped_pair(records: Sequence[Mapping[str, Any]], upgrade: str = "mini") -> list[Mapping[str, Any]]:
+    """The records of an upgrade with its own weights: no control, no other pair."""
+    inputs = [(r, r["inputs"]) for r in records]
+    return [r for r, i in inputs if i["upgrade"] == upgrade and not (i["old_weights"] or i["new_weights"])]
+
+
+def gains(records: Sequence[Mapping[str, Any]]) -> dict[str, Gain]:
+    """Upgrade -> gain, from records of one method; from nothing changed to nothing kept.
+
+    Other families of upgrades (mini-large, the real ones) and weights that the manifest does not know are left out.
+    """
+    found: dict[str, list[Mapping[str, Any]]] = {}
+    for record in records:
+        if title := _title(record["inputs"]):
+            found.setdefault(title, []).append(record)
+    return {title: _gain(found[title]) for title in sorted(found, key=_place)}
+
+
+def pairs_table(records: Sequence[Mapping[str, Any]], first: str, second: str) -> Table:
+    """`first` minus `second` on new, in points: a row an independently pretrained pair, and the mean of the pairs.
+
+    Means over datasets, paired by seed; a pair's interval is over its seeds, that of the last row over the pairs.
+    """
+    found = difference(records, first, second, over_zero_shot)
+    pairs = sorted(title for title in found if re.fullmatch(r"mini(, pair \d+)?", title))
+    rows = [(title if "," in title else f"{title}, pair 1", signed(found[title])) for title in pairs]
+    rows.append((f"mean of {len(pairs)} pairs", signed(over_upgrades(found, pairs))))
+    columns = ("upgrade", f"{first} minus {second} on new")
+    return Table(columns, tuple(rows), "Points, mean over datasets, ± half of the 95 % interval.")
+
+
+def control_sentences(records: Sequence[Mapping[str, Any]], method: str) -> str:
+    """What the controls say about one method's gain on the true upgrade, and what each rules out: a Markdown list.
+
+    method: a title, as `method_title` gives it. Controls without records are left out.
+
+    Raises:
+        UnknownNameError: no records of such a method, or none on the true upgrade.
+    """
+    mine = [r for r in records if method_title(r) == method]
+    if not mine:
+        raise unknown_name("method among these records", method, {method_title(r) for r in records})
+    found = gains(mine)
+    if UPGRADE not in found:
+        raise unknown_name("upgrade among these records", UPGRADE, found)
+    told = [_pairs(found, method)]
+    if IDENTITY in found:
+        told.append(_identity(found[IDENTITY]))
+        told += [_one_tower(name, found) for name in (TEXT_ONLY, IMAGE_ONLY) if name in found]
+    if steps := [name for name in found if _STEP.fullmatch(name)]:
+        told.append(_way(found, steps))
+    if TWIN in found:
+        told.append(_twin(found))
+    return "\n".join(f"- {sentence}" for sentence in told)
+
+
+def _pairs(found: Mapping[str, Gain], method: str) -> str:
+    others = [f"{found[name].mean:+.1f} on {name}" for name in found if _PAIR.fullmatch(name)]
+    also = f" ({', '.join(others)}, pretrained independently)" if others else ""
+    return f"**The upgrade:** {method}, carried over, is {_points(found[UPGRADE].mean)} zero-shot on new{also}."
+
+
+def _identity(gain: Gain) -> str:
+    told = f"**Nothing changed** (old → old): {gain.mean:+.1f} points, which is what tuning gains. "
+    if abs(gain.change) < 0.05:
+        return told + "Old and new are equal here, so what is lost elsewhere is not lost by saving, loading or testing."
+    return told + f"But new differs from old by {gain.change:+.1f} points, which it must not."
+
+
+def _one_tower(name: str, found: Mapping[str, Gain]) -> str:
+    change = _paired(found[name], found[IDENTITY])
+    kept = "every picture keeps its vector" if name == TEXT_ONLY else "every prompt keeps its vector"
+    told = f"**The {name.removesuffix(' only')} alone moved:** {found[name].mean:+.1f} points. "
+    if abs(change) < EQUAL:
+        return told + f"That is within a point of nothing changed: where {kept}, nothing of the gain is lost."
+    verb = "lost" if change < 0 else "added"
+    return told + f"{abs(change):.1f} points are {verb} though {kept}."
+
+
+def _way(found: Mapping[str, Gain], steps: Sequence[str]) -> str:
+    values = [*(found[name].mean for name in steps), found[UPGRADE].mean]
+    told = ", ".join(f"{value:+.1f} {name}" for value, name in zip(values, [*steps, "at the end"], strict=True))
+    ups = [after - before for before, after in zip(values, values[1:], strict=False)]
+    how = "more" if min(ups) >= 0 else "less" if max(ups) <= 0 else ""
+    if abs(values[-1] - values[0]) < EQUAL or not how:
+        return f"**On the way:** {told}. No clear direction: how far new has moved does not decide it."
+    return f"**On the way:** {told}. The further new has moved, the {how} the plug-in adds to its zero-shot."
+
+
+def _twin(found: Mapping[str, Gain]) -> str:
+    gap, twin = _paired(found[UPGRADE], found[TWIN]), found[TWIN]
+    told = f"**The seed twin,** a new backbone that has nothing from old: {twin.mean:+.1f} points"
+    if abs(gap) < EQUAL:
+        return told + ", within a point of the upgrade. So the gain there does not come from what the upgrade kept."
+    if gap < 0:
+        return told + f", {-gap:.1f} more than on the upgrade. So what the upgrade kept is no help here."
+    upgrade = found[UPGRADE].by_set
+    fewer = sum(upgrade[name] - x >= EQUAL for name, x in twin.by_set.items() if name in upgrade)
+    return (
+        told + f", {gap:.1f} less than on the upgrade (on {fewer} of {len(twin.by_set)} sets by a point or more). "
+        "That much needs what the upgrade kept of old; being a backbone of the same kind is not enough."
+    )
+
+
+def _paired(one: Gain, two: Gain) -> float:
+    """Mean difference over the datasets that both have."""
+    return fmean(one.by_set[name] - two.by_set[name] for name in one.by_set if name in two.by_set)
+
+
+def _points(value: float) -> str:
+    return f"{abs(value):.1f} points {'below' if value < 0 else 'above'}"
+
+
+def _title(inputs: Mapping[str, Any]) -> str | None:
+    name, _, rest = pair_title(inputs).partition(", ")
+    if name not in _TITLES or (rest and name != "mini"):
+        return None
+    if "→" in rest:
+        return TWIN
+    return f"after {rest}" if rest.startswith("step ") else rest or _TITLES[name]
+
+
+def _place(title: str) -> tuple[int, int]:
+    """Where a row stands: the more changed, the later."""
+    if match := _STEP.fullmatch(title) or _PAIR.fullmatch(title):
+        return (3 if title.startswith("after") else 5), int(match[1])
+    return {IDENTITY: 0, TEXT_ONLY: 1, IMAGE_ONLY: 2, UPGRADE: 4, TWIN: 6}[title], 0
+
+
+def _gain(records: Sequence[Mapping[str, Any]]) -> Gain:
+    rows = [report for record in records for report in reports(record)]
+    by_set = {
+        record["inputs"]["dataset"]: fmean(over_zero_shot(report) for report in reports(record)) for record in records
+    }
+    spread = Statistic.of(list(by_seed(records, over_zero_shot).values()))
+    return Gain(by_set, fmean(by_set.values()), spread and spread.interval, fmean(r.new - r.old for r in rows))

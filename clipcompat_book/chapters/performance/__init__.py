@@ -1,0 +1,1 @@
+"""The measured speed and memory of the fast paths."""

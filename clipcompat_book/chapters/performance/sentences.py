@@ -1,0 +1,205 @@
+"""Sentences about time and memory, and one table, made from what was measured, so that they change when that does."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from clipcompat.methods.coop import CoOp
+from clipcompat.runs.tables import Table
+from clipcompat.training.loop import DEFAULT_VIEWS
+from clipcompat_book.chapters.compatibility.sentences import name_title
+from clipcompat_book.chapters.performance.measured import Point, Training
+from clipcompat_book.chapters.performance.measurements import Performance
+
+
+def duration(seconds: float) -> str:
+    """ "85 ms", "1.6 s", "53 min", "16.4 h": what a reader can imagine."""
+    if seconds < 1:
+        return f"{1000 * seconds:.3g} ms"
+    if seconds < 120:
+        return f"{seconds:.3g} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
+
+
+def size(count: float) -> str:
+    """ "0.2 MB", "37 MB", "5.6 GB"."""
+    if count < 1e9:
+        return f"{count / 1e6:.0f} MB" if count >= 1e7 else f"{count / 1e6:.1f} MB"
+    return f"{count / 1e9:.1f} GB"
+
+
+def devices_sentence(found: Sequence[Performance]) -> str:
+    """On what it was measured, and what is missing: Markdown."""
+    told = "; ".join(f"{p.device}, torch {p.torch}" for p in found)
+    words = f"Measured on: {told}."
+    if all("CPU" in p.device for p in found):
+        words += (
+            " **Rows of a GPU are missing, as none was at hand.** What this page says of speed, it says of that "
+            "processor."
+        )
+    return words
+
+
+def speed_sentence(found: Performance, dtype: str = "fp32") -> str:
+    """Every step, plain and fast: Markdown."""
+    rows = [r for r in found.rows if (r.kind, r.dtype) == ("step", dtype)]
+    told = [f"{r.title}: {duration(r.reference_s)} → {duration(r.fast_s)}, **{r.ratio:.1f} ×**" for r in rows]
+    return f"Forward and backward of one step at the text side, {dtype}, plain → fast. {'; '.join(told)}."
+
+
+def limit_sentence(found: Performance, method: str) -> str:
+    """How near a step is to what its multiplications take at least: Markdown."""
+    points = found.sweep("classes", method)
+    share = {p.classes: p.seconds / p.limit_s for p in points}
+    shown = 1000 if 1000 in share else max(share)
+    near, far = min(share, key=share.get), max(share, key=share.get)
+    return (
+        f"**{name_title(method)}** takes **{share[shown]:.1f} times** the arithmetic limit with {shown:,} classes: "
+        f"{duration(_at(points, shown).seconds)}, where the multiplications alone would take "
+        f"{duration(_at(points, shown).limit_s)}. It is nearest with {near:,} classes ({share[near]:.1f} times), and "
+        f"farthest with {far:,} ({share[far]:.1f} times)."
+    )
+
+
+def growth_sentence(found: Performance, method: str) -> str:
+    """From the fewest classes to the most: Markdown."""
+    points = found.sweep("classes", method)
+    first, last = points[0], points[-1]
+    return (
+        f"**{name_title(method)}:** {_grown(last.classes / first.classes)} as many classes ({first.classes:,} → "
+        f"{last.classes:,}) take {_grown(last.seconds / first.seconds)} as long; the arithmetic limit became "
+        f"{_grown(last.limit_s / first.limit_s)} as long."
+    )
+
+
+def context_sentence(found: Performance, method: str) -> str:
+    """From the shortest context to the longest: Markdown."""
+    points = found.sweep("context", method)
+    first, last = points[0], points[-1]
+    return (
+        f"**{name_title(method)}**, {first.classes} classes: with {last.n_ctx} context tokens instead of {first.n_ctx} "
+        f"a step takes {_grown(last.seconds / first.seconds)} as long ({duration(first.seconds)} → "
+        f"{duration(last.seconds)}); the arithmetic limit became {_grown(last.limit_s / first.limit_s)} as long."
+    )
+
+
+def memory_sentence(found: Performance, method: str) -> str:
+    """The largest step that was run, and where both ways were, their difference: Markdown."""
+    fast = found.sweep("classes", method)
+    plain = [p for p in found.points if (p.sweep, p.method, p.way) == ("classes", method, "plain")]
+    last, parts = fast[-1], sum(fast[-1].kept.values())
+    again = parts - last.kept.get("everything", 0)
+    told = (
+        f"**{name_title(method)}:** the largest step, with {last.classes:,} classes, took {size(last.memory_bytes)} "
+        f"beyond what was held before, in {parts} part(s), of which {again} were run again for backward."
+    )
+    if plain:
+        most = max(plain, key=lambda p: p.classes)
+        told += (
+            f" With {most.classes} classes the plain way took {size(most.memory_bytes)}, the fast one "
+            f"{size(_at(fast, most.classes).memory_bytes)}."
+        )
+    return told
+
+
+def chunks_sentence(found: Performance) -> str:
+    """What a budget costs in time, and whether it was kept: Markdown."""
+    told = []
+    for row in (r for r in found.rows if r.kind == "chunks"):
+        parts = row.parts or {}
+        over = " (**more than it was given**)" if row.peak > row.budget else ""
+        told.append(
+            f"**{row.title}** with a budget of {size(row.budget)}: the process took {size(row.peak)} at most{over}; "
+            f"a class took {1 / row.ratio:.2f} times as long as where everything is kept, as "
+            f"{sum(parts.values()) - parts.get('everything', 0)} of {sum(parts.values())} parts were run again; "
+            f"features differ by {row.features:.0e} at most, gradients by {row.gradients:.0e} of the largest"
+        )
+    return "; ".join(told) + "."
+
+
+def exact_sentence(found: Performance) -> str:
+    """The largest difference of both ways, a number type at a time: Markdown."""
+    told = []
+    for dtype in dict.fromkeys(r.dtype for r in found.rows):
+        rows = [r for r in found.rows if (r.kind, r.dtype) == ("step", dtype)]
+        if rows:
+            most = [max(getattr(r, what) or 0 for r in rows) for what in ("features", "gradients", "largest")]
+            told.append(
+                f"{dtype} features by {most[0]:.0e} (the largest is {most[2]:.1f}), gradients by {most[1]:.0e} of the "
+                "largest gradient"
+            )
+    return f"In the steps of the first figure, fast and plain differ at most: {'; '.join(told)}."
+
+
+def training_sentence(found: Performance) -> str:
+    """Whole trainings, pictures included: Markdown."""
+    told = []
+    for row in (r for r in found.rows if r.kind == "training"):
+        how = "extrapolated: steps were timed and multiplied" if row.extrapolated else "both run to the end"
+        told.append(
+            f"**{row.title}:** {duration(row.reference_s)} → {duration(row.fast_s)}, **{row.ratio:.1f} ×** ({how})"
+        )
+    return f"A whole training from pictures to a plug-in. {'; '.join(told)}."
+
+
+def images_sentence(found: Performance) -> str:
+    """Pictures through the image tower, ours against open_clip's: Markdown."""
+    told = [
+        f"{r.title}, {r.dtype}: {duration(r.reference_s)} ({r.reference}) → {duration(r.fast_s)}, **{r.ratio:.1f} ×**"
+        for r in found.rows
+        if r.kind == "images"
+    ]
+    return f"Forward through the image tower. {'; '.join(told)}."
+
+
+def shots_sentence(found: Performance, method: str) -> str:
+    """Time from the fewest shots to the most: Markdown."""
+    first, last = (found.shots(method)[i] for i in (0, -1))
+    share = last.seconds / last.limit_s
+    return (
+        f"**{name_title(method)}:** {duration(first.seconds)} with {_shots(first)} a class, {duration(last.seconds)} "
+        f"with {last.shots}, **{share:.1f} times** the arithmetic limit; of them {duration(first.pictures_s)} and "
+        f"{duration(last.pictures_s)} for the pictures, which another training finds encoded. The steps grew from "
+        f"{first.steps:,} to {last.steps:,}."
+    )
+
+
+def shots_memory_sentence(found: Performance, method: str) -> str:
+    """Memory from the fewest shots to the most: Markdown."""
+    first, last = (found.shots(method)[i] for i in (0, -1))
+    return (
+        f"**{name_title(method)}:** with {_shots(first)} a class encoding took {size(first.pictures_bytes)} at most "
+        f"and training {size(first.steps_bytes)}; with {_shots(last)} {size(last.pictures_bytes)} and "
+        f"{size(last.steps_bytes)}. Meanwhile what is kept of the pictures grew from {size(first.views_bytes)} to "
+        f"{size(last.views_bytes)}."
+    )
+
+
+def training_table(found: Performance) -> Table:
+    """Where the time of a whole training of CoOp goes, 47 classes and 16 shots: pictures, text, both."""
+    method, pictures = CoOp(), 16 * 47
+    steps = method.recipe.epochs_for("dtd", 16, pictures) * method.recipe.steps_for(pictures)
+    whole, step = found.row("coop-training"), found.row("coop-47")
+    ways = {
+        "official loop": (steps * method.recipe.batch_size, whole.reference_s, steps * step.reference_s),
+        "here": (DEFAULT_VIEWS * pictures, whole.fast_s, steps * step.fast_s),
+    }
+    rows = [
+        (way, f"{seen:,}", duration(total - text), duration(text), duration(total), f"{1 - text / total:.0%}")
+        for way, (seen, total, text) in ways.items()
+    ]
+    columns = ("", "pictures encoded", "time for them", f"{steps:,} text steps", "together", "share of pictures")
+    caption = "A training of CoOp, 47 classes of 16 pictures. Extrapolated: the parts were timed and multiplied."
+    return Table(columns, tuple(rows), caption)
+
+
+def _shots(training: Training) -> str:
+    return f"{training.shots} shot{'s' * (training.shots > 1)}"
+
+
+def _at(points: Sequence[Point], classes: int) -> Point:
+    return next(p for p in points if p.classes == classes)
+
+
+def _grown(factor: float) -> str:
+    return f"{factor:,.0f} times" if factor >= 10 else f"{factor:.1f} times"

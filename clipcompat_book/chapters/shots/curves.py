@@ -1,0 +1,148 @@
+"""What names and numbers of pictures are worth: records of one folder under several lists of names, read as curves.
+
+    records = committed_records("names_and_shots")
+    curve(records, "cleaned names", "coop", "new")        # {0: zero-shot, 1: …, 16: …}
+
+The records are runs on the cloth samples of `clipcompat_book.miniature.cloth`, made by `clipcompat run --dataset
+folder:… --names … --shots …`. Sentences that state a direction are computed from them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from statistics import fmean
+from typing import Any
+
+from clipcompat.common.errors import unknown_name
+from clipcompat.data.custom.classnames import ClassNames
+from clipcompat.runs.tables import Table, cell, reports
+from clipcompat.studies.summary import Statistic
+from clipcompat_book.chapters.compatibility.sentences import name_title
+from clipcompat_book.miniature.cloth import KINDS, cloth_names
+
+SIDES = ("old", "new", "retrained")
+CLOSE = 1.0
+"""Points; an accuracy is "as good" if no more is missing."""
+
+_TITLES = {"raw": "folder names", "plain": "everyday words", "house": "house words"}
+_CLEANED = "cleaned names"
+
+Curve = Mapping[int, Statistic]
+"""Shots -> accuracy over seeds; 0 shots are zero-shot."""
+
+
+def name_lists() -> dict[str, tuple[str, ...]]:
+    """Title -> class names of the cloth samples, from the best known words to the least."""
+    lists = {_TITLES[kind]: tuple(cloth_names(kind).values()) for kind in KINDS}
+    lists[_CLEANED] = ClassNames.of(list(cloth_names())).names
+    return {title: lists[title] for title in ("everyday words", _CLEANED, "folder names", "house words")}
+
+
+def curve(records: Sequence[Mapping[str, Any]], names: str, method: str, side: str) -> dict[int, Statistic]:
+    """Accuracy by shots, of one method with one list of names.
+
+    Args:
+        names: a title of `name_lists()`. side: "old", "new" (carried) or "retrained" (which has no 0 shots: zero-shot
+            on new is no training).
+
+    Raises:
+        UnknownNameError: no such list, side, or no record of it.
+    """
+    lists = name_lists()
+    if names not in lists:
+        raise unknown_name("list of names", names, lists)
+    if side not in SIDES:
+        raise unknown_name("side", side, SIDES)
+    found: dict[int, Statistic] = {}
+    for record in records:
+        inputs, rows = record["inputs"], reports(record)
+        if tuple(inputs["classnames"]) == lists[names] and inputs["method"]["name"] == method:
+            if side != "retrained":
+                found[0] = Statistic.of([rows[0].zs_old if side == "old" else rows[0].zs_new])
+            found[inputs["shots"]] = Statistic.of([getattr(row, side) for row in rows])
+    if not found:
+        raise unknown_name("method with these names", method, {r["inputs"]["method"]["name"] for r in records})
+    return dict(sorted(found.items()))
+
+
+def enough(curve: Mapping[int, float | Statistic], close: float = CLOSE) -> int:
+    """The fewest shots from which on every number of shots is at most `close` points below the most shots."""
+    means = {shots: getattr(value, "mean", value) for shots, value in curve.items()}
+    most = means[max(means)]
+    few = max(means)
+    for shots in sorted(means, reverse=True):
+        if means[shots] < most - close:
+            break
+        few = shots
+    return few
+
+
+def names_sentence(records: Sequence[Mapping[str, Any]], method: str = "coop") -> str:
+    """What each list of names scores on old without training, and with the most shots on both backbones: Markdown."""
+    told = []
+    for names in name_lists():
+        old, new = (curve(records, names, method, side) for side in ("old", "new"))
+        most = max(old)
+        told.append(f"**{names}** {old[0].mean:.0f} → {old[most].mean:.0f}, carried {new[most].mean:.0f}")
+    return f"From 0 to {most} shots of {name_title(method)} on old, and carried to new, percent: {'; '.join(told)}."
+
+
+def repair_sentence(records: Sequence[Mapping[str, Any]], worse: str, better: str, method: str = "coop") -> str:
+    """How far one list of names is behind another without training, tuned on old, and carried to new: Markdown."""
+    one, two = (curve(records, names, method, "old") for names in (worse, better))
+    most = max(one)
+    old, new = (_gaps(records, worse, better, method, side, most) for side in ("old", "new"))
+    lost = Statistic.of([new[seed] - old[seed] for seed in old])
+    told = f"Points that the upgrade adds: {lost.mean:.1f}"
+    if lost.interval is not None:
+        doubt = ", which does not exclude 0" if abs(lost.mean) <= lost.interval else ""
+        told += f" ± {lost.interval:.1f} (95 % interval over {lost.n} draws{doubt})"
+    start, tuned, carried = (_behind(x) for x in (two[0].mean - one[0].mean, *(fmean(x.values()) for x in (old, new))))
+    return (
+        f"**{worse.capitalize()} against {better}:** {start} without training, {tuned} after {most} shots on old, "
+        f"{carried} when carried to new. {told}."
+    )
+
+
+def enough_sentence(records: Sequence[Mapping[str, Any]], names: str, method: str = "coop") -> str:
+    """How many shots are as good as the most, and how many shots of retraining carrying is worth: Markdown."""
+    old, new, retrained = (curve(records, names, method, side) for side in SIDES)
+    most = max(old)
+    told = []
+    for side, points in (("on old", old), ("carried to new", new)):
+        few = enough(points)
+        told.append(f"{side}, {'no fewer than ' if few == most else ''}{few} shots will do")
+    worth = [shots for shots, value in retrained.items() if value.mean >= new[most].mean]
+    again = f"retraining with up to {most} shots is below"
+    if worth:
+        again = f"retraining with {min(worth)} shot{'s' if min(worth) > 1 else ''} matches"
+    return (
+        f"**{name_title(method)} with {names}:** {'; '.join(told)}. On new, {again} what was tuned on old with {most} "
+        "shots and carried."
+    )
+
+
+def curves_table(records: Sequence[Mapping[str, Any]], names: str, methods: Sequence[str], caption: str = "") -> Table:
+    """A row a method and side: mean ± sd over seeds, a column a number of shots."""
+    curves = {(m, side): curve(records, names, m, side) for m in methods for side in SIDES}
+    shots = sorted({k for points in curves.values() for k in points})
+    rows = [
+        (name_title(m), side, *(cell(points.get(k)) for k in shots)) for (m, side), points in curves.items()
+    ]  # fmt: skip
+    return Table(("method", "", *(f"{k} shots" for k in shots)), tuple(rows), caption)
+
+
+def _gaps(records, worse: str, better: str, method: str, side: str, shots: int) -> dict[int, float]:
+    """Seed -> how far one list is behind the other, drawn alike."""
+    found: dict[str, dict[int, float]] = {}
+    for record in records:
+        inputs = record["inputs"]
+        for names in (worse, better):
+            same = tuple(inputs["classnames"]) == name_lists()[names]
+            if same and inputs["method"]["name"] == method and inputs["shots"] == shots:
+                found[names] = {row.seed: getattr(row, side) for row in reports(record)}
+    return {seed: found[better][seed] - found[worse][seed] for seed in found[better] if seed in found[worse]}
+
+
+def _behind(points: float) -> str:
+    return f"{abs(points):.1f} points {'behind' if points >= 0 else 'ahead'}"

@@ -1,0 +1,149 @@
+"""The miniature told by itself: what it consists of, counted and read from its definitions and its committed logs.
+
+    words_said(20_000)["rare"]["disc"]     # how many captions say "disc"
+    acceptance_table(mini_log("acceptance"))
+"""
+
+from __future__ import annotations
+
+import importlib.resources
+import json
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from statistics import fmean, stdev
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from clipcompat.backbones.mini.manifest import weights
+from clipcompat.common.errors import DataError
+from clipcompat.data.mini import words
+from clipcompat.data.mini.datasets import load_mini, study_names
+from clipcompat.data.mini.sets import SETS
+from clipcompat.data.mini.world import sample_scenes
+from clipcompat.runs.tables import Table
+from clipcompat_book.miniature.acceptance import verdict
+from clipcompat_book.miniature.captions import captions
+from clipcompat_book.miniature.pretrain import RECIPES
+
+_LEVELS = ("rare", "rarer", "rarest")
+
+
+def set_lines(names: Sequence[str]) -> str:
+    """Markdown: a line a mini dataset, with the real one whose place it takes and what makes it hard."""
+    told = []
+    for name in names:
+        kind = SETS[name]
+        place = f"in the place of {kind.mirrors}; " if kind.mirrors else ""
+        told.append(f"- **{name}** ({place}{len(kind.classes)} classes, “{kind.template}”): {kind.hard}.")
+    return "\n".join(told)
+
+
+def sample_pictures(name: str, n: int) -> list[tuple[Image.Image, str]]:
+    """n test pictures of a mini dataset with their class names, from classes all over its list."""
+    test = load_mini(name).test
+    step = max(1, len(test.classnames) // n)
+    step += len(test.classnames) >= 4 * n  # neighbours have something in common: not always the same of each group
+    return [(test.images[i], test.classnames[test.labels[i]]) for i in range(0, n * step, step)]
+
+
+def one_of_each() -> tuple[list[Image.Image], list[str]]:
+    """A test picture of each of the eleven datasets, and its title: the dataset, and below it the class name."""
+    shown = [(name.removeprefix("mini/"), *sample_pictures(name, 2)[1]) for name in study_names()]
+    return [picture for _, picture, _ in shown], [f"{name}\n{classname}" for name, _, classname in shown]
+
+
+def vocabulary() -> dict[str, tuple[str, ...]]:
+    """The words for shapes, colours and textures, from common to unseen."""
+    rare = {**words.RARE_SHAPES, **words.RARE_COLOURS, **words.RARE_TEXTURES}
+    unseen = {**words.UNSEEN_SHAPES, **words.UNSEEN_COLOURS, **words.UNSEEN_TEXTURES}
+    groups = {"common": tuple(rare)}
+    groups |= {level: tuple(dict.fromkeys(found[k] for found in rare.values())) for k, level in enumerate(_LEVELS)}
+    return groups | {"unseen": tuple(unseen.values())}
+
+
+def words_said(n: int = 20_000, seed: int = 1) -> dict[str, dict[str, int]]:
+    """Group -> word -> how often `n` captions of pretraining say it; "polka dotted" does not count for "dotted"."""
+    index = np.arange(n)
+    told = " \n ".join(captions(sample_scenes(seed, index), seed, index))
+    groups = vocabulary()
+    longest_first = sorted({word for group in groups.values() for word in group}, key=len, reverse=True)
+    found = Counter(re.findall(rf"\b(?:{'|'.join(map(re.escape, longest_first))})\b", told))
+    return {group: {word: found[word] for word in members} for group, members in groups.items()}
+
+
+def mini_log(name: str) -> list[dict[str, Any]]:
+    """The lines of a committed log of the miniature: "acceptance", "trials", or a file of curves in weights/.
+
+    Raises:
+        DataError: this version has no such log.
+    """
+    for file in (importlib.resources.files(__package__) / f"{name}.jsonl", _weights() / f"{name}.jsonl"):
+        if file.is_file():
+            return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+    raise DataError(f"this version has no log {name}.jsonl of the miniature; mini_logs() lists the curves it has.")
+
+
+def mini_logs() -> tuple[str, ...]:
+    """The names of the committed files of curves, one a pretraining run."""
+    return tuple(sorted(p.name.removesuffix(".jsonl") for p in _weights().iterdir() if p.name.endswith(".jsonl")))
+
+
+def _weights():
+    """Curves lie beside the weights that they led to."""
+    return importlib.resources.files("clipcompat.backbones.mini") / "weights"
+
+
+def verdict_table(lines: Sequence[Mapping[str, Any]]) -> Table:
+    """The demands on the miniature as rows, and whether each old backbone meets them, from the acceptance log."""
+    hashes = dict.fromkeys(x["old"] for x in lines)
+    found = {_old(sha): verdict([x for x in lines if x["old"] == sha]) for sha in hashes}
+    demands = dict.fromkeys(demand for one in found.values() for demand in one)
+    rows = [(demand, *("met" if one[demand] else "not met" for one in found.values())) for demand in demands]
+    return Table(("demand", *found), tuple(rows), "Demands on old backbones; all sets, 16 shots.")
+
+
+def acceptance_table(lines: Sequence[Mapping[str, Any]]) -> Table:
+    """A row a set and old backbone: zero-shot, 16-shot linear probe and CoOp, mean ± sd over seeds."""
+    rows = [
+        (
+            x["dataset"],
+            _old(x["old"]),
+            f"{x['zero_shot']:.1f}",
+            _over_seeds(x["linear_probe"]),
+            _over_seeds(x["coop"]),
+        )
+        for x in lines
+    ]
+    caption = "Test accuracy on old backbones, percent, mean ± sd over seeds."
+    return Table(("set", "backbone", "zero-shot", "linear probe", "CoOp"), tuple(rows), caption)
+
+
+def weights_table() -> Table:
+    """A row a pretraining run of the manifest: what it started from, how long it went on, which weights it made."""
+    known = weights()
+    titles = {sha: f"{facts['name']} {facts['number']}" for sha, facts in known.items()}
+    names = list(RECIPES)
+    order = sorted(known, key=lambda x: (names.index(known[x]["name"]), known[x]["number"], known[x]["steps_taken"]))
+    rows = [
+        (
+            titles[sha],
+            str(facts["seed"]),
+            "nothing" if facts["source"] is None else titles.get(facts["source"], facts["source"][:8]),
+            f"{facts['steps_taken']:,}" + ("" if facts["steps_taken"] == facts["steps"] else f" of {facts['steps']:,}"),
+            sha[:8],
+        )
+        for sha, facts in ((sha, known[sha]) for sha in order)
+    ]
+    return Table(("weights", "seed", "started from", "steps", "sha256"), tuple(rows), "Pretraining runs.")
+
+
+def _old(sha: str) -> str:
+    known = weights().get(sha)
+    return f"old {known['number']}" if known else sha[:8]
+
+
+def _over_seeds(values: Sequence[float]) -> str:
+    return f"{fmean(values):.1f}" + (f" ± {stdev(values):.1f}" if len(values) > 1 else "")

@@ -1,0 +1,93 @@
+"""Choosing the mini recipes: the same trials for every method, on the development sets, on old backbones only.
+
+    python -m clipcompat_book.miniature.tune old-1.safetensors old-2.safetensors --out trials.jsonl
+
+Validation pictures of the whole pool (16 a class) decide; the few-shot draw's own four a class are too few. Test
+pictures and new backbones are never touched. A trial already in the file is not run again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from clipcompat.backbones.backbone import Backbone
+from clipcompat.backbones.load import load_backbone
+from clipcompat.common.errors import DivergedError
+from clipcompat.common.files import hash_file, to_json, write_atomic
+from clipcompat.data.load import load_dataset
+from clipcompat.data.mini.datasets import development_names
+from clipcompat.data.split import Dataset, Split
+from clipcompat.methods import METHODS
+from clipcompat.methods.mini_recipes import mini_method
+from clipcompat.plugins.fit import fit
+from clipcompat.studies.accuracy import accuracy
+from clipcompat.training.learner import Method
+
+TRIALS = (5e-4, 2e-3, 8e-3, 3.2e-2, 0.128, 0.512, 2.048, 8.192)
+"""Learning rates tried for every method."""
+
+TUNED = set(METHODS) - {"zero_shot", "linear_probe", "tip_adapter"}
+"""Methods that have a learning rate."""
+
+_SEEDS = (1, 2)
+
+
+def tune(methods: Sequence[str], weights: Sequence[Path], out: Path) -> None:
+    """Run what is missing of methods × TRIALS × development sets × old backbones × seeds; a line a training."""
+    lines = [json.loads(line) for line in out.read_text().splitlines()] if out.exists() else []
+    done = {_trial(line) for line in lines}
+    for path in weights:
+        backbone = load_backbone("mini-old", path, device="cpu")
+        for name in development_names():
+            val = load_dataset(name, shots=None).val
+            for seed in _SEEDS:
+                data = load_dataset(name, shots=16, seed=seed)
+                for method in methods:
+                    for lr in TRIALS:
+                        line = {"method": method, "lr": lr, "dataset": name, "seed": seed, "old": hash_file(path)}
+                        if _trial(line) in done:
+                            continue
+                        lines.append(line | _measured(mini_method(method, lr), backbone, data, val, seed))
+                        write_atomic(out, "".join(to_json(x, indent=None) + "\n" for x in lines))
+
+
+def _measured(method: Method, backbone: Backbone, data: Dataset, val: Split, seed: int) -> dict[str, float | None]:
+    try:
+        plugin = fit(method, backbone, data, seed=seed)
+    except DivergedError:  # a rate that is too high is a result, too
+        return {"val": 0.0, "seconds": None}
+    return {"val": round(accuracy(plugin, backbone, val), 2), "seconds": plugin.origin["seconds"]}
+
+
+def _trial(line: dict[str, Any]) -> tuple:
+    return tuple(line[key] for key in ("method", "lr", "dataset", "seed", "old"))
+
+
+def chosen(lines: Sequence[dict[str, Any]]) -> dict[str, float]:
+    """The learning rate of the highest mean validation accuracy for every method; of equals the smaller."""
+    found: dict[str, float] = {}
+    for method in sorted({line["method"] for line in lines}):
+        means = {lr: fmean(x["val"] for x in lines if (x["method"], x["lr"]) == (method, lr)) for lr in sorted(TRIALS)}
+        found[method] = max(means, key=lambda lr: (round(means[lr], 6), -lr))
+        print(method, {lr: round(mean, 2) for lr, mean in means.items()})
+    return found
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(prog="clipcompat_book.miniature.tune", description=__doc__.partition("\n")[0])
+    parser.add_argument("weights", nargs="+", type=Path, help="weights of mini-old")
+    parser.add_argument("--methods", nargs="+", default=sorted(TUNED))
+    parser.add_argument("--out", type=Path, required=True)
+    options = parser.parse_args(arguments)
+    tune(options.methods, options.weights, options.out)
+    lines = [json.loads(line) for line in options.out.read_text().splitlines()]
+    print(chosen([line for line in lines if line["method"] in options.methods]))
+
+
+if __name__ == "__main__":
+    main()

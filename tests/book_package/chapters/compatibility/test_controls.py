@@ -1,0 +1,154 @@
+"""Controls are told apart by their weights, and the sentences under their figure turn with the numbers."""
+
+from __future__ import annotations
+
+import pytest
+
+from clipcompat.backbones.mini import manifest
+from clipcompat.common.errors import UnknownNameError
+from clipcompat_book.chapters.compatibility.controls import (
+    IDENTITY,
+    IMAGE_ONLY,
+    TEXT_ONLY,
+    TWIN,
+    UPGRADE,
+    control_sentences,
+    gains,
+    pairs_table,
+    shipped_pair,
+)  # fmt: skip
+from tests.runs.test_tables import run
+
+KNOWN = {
+    "old-1": {"name": "mini-old", "number": 1}, "old-2": {"name": "mini-old", "number": 2},
+    "new-1": {"name": "mini-new", "number": 1}, "new-2": {"name": "mini-new", "number": 2},
+    "image-1": {"name": "mini-image-only", "number": 1}, "text-1": {"name": "mini-text-only", "number": 1},
+    **{f"step-{n}": {"name": "mini-new", "number": 1, "steps_taken": n} for n in (4000, 5000)},
+}  # fmt: skip
+SHIPPED = {
+    "mini": ["old-1", "new-1"], "mini-identity": ["old-1", "old-1"], "mini-image-only": ["old-1", "image-1"],
+    "mini-text-only": ["old-1", "text-1"],
+}  # fmt: skip
+PLACES = {
+    UPGRADE: ("mini", None, None), "pair 2": ("mini", "old-2", "new-2"), TWIN: ("mini", None, "new-2"),
+    IDENTITY: ("mini-identity", None, None), IMAGE_ONLY: ("mini-image-only", None, None),
+    TEXT_ONLY: ("mini-text-only", None, None), "after step 4000": ("mini", None, "step-4000"),
+    "after step 5000": ("mini", None, "step-5000"),
+}  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def toys(monkeypatch):
+    know_toys(monkeypatch)
+
+
+def know_toys(monkeypatch) -> None:
+    """Let the manifest know the weights of `KNOWN`, each pretrained to its end where not said otherwise."""
+    facts = {sha: {"steps": 9, "steps_taken": 9} | known for sha, known in KNOWN.items()}
+    monkeypatch.setattr(manifest, "weights", lambda: facts)
+
+
+def toy_run(place: str, gain: float, method: str = "coop", dataset: str = "eurosat", seeds: int = 2) -> dict:
+    """A record with `gain` points above zero-shot (50) on new, seeds one point apart around it."""
+    upgrade, old, new = PLACES[place]
+    weights = {side: w and f"sha256:{w}" for side, w in (("old_weights", old), ("new_weights", new))}
+    news = [50 + gain + k - (seeds - 1) / 2 for k in range(seeds)]
+    made = run(method, news=news, dataset=dataset, upgrade=upgrade, shipped=SHIPPED[upgrade], **weights)
+    for row in made["per_seed"]:
+        row["old"] = row["new"] if place == IDENTITY else row["old"]
+    return made
+
+
+def toy_records(method: str, more: float = 0.0) -> list[dict]:
+    """Two datasets on three upgrades; means 10 on the upgrade, 20 where nothing changed, 1 on the twin."""
+    gain = {UPGRADE: 10, TWIN: 1, IDENTITY: 20}
+    sets = {"eurosat": -2, "dtd": 2}
+    return [toy_run(p, g + more + d, method, name) for p, g in gain.items() for name, d in sets.items()]
+
+
+def told(*, method: str = "CoOp", **places: float) -> str:
+    """The sentences on one dataset; upgrade 10 and nothing changed 20 where not said otherwise."""
+    names = {"twin": TWIN, "image": IMAGE_ONLY, "text": TEXT_ONLY}
+    names |= {"step4": "after step 4000", "step5": "after step 5000"}
+    gain = {UPGRADE: places.pop("upgrade", 10.0), IDENTITY: 20.0} | {names.get(k, k): v for k, v in places.items()}
+    return control_sentences([toy_run(p, g) for p, g in gain.items()], method)
+
+
+def test_every_kind_of_upgrade_has_its_name_from_nothing_changed_to_nothing_kept():
+    assert list(gains([toy_run(place, 1) for place in PLACES])) == [
+        IDENTITY, TEXT_ONLY, IMAGE_ONLY, "after step 4000", "after step 5000", UPGRADE, "pair 2", TWIN,
+    ]  # fmt: skip
+
+
+def test_a_gain_is_the_mean_over_datasets_and_its_interval_is_over_seeds():
+    gain = gains(toy_records("coop"))[UPGRADE]
+    assert gain.by_set == {"eurosat": 8.0, "dtd": 12.0} and gain.mean == 10.0
+    assert gain.interval == pytest.approx(12.706 * 0.5**0.5 / 2**0.5, rel=1e-3)
+    assert gains([toy_run(UPGRADE, 10, seeds=1)])[UPGRADE].interval is None
+
+
+def test_other_upgrades_and_unknown_weights_are_left_out():
+    strange = run(upgrade="mini", new_weights="random:1", shipped=SHIPPED["mini"])
+    real = run(upgrade="clip-to-eva-vit-b-16", shipped=[None, None])
+    assert gains([strange, real]) == {}
+    assert shipped_pair([strange, real, *(toy_run(p, 1) for p in PLACES)]) == [toy_run(UPGRADE, 1)]
+
+
+def test_two_methods_are_held_against_each_other_pair_by_pair():
+    gain = {(UPGRADE, "coop"): 10, (UPGRADE, "contcoop"): 13, ("pair 2", "coop"): 10, ("pair 2", "contcoop"): 9}
+    records = [toy_run(place, points, method) for (place, method), points in gain.items()]
+    table = pairs_table([*records, toy_run(TWIN, 1), toy_run(TWIN, 5, "contcoop")], "ContCoOp", "CoOp")
+    assert table.columns[1] == "ContCoOp minus CoOp on new"
+    assert [row[0] for row in table.rows] == ["mini, pair 1", "mini, pair 2", "mean of 2 pairs"]
+    assert [row[1].split(" ")[0] for row in table.rows] == ["+3.0", "-1.0", "+1.0"]
+    assert table.rows[2][1] == "+1.0 ± 25.4", "over two pairs: 12.7 · 2.8 / √2"
+
+
+def test_the_upgrade_is_told_with_its_repetitions():
+    assert "CoOp, carried over, is 10.0 points above zero-shot on new." in told()
+    both = control_sentences([toy_run(UPGRADE, -4), toy_run("pair 2", 3)], "CoOp")
+    assert "4.0 points below zero-shot on new (+3.0 on pair 2" in both
+
+
+def test_identity_says_whether_carrying_itself_costs_anything():
+    assert "+20.0 points, which is what tuning gains. Old and new are equal here" in told()
+    broken = toy_run(IDENTITY, 20)
+    broken["per_seed"][0]["old"] += 4
+    assert "new differs from old by -2.0 points" in control_sentences([toy_run(UPGRADE, 1), broken], "CoOp")
+
+
+@pytest.mark.parametrize(
+    ("gain", "words"),
+    [(15.0, "5.0 points are lost"), (20.5, "nothing of the gain is lost"), (24.0, "4.0 points are added")],
+)
+@pytest.mark.parametrize(("tower", "kept"), [("image", "every prompt keeps"), ("text", "every picture keeps")])
+def test_one_tower_alone_is_held_against_nothing_changed(tower, kept, gain, words):
+    (line,) = (x for x in told(**{tower: gain}).splitlines() if f"{tower} tower alone" in x)
+    assert words in line and kept in line
+
+
+@pytest.mark.parametrize(
+    ("four", "five", "words"),
+    [(18.0, 14.0, "the less the plug-in adds"), (2.0, 6.0, "the more the plug-in adds"),
+     (18.0, 1.0, "No clear direction"), (10.4, 10.2, "No clear direction")],
+)  # fmt: skip
+def test_the_way_has_a_direction_only_where_every_step_has_it(four, five, words):
+    (line,) = (x for x in told(step4=four, step5=five).splitlines() if "On the way" in x)
+    assert words in line and f"{four:+.1f} after step 4000" in line and "+10.0 at the end" in line
+
+
+@pytest.mark.parametrize(
+    ("gain", "words"),
+    [(2.0, "8.0 less than on the upgrade (on 1 of 1 sets"), (9.5, "does not come from what the upgrade kept"),
+     (12.0, "2.0 more than on the upgrade")],
+)  # fmt: skip
+def test_the_twin_rules_kinship_in_or_out(gain, words):
+    assert words in told(twin=gain).splitlines()[-1]
+
+
+def test_what_has_no_records_is_not_told_and_an_unknown_method_is_refused():
+    assert len(told().splitlines()) == 2
+    with pytest.raises(UnknownNameError, match="CoOp"):
+        control_sentences([toy_run(UPGRADE, 1)], "Coop")
+    with pytest.raises(UnknownNameError, match="the upgrade"):
+        control_sentences([toy_run(TWIN, 1)], "CoOp")

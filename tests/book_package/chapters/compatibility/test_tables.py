@@ -1,0 +1,35 @@
+"""The chapters' tables: fewer columns, the same cells; the paper's averages only where it has them."""
+
+from __future__ import annotations
+
+from clipcompat.runs.tables import compatibility_table
+from clipcompat_book.chapters.compatibility.tables import paper_beside_ours, results_table
+from tests.runs.test_tables import run
+
+
+def test_the_narrow_table_has_the_full_one_s_cells_under_readable_names():
+    made = [run("contcoop", news=(70.0, 75.0)), run("coop"), run("coop", dataset="dtd")]
+    table, full = results_table(made, "Three runs"), compatibility_table(made[:1])
+    assert [row[:2] for row in table.rows] == [("dtd", "CoOp"), ("eurosat", "CoOp"), ("eurosat", "ContCoOp")]
+    cells, wide = (dict(zip(t.columns, t.rows[n], strict=True)) for t, n in ((table, 2), (full, 0)))
+    assert cells.pop("method") == "ContCoOp" and cells.items() <= wide.items()
+    wide = compatibility_table(made, "Three runs").caption
+    assert table.caption == f"{wide} Mean ± sd: 1/2 seeds, 16 shots, 10 views."
+
+
+def test_the_paper_s_averages_stand_beside_ours():
+    made = [run("contcoop", settings={"attention": None}), run("contcoop"), run("coop"), run("zero_shot")]
+    table = paper_beside_ours([*made, run("coop", news=(60.0,), dataset="dtd")])
+    rows = {row[0]: row[1:] for row in table.rows}
+    assert list(rows) == ["zero-shot", "CoOp", "ContCoOp", "ContCoOp (Attn off)"]
+    assert rows["zero-shot"][0] == "65.5 / 70.8 / 68.0" and rows["ContCoOp"][0] == "81.3 / 79.3 / 80.3"
+    assert rows["CoOp"] == ("79.9 / 75.4 / 77.6", "80.0 / 66.0 / 72.3")
+    assert rows["ContCoOp"][1] == "80.0 / 72.0 / 75.8 (only 1)"
+    assert rows["ContCoOp (Attn off)"][0] == "–"
+    assert table.columns[1:] == ("paper, 11 datasets: old / new / H", "ours (mini, 2 datasets): old / new / H")
+
+
+def test_an_own_split_is_said_beside_the_paper_s_averages():
+    table = paper_beside_ours([run(upgrade="clip-to-eva-vit-b-16"), run(dataset="dtd", split="own")])
+    assert table.columns[2] == "ours (2 datasets, some on an own split): old / new / H"
+    assert results_table([run(split="own")]).rows[0][0] == "eurosat (own split)"

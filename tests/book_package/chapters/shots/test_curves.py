@@ -1,0 +1,134 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from clipcompat.common.errors import UnknownNameError
+from clipcompat.data.custom.address import clean_classnames
+from clipcompat.runs.records import committed_records
+from clipcompat.studies.summary import Statistic
+from clipcompat_book.chapters.shots import curves as shots
+from clipcompat_book.miniature.cloth import cloth_names, write_cloth
+
+NUMBERS = (1, 2, 4, 8, 16)
+SEEDS = (1, 2, 3, 4, 5)
+
+
+def record(names: str, number: int, old: float, new: float, retrained: float = 90.0, method: str = "coop", spread=0.0):
+    rows = [
+        {"method": method, "dataset": "folder/cloth", "seed": seed, "old": old + spread * seed, "new": new,
+         "zs_old": 40.0, "zs_new": 30.0, "retrained": retrained, "negative_flips": 0.0}
+        for seed in (1, 2)
+    ]  # fmt: skip
+    inputs = {"classnames": list(shots.name_lists()[names]), "method": {"name": method, "config": {}}, "shots": number}
+    return {"inputs": inputs, "per_seed": rows}
+
+
+PLAIN = [record("everyday words", 4, 80, 79, 70), record("everyday words", 16, 80.5, 80, 85)]
+CLEAN = [record("cleaned names", 4, 60, 50, spread=1.0), record("cleaned names", 16, 78, 60, spread=1.0)]
+
+
+def means(curve):
+    return {number: value.mean for number, value in curve.items()}
+
+
+def test_a_curve_starts_at_zero_shot_and_is_sorted():
+    assert means(shots.curve(PLAIN[::-1], "everyday words", "coop", "old")) == {0: 40, 4: 80, 16: 80.5}
+    assert means(shots.curve(PLAIN, "everyday words", "coop", "new")) == {0: 30, 4: 79, 16: 80}
+    assert means(shots.curve(PLAIN, "everyday words", "coop", "retrained")) == {4: 70, 16: 85}
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        ("plain", "coop", "old"),
+        ("everyday words", "cop", "old"),
+        ("everyday words", "coop", "now"),
+        ("house words", "coop", "old"),
+    ],
+)
+def test_a_curve_that_nobody_measured_is_refused(wrong):
+    with pytest.raises(UnknownNameError):
+        shots.curve(PLAIN, *wrong)
+
+
+@pytest.mark.parametrize(
+    ("curve", "few"),
+    [({1: 50, 4: 79.5, 16: 80}, 4), ({1: 50, 16: 80}, 16), ({1: 79.5, 4: 60, 16: 80}, 16), ({0: 90, 16: 80}, 0)],
+)
+def test_enough_is_the_fewest_from_which_on_nothing_is_missing(curve, few):
+    assert shots.enough(curve) == few
+    assert shots.enough({k: Statistic(v, 1.0, 1.0, 2) for k, v in curve.items()}) == few
+
+
+def test_the_repair_sentence_pairs_draws_and_says_what_is_in_doubt():
+    said = shots.repair_sentence(PLAIN + CLEAN, "cleaned names", "everyday words")
+    # seeds 1 and 2 are behind by 80.5 - 79 and 80.5 - 80 on old, by 20 on new: 18.5 and 19.5 are added
+    assert said.startswith("**Cleaned names against everyday words:** 0.0 points behind without training, 1.0 points")
+    assert "20.0 points behind when carried" in said and "Points that the upgrade adds: 19.0" in said
+    assert "exclude" not in said
+    wide = [record("cleaned names", 16, 78, 79, spread=2.0)]
+    assert "does not exclude 0" in shots.repair_sentence(PLAIN + wide, "cleaned names", "everyday words")
+
+
+def test_the_enough_sentence_changes_with_its_numbers():
+    said = shots.enough_sentence(PLAIN, "everyday words")
+    assert "on old, 4 shots will do; carried to new, 4 shots will do" in said
+    assert "retraining with 16 shots matches what was tuned on old with 16 shots" in said
+    steep = [record("everyday words", 4, 60, 79, 70), record("everyday words", 16, 80, 90, 85)]
+    said = shots.enough_sentence(steep, "everyday words")
+    assert "on old, no fewer than 16 shots will do" in said and "retraining with up to 16 shots is below" in said
+
+
+def test_the_names_sentence_has_every_list():
+    records = [record(names, 16, 80, 70) for names in shots.name_lists()]
+    said = shots.names_sentence(records)
+    assert said.count("40 → 80, carried 70") == 4 and "From 0 to 16 shots of CoOp" in said
+
+
+def test_a_table_has_a_column_a_number_of_shots():
+    table = shots.curves_table(PLAIN, "everyday words", ["coop"])
+    assert table.columns[2:] == ("0 shots", "4 shots", "16 shots")
+    assert table.rows[2] == ("CoOp", "retrained", "–", "70.0 ± 0.0", "85.0 ± 0.0")
+
+
+def test_the_lists_are_those_of_the_folder(tmp_path):
+    lists = shots.name_lists()
+    assert lists["cleaned names"] == clean_classnames(write_cloth(tmp_path, 1)).names
+    assert lists["folder names"] == tuple(cloth_names()) == tuple(json.loads((tmp_path / "raw.json").read_text()))
+
+
+RECORDS = committed_records("names_and_shots")
+
+
+def test_committed_records_are_of_every_list_and_number_and_of_the_shipped_pair():
+    found = {}
+    for one in RECORDS:
+        inputs = one["inputs"]
+        names = next(k for k, v in shots.name_lists().items() if list(v) == inputs["classnames"])
+        found.setdefault((names, inputs["method"]["name"]), set()).add(inputs["shots"])
+        assert (inputs["dataset"], inputs["template"]) == ("folder/cloth", "a photo of a {}.")
+        assert [row["seed"] for row in one["per_seed"]] == list(SEEDS)
+        assert all(row["retrained"] is not None for row in one["per_seed"])
+    assert set(found) == {*((names, "coop") for names in shots.name_lists()), ("cleaned names", "tip_adapter_f"),
+                          ("house words", "tip_adapter_f")}  # fmt: skip
+    assert all(numbers == set(NUMBERS) for numbers in found.values())
+
+
+def test_committed_records_are_of_todays_pictures_and_draws(tmp_path):
+    from clipcompat.backbones.upgrade import shipped_weights
+    from clipcompat.data.custom.from_folder import dataset_from_folder
+
+    folder = write_cloth(tmp_path)
+    for number in NUMBERS:
+        mine = [one for one in RECORDS if one["inputs"]["shots"] == number]
+        for seed in SEEDS:
+            for names in {tuple(one["inputs"]["classnames"]) for one in mine}:
+                data = dataset_from_folder(folder, number, seed, names=names)
+                stamps = {"train": data.train.stamp, "test": data.test.stamp}
+                for one in mine:
+                    if tuple(one["inputs"]["classnames"]) == names:
+                        assert one["inputs"]["stamps"][str(seed)] == stamps
+                        assert one["per_seed"][seed - 1]["indices"] == data.indices
+        assert all(one["inputs"]["shipped"] == list(shipped_weights("mini")) for one in mine)

@@ -1,0 +1,173 @@
+"""A check accepts what is right, says in a sentence what is not, and never raises."""
+
+from __future__ import annotations
+
+import math
+import re
+import statistics
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from clipcompat_book.exercises import start as exercises
+
+
+def attention(p, c, w_q, w_k, w_v, w_o, add=0.0):
+    rows = torch.cat([p, c])
+    weights = (p @ w_q.T @ (rows @ w_k.T).T / math.sqrt(p.shape[1])).softmax(-1)
+    return weights @ (rows @ w_v.T) @ w_o.T + add * p
+
+
+def gain(new, zs_new, retrained):
+    return (new - zs_new) / (retrained - zs_new) if retrained - zs_new >= 1 else None
+
+
+def pull(w, zs):
+    return (F.normalize(w, dim=-1) - F.normalize(zs, dim=-1)).norm(dim=-1).mean()
+
+
+def unsaid(words, captions):
+    return sum(not any(re.search(rf"\b{w}\b", c) for c in captions) for w in words)
+
+
+def headroom(zero_shot, probes, by=statistics.fmean, points=5):
+    return sum(by(p) - z >= points for z, p in zip(zero_shot, probes, strict=True))
+
+
+def gap(affinity, images, keys):
+    same = images[:, None] == keys
+    return affinity[same].mean() - affinity[~same].mean()
+
+
+def gap_of_means(affinity, images, keys):
+    return statistics.fmean(float(gap(affinity[i : i + 1], images[i : i + 1], keys)) for i in range(len(images)))
+
+
+def divided(n):
+    test, val = max(1, round(0.3 * n + 1e-9)), max(1, round(0.2 * n + 1e-9))
+    return n - val - test, val, test
+
+
+def twins(names):
+    read = [" ".join(name.replace("_", " ").lower().split()) for name in names]
+    return sum(read.count(name) > 1 for name in read)
+
+
+def enough(curve, size=lambda missing: missing):
+    few = max(curve)
+    for k in sorted(curve, reverse=True):
+        if size(curve[max(curve)] - curve[k]) > 1:
+            break
+        few = k
+    return few
+
+
+def shared_rows(position, n_ctx, csc):
+    return 1 if csc else 1 + {"end": n_ctx, "middle": n_ctx // 2, "front": 0}[position]
+
+
+def flop_ratio(classes, rows, layers, context, last=2):
+    return 12 * layers * classes * context / (12 * (layers - 1) * rows + last * rows + 10 * classes)
+
+
+def chunk_time(rows, blocks=8 / 3, forward=2):
+    price = {"everything": 2, "blocks": blocks, "nothing": 3}
+    return sum(price[keep] * n for keep, n in rows.items()) / sum(rows.values()) / forward
+
+
+RIGHT = {
+    "check_harmonic_mean": lambda a, b: 2 * a * b / (a + b) if a + b else 0,
+    "check_kept_gain": gain,
+    "check_negative_flips": lambda a, b: 100 * (a & ~b).float().mean(),
+    "check_attention": attention,
+    "check_parameter_count": lambda n, d: n * d + 4 * d * d,
+    "check_distillation": pull,
+    "check_unsaid": unsaid,
+    "check_headroom": headroom,
+    "check_cache_count": lambda classes, shots, dim: classes * shots * (dim + classes) + 2,
+    "check_affinity_gap": gap,
+    "check_rotated_probe": lambda w, r: w @ r.T,
+    "check_hold_out": divided,
+    "check_twins": twins,
+    "check_enough": enough,
+    "check_row_count": lambda lengths, shared: shared + sum(n - shared for n in lengths),
+    "check_shared_rows": shared_rows,
+    "check_flop_ratio": flop_ratio,
+    "check_chunk_time": chunk_time,
+}
+WRONG = [
+    ("check_row_count", lambda lengths, shared: sum(lengths), "17 rows once"),
+    ("check_row_count", lambda lengths, shared: (shared or 9) + sum(n - shared for n in lengths), "no padding"),
+    ("check_shared_rows", lambda position, n_ctx, csc: n_ctx, "SOS and the whole context"),
+    ("check_shared_rows", lambda position, n_ctx, csc: 1 + n_ctx, "half of the context"),
+    ("check_shared_rows", lambda position, n_ctx, csc: shared_rows(position, n_ctx, False), "only SOS is the same"),
+    ("check_flop_ratio", lambda c, rows, layers, context: c * context / rows, "2 D² for each of the 77 rows"),
+    ("check_flop_ratio", lambda c, r, n, k: flop_ratio(c, r, n, k) if n == 1 else c * k / r, "Eleven blocks"),
+    ("check_chunk_time", lambda rows: chunk_time(rows, forward=1), "over the same"),
+    ("check_chunk_time", lambda rows: chunk_time(rows, blocks=3), "two thirds"),
+    ("check_chunk_time", lambda rows: max(chunk_time({k: 1}) for k in rows), "Half of the rows"),
+    ("check_hold_out", lambda n: [n - 3 * n // 10 - 2 * n // 10, 2 * n // 10, 3 * n // 10], "Of 3 pictures"),
+    ("check_hold_out", lambda n: (3 * n // 10, 2 * n // 10, n // 2), r"(5, 2, 3) are for training"),
+    ("check_twins", lambda names: len(names) - len(set(names)), "one prompt"),
+    ("check_twins", lambda names: twins([n.replace("_", "-") for n in names]), "read as a space"),
+    ("check_twins", lambda names: twins([n.replace("  ", "-") for n in names]), "Two spaces"),
+    ("check_enough", lambda curve: min(curve), "half a point"),
+    ("check_enough", lambda curve: enough(curve) if len(curve) > 2 else 1, "Nothing smaller"),
+    ("check_enough", lambda curve: min(k for k in curve if curve[k] >= curve[max(curve)] - 1), "lucky draw"),
+    ("check_enough", lambda curve: enough(curve, abs), "only what is missing"),
+    ("check_harmonic_mean", lambda a, b: (a + b) / 2, "ordinary mean"),
+    ("check_harmonic_mean", lambda a, b: 2 * a * b / (a + b), "raised ZeroDivisionError"),
+    ("check_kept_gain", lambda new, zs, re: (new - zs) / (re - zs), "Return None"),
+    ("check_kept_gain", lambda new, zs, re: max(0.0, gain(new, zs, re) or 0), "less than nothing"),
+    ("check_negative_flips", lambda a, b: (a & ~b).float().mean(), "25 expected, yours is 0.25"),
+    ("check_attention", lambda *a: attention(*a, add=1.0), "return Attn(p, c) alone"),
+    ("check_attention", lambda p, c, *maps: torch.cat([p, c]), "one row for each of the 3 context rows"),
+    ("check_attention", lambda *a: 2 * attention(*a), "The shape is right"),
+    ("check_parameter_count", lambda n, d: 4 * (d * d + d) + n * d, "none has a bias"),
+    ("check_distillation", lambda w, zs: pull(w, zs) ** 2, "squared"),
+    ("check_distillation", lambda w, zs: (w - zs).norm(dim=-1).mean(), "normalise both"),
+    ("check_unsaid", lambda words, captions: sum(not any(w in c for c in captions) for w in words), "whole words"),
+    ("check_unsaid", lambda words, captions: len({*words} - {w for c in captions for w in c.split()}), "full stop"),
+    (
+        "check_unsaid",
+        lambda words, captions: sum({*w.split()}.isdisjoint(" ".join(captions).split()) for w in words),
+        "in one piece",
+    ),
+    ("check_headroom", lambda zero_shot, probes: headroom(zero_shot, probes, max), "mean first"),
+    ("check_headroom", lambda zero_shot, probes: headroom(zero_shot, probes, points=5.1), "at least 5"),
+    ("check_cache_count", lambda classes, shots, dim: classes * shots * (dim + 1) + 2, "40 + 100 + 2"),
+    ("check_affinity_gap", lambda a, images, keys: a[images[:, None] == keys].mean(), "Other keys: 0.1"),
+    ("check_affinity_gap", gap_of_means, "mean over pairs"),
+    ("check_rotated_probe", lambda w, r: w @ r, "wrong direction"),
+    ("check_rotated_probe", lambda w, r: w.T, "shape of W"),
+    ("check_rotated_probe", lambda w, r: w, "numbers are not"),
+]
+
+
+def test_every_check_is_tried_here():
+    assert set(RIGHT) == {name for name in vars(exercises) if name.startswith("check_")}
+
+
+@pytest.mark.parametrize("name", RIGHT)
+def test_the_right_answer_is_told_so(name):
+    found = getattr(exercises, name)(RIGHT[name])
+    assert found and repr(found).startswith("✓ Right. ")
+
+
+@pytest.mark.parametrize(("name", "answer", "words"), WRONG)
+def test_a_wrong_answer_gets_a_sentence_that_helps(name, answer, words):
+    found = getattr(exercises, name)(answer)
+    assert not found and words in found.words and repr(found).startswith("○ Not yet. ")
+
+
+@pytest.mark.parametrize("name", RIGHT)
+def test_an_empty_function_is_called_empty_and_no_line_is_wider_than_a_page(name):
+    assert "returns nothing yet" in getattr(exercises, name)(lambda *a: None).words
+    assert all(len(line) <= 68 for line in repr(getattr(exercises, name)(lambda *a: 10**6)).splitlines())
+
+
+@pytest.mark.parametrize("name", RIGHT)
+@pytest.mark.parametrize("answer", [lambda *a: None, lambda *a: ..., lambda: 1, lambda *a: "?", lambda *a: [1]])
+def test_an_empty_or_strange_answer_is_not_an_error(name, answer):
+    assert not getattr(exercises, name)(answer)

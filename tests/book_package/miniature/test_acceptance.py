@@ -1,0 +1,88 @@
+"""The committed acceptance is of known old backbones and of today's sets, and meets the four demands."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+import clipcompat_book.miniature
+from clipcompat.backbones.load import load_backbone
+from clipcompat.backbones.mini.manifest import weights
+from clipcompat.backbones.mini.models import mini_weights
+from clipcompat.common.files import hash_file
+from clipcompat.data.load import load_dataset
+from clipcompat.data.mini.datasets import study_names
+from clipcompat.methods import ZeroShot
+from clipcompat.plugins.fit import fit
+from clipcompat.studies.accuracy import accuracy
+from clipcompat_book.miniature import acceptance
+
+FILE = Path(clipcompat_book.miniature.__file__).with_name("acceptance.jsonl")
+LINES = [json.loads(line) for line in FILE.read_text().splitlines()]
+SHIPPED = hash_file(mini_weights("mini-old"))
+
+
+def test_every_old_backbone_was_asked_about_every_set_with_five_seeds():
+    olds = {sha for sha, facts in weights().items() if facts["name"] == "mini-old"}
+    assert {x["old"] for x in LINES} == olds and SHIPPED in olds
+    for sha in olds:
+        assert [x["dataset"] for x in LINES if x["old"] == sha] == list(study_names())
+    assert all(x["seeds"] == [1, 2, 3, 4, 5] == list(range(1, len(x["coop"]) + 1)) for x in LINES)
+
+
+@pytest.mark.parametrize("demand", acceptance.verdict(LINES[:11]))
+def test_the_demand_is_met_by_every_old_backbone(demand):
+    for sha in dict.fromkeys(x["old"] for x in LINES):
+        assert acceptance.verdict([x for x in LINES if x["old"] == sha])[demand], weights()[sha]
+
+
+def _lines(**changes) -> list[dict]:
+    good = {"zero_shot": 50.0, "linear_probe": [60.0, 60.0], "coop": [57.0, 58.0]}
+    return [good | changes] + [dict(good) for _ in range(10)]
+
+
+@pytest.mark.parametrize(
+    ("changes", "failed"),
+    [
+        ({}, []),
+        ({"zero_shot": 91.0, "coop": [99.0, 99.0]}, ["zero-shot is 25–90 % on every set"]),
+        ({"zero_shot": 24.9}, ["zero-shot is 25–90 % on every set"]),
+        ({"coop": [55.0, 61.0]}, ["CoOp's sd over seeds is at most 4 on every set"]),
+        ({"coop": [10.0, 10.0]}, ["CoOp is 5 points above on average"]),
+        ({"linear_probe": [0.0, 0.0]}, []),
+    ],
+)
+def test_the_verdict_names_what_is_missed(changes, failed):
+    assert [demand for demand, met in acceptance.verdict(_lines(**changes)).items() if not met] == failed
+
+
+def test_eight_sets_with_a_better_linear_probe_are_needed():
+    lines = _lines()
+    for line in lines[:3]:
+        line["linear_probe"] = [54.9, 54.9]
+    assert all(acceptance.verdict(lines).values())
+    lines[3]["linear_probe"] = [54.9, 54.9]
+    assert not acceptance.verdict(lines)["linear probe is 5 points above on 8 sets"]
+
+
+@pytest.mark.parametrize("name", ["mini/tints", "mini/satellite"])
+def test_zero_shot_is_what_was_committed(name):
+    data, old = load_dataset(name), load_backbone("mini-old", device="cpu", dtype="fp32")
+    (line,) = [x for x in LINES if (x["old"], x["dataset"]) == (SHIPPED, name)]
+    measured = accuracy(fit(ZeroShot(), old, data), old, data.test)
+    assert abs(measured - line["zero_shot"]) <= 0.3  # another machine's arithmetic may turn a few of 2,000 pictures
+
+
+def test_the_linear_probe_is_a_logistic_regression():
+    generator = torch.Generator().manual_seed(1)
+    centres = 3 * torch.randn(3, 5, generator=generator)
+    y = torch.arange(60) % 3
+    x = centres[y] + torch.randn(60, 5, generator=generator)
+    weight, bias = acceptance._regression(x, y, 3, decay=0.01)
+    p = (x @ weight + bias).softmax(1)
+    residual = p - torch.eye(3)[y]
+    torch.testing.assert_close(x.T @ residual / 60 + 0.01 * weight, torch.zeros(5, 3), atol=2e-3, rtol=0)
+    assert ((x @ weight + bias).argmax(1) == y).float().mean() > 0.9

@@ -1,0 +1,190 @@
+"""The command line as a user meets it: what it prints, where, and with which exit code."""
+
+from __future__ import annotations
+
+import json
+import logging
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from clipcompat.backbones.load import load_backbone
+from clipcompat.cli import main
+from clipcompat.data.mini.datasets import study_names
+from clipcompat.runs.records import find_records
+from clipcompat_book.miniature.pretrain import RECIPES
+from tests.trees import PROJECT, child_environment, write_eurosat
+
+PLAIN = ["--dataset", "eurosat", "--old-weights", "random:1", "--new-weights", "random:2", "--shots", "2",
+         "--seeds", "1", "--device", "cpu", "--dtype", "fp32", "--set", "recipe.epochs=1", "n_ctx=2"]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory) -> str:
+    return str(write_eurosat(tmp_path_factory.mktemp("data"), train=3, test=2))
+
+
+@pytest.fixture(scope="module")
+def results(root, tmp_path_factory) -> str:
+    """A folder with three records and their cache, made by the command line."""
+    out = str(tmp_path_factory.mktemp("work") / "results")
+    assert main(["run", "--method", "coop", *PLAIN, "--root", root, "--out", out, "--no-retrain"]) == 0
+    assert (
+        main(["run", "--method", "contcoop", *PLAIN, "--root", root, "--out", out, "--set", "attention.heads=2"]) == 0
+    )
+    assert main(["run", "--method", "zero_shot", *PLAIN[:-3], "--root", root, "--out", out]) == 0
+    return out
+
+
+def child(*arguments: str) -> list[str]:
+    return [sys.executable, "-c", "import sys; from clipcompat.cli import main; sys.exit(main())", *arguments]
+
+
+@pytest.mark.parametrize(
+    ("later", "says"),
+    [
+        (["--method", "coop", "linear_probe"], "no part 'recipe'"),  # --set recipe.epochs is for the first alone
+        (["--method", "coop", "--dataset", "eurosat", "eurosad"], "eurosat"),
+        (["--method", "coop", "--dataset", "eurosat", "mini/texture"], "mini/textures"),
+    ],
+)
+def test_of_several_runs_all_are_checked_before_the_first_one_starts(root, tmp_path, capsys, later, says):
+    out = tmp_path / "results"
+    assert main(["run", *PLAIN, *later, "--root", root, "--out", str(out)]) == 1
+    assert says in capsys.readouterr().err and not out.exists()
+
+
+def test_a_run_prints_its_table_and_its_file(root, tmp_path, capsys):
+    out = str(tmp_path / "results")
+    run = ["run", "--method", "coop", *PLAIN, "--root", root, "--out", out]
+    assert main(run) == 0
+    said = capsys.readouterr()
+    lines = said.out.splitlines()
+    (record,) = find_records(out)
+    assert lines[-1].startswith(out) and json.loads(Path(lines[-1]).read_text())["id"] == record["id"]
+    assert "coop (n_ctx=2, recipe.epochs=1)" in lines[-2] and "mini*" in lines[-2]
+    assert "seed 1: old" in said.err and "Traceback" not in said.err
+    assert (tmp_path / "results" / "cache").is_dir()
+    assert main(run) == 0
+    again = capsys.readouterr()
+    assert "already done" in again.err and again.out == said.out
+
+
+def test_settings_may_come_in_one_flag_or_in_several(results):
+    config = next(r for r in find_records(results) if r["inputs"]["method"]["name"] == "contcoop")["inputs"]["method"]
+    assert config["config"]["attention"]["heads"] == 2 and config["config"]["n_ctx"] == 2
+    assert config["config"]["recipe"]["epochs"] == 1 and config["config"]["attention"]["residual"] is True
+
+
+def test_the_cache_beside_the_records_is_not_taken_for_records(results, capsys):
+    assert main(["table", results]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert "* not the upgrade's own weights" in lines[0] and "mini is an embedded miniature" in lines[0]
+    assert [line.split()[2] for line in lines[2:]] == ["contcoop", "coop", "zero_shot"]
+
+
+def test_a_table_of_one_record(results, capsys):
+    record = next(r for r in find_records(results) if r["inputs"]["method"]["name"] == "coop")
+    assert main(["table", f"{results}/compatibility/coop-eurosat-{record['id']}.json"]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 3
+
+
+def test_a_table_in_markdown(results, capsys):
+    assert main(["table", results, "--format", "markdown"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("| upgrade | dataset |") and set(lines[1]) == {"|", "-"} and len(lines) == 7
+    assert "own weights" in lines[-1]
+
+
+def test_the_jsonl_kept_in_git_holds_the_same_records(results, tmp_path, capsys):
+    file = tmp_path / "deep" / "compatibility.jsonl"
+    assert main(["table", results, "--jsonl", str(file)]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == str(file)
+    assert [json.loads(line) for line in file.read_text().splitlines()] == find_records(results)
+    first = file.read_bytes()
+    assert main(["table", results, "--jsonl", str(file)]) == 0 and file.read_bytes() == first
+
+
+def test_the_list_shows_everything_a_run_takes(capsys):
+    assert main(["list"]) == 0
+    shown = capsys.readouterr().out
+    for words in ('method   contcoop  {"attention"', "method   zero_shot  {}", "dataset  mini/", "dataset  eurosat",
+                  "upgrade  mini", "upgrade  clip-to-eva-vit-l-14"):  # fmt: skip
+        assert words in shown
+
+
+@pytest.mark.parametrize("arguments", [["table", "RESULTS"], ["list"]])
+def test_a_closed_pipe_is_no_error(results, arguments):
+    """`clipcompat table | head` that reads nothing at all."""
+    run = subprocess.Popen(
+        child(*[results if a == "RESULTS" else a for a in arguments]), cwd=PROJECT, env=child_environment(),
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    run.stdout.close()
+    assert run.stderr.read() == "" and run.wait(60) == 0
+    run.stderr.close()
+
+
+def test_the_results_folder_has_a_default(results, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(f"{results}/..")
+    assert main(["table"]) == 0 and "coop" in capsys.readouterr().out
+    monkeypatch.chdir(tmp_path)
+    assert main(["table"]) == 1 and "there is no results folder results" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [(["run"], "--method, --dataset"), (["run", "--method", "coop", "--dataset", "x", "--seeds", "one"], "invalid int"),
+     (["tabel"], "invalid choice: 'tabel'"), (["table", "x", "--format", "html"], "invalid choice: 'html'")],
+)  # fmt: skip
+def test_arguments_that_make_no_call_show_the_usage(arguments, says, capsys):
+    with pytest.raises(SystemExit) as caught:
+        main(arguments)
+    assert caught.value.code == 2 and says in capsys.readouterr().err
+
+
+def test_a_file_without_permission_is_a_sentence(monkeypatch, capsys):
+    def refuse(folder):
+        raise PermissionError(13, "Permission denied", "x.json")
+
+    monkeypatch.setattr("clipcompat.runs.records.find_records", refuse)
+    assert main(["table"]) == 1 and capsys.readouterr().err == "clipcompat: x.json: Permission denied.\n"
+
+
+def test_a_warning_that_every_seed_repeats_is_printed_once():
+    from clipcompat.common.terminal import Once
+
+    once = Once()
+    messages = ["few images", "few images", "other"]
+    records = [logging.LogRecord("x", logging.WARNING, "", 0, m, None, None) for m in messages]
+    assert [once.filter(record) for record in records] == [True, False, True]
+
+
+def test_several_methods_are_one_command_with_a_record_each(root, tmp_path, capsys):
+    arguments = ["run", "--method", "coop", "contcoop", *PLAIN, "--root", root, "--out", str(tmp_path), "--no-retrain"]
+    assert main(arguments) == 0
+    assert sorted(r["inputs"]["method"]["name"] for r in find_records(tmp_path)) == ["contcoop", "coop"]
+    assert sum(line.endswith(".json") for line in capsys.readouterr().out.splitlines()) == 2
+
+
+def test_mini_stands_for_the_eleven_sets(monkeypatch, tmp_path):
+    asked = []
+    monkeypatch.setattr("clipcompat.runs.run.Run.execute", lambda run, *a: asked.append(run.dataset) or ({}, tmp_path))
+    monkeypatch.setattr("clipcompat.runs.tables.compatibility_table", lambda records: "")
+    assert main(["run", "--method", "zero_shot", "--dataset", "mini", "eurosat"]) == 0
+    assert asked == [*study_names(), "eurosat"] and len(asked) == 12
+
+
+def test_pretraining_is_a_verb_that_goes_on_after_a_stop(monkeypatch, tmp_path, capsys):
+    out = tmp_path / "old.safetensors"
+    recipe = replace(RECIPES["mini-old"], batch=4, attribute_steps=1, eval_every=2)
+    monkeypatch.setitem(RECIPES, "mini-old", recipe)
+    command = ["mini", "pretrain", "--generation", "old", "--steps", "3", "--device", "cpu", "--out", str(out)]
+    assert main([*command, "--seed", "2", "--keep", "2"]) == 0
+    assert capsys.readouterr().out.strip() == str(out)
+    assert load_backbone("mini-old", out).dim == 128 and out.with_stem("old-step2").exists()
+    assert main(["mini", "pretrain", "--generation", "newest", "--out", str(out)]) == 1
+    assert "mini-newer" in capsys.readouterr().err

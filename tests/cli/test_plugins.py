@@ -1,0 +1,217 @@
+"""The verbs for one plug-in: import, export, predict, match; and what they say to what cannot be."""
+
+from __future__ import annotations
+
+import json
+import logging
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.numpy import load_file
+
+from clipcompat.cli import main
+from clipcompat.plugins.export import export_class_weights
+from clipcompat.plugins.official.importer import import_plugin
+from clipcompat.plugins.plugin import load_plugin
+from tests.official import Bomb, adapter, buffers, context, write_cache, write_run
+from tests.toys import NAMES, toy_split
+from tests.trees import CLASSES, write_eurosat
+
+OLD = ["--backbone", "mini-old", "--weights", "random:1", "--device", "cpu", "--dtype", "fp32"]
+NEW = ["--backbone", "mini-new", "--weights", "random:2", "--device", "cpu", "--dtype", "fp32"]
+
+
+@pytest.fixture
+def names(tmp_path):
+    file = tmp_path / "names.txt"
+    file.write_text("\n".join(NAMES) + "\n\n")
+    return str(file)
+
+
+@pytest.fixture
+def plugin(old, tmp_path):
+    out = write_run(tmp_path / "output", context(old) | buffers(old, NAMES))
+    return str(import_plugin(out, "coop", old, NAMES, template="a photo of a {}.").save(tmp_path / "p.safetensors"))
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    images = toy_split("test", 1).images
+    for i, name in enumerate("abc"):
+        images[i].save(tmp_path / f"{name}.png")
+    return [str(tmp_path / f"{name}.png") for name in "abc"]
+
+
+@pytest.fixture
+def says(capsys):
+    """What a command printed, once it succeeded."""
+
+    def call(*arguments):
+        code = main([str(a) for a in arguments])
+        said = capsys.readouterr()
+        assert code == 0, said.err
+        return said.out.strip()
+
+    return call
+
+
+@pytest.fixture
+def refused(capsys):
+    def call(*arguments, words):
+        assert main([str(a) for a in arguments]) == 1
+        said = capsys.readouterr()
+        (sentence,) = [line for line in said.err.splitlines() if line.startswith("clipcompat: ")]
+        assert "Traceback" not in said.err and words in sentence, sentence
+        assert said.out == ""
+
+    return call
+
+
+def test_a_checkpoint_becomes_a_plugin_file(old, names, says, tmp_path):
+    out = write_run(tmp_path / "output", context(old) | buffers(old, NAMES), epoch=200)
+    file = tmp_path / "deep" / "p.safetensors"
+    arguments = ["--method", "coop", *OLD, "--classnames", names, "--dataset", "EuroSAT", "--shots", 16, "--seed", 2]
+    assert says("import", out, *arguments, "--out", file) == str(file)
+    plugin, expected = load_plugin(file), import_plugin(out, "coop", old, NAMES, dataset="eurosat", shots=16, seed=2)
+    assert plugin.stamp == expected.stamp and plugin.origin == expected.origin and plugin.method == expected.method
+
+
+def test_class_names_may_come_from_the_dataset(old, says, tmp_path):
+    root = write_eurosat(tmp_path / "data", train=1, val=1, test=1)
+    shown = [name.replace("_", " ") for name in CLASSES[:3]]
+    out = write_run(tmp_path / "output", context(old) | buffers(old, shown))
+    arguments = ["import", out, "--method", "coop", *OLD, "--dataset", "eurosat", "--root", root]
+    for part, expected in (("all", shown), ("base", shown[:2]), ("new", shown[2:])):
+        says(*arguments, "--classes", part, "--out", tmp_path / "p")
+        origin = load_plugin(tmp_path / "p").origin
+        assert origin["classnames"] == expected
+        assert origin["dataset"] == ("eurosat" if part == "all" else f"eurosat[{part}]")
+        assert origin["class_buffers"] == ("agree" if part == "all" else "differ")
+    says(*arguments[:-4], "--dataset", "mini/textures", "--out", tmp_path / "p")
+    assert load_plugin(tmp_path / "p").origin["dataset"] == "mini/textures"
+
+
+def test_settings_a_checkpoint_cannot_tell_are_set(old, names, says, tmp_path):
+    out = write_run(tmp_path / "output", adapter(old), "clip_adapter")
+    write_cache(tmp_path / "cache", old)
+    common = [*OLD, "--classnames", names, "--template", "a photo of a {}.", "--out", tmp_path / "p"]
+    says("import", out, "--method", "clip_adapter", *common, "--set", "ratio=0.6")
+    assert float(load_plugin(tmp_path / "p").tensors["ratio"]) == pytest.approx(0.6)
+    says("import", tmp_path / "cache", "--method", "tip_adapter_f", *common, "--set", "alpha=2", "beta=5.5")
+    assert float(load_plugin(tmp_path / "p").tensors["beta"]) == 5.5
+
+
+def test_class_names_may_be_a_json_list(old, says, tmp_path):
+    (tmp_path / "names.json").write_text(json.dumps(NAMES))
+    out = write_run(tmp_path / "output", context(old))
+    says("import", out, "--method", "coop", *OLD, "--classnames", tmp_path / "names.json", "--out", tmp_path / "p")
+    assert load_plugin(tmp_path / "p").origin["classnames"] == list(NAMES)
+    listed = ["--classnames", tmp_path / "names.json", "--dataset", "dtd", "--classes", "base"]
+    says("import", out, "--method", "coop", *OLD, *listed, "--out", tmp_path / "p")
+    assert load_plugin(tmp_path / "p").origin["dataset"] == "dtd[base]"
+
+
+def test_export_writes_what_the_function_writes(old, plugin, says, tmp_path):
+    file = tmp_path / "w.safetensors"
+    assert says("export", plugin, *OLD, "--out", file) == str(file)
+    expected = export_class_weights(load_plugin(plugin), old, tmp_path / "again")
+    assert file.read_bytes() == expected.read_bytes()
+    (tmp_path / "two.txt").write_text("wolf\ncrow\n")
+    says("export", plugin, *NEW, "--classnames", tmp_path / "two.txt", "--out", file)
+    assert load_file(file)["weights"].shape[0] == 2
+
+
+def test_predict_names_each_picture_as_the_plugin_does(old, plugin, pictures, says, tmp_path):
+    lines = says("predict", plugin, *OLD, *pictures, "--top", 2).splitlines()
+    for picture, line in zip(pictures, lines, strict=True):
+        path, _, ranked = line.rpartition(": ")
+        assert path == picture and len(ranked.split(", ")) == 2
+        for part, (name, share) in zip(ranked.split(", "), load_plugin(plugin).predict(old, picture), strict=False):
+            assert part.rpartition(" ")[0] == name and abs(float(part.rpartition(" ")[2]) - share) < 2e-4
+    (tmp_path / "two.txt").write_text("wolf\ncrow\n")
+    line = says("predict", plugin, *NEW, pictures[0], "--classnames", tmp_path / "two.txt")
+    assert "wolf" in line and "crow" in line and "owl" not in line
+
+
+def test_match_says_exact_compatible_or_incompatible_and_why(old, plugin, says, tmp_path):
+    assert says("match", plugin, *OLD).startswith("exact: it was tuned on this very backbone, mini-old")
+    assert says("match", plugin, *NEW).startswith("compatible: it was tuned on mini-old")
+    large = ["--backbone", "mini-large-old", "--weights", "random:1", "--device", "cpu"]
+    said = says("match", plugin, *large)
+    assert said.startswith("incompatible: ") and "128" in said and "160" in said
+    out = write_run(tmp_path / "csc", context(old, 2, classes=3))
+    csc = import_plugin(out, "coop", old, NAMES).save(tmp_path / "csc.safetensors")
+    (tmp_path / "two.txt").write_text("wolf\ncrow\n")
+    assert says("match", csc, *NEW, "--classnames", tmp_path / "two.txt").startswith("incompatible: ")
+
+
+def test_an_import_that_warns_says_so_on_stderr(old, plugin, names, says, tmp_path, caplog):
+    out = write_run(tmp_path / "csc", context(old) | buffers(old, NAMES[::-1]))
+    with caplog.at_level(logging.WARNING):
+        says("import", out, "--method", "coop", *OLD, "--classnames", names, "--out", tmp_path / "p")
+    assert "class buffers" in caplog.text
+
+
+def test_imports_that_cannot_be_are_a_sentence_and_leave_no_file(old, names, refused, tmp_path):
+    out, file = write_run(tmp_path / "output", context(old)), tmp_path / "p.safetensors"
+    common = [*OLD, "--out", file]
+    torch.save({"state_dict": {"ctx": Bomb(tmp_path / "canary")}}, tmp_path / "bomb")
+    named = ["--classnames", names]
+    for arguments, words in [
+        ([out, "--method", "coopp", *named], "Did you mean 'coop'?"),
+        ([out, "--method", "coop"], "give --dataset with --root, or --classnames FILE"),
+        ([out, "--method", "coop", "--dataset", "eurosat"], "--root"),
+        ([out, "--method", "coop", "--classes", "half", *named], "unknown classes 'half'"),
+        ([out, "--method", "coop", "--set", "position=middle", *named], "n_ctx=16"),
+        ([out, "--method", "coop", "--classnames", "none.txt"], "none.txt cannot be read"),
+        ([out, "--method", "cocoop", *named], "lacks meta_net.linear1.weight"),
+        ([tmp_path / "none", "--method", "coop", *named], "no file or folder"),
+        ([tmp_path / "bomb", "--method", "coop", *named], "nothing of it was run"),
+        ([out, "--method", "coop", "--shots", 0, *named], "shots must be"),
+    ]:
+        refused("import", *arguments, *common, words=words)
+    assert not file.exists() and not (tmp_path / "canary").exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"\n \n", b"[1, 2]", b'["a"', b"[]", b"\xff\xfe\x00"])
+def test_a_file_of_class_names_that_is_none_is_a_sentence(plugin, refused, tmp_path, content):
+    (tmp_path / "names").write_bytes(content)
+    refused("match", plugin, *OLD, "--classnames", tmp_path / "names", words="names")
+
+
+def test_uses_that_cannot_be_are_a_sentence(old, plugin, pictures, refused, tmp_path):
+    (tmp_path / "broken.png").write_bytes(b"no picture")
+    bare = ["--backbone", "ViT-B-32"]
+    write_cache(tmp_path / "cache", old)
+    tip = import_plugin(tmp_path / "cache", "tip_adapter", old, NAMES, template="a {}.").save(
+        tmp_path / "t.safetensors"
+    )
+    for arguments, words in [
+        (["predict", "none.safetensors", *OLD, pictures[0]], "there is no plug-in file"),
+        (["predict", plugin, *OLD, "none.png"], "none.png cannot be read"),
+        (["predict", plugin, *OLD, tmp_path / "broken.png"], "cannot be decoded"),
+        (["predict", plugin, *OLD, pictures[0], "--top", 0], "--top must be at least 1"),
+        (["predict", plugin, *bare, pictures[0]], "ViT-B-32 needs --weights"),
+        (["match", plugin, "--backbone", "mini-odd"], "unknown mini backbone 'mini-odd'"),
+        (["match", pictures[0], *OLD], "not a whole safetensors file"),
+        (["export", tip, *OLD, "--out", tmp_path / "w"], "tip_adapter has no class weights"),
+        (["export", plugin, *OLD, "--out", tmp_path / "broken.png" / "w"], "could not write"),
+    ]:
+        refused(*arguments, words=words)
+
+
+def test_plugins_without_a_template_predict_too(old, pictures, says, tmp_path):
+    out = write_run(tmp_path / "output", context(old))
+    plugin = import_plugin(out, "coop", old, NAMES)
+    assert plugin.origin["template"] is None
+    assert NAMES[0] in says("predict", plugin.save(tmp_path / "q.safetensors"), *OLD, pictures[0])
+
+
+def test_what_is_exported_classifies_what_was_predicted(old, plugin, pictures, says, tmp_path):
+    says("export", plugin, *OLD, "--out", tmp_path / "w")
+    pixels = torch.stack([old.preprocess.test(Image.open(p)) for p in pictures])
+    best = np.argmax(old.encode_image(pixels).numpy() @ load_file(tmp_path / "w")["weights"].T, -1)
+    lines = says("predict", plugin, *OLD, *pictures, "--top", 1).splitlines()
+    assert [line.rpartition(": ")[2].rpartition(" ")[0] for line in lines] == [NAMES[i] for i in best]

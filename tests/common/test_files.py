@@ -1,0 +1,71 @@
+"""A reader sees the old file or the new one."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+
+import pytest
+
+from clipcompat.common.errors import StorageError
+from clipcompat.common.files import check_writable, digest, hash_file, shortened, to_json, write_atomic
+from tests.trees import python
+
+
+def test_what_was_written_is_read_and_folders_are_made(tmp_path):
+    path = write_atomic(tmp_path / "a" / "b" / "c.txt", "größer")
+    assert path.read_bytes() == "größer".encode()
+    write_atomic(path, b"\0\1")
+    assert path.read_bytes() == b"\0\1" and os.listdir(path.parent) == ["c.txt"]
+
+
+def test_a_full_disk_leaves_the_old_file_and_nothing_else(tmp_path):
+    (tmp_path / "kept.json").write_text("old")
+    run = python(
+        "import resource, sys\n"
+        "from clipcompat.common.files import write_atomic\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"
+        "try: write_atomic(sys.argv[1], b'x' * 5000)\n"
+        "except Exception as error: print(type(error).__name__, error)",
+        str(tmp_path / "kept.json"),
+    )
+    assert run.stdout.startswith("StorageError could not write") and "5,000 bytes" in run.stdout, run.stderr
+    assert os.listdir(tmp_path) == ["kept.json"] and (tmp_path / "kept.json").read_text() == "old"
+
+
+@pytest.mark.parametrize("place", ["file/x.json", "folder"])
+def test_a_place_that_cannot_hold_a_file_is_a_sentence(tmp_path, place):
+    (tmp_path / "file").write_text("")
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(StorageError, match="choose another folder"):
+        write_atomic(tmp_path / place, "x")
+    assert sorted(os.listdir(tmp_path)) == ["file", "folder"]
+
+
+def test_a_folder_is_tried_before_the_work_and_nothing_is_left_in_it(tmp_path):
+    check_writable(tmp_path / "new" / "out")
+    assert os.listdir(tmp_path / "new" / "out") == []
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StorageError, match=r"results cannot be written to .*file: .*\(--out\)"):
+        check_writable(tmp_path / "file")
+
+
+def test_a_long_name_is_cut_between_letters():
+    assert shortened("cloth") == "cloth" and shortened("a" + "布" * 80) == "a" + "布" * 33
+
+
+def test_equal_values_have_equal_json_and_digests():
+    a, b = {"x": [1, 2.5], "é": None}, {"é": None, "x": [1, 2.5]}
+    assert to_json(a) == to_json(b) and digest(a) == digest(b) != digest({"x": [1, 2.5]})
+    assert digest(a) == hashlib.sha256('{"x": [1, 2.5], "é": null}'.encode()).hexdigest()[:16]
+
+
+def test_numbers_that_json_does_not_have_are_refused():
+    with pytest.raises(ValueError):
+        to_json({"x": float("nan")})
+
+
+def test_a_file_is_named_by_all_its_bytes(tmp_path):
+    data = bytes(range(256)) * 5000
+    (tmp_path / "x").write_bytes(data)
+    assert hash_file(tmp_path / "x") == hashlib.sha256(data).hexdigest()

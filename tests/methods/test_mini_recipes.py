@@ -1,0 +1,68 @@
+"""The recipes are those that the committed trials choose, and every method had as many."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+import clipcompat_book.miniature
+from clipcompat.common.errors import UnknownNameError
+from clipcompat.data.mini.datasets import development_names
+from clipcompat.methods import METHODS
+from clipcompat.methods.defaults import default_method
+from clipcompat.methods.mini_recipes import LEARNING_RATES
+from clipcompat_book.miniature import tune
+
+TRIED = Path(clipcompat_book.miniature.__file__).with_name("trials.jsonl")
+LINES = [json.loads(line) for line in TRIED.read_text().splitlines()]
+
+
+def test_the_trials_choose_the_recipes():
+    assert tune.chosen(LINES) == LEARNING_RATES
+    without = {name for name, method in METHODS.items() if "recipe" not in {f.name for f in fields(method)}}
+    without |= {"tip_adapter"}  # its recipe says how pictures are cropped; it trains nothing
+    assert set(METHODS) - without == tune.TUNED
+    assert set(LEARNING_RATES) == tune.TUNED, "a method without a tuned recipe: run miniature.tune for it"
+
+
+def test_the_best_trial_is_not_the_last_of_the_row():
+    assert all(min(tune.TRIALS) < lr < max(tune.TRIALS) for lr in LEARNING_RATES.values())
+
+
+def test_every_method_had_the_same_trials_on_development_sets_only():
+    counts = Counter((x["method"], x["lr"]) for x in LINES)
+    assert len(set(counts.values())) == 1 and {lr for _, lr in counts} == set(tune.TRIALS)
+    assert {x["dataset"] for x in LINES} == set(development_names())
+
+
+def test_a_trial_that_was_run_is_not_run_again(monkeypatch, tmp_path):
+    out = tmp_path / "trials.jsonl"
+    weights = Path(__file__)  # any file: its hash stands for a backbone's
+    sha = tune.hash_file(weights)
+    rows = [
+        {"method": "coop", "lr": lr, "dataset": d, "seed": s, "old": sha, "val": 50.0 + lr, "seconds": 1}
+        for lr in tune.TRIALS for d in development_names() for s in (1, 2)
+    ]  # fmt: skip
+    out.write_text("".join(json.dumps(row) + "\n" for row in rows[1:]))
+    monkeypatch.setattr(tune, "load_backbone", lambda *a, **k: None)
+    ran = []
+    monkeypatch.setattr(tune, "fit", lambda method, *a, **k: ran.append(method.recipe.lr) or _Fitted)
+    monkeypatch.setattr(tune, "accuracy", lambda *a: 51.0)
+    tune.tune(["coop"], [weights], out)
+    assert ran == [rows[0]["lr"]] and len(out.read_text().splitlines()) == len(rows)
+
+
+class _Fitted:
+    origin = {"seconds": 0.1}
+
+
+def test_mini_sets_have_tuned_recipes_and_others_the_papers():
+    assert default_method("coop", "mini/textures").recipe.lr == LEARNING_RATES["coop"]
+    assert default_method("coop", "eurosat") == METHODS["coop"]()
+    assert default_method("zero_shot", "mini/textures") == METHODS["zero_shot"]()
+    with pytest.raises(UnknownNameError, match="contcoop"):
+        default_method("concoop", "mini/textures")

@@ -1,0 +1,82 @@
+"""The papers' numbers: copied without a slip, and shown only where they belong."""
+
+from __future__ import annotations
+
+import csv
+import fnmatch
+import tomllib
+
+import pytest
+
+from clipcompat.data.public.layout import LAYOUTS
+from clipcompat.methods import METHODS
+from clipcompat.runs.papers import paper_accuracy
+from clipcompat.studies.accuracy import harmonic_mean
+
+B, L = "clip-to-eva-vit-b-16", "clip-to-eva-vit-l-14"
+
+
+def tables(project):
+    return sorted((project / "clipcompat" / "papers").glob("*.csv"))
+
+
+@pytest.mark.parametrize(
+    ("upgrade", "dataset", "method", "expected"),
+    [
+        (B, "dtd", "contcoop", (71.95, 72.08)),
+        (B, "dtd", "coop", (69.78, 65.41)),
+        (B, "imagenet", "contcoop", (73.12, 76.50)),
+        (B, "oxford_flowers", "contcoop", (97.88, 96.43)),
+        (B, "oxford_pets", "zero_shot", (89.04, 92.23)),
+        (B, "dtd", "kgcoop", (69.86, 67.81)),
+        (B, "eurosat", "tip_adapter_f", (86.87, 56.71)),
+        (B, "fgvc_aircraft", "coop", (44.42, 27.36)),
+        (L, "eurosat", "contcoop", (89.43, 78.94)),
+        (L, "stanford_cars", "coop", (88.77, 89.00)),
+    ],
+)
+def test_cells_of_the_tables(upgrade, dataset, method, expected):
+    assert paper_accuracy(upgrade, dataset, method) == expected
+
+
+@pytest.mark.parametrize(
+    ("upgrade", "dataset", "method"),
+    [("mini", "dtd", "coop"), (B, "mini/textures", "coop"), (B, "imagenetv2", "coop"), (B, "dtd", "dpc"),
+     (B, "x", "coop"), ("own", "dtd", "coop"), (B, "Average", "coop"), (B, "dtd", "tip_adapter")],
+)  # fmt: skip
+def test_what_the_paper_did_not_measure_has_no_number(upgrade, dataset, method):
+    assert paper_accuracy(upgrade, dataset, method) is None
+
+
+@pytest.mark.parametrize("upgrade", [B, L])
+def test_every_dataset_of_the_paper_is_found_for_every_method_we_have(upgrade):
+    found = {
+        layout.name
+        for layout in LAYOUTS
+        if all(paper_accuracy(upgrade, layout.name, m) for m in METHODS if m != "tip_adapter")
+    }
+    assert len(found) == 11
+
+
+def test_h_and_averages_recompute_from_the_cells(project):
+    """A slip of a digit would show in the average of its column; H is loose: some are means over seeds."""
+    for file in tables(project):
+        rows = list(csv.DictReader(file.read_text().splitlines()))
+        assert len(rows) == 12 * 8
+        for row in rows:
+            wrong = abs(harmonic_mean(float(row["base"]), float(row["new"])) - float(row["h"]))
+            assert wrong < 0.3, row
+        for method in {row["method"] for row in rows}:
+            for side in ("base", "new"):
+                cells = [float(r[side]) for r in rows if r["method"] == method and r["dataset"] != "Average"]
+                (average,) = [float(r[side]) for r in rows if r["method"] == method and r["dataset"] == "Average"]
+                assert len(cells) == 11 and sum(cells) / 11 == pytest.approx(average, abs=0.011), (method, side)
+
+
+def test_the_tables_are_installed_with_the_package(project):
+    """Without a line in pyproject.toml they would be in a checkout and missing from a wheel."""
+    patterns = tomllib.loads((project / "pyproject.toml").read_text())["tool"]["setuptools"]["package-data"]
+    installed = [f"{package.replace('.', '/')}/{p}" for package, globs in patterns.items() for p in globs]
+    for file in tables(project):
+        name = file.relative_to(project).as_posix()
+        assert any(fnmatch.fnmatch(name, pattern) for pattern in installed), name

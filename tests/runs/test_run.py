@@ -1,0 +1,343 @@
+"""One run from end to end on JPEGs: its record, its continuation after a kill, and doing nothing twice."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from clipcompat.common.errors import ConfigError, DataError, UnknownNameError
+from clipcompat.data.indices import export_indices
+from clipcompat.data.load import load_dataset
+from clipcompat.methods.coop import CoOp
+from clipcompat.plugins.fit import fit
+from clipcompat.plugins.plugin import load_plugin
+from clipcompat.runs.records import find_records, read_record
+from clipcompat.runs.run import Run
+from clipcompat.studies.accuracy import accuracy
+from clipcompat.training.recipe import Recipe
+from tests.trees import PROJECT, child_environment, write_eurosat
+
+QUICK = ("recipe.epochs=2", "recipe.batch_size=4", "recipe.lr=0.05", "n_ctx=2")
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory) -> str:
+    return str(write_eurosat(tmp_path_factory.mktemp("data")))
+
+
+def quick(root, **changes) -> Run:
+    plain = Run(
+        "coop", "eurosat", "mini", seeds=(1, 2), shots=4, settings=QUICK, root=root, device="cpu", dtype="fp32",
+        old_weights="random:1", new_weights="random:2",
+    )  # fmt: skip
+    return dataclasses.replace(plain, **changes)
+
+
+@pytest.fixture(scope="module")
+def done(root, tmp_path_factory) -> tuple[dict, Path]:
+    """The record of an undisturbed run with its features on disk."""
+    out = tmp_path_factory.mktemp("done")
+    return quick(root).execute(out, out / "cache")
+
+
+def tuned(out: Path, seed: int, backbone) -> Path:
+    """The plug-in that a run under `out` tuned on a backbone."""
+    (file,) = (out / "plugins").glob(f"coop-eurosat-seed-{seed}-{backbone.name}-*.safetensors")
+    return file
+
+
+def numbers(record) -> list[dict]:
+    return [{k: v for k, v in row.items() if k != "final_loss"} for row in record["per_seed"]]
+
+
+def test_upgrades_that_start_or_end_at_one_backbone_share_its_plugins(done, root, tmp_path):
+    out = tmp_path / "out"
+    shutil.copytree(done[1].parents[1], out)
+    before = {file: file.stat().st_mtime_ns for file in (out / "plugins").iterdir()}
+    record, _ = quick(root, new_weights="random:3").execute(out, out / "cache")
+    after = {file: file.stat().st_mtime_ns for file in (out / "plugins").iterdir()}
+    assert before.items() <= after.items() and len(after) == len(before) + 2  # two seeds, on the other new backbone
+    assert [row["old"] for row in record["per_seed"]] == [row["old"] for row in done[0]["per_seed"]]
+
+
+def test_a_record_has_everything_the_numbers_depend_on(done, root):
+    record, path = done
+    inputs = record["inputs"]
+    assert record == read_record(path)
+    assert inputs["method"] == {
+        "name": "coop",
+        "config": json.loads(json.dumps(inputs["method"]["config"])) | {"n_ctx": 2, "csc": False, "position": "end"},
+    }
+    assert inputs["method"]["config"]["recipe"]["epochs"] == 2 and inputs["seeds"] == [1, 2]
+    assert (inputs["dataset"], inputs["classes"], inputs["shots"], inputs["upgrade"]) == ("eurosat", "all", 4, "mini")
+    assert (inputs["old_weights"], inputs["new_weights"], inputs["views"]) == ("random:1", "random:2", 10)
+    for seed in ("1", "2"):
+        data = load_dataset("eurosat", root=root, shots=4, seed=int(seed))
+        assert inputs["stamps"][seed] == {"train": data.train.stamp, "test": data.test.stamp}
+        row = record["per_seed"][int(seed) - 1]
+        assert row["seed"] == int(seed) and row["indices"] == data.indices and len(row["indices"]["train"]) == 12
+        assert (row["views"], row["epochs"]) == (2, 2) and row["retrained"] is not None
+    assert record["backbones"]["old"]["source"] == "random weights, seed 1"
+    assert record["backbones"]["new"]["name"] == "mini-new" and record["backbones"]["new"]["dtype"] == "torch.float32"
+    assert record["backbones"]["old"]["stamp"] != record["backbones"]["new"]["stamp"]
+    assert record["environment"]["torch"] and record["environment"]["device"].startswith("cpu")
+    assert all(took["train"] >= 0 and took["retrain"] >= 0 for took in record["training_seconds"])
+    assert inputs["shipped"] == [None, None] and inputs["dtype"] == "float32"
+    assert record["seconds"] > 0 and re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00", record["started"])
+
+
+def test_its_numbers_are_those_of_the_plain_calls(done, root, old, new):
+    method = CoOp(n_ctx=2, recipe=Recipe(epochs=2, batch_size=4, lr=0.05))
+    for row in done[0]["per_seed"]:
+        data = load_dataset("eurosat", root=root, shots=4, seed=row["seed"])
+        plugin = fit(method, old, data, seed=row["seed"])
+        retrained = fit(method, new, data, seed=row["seed"])
+        assert row["old"] == accuracy(plugin, old, data.test) and row["new"] == accuracy(plugin, new, data.test)
+        assert row["retrained"] == accuracy(retrained, new, data.test)
+
+
+def test_its_plugins_are_beside_it(done, old):
+    plugin = load_plugin(tuned(done[1].parents[1], 2, old))
+    assert plugin.match(old).kind == "exact" and plugin.origin["seed"] == 2
+
+
+def test_nothing_in_a_record_names_a_place_on_this_machine(done, root):
+    text = done[1].read_text()
+    assert root not in text and str(done[1].parent) not in text and str(Path.home()) not in text
+    assert not re.search(r'": "(/|~|[A-Z]:\\)', text)
+
+
+def test_a_finished_run_is_not_run_again(done, root):
+    record, path = done
+    before, said = path.stat(), []
+    again, where = quick(root).execute(path.parents[1], say=said.append)
+    assert again == record and where == path and "already done" in said[0] and len(said) == 1
+    assert path.stat().st_mtime_ns == before.st_mtime_ns and path.stat().st_ino == before.st_ino
+
+
+def test_an_alias_is_the_same_run(done, root):
+    said = []
+    quick(root, dataset="EuroSAT").execute(done[1].parents[1], say=said.append)
+    assert "already done" in said[0]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"seeds": (1, 3)}, {"shots": 2}, {"classes": "base"}, {"settings": (*QUICK, "csc=true")}, {"views": 1},
+     {"old_weights": "random:5"}, {"retrain": False}, {"method": "contcoop"}],
+)  # fmt: skip
+def test_whatever_the_user_changes_is_another_run(done, root, changes):
+    """Told by the name of the record to be; nothing is trained here."""
+    from clipcompat.common.config import override
+    from clipcompat.methods import METHODS
+    from clipcompat.runs.records import record_id
+
+    run = quick(root, **changes)
+    method = override(METHODS[run.method](), run.settings)
+    inputs = run._inputs(method, {seed: run._data(seed) for seed in run.seeds}, torch.float32)
+    assert record_id(inputs) != done[0]["id"]
+
+
+@pytest.mark.parametrize("spelling", [{}, {"dtype": "fp32", "views": 10}, {"dtype": "float32", "device": "cpu"}])
+def test_one_run_has_one_name_however_its_defaults_are_spelled(done, root, spelling):
+    said = []
+    quick(root, **spelling).execute(done[1].parents[1], say=said.append)
+    assert "already done" in said[0]
+
+
+def test_other_shipped_weights_are_another_run(monkeypatch, tmp_path):
+    """With weights that were not given, the files the package ships are part of the name."""
+    from clipcompat.backbones.mini.models import models as mini
+    from clipcompat.backbones.upgrade import shipped_weights
+
+    before = shipped_weights("mini")
+    for name in ("mini-old", "mini-new"):
+        (tmp_path / f"{name}.safetensors").write_bytes(name.encode())
+    monkeypatch.setattr(mini, "_WEIGHTS", tmp_path)
+    assert all(a and b and a != b for a, b in zip(before, shipped_weights("mini"), strict=True))
+    assert shipped_weights("clip-to-eva-vit-b-16") == (None, None)
+
+
+def test_the_order_of_training_on_disk_and_in_memory_does_not_matter(done, root, tmp_path):
+    assert numbers(quick(root).execute(tmp_path)[0]) == numbers(done[0])
+
+
+def test_base_classes_and_no_retraining(root, tmp_path):
+    record, _ = quick(root, classes="base", retrain=False, seeds=(1,)).execute(tmp_path)
+    (row,) = record["per_seed"]
+    assert record["inputs"]["classes"] == "base" and row["dataset"] == "eurosat[base]"
+    assert row["retrained"] is None and row["kept_gain"] is None and len(row["indices"]["train"]) == 12
+    (file,) = tmp_path.rglob("*.safetensors")
+    plugin = load_plugin(file)
+    assert plugin.origin["classnames"] == ["Forest", "River"]  # 2 of 3, and cleaned of underscores
+
+
+def test_zero_shot_trains_nothing(root, tmp_path):
+    record, _ = quick(root, method="zero_shot", settings=(), seeds=(1,)).execute(tmp_path)
+    (row,) = record["per_seed"]
+    assert row["old"] == row["zs_old"] and row["new"] == row["zs_new"]
+    assert row["retrained"] is None and row["views"] is None and row["epochs"] == 0
+
+
+def test_a_given_list_of_images_is_the_one_trained_on(root, tmp_path):
+    data = load_dataset("eurosat", root=root, shots=2, seed=9)
+    record, _ = quick(root, seeds=(1,), indices=str(export_indices(data, tmp_path / "i.json"))).execute(tmp_path / "o")
+    assert record["per_seed"][0]["indices"] == data.indices
+    assert record["inputs"]["shots"] == 2  # the list's, not the 4 of the command line
+
+
+def test_local_weights_are_named_by_their_content(root, old, tmp_path, monkeypatch):
+    path = tmp_path / "secret folder" / "w.safetensors"
+    path.parent.mkdir()
+    save_file({k: v.clone() for k, v in old._model.state_dict().items()}, path)
+    monkeypatch.setenv("HOME", str(path.parent))
+    ids = set()
+    for written in (str(path), "~/w.safetensors"):
+        run = quick(root, old_weights=written, seeds=(1,), retrain=False)
+        record, where = run.execute(tmp_path / "out")
+        ids.add(record["id"])
+        assert re.fullmatch(r"sha256:[0-9a-f]{64}", record["inputs"]["old_weights"])
+        assert "secret" not in where.read_text() and record["backbones"]["old"]["stamp"] == old.stamp
+    assert len(ids) == 1
+
+
+def test_broken_pictures_stop_a_run_unless_it_was_told_to_skip_them(done, root, tmp_path):
+    copy = tmp_path / "data"
+    shutil.copytree(root, copy)
+    test = load_dataset("eurosat", root=copy, shots=4, seed=1).test.images
+    path = test.root / test.paths[1]
+    path.write_bytes(path.read_bytes()[:-30])
+    with pytest.raises(DataError, match=rf"{path.name}.*cannot be decoded"):
+        quick(copy).execute(tmp_path / "a")
+    run, said = quick(copy, skip_broken=True), []
+    record, _ = run.execute(tmp_path / "a")
+    assert [row["skipped"] for row in record["per_seed"]] == [{"test": [test.paths[1]]}] * 2
+    assert record["inputs"]["stamps"] != done[0]["inputs"]["stamps"] and record["id"] != done[0]["id"]
+    assert run.execute(tmp_path / "a", say=said.append)[0] == record and "already done" in said[0]
+
+
+def test_skipping_where_nothing_is_broken_is_the_same_run(done, root):
+    said = []
+    assert quick(root, skip_broken=True).execute(done[1].parents[1], say=said.append)[0] == done[0]
+    assert "already done" in said[0]
+
+
+RUN = "import sys; from clipcompat.cli import main; sys.exit(main())"
+
+
+def command(root, out, *more) -> list[str]:
+    return [
+        sys.executable, "-c", RUN, "run", "--method", "coop", "--dataset", "eurosat", "--root", root,
+        "--seeds", "1", "2", "--shots", "4",
+        "--old-weights", "random:1", "--new-weights", "random:2", "--device", "cpu", "--dtype", "fp32",
+        "--out", str(out), "--set", *QUICK, *more,
+    ]  # fmt: skip
+
+
+def stopped(root, out, stop: signal.Signals, *more) -> tuple[int, str]:
+    """Start a run, send a signal when its first seed is done; exit code and what it said."""
+    # where the tests themselves run in the background of a shell, Ctrl-C is ignored, and a child would inherit that
+    ours = signal.signal(signal.SIGINT, signal.SIG_DFL)
+    try:
+        child = subprocess.Popen(
+            command(root, out, *more), cwd=PROJECT, env=child_environment(), stderr=subprocess.PIPE,
+            stdout=subprocess.DEVNULL, text=True,
+        )  # fmt: skip
+    finally:
+        signal.signal(signal.SIGINT, ours)
+    said = ""
+    for line in child.stderr:
+        said += line
+        if line.startswith("seed 1:"):
+            os.kill(child.pid, stop)
+            break
+    said += child.communicate(timeout=60)[1]
+    return child.returncode, said
+
+
+def test_a_run_killed_between_seeds_goes_on_from_there(done, root, tmp_path, old):
+    code, _ = stopped(root, tmp_path, signal.SIGKILL)
+    assert code == -signal.SIGKILL and find_records(tmp_path) == []
+    kept = tuned(tmp_path, 1, old)
+    before = kept.stat().st_mtime_ns
+    record, _ = quick(root).execute(tmp_path, tmp_path / "cache")
+    assert kept.stat().st_mtime_ns == before  # not trained again
+    assert numbers(record) == numbers(done[0])
+
+
+def test_ctrl_c_is_one_sentence(root, tmp_path):
+    code, said = stopped(root, tmp_path, signal.SIGINT, "--seeds", *"12345")
+    assert code == 130 and "Traceback" not in said and "clipcompat: stopped; what was finished is kept" in said
+    assert find_records(tmp_path) == []
+
+
+@pytest.mark.parametrize("damage", ["cut", "other method", "other pictures", "unknown setting"])
+def test_a_kept_plugin_that_is_not_this_run_s_is_trained_again(done, root, tmp_path, damage, old):
+    intact = tuned(done[1].parents[1], 1, old)
+    kept = tmp_path / "plugins" / intact.name
+    whole = intact.read_bytes()
+    kept.parent.mkdir(parents=True)
+    if damage == "cut":
+        kept.write_bytes(whole[:-9])
+    elif damage == "other method":
+        data = load_dataset("eurosat", root=root, shots=4, seed=1)
+        fit(CoOp(n_ctx=3, recipe=Recipe(epochs=1)), old, dataclasses.replace(data, train=data.val)).save(kept)
+    elif damage == "other pictures":
+        kept.write_bytes(tuned(done[1].parents[1], 2, old).read_bytes())
+    else:
+        kept.write_bytes(whole.replace(b"n_ctx", b"n_cty"))
+    record, _ = quick(root, seeds=(1, 2)).execute(tmp_path)
+    assert numbers(record) == numbers(done[0])
+    assert load_plugin(kept).stamp == load_plugin(intact).stamp
+
+
+def test_a_damaged_record_stops_the_run_that_would_trust_it(done, root, tmp_path):
+    path = tmp_path / "compatibility" / done[1].name
+    path.parent.mkdir()
+    path.write_text(done[1].read_text()[:-100])
+    with pytest.raises(DataError, match="not a readable record.*delete it and run again"):
+        quick(root).execute(tmp_path)
+    other, _ = quick(root, method="zero_shot", settings=()).execute(tmp_path / "b")
+    path.write_text(next((tmp_path / "b" / "compatibility").glob("*.json")).read_text())
+    with pytest.raises(DataError, match="holds another run than its name says"):
+        quick(root).execute(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("changes", "error"),
+    [({"method": "cop"}, UnknownNameError), ({"upgrade": "minni"}, UnknownNameError), ({"seeds": ()}, ConfigError),
+     ({"classes": "old"}, UnknownNameError), ({"seeds": (1, 1)}, ConfigError)],
+)  # fmt: skip
+def test_what_cannot_be_run_is_refused_before_anything_is_loaded(changes, error):
+    with pytest.raises(error):
+        quick("nowhere", **changes)
+
+
+def test_global_random_state_and_threads_are_left_alone(root, tmp_path):
+    torch.manual_seed(5)
+    before, threads = torch.get_rng_state(), torch.get_num_threads()
+    quick(root, seeds=(1,), retrain=False).execute(tmp_path)
+    assert torch.equal(before, torch.get_rng_state()) and threads == torch.get_num_threads()
+
+
+def test_pictures_of_the_miniature_are_not_listed_one_by_one(tmp_path):
+    random = {"old_weights": "random:1", "new_weights": "random:2", "device": "cpu", "dtype": "fp32"}
+    plain = Run("zero_shot", "mini/tints", "mini", seeds=(1,), shots=1, **random)
+    row = plain.execute(tmp_path)[0]["per_seed"][0]
+    assert row["indices"] is None  # dataset, shots and seed say which they are
+    drawn = load_dataset("mini/tints", shots=1, seed=2).indices
+    file = tmp_path / "drawn.json"
+    file.write_text(json.dumps({**drawn, "dataset": "mini/tints"}))
+    given = dataclasses.replace(plain, indices=str(file)).execute(tmp_path)[0]["per_seed"][0]
+    assert given["indices"] == drawn
