@@ -40,8 +40,9 @@ $(STAMP):
 test: install  ## run the tests (ARGS="-k name" chooses some)
 	@$(PY) -m pytest $(ARGS)
 
-lint: install  ## check style: ruff
+lint: install  ## check style: ruff, rules and format
 	@$(PY) -m ruff check .
+	@$(PY) -m ruff format --check .
 
 book: install  ## execute every notebook and build _build/html/index.html (PROFILE=smoke|book)
 	@$(PY) -m book.tools.build --profile $(PROFILE) $(ARGS)

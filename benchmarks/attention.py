@@ -1,6 +1,6 @@
 """Which attention kernel is faster where prompts share rows: which clipcompat/backbones/text/block.py follows.
 
-    python -m benchmarks.attention      # writes benchmarks/results/attention-<device>.json, half a minute
+python -m benchmarks.attention      # writes benchmarks/results/attention-<device>.json, half a minute
 """
 
 from __future__ import annotations

@@ -131,7 +131,7 @@ def test_every_data_file_of_the_package_is_shipped(project: Path, metadata: dict
 
 
 def test_every_file_is_clean_for_ruff(project: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "ruff", "check", "--no-cache", "."], cwd=project, capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stdout
+    for command in (["check"], ["format", "--check"]):
+        command = [sys.executable, "-m", "ruff", *command, "--no-cache", "."]
+        done = subprocess.run(command, cwd=project, capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout

@@ -84,8 +84,7 @@ def _build(project: Path, out: Path, profile: str, values: Mapping[str, str], li
     runs = _execute_all(project, stage, failed, notebooks, profile, values, limit, workers)
     (out / "timings.json").write_text(
         json.dumps(
-            {path.as_posix(): {"seconds": run.seconds, "attempts": run.attempts} for path, run in runs},
-            indent=1,
+            {path.as_posix(): {"seconds": run.seconds, "attempts": run.attempts} for path, run in runs}, indent=1
         )
     )
     (stage / "book" / "status.md").write_text(status_page(runs, stage, profile), encoding="utf-8")
@@ -141,12 +140,7 @@ def _execute_all(
             given = {**({"PROFILE": profile} if has_profile else {}), **values}
             try:
                 run = execute(
-                    project / path,
-                    stage / path,
-                    values=given,
-                    limit=limit,
-                    failed=failed,
-                    environment=environment,
+                    project / path, stage / path, values=given, limit=limit, failed=failed, environment=environment
                 )
             except ExecutionError as error:
                 _say(f"{path.as_posix()}: FAILED")
@@ -215,11 +209,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         values = dict(pair.split("=", 1) for pair in options.set)
         index = build(
-            options.project,
-            profile=options.profile,
-            values=values,
-            limit=options.limit,
-            workers=options.workers,
+            options.project, profile=options.profile, values=values, limit=options.limit, workers=options.workers
         )
     except (BookError, FileNotFoundError) as error:
         print(f"The book was not built: {error}", file=sys.stderr)

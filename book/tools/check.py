@@ -10,16 +10,7 @@ from urllib.parse import unquote, urlsplit
 
 from book.tools.notebook import ERROR_TAG, WIDGET_MIMES
 
-_LOADED_LINKS = {
-    "stylesheet",
-    "preload",
-    "prefetch",
-    "modulepreload",
-    "icon",
-    "preconnect",
-    "dns-prefetch",
-    "manifest",
-}
+_LOADED_LINKS = {"stylesheet", "preload", "prefetch", "modulepreload", "icon", "preconnect", "dns-prefetch", "manifest"}
 _SOURCES = {"script", "img", "iframe", "embed", "source", "video", "audio", "track", "input"}
 _EXTERNAL = re.compile(r"^(?:[a-z][a-z0-9+.-]*:)?//", re.IGNORECASE)
 # Addresses of things that run or draw, inside scripts and styles; an address that is only text is fine.

@@ -12,9 +12,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from clipcompat.backbones.device import is_out_of_memory
 from clipcompat.backbones.image.tower import ImageTower, penultimate_width
 from clipcompat.backbones.preprocess import Preprocess
-from clipcompat.backbones.text.memory import is_out_of_memory
 from clipcompat.backbones.text.tower import TextTower
 from clipcompat.common.errors import ConfigError, unknown_name
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import psutil
 import torch
 
 from clipcompat.common.errors import ConfigError, unknown_name
@@ -21,6 +22,10 @@ _DTYPES = {
     "bf16": torch.bfloat16, "bfloat16": torch.bfloat16,
     "fp16": torch.float16, "float16": torch.float16,
 }  # fmt: skip
+
+# Share of the free memory that a text pass may take. Other tensors want some, and so does fragmentation: a CPU's
+# allocator held up to 1.4 times what tensors had, in measured steps of 1,000 and 10,000 classes.
+_SHARE = {"cuda": 0.8, "cpu": 0.6}
 
 NARROW = 256
 """Width up to which a tower is narrow: its products are too small for several threads."""
@@ -103,3 +108,19 @@ def _has(kind: str) -> bool:
     if kind == "mps":
         return torch.backends.mps.is_available()
     return kind == "cpu"
+
+
+def free_memory(device: torch.device) -> int:
+    """Bytes that tensors on `device` may still take: what the device has free, and what torch holds unused."""
+    if device.type == "cuda":
+        free, total = torch.cuda.mem_get_info(device)
+        taken = torch.cuda.memory_allocated(device)
+        free += torch.cuda.memory_reserved(device) - taken
+        allowed = torch.cuda.get_per_process_memory_fraction(device) * total - taken
+        return int(_SHARE["cuda"] * max(0, min(free, allowed)))
+    return int(_SHARE["cpu"] * psutil.virtual_memory().available)
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an exception says that memory ran out, on a GPU or on the CPU."""
+    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)

@@ -8,12 +8,12 @@ import os
 import sys
 from collections.abc import Sequence
 
-from clipcompat import __version__
 from clipcompat.cli.cache import add_cache_verb
 from clipcompat.cli.data import add_data_verbs
 from clipcompat.cli.plugins import add_plugin_verbs
 from clipcompat.common.errors import ClipcompatError, DataError
 from clipcompat.common.terminal import Bars, Once
+from clipcompat.common.version import __version__
 
 _RUN = """\
 tune a method on the old backbone, test it on both, write one record for each method and dataset
@@ -47,8 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     except KeyboardInterrupt:
         print(
-            "clipcompat: stopped; what was finished is kept, and the same command goes on from there.",
-            file=sys.stderr,
+            "clipcompat: stopped; what was finished is kept, and the same command goes on from there.", file=sys.stderr
         )
         return 130
     except BrokenPipeError:  # `clipcompat table … | head`
@@ -80,7 +79,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--templates", default="tip7", help="zero-shot sentences: coop, tip7 or openai80 (default: tip7, which is "
         "coop's but for ImageNet; the papers' OOD tables use coop)")  # fmt: skip
     add("--template", metavar="TEXT", help="the sentence for your own pictures (default: 'a photo of a {}.')")
-    add("--names", metavar="FILE", help="class names for your own pictures: JSON, {\"folder name\": \"class name\"}")
+    add("--names", metavar="FILE", help='class names for your own pictures: JSON, {"folder name": "class name"}')
     add("--upright", action="store_true", help="turn your own pictures as their EXIF says (phones need it)")
     add("--classes", default="all", help="all, base (first half, rounded up) or new (the rest)")
     add("--set", dest="settings", action="extend", nargs="+", default=[], metavar="KEY=VALUE",
@@ -90,11 +89,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--new-weights", metavar="PATH|TAG|random:SEED", help="instead of the upgrade's own new weights")
     add("--views", type=int, help="augmented versions a training image (default 10; 0 = new ones every epoch)")
     add("--indices", metavar="FILE", help="a JSON list of the images to train on, instead of a draw")
-    add(
-        "--allow-fewer",
-        action="store_true",
-        help="accept classes with fewer images than --shots, as upstream does",
-    )
+    add("--allow-fewer", action="store_true", help="accept classes with fewer images than --shots, as upstream does")
     add("--repeat", action="store_true", help="draw as Tip-Adapter's code does: classes with too few images are filled "
         "up by drawing again, and validation is the whole list")  # fmt: skip
     add("--skip-broken", action="store_true", help="leave out pictures that cannot be decoded, each with a warning, "
@@ -229,4 +224,3 @@ def _list(options: argparse.Namespace) -> None:
         print(f"dataset  {name}")
     for name in UPGRADES:
         print(f"upgrade  {name}")
-

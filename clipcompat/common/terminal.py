@@ -36,10 +36,7 @@ class Bars:
 
         if what != self._what:
             self._close()
-            self._bar, self._what = (
-                tqdm(total=total, desc=what, file=sys.stderr, disable=None, leave=False),
-                what,
-            )
+            self._bar, self._what = (tqdm(total=total, desc=what, file=sys.stderr, disable=None, leave=False), what)
         self._bar.update(done - self._bar.n)
 
     def say(self, sentence: str) -> None:

@@ -28,12 +28,7 @@ _log = logging.getLogger(__name__)
 
 
 def few_shot(
-    train_labels: Sequence[int],
-    val_labels: Sequence[int] | None,
-    shots: Shots,
-    seed: int,
-    *,
-    repeat: bool = False,
+    train_labels: Sequence[int], val_labels: Sequence[int] | None, shots: Shots, seed: int, *, repeat: bool = False
 ) -> tuple[list[int], list[int]]:
     """Positions of the drawn training and validation images, in the order in which upstream lists them.
 

@@ -22,8 +22,10 @@ from torch import Tensor
 from clipcompat.backbones.backbone import Backbone
 from clipcompat.backbones.text.input import Prompts
 from clipcompat.common.errors import ConfigError
+from clipcompat.methods.parts.logits import no_class_weights
+from clipcompat.methods.parts.parameters import linear_default, shape_mismatch, warm_start
 from clipcompat.methods.parts.prompts import PromptTable, start_context
-from clipcompat.training.learner import Learner, linear_default, no_class_weights, shape_mismatch, warm_start
+from clipcompat.training.learner import Learner
 from clipcompat.training.recipe import Recipe
 from clipcompat.training.task import Task
 

@@ -27,8 +27,10 @@ from clipcompat.common.errors import ConfigError
 from clipcompat.methods.parts.attention import Attention, attend
 from clipcompat.methods.parts.condition import Condition
 from clipcompat.methods.parts.distillation import Distillation
+from clipcompat.methods.parts.logits import cosine_logits
+from clipcompat.methods.parts.parameters import warm_start
 from clipcompat.methods.parts.prompts import PromptTable, start_context
-from clipcompat.training.learner import Learner, Template, cosine_logits, warm_start
+from clipcompat.training.learner import Learner, Template
 from clipcompat.training.recipe import Recipe
 from clipcompat.training.task import Task
 

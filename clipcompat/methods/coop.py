@@ -20,8 +20,10 @@ from torch import Tensor
 from clipcompat.backbones.backbone import Backbone
 from clipcompat.backbones.text.input import Injection, Prompts
 from clipcompat.common.errors import ConfigError
+from clipcompat.methods.parts.logits import cosine_logits
+from clipcompat.methods.parts.parameters import warm_start
 from clipcompat.methods.parts.prompts import PromptTable, start_context
-from clipcompat.training.learner import Learner, cosine_logits, warm_start
+from clipcompat.training.learner import Learner
 from clipcompat.training.recipe import Recipe
 from clipcompat.training.task import Task
 

@@ -25,7 +25,9 @@ from torch import Tensor
 
 from clipcompat.backbones.backbone import FEATURES, Backbone
 from clipcompat.common.errors import ConfigError, unknown_name
-from clipcompat.training.learner import Learner, no_class_weights, no_loss, shape_mismatch
+from clipcompat.methods.parts.logits import no_class_weights
+from clipcompat.methods.parts.parameters import shape_mismatch
+from clipcompat.training.learner import Learner, no_loss
 from clipcompat.training.recipe import Recipe
 from clipcompat.training.task import Task
 

@@ -24,8 +24,10 @@ from torch import Tensor
 
 from clipcompat.backbones.backbone import Backbone
 from clipcompat.common.errors import ConfigError
+from clipcompat.methods.parts.logits import no_class_weights
+from clipcompat.methods.parts.parameters import shape_mismatch, warm_start
 from clipcompat.methods.parts.prompts import zero_shot_weights
-from clipcompat.training.learner import Learner, no_class_weights, no_loss, shape_mismatch, warm_start
+from clipcompat.training.learner import Learner, no_loss
 from clipcompat.training.recipe import Recipe
 from clipcompat.training.task import Task
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from clipcompat.methods.parts.logits import cosine_logits
 from clipcompat.methods.parts.prompts import zero_shot_weights
-from clipcompat.training.learner import Learner, cosine_logits, no_loss
+from clipcompat.training.learner import Learner, no_loss
 from clipcompat.training.recipe import Recipe
 from clipcompat.training.task import Task
 

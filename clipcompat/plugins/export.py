@@ -10,11 +10,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from clipcompat import __version__
 from clipcompat.backbones.backbone import Backbone
 from clipcompat.backbones.preprocess import Preprocess
 from clipcompat.common.errors import PluginError
 from clipcompat.common.files import to_json, write_atomic
+from clipcompat.common.version import __version__
 from clipcompat.plugins.plugin import Plugin
 from clipcompat.training.learner import Template
 

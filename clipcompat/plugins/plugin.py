@@ -17,11 +17,11 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from clipcompat import __version__
 from clipcompat.backbones.backbone import Backbone
 from clipcompat.common.config import from_config, to_config
 from clipcompat.common.errors import ClipcompatError, DataError, IncompatibleError, PluginError, unknown_name
 from clipcompat.common.files import digest, to_json, write_atomic
+from clipcompat.common.version import __version__
 from clipcompat.data.pictures.rgb import to_rgb
 from clipcompat.data.split import Split
 from clipcompat.features.encode import encode_split
@@ -85,8 +85,7 @@ class Plugin:
         if backbone.stamp == self.origin["backbone"]["stamp"]:
             return Match("exact", f"it was tuned on this very backbone, {backbone.name}.")
         return Match(
-            "compatible",
-            f"it was tuned on {self.origin['backbone']['name']}; its tensors fit {backbone.name} too.",
+            "compatible", f"it was tuned on {self.origin['backbone']['name']}; its tensors fit {backbone.name} too."
         )
 
     @torch.no_grad()

@@ -11,9 +11,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clipcompat import __version__
 from clipcompat.common.errors import DataError, unknown_name
 from clipcompat.common.files import digest, shortened, to_json, write_atomic
+from clipcompat.common.version import __version__
 
 if TYPE_CHECKING:
     import torch

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, NoReturn, Protocol
+from typing import ClassVar, Protocol
 
-import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from clipcompat.backbones.backbone import Backbone
 from clipcompat.backbones.text.input import Prompts
 from clipcompat.backbones.text.tower import TextTower
-from clipcompat.common.errors import IncompatibleError, PluginError
 from clipcompat.training.recipe import Recipe
 from clipcompat.training.task import Task
 
@@ -92,47 +89,6 @@ class Method(Protocol):
         """Why these tensors cannot act on this backbone and class list, or None if they can."""
 
 
-def cosine_logits(features: Tensor, weights: Tensor, scale: float) -> Tensor:
-    """scale · cos: features [image, dim] of any norm, weights [class, dim] of unit norm -> [image, class]."""
-    return scale * F.normalize(features, dim=-1) @ weights.T
-
-
 def no_loss(features: Tensor, labels: Tensor) -> Tensor:
     """Of methods that train nothing."""
     return features.new_zeros(())
-
-
-def warm_start(parameters: Mapping[str, Tensor], init: Any) -> None:
-    """Overwrite initial values with those of another plug-in of the same shapes, in place."""
-    if init is None:
-        return
-    for name, parameter in parameters.items():
-        given = init.tensors.get(name)
-        if given is None or given.shape != parameter.shape:
-            raise IncompatibleError(
-                f"the plug-in given as init has {'no ' + name if given is None else f'{name} {list(given.shape)}'}; "
-                f"this method starts from {name} {list(parameter.shape)}."
-            )
-        parameter.data.copy_(given)
-
-
-def linear_default(outputs: int, inputs: int, generator: torch.Generator, bias: bool = False) -> Tensor:
-    """What nn.Linear starts with, U(±1/√inputs): a weight [outputs, inputs], or with `bias` a bias [outputs]."""
-    shape = (outputs,) if bias else (outputs, inputs)
-    return torch.empty(shape).uniform_(-(inputs**-0.5), inputs**-0.5, generator=generator)
-
-
-def no_class_weights(method: Method, why: str) -> NoReturn:
-    """The answer of methods whose classifier is not a matrix of unit vectors."""
-    raise PluginError(f"{method.name} has no class weights: {why}. Use the plug-in's logits or predict.")
-
-
-def shape_mismatch(tensors: Mapping[str, Tensor], shapes: Mapping[str, tuple[int | None, ...]]) -> str | None:
-    """The first tensor that is missing or of another shape than wanted (None: any length), as a sentence; or None."""
-    for name, wanted in shapes.items():
-        came = list(tensors[name].shape) if name in tensors else "missing"
-        if came == "missing" or len(came) != len(wanted) or any(
-            w is not None and w != c for w, c in zip(wanted, came, strict=True)
-        ):  # fmt: skip
-            return f"its tensor {name} should be {[w if w is not None else 'any' for w in wanted]}, but is {came}"
-    return None

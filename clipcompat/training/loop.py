@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from clipcompat.backbones.text.memory import is_out_of_memory
+from clipcompat.backbones.device import is_out_of_memory
 from clipcompat.common.errors import DivergedError
 from clipcompat.features.encode import augmented, decode, take
 from clipcompat.training.cuda_graphs import Steps

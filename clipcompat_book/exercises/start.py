@@ -91,12 +91,7 @@ def check_distillation(answer: Callable[[Any, Any], Any]) -> Feedback:
     import torch
 
     two = torch.tensor([[1.0, 0.0], [0.0, 1.0]])
-    cases = [
-        ((two, two), 0.0),
-        ((two, -two), 2.0),
-        ((two, two.flip(0)), math.sqrt(2)),
-        ((5 * two, two), 0.0),
-    ]
+    cases = [((two, two), 0.0), ((two, -two), 2.0), ((two, two.flip(0)), math.sqrt(2)), ((5 * two, two), 0.0)]
     hints = {1: "Opposite unit vectors are 2 apart; 4 would be the squared distance.",
              2: "Take a distance for every class, then the mean over classes.",
              3: "Weights of different length but equal direction are the same classifier: normalise both."}  # fmt: skip

@@ -1,7 +1,7 @@
 """The miniature told by itself: what it consists of, counted and read from its definitions and its committed logs.
 
-    words_said(20_000)["rare"]["disc"]     # how many captions say "disc"
-    acceptance_table(mini_log("acceptance"))
+words_said(20_000)["rare"]["disc"]     # how many captions say "disc"
+acceptance_table(mini_log("acceptance"))
 """
 
 from __future__ import annotations
@@ -108,13 +108,7 @@ def verdict_table(lines: Sequence[Mapping[str, Any]]) -> Table:
 def acceptance_table(lines: Sequence[Mapping[str, Any]]) -> Table:
     """A row a set and old backbone: zero-shot, 16-shot linear probe and CoOp, mean ± sd over seeds."""
     rows = [
-        (
-            x["dataset"],
-            _old(x["old"]),
-            f"{x['zero_shot']:.1f}",
-            _over_seeds(x["linear_probe"]),
-            _over_seeds(x["coop"]),
-        )
+        (x["dataset"], _old(x["old"]), f"{x['zero_shot']:.1f}", _over_seeds(x["linear_probe"]), _over_seeds(x["coop"]))
         for x in lines
     ]
     caption = "Test accuracy on old backbones, percent, mean ± sd over seeds."

@@ -98,10 +98,7 @@ def test_bare_indices_tell_their_shots_but_no_seed(eurosat):
 @pytest.mark.parametrize(
     ("indices", "said"),
     [
-        (
-            {"train": ["Forest/none.jpg"], "val": []},
-            "1 of the 1 train keys .* among its 60 train images: Forest/none",
-        ),
+        ({"train": ["Forest/none.jpg"], "val": []}, "1 of the 1 train keys .* among its 60 train images: Forest/none"),
         ({"train": ["Forest/Forest_15.jpg"], "val": ["Forest/Forest_16.jpg"]}, "1 of the 1 val keys"),
         ({"train": [], "val": []}, "name no training image"),
         ({"train": ["Forest/Forest_15.jpg"]}, "'val' is not there"),

@@ -187,18 +187,8 @@ def test_enough_shots_pass_without_a_word(caplog):
             "Caltech101",
             16,
             2,
-            [
-                "Faces/image_0102.jpg",
-                "Faces/image_0046.jpg",
-                "yin_yang/image_0012.jpg",
-                "yin_yang/image_0002.jpg",
-            ],
-            [
-                "Faces/image_0340.jpg",
-                "Faces/image_0261.jpg",
-                "yin_yang/image_0009.jpg",
-                "yin_yang/image_0035.jpg",
-            ],
+            ["Faces/image_0102.jpg", "Faces/image_0046.jpg", "yin_yang/image_0012.jpg", "yin_yang/image_0002.jpg"],
+            ["Faces/image_0340.jpg", "Faces/image_0261.jpg", "yin_yang/image_0009.jpg", "yin_yang/image_0035.jpg"],
         ),
         (
             "OxfordFlowers",

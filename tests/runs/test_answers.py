@@ -93,7 +93,6 @@ def test_another_results_folder_has_no_answer(place, tmp_path):
     assert find_answer(tmp_path, dataclasses.asdict(run(place))) is None
 
 
-
 def changed(place: Path, what: str) -> Path:
     """A file that a record depends on."""
     folder = place / "data" / "eurosat"

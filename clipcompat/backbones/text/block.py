@@ -97,9 +97,7 @@ def _tensors(block: nn.Module, *names: str) -> list[tuple[Tensor, Tensor]]:
     return [(getattr(block, n).weight.detach(), getattr(block, n).bias.detach()) for n in names]
 
 
-def _linear(
-    linear: nn.Module, dtype: torch.dtype, out: nn.Module | float = 1.0, into: float = 1.0
-) -> FrozenLinear:
+def _linear(linear: nn.Module, dtype: torch.dtype, out: nn.Module | float = 1.0, into: float = 1.0) -> FrozenLinear:
     """A linear map, with what its input and its output are multiplied by put into them.
 
     out: a number, or the LayerScale behind the map (few towers have one).

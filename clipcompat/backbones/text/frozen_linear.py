@@ -43,7 +43,6 @@ class FrozenLinear:
         """Its transpose in blocks, for gradients."""
         return _reorder(self.weight.T.contiguous())
 
-
     def _in_blocks(self, x: Tensor) -> bool:
         if x.device.type != "cpu" or not 1 < len(x) <= _FEW:
             return False

@@ -41,9 +41,7 @@ class Prompts:
 
 def pick(prompts: Prompts, part: Part, rows: Tensor) -> Prompts:
     """The prompts of one part, whose rows these are."""
-    inject = tuple(
-        i if i.vectors.ndim == 2 else replace(i, vectors=i.vectors[part.prompts]) for i in prompts.inject
-    )
+    inject = tuple(i if i.vectors.ndim == 2 else replace(i, vectors=i.vectors[part.prompts]) for i in prompts.inject)
     return Prompts(rows, part.packing, inject)
 
 

@@ -18,13 +18,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import psutil
 import torch
 
 EVERYTHING, BLOCKS, NOTHING = "everything", "blocks", "nothing"
-# of the free memory: other tensors want some, and so does fragmentation (a CPU's allocator held up to 1.4 times what
-# tensors had, in measured steps of 1,000 and 10,000 classes)
-_SHARE = {"cuda": 0.8, "cpu": 0.6}
 
 
 @dataclass(frozen=True)
@@ -65,19 +61,3 @@ def plan(rows: Sequence[int], cost: RowCost, budget: int) -> list[str]:
                 break
             kept[i], left = keep, left - price
     return kept
-
-
-def free_memory(device: torch.device) -> int:
-    """Bytes that tensors on `device` may still take: what the device has free, and what torch holds unused."""
-    if device.type == "cuda":
-        free, total = torch.cuda.mem_get_info(device)
-        taken = torch.cuda.memory_allocated(device)
-        free += torch.cuda.memory_reserved(device) - taken
-        allowed = torch.cuda.get_per_process_memory_fraction(device) * total - taken
-        return int(_SHARE["cuda"] * max(0, min(free, allowed)))
-    return int(_SHARE["cpu"] * psutil.virtual_memory().available)
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an exception says that memory ran out, on a GPU or on the CPU."""
-    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)

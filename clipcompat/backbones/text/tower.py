@@ -17,9 +17,10 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from clipcompat.backbones.device import free_memory
 from clipcompat.backbones.text.block import Block
 from clipcompat.backbones.text.input import Injection, Prompts, apply, pick
-from clipcompat.backbones.text.memory import BLOCKS, EVERYTHING, NOTHING, RowCost, free_memory, plan
+from clipcompat.backbones.text.memory import BLOCKS, EVERYTHING, NOTHING, RowCost, plan
 from clipcompat.backbones.text.packing import Packing
 from clipcompat.backbones.text.repacking import Part, cut, joined
 from clipcompat.common.errors import CheckpointError, ConfigError

@@ -147,4 +147,3 @@ def _harm(archive: Path, what: str) -> DataError:
     return DataError(
         f"{archive} is not unpacked: {what}. No data set needs that; delete the file and check where it comes from."
     )
-

@@ -19,9 +19,9 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
-from clipcompat import __version__
 from clipcompat.common.errors import ConfigError, DataError, StorageError
 from clipcompat.common.progress import Progress
+from clipcompat.common.version import __version__
 
 _log = logging.getLogger(__name__)
 _BLOCK = 1 << 20

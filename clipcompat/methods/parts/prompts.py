@@ -94,8 +94,7 @@ class PromptTable:
         if context.ndim == 2:
             context = context.expand(len(self.embeddings), -1, -1)
         x = torch.cat(
-            [self.embeddings[:, :1], context.to(self.embeddings.dtype), self.embeddings[:, 1 + self.n_ctx :]],
-            dim=1,
+            [self.embeddings[:, :1], context.to(self.embeddings.dtype), self.embeddings[:, 1 + self.n_ctx :]], dim=1
         )
         return x if self.order is None else x.gather(1, self.order[..., None].expand_as(x))
 

@@ -12,10 +12,7 @@ import importlib.resources
 from clipcompat.common.errors import UnknownNameError
 from clipcompat.data.public.layout import find_layout
 
-_TABLES = {
-    "clip-to-eva-vit-b-16": "contcoop_table2_vit_b16.csv",
-    "clip-to-eva-vit-l-14": "contcoop_table8_vit_l14.csv",
-}
+_TABLES = {"clip-to-eva-vit-b-16": "contcoop_table2_vit_b16.csv", "clip-to-eva-vit-l-14": "contcoop_table8_vit_l14.csv"}
 _METHODS = {
     "zero_shot": "ZeroShot",
     "linear_probe": "LinearProbe",

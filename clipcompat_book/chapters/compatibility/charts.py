@@ -28,18 +28,10 @@ def report_lines(report: Compatibility) -> go.Figure:
         if retrained is not None:
             points.append(("retrained", retrained, "diamond-open", "bottom"))
             fig.add_scatter(
-                x=[zero_shot, retrained],
-                y=[y, y],
-                mode="lines",
-                line={"color": _PALE, "width": 8},
-                hoverinfo="skip",
+                x=[zero_shot, retrained], y=[y, y], mode="lines", line={"color": _PALE, "width": 8}, hoverinfo="skip"
             )
         fig.add_scatter(
-            x=[zero_shot, plugin],
-            y=[y, y],
-            mode="lines",
-            line={"color": colour, "width": 4},
-            hoverinfo="skip",
+            x=[zero_shot, plugin], y=[y, y], mode="lines", line={"color": colour, "width": 4}, hoverinfo="skip"
         )
         for name, x, symbol, side in points:
             fig.add_scatter(

@@ -26,11 +26,7 @@ _TITLES = {
     "contcoop": "ContCoOp",
 }
 _SETTINGS = {"distillation.weight=": "λ = ", "attention=None": "Attn off"}
-_WHERE = {
-    "old": "on the old backbone",
-    "new": "on the new backbone",
-    "retrained": "retrained on the new backbone",
-}
+_WHERE = {"old": "on the old backbone", "new": "on the new backbone", "retrained": "retrained on the new backbone"}
 _FEW = 4
 """More datasets than these are not told one by one."""
 _EQUAL = 1.0

@@ -21,8 +21,7 @@ def results_table(records: Sequence[Mapping[str, Any]], caption: str = "") -> Ta
     """One row a record, mean ± sd over seeds, as `compatibility_table` has it, in the columns that fit on a page."""
     names = list(METHODS)
     order = sorted(
-        records,
-        key=lambda r: (r["inputs"]["dataset"], names.index(r["inputs"]["method"]["name"]), len(label(r))),
+        records, key=lambda r: (r["inputs"]["dataset"], names.index(r["inputs"]["method"]["name"]), len(label(r)))
     )
     full = compatibility_table(order, caption)
     rows = []

@@ -21,6 +21,7 @@ from clipcompat_book.chapters.performance.measured import Point, Row, Training
 BUDGET = 16e9
 """Bytes that the growth of steps was measured within."""
 
+
 @dataclass(frozen=True)
 class Performance:
     """All that was measured on one device."""

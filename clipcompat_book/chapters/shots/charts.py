@@ -43,7 +43,11 @@ def shot_panels(panels: Mapping[str, Mapping[str, tuple[str, Curve]]]) -> go.Fig
     for name, (dash, symbol) in styles.items():  # the legend is about dashes and marks; colours are the sides'
         fig.add_trace(
             go.Scatter(
-                x=[None], y=[None], mode="lines+markers", name=name, line={"color": INK, "dash": dash, "width": 2},
+                x=[None],
+                y=[None],
+                mode="lines+markers",
+                name=name,
+                line={"color": INK, "dash": dash, "width": 2},
                 marker=_marker(symbol, INK),
             )  # fmt: skip
         )

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from clipcompat.backbones.text.memory import BLOCKS, EVERYTHING, NOTHING, RowCost, free_memory, is_out_of_memory, plan
+from clipcompat.backbones.device import free_memory, is_out_of_memory
+from clipcompat.backbones.text.memory import BLOCKS, EVERYTHING, NOTHING, RowCost, plan
 
 COST = RowCost(everything=100, blocks=10, nothing=1, working=20)
 

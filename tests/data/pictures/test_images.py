@@ -129,14 +129,7 @@ def _noisy_jpeg() -> bytes:
 
 @pytest.mark.parametrize(
     "content",
-    [
-        b"",
-        b"no picture at all",
-        _cut(_noisy_jpeg()),
-        _noisy_jpeg()[:-200],
-        _png_of_size(9, 9)[:40],
-        _png_of_size(9, 9),
-    ],
+    [b"", b"no picture at all", _cut(_noisy_jpeg()), _noisy_jpeg()[:-200], _png_of_size(9, 9)[:40], _png_of_size(9, 9)],
     ids=["empty", "text", "half a JPEG", "JPEG without its end", "half a PNG", "PNG without its pixels"],
 )
 def test_a_damaged_picture_is_named_instead_of_shown_half(files, content):

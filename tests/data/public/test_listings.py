@@ -227,19 +227,11 @@ def test_aircraft_labels_are_lines_of_the_variants(aircraft):
 @pytest.mark.parametrize(
     ("file", "content", "said"),
     [
-        (
-            "images_variant_val.txt",
-            "0000010 F-16\n",
-            r'val.txt, line 1: expected "<image id> <variant name>"',
-        ),
+        ("images_variant_val.txt", "0000010 F-16\n", r'val.txt, line 1: expected "<image id> <variant name>"'),
         ("images_variant_val.txt", "0000010\n", "line 1: expected"),
         ("images_variant_val.txt", "../0000010 F-16A/B\n", "leaves the image root"),
         ("images_variant_val.txt", "0000001 F-16A/B\n", "0000001.jpg is listed in 'train' and in 'val'"),
-        (
-            "images_variant_val.txt",
-            "9999999 F-16A/B\n",
-            "1 of the 10 pictures needed are not in .*: 9999999.jpg",
-        ),
+        ("images_variant_val.txt", "9999999 F-16A/B\n", "1 of the 10 pictures needed are not in .*: 9999999.jpg"),
         ("images_variant_train.txt", "0000001 F-16A/B\n", "without training images: 707-320, Boeing 717"),
         ("images_variant_test.txt", "", "test images: 0"),
         ("variants.txt", "F-16A/B\nF-16A/B\n", "one variant a line, each once"),

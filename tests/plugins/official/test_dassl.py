@@ -10,16 +10,7 @@ from clipcompat.methods.clip_adapter import CLIPAdapter
 from clipcompat.methods.cocoop import CoCoOp
 from clipcompat.methods.coop import CoOp
 from clipcompat.methods.kgcoop import KgCoOp
-from tests.official import (
-    adapter,
-    buffers,
-    checkpoint,
-    context,
-    meta_net,
-    refused,
-    states,
-    write_run,
-)
+from tests.official import adapter, buffers, checkpoint, context, meta_net, refused, states, write_run
 from tests.toys import NAMES
 
 

@@ -8,15 +8,7 @@ import pytest
 import torch
 
 from clipcompat.common.errors import CheckpointError
-from tests.official import (
-    DASSL,
-    Bomb,
-    checkpoint,
-    context,
-    refused,
-    write_cache,
-    write_run,
-)
+from tests.official import DASSL, Bomb, checkpoint, context, refused, write_cache, write_run
 
 
 @pytest.mark.parametrize("name", DASSL)

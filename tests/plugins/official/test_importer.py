@@ -13,17 +13,7 @@ from clipcompat.methods.clip_adapter import CLIPAdapter
 from clipcompat.methods.coop import CoOp
 from clipcompat.plugins.plugin import load_plugin
 from tests.methods.learners import plugin_of
-from tests.official import (
-    DASSL,
-    adapter,
-    buffers,
-    checkpoint,
-    context,
-    refused,
-    states,
-    write_cache,
-    write_run,
-)
+from tests.official import DASSL, adapter, buffers, checkpoint, context, refused, states, write_cache, write_run
 from tests.tiny import tiny_backbone
 from tests.toys import NAMES, toy_split
 

@@ -10,13 +10,7 @@ import torch
 from clipcompat.common.errors import CheckpointError, IncompatibleError
 from clipcompat.methods.tip_adapter import TipAdapter, TipAdapterF
 from tests.methods.learners import batch
-from tests.official import (
-    PHOTO,
-    Bomb,
-    import_toys,
-    refused,
-    write_cache,
-)
+from tests.official import PHOTO, Bomb, import_toys, refused, write_cache
 from tests.tiny import tiny_backbone
 from tests.toys import NAMES
 
