@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from clipcompat.backbones.catalog import Kind
 from clipcompat.backbones.device import is_out_of_memory
 from clipcompat.backbones.image.tower import ImageTower, penultimate_width
 from clipcompat.backbones.preprocess import Preprocess
@@ -28,6 +29,7 @@ class Backbone:
 
     Attributes:
         name: the open_clip model name ("ViT-B-16-quickgelu") or a mini name.
+        kind: "mini", "public" (an open_clip model, whatever its weights) or "own" (built by the caller).
         stamp: names weights, activation and preprocessing; features of different stamps must not be mixed.
         source: where the weights came from, for people.
         preprocess: the train and test transforms (PIL image -> uint8 pixels).
@@ -47,13 +49,14 @@ class Backbone:
         name: str,
         stamp: str,
         source: str,
+        kind: Kind = "own",
         device: torch.device | str = "cpu",
         dtype: torch.dtype = torch.float32,
     ):
         self.device, self.dtype = torch.device(device), dtype
         self._model = model.to(self.device).eval().requires_grad_(False)
         self.tokenizer, self.preprocess = tokenizer, preprocess
-        self.name, self.stamp, self.source = name, stamp, source
+        self.name, self.stamp, self.source, self.kind = name, stamp, source, kind
         self.text = TextTower(model, dtype)
         self.dim, self.width, self.layers = self.text.dim, self.text.width, self.text.layers
         self.context_length = self.text.context_length
@@ -66,10 +69,8 @@ class Backbone:
         """The same weights run at another autocast type (None: this backbone itself)."""
         if dtype is None or dtype == self.dtype:
             return self
-        return Backbone(
-            self._model, self.tokenizer, self.preprocess,
-            name=self.name, stamp=self.stamp, source=self.source, device=self.device, dtype=dtype,
-        )  # fmt: skip
+        about = {"name": self.name, "stamp": self.stamp, "source": self.source, "kind": self.kind}
+        return Backbone(self._model, self.tokenizer, self.preprocess, **about, device=self.device, dtype=dtype)
 
     def with_memory_budget(self, memory_budget: int | None) -> Backbone:
         """The same weights in a text tower of this `memory_budget` (None: this backbone itself)."""

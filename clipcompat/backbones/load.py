@@ -17,6 +17,7 @@ import torch
 from torch import nn
 
 from clipcompat.backbones.backbone import Backbone
+from clipcompat.backbones.catalog import backbone_kind
 from clipcompat.backbones.device import pick_device, pick_dtype
 from clipcompat.backbones.preprocess import OPENAI_MEAN, Preprocess
 from clipcompat.backbones.weights.architecture import build_model, build_tokenizer, model_config
@@ -62,7 +63,7 @@ def load_backbone(
     device = pick_device(device)
     dtype = pick_dtype(device, dtype)
     pretrained, seed = _random_seed(pretrained, seed)
-    if name.startswith("mini"):
+    if backbone_kind(name) == "mini":
         from clipcompat.backbones.mini.models import load_mini
 
         return load_mini(name, pretrained=pretrained, seed=seed, device=device, dtype=dtype)
@@ -88,9 +89,8 @@ def load_backbone(
         verified = _check_file_activation(name, model, checkpoint, source) or tagged or not has_twin(name)
         source += "" if verified else _unverified(name, model, source)
     stamp = stamp_model(name, model, preprocess)
-    return Backbone(
-        model, build_tokenizer(name), preprocess, name=name, stamp=stamp, source=source, device=device, dtype=dtype
-    )
+    about = {"name": name, "stamp": stamp, "source": source, "kind": "public"}
+    return Backbone(model, build_tokenizer(name), preprocess, **about, device=device, dtype=dtype)
 
 
 def _random_seed(pretrained: str | Path | None, seed: int | None) -> tuple[str | Path | None, int | None]:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import pytest
+import torch
 
 from clipcompat.backbones import upgrade as module
+from clipcompat.backbones.catalog import upgrade_kind
 from clipcompat.backbones.upgrade import UPGRADES, Upgrade, load_chain, load_upgrade
 from clipcompat.common.errors import CheckpointError, UnknownNameError
+from tests.tiny import tiny_backbone
 
 
 @pytest.fixture
@@ -75,3 +78,13 @@ def test_weights_that_cannot_be_had_are_refused(tmp_path):
 def test_own_backbones_make_an_upgrade(mini_old, mini_new):
     pair = Upgrade(mini_old, mini_new)
     assert pair.old is mini_old and pair.new is mini_new and pair.name == "own"
+
+
+def test_an_upgrade_is_of_its_backbones_kind_and_its_name_says_so_without_them(mini_old, mini_new, full_size):
+    assert {name: upgrade_kind(name) for name in UPGRADES} == {
+        name: "public" if name.startswith("clip-to-eva") else "mini" for name in UPGRADES
+    }
+    assert upgrade_kind("own") == upgrade_kind("minni") == "own"
+    assert Upgrade(mini_old, mini_new).kind == "mini" == mini_old.with_dtype(torch.bfloat16).kind
+    assert Upgrade(full_size.old, full_size.new).kind == "public" and tiny_backbone().kind == "own"
+    assert Upgrade(mini_old, full_size.new).kind == "own"

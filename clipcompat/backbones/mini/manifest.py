@@ -15,6 +15,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from clipcompat.backbones.catalog import upgrade_kind
 from clipcompat.common.files import hash_file, to_json, write_atomic
 
 MANIFEST = Path(__file__).with_name("weights") / "manifest.json"
@@ -32,7 +33,7 @@ def pair_title(inputs: Mapping[str, Any]) -> str:
     shipped = inputs.get("shipped") or (None, None)
     known = [weights().get((w or s or "").removeprefix("sha256:")) for w, s in zip(given, shipped, strict=True)]
     title = inputs["upgrade"]
-    if not title.startswith("mini") or not all(known):
+    if upgrade_kind(title) != "mini" or not all(known):
         return title + ("*" if any(given) else "")
     old, new = known
     if old["number"] != new["number"]:

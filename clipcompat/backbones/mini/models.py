@@ -119,9 +119,8 @@ def load_mini(
         source += f" (sha256 {checkpoint.sha256[:8]}…)"
         fill_model(model, checkpoint.tensors, name, source)
     stamp = stamp_model(name, model, MINI_PREPROCESS)
-    return Backbone(
-        model, tokenizer, MINI_PREPROCESS, name=name, stamp=stamp, source=source, device=device, dtype=dtype
-    )
+    about = {"name": name, "stamp": stamp, "source": source, "kind": "mini"}
+    return Backbone(model, tokenizer, MINI_PREPROCESS, **about, device=device, dtype=dtype)
 
 
 def shipped_file(name: str) -> Path | None:
@@ -139,7 +138,7 @@ def mini_weights(name: str) -> Path:
     path = shipped_file(name)
     if path is None:
         raise CheckpointError(
-            f"{name} is not shipped with this package. Make it with `clipcompat mini pretrain` "
+            f"{name} is not shipped with this package. Make it with `python -m clipcompat_book.miniature pretrain` "
             "(clipcompat/backbones/mini/weights/CARD.md has the command) and give the file instead of "
             "the default weights."
         )

@@ -69,7 +69,7 @@ def test_generations_of_a_size_carry_the_same_plug_ins(name):
 
 def test_weights_that_are_not_shipped_say_how_to_make_them(monkeypatch, tmp_path):
     monkeypatch.setattr("clipcompat.backbones.mini.models._WEIGHTS", tmp_path)
-    with pytest.raises(CheckpointError, match="clipcompat mini pretrain"):
+    with pytest.raises(CheckpointError, match="python -m clipcompat_book.miniature pretrain"):
         load_mini("mini-newer")
 
 

@@ -1,0 +1,31 @@
+"""The upgrades that have a name, and the kind of a backbone or an upgrade. Reading this needs no torch."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+Kind = Literal["mini", "public", "own"]
+"""mini: of the embedded miniature. public: a model that open_clip knows by name. own: built by the caller."""
+
+# name -> generations, oldest first, each (open_clip or mini model, open_clip tag or None for the shipped weights)
+GENERATIONS: dict[str, tuple[tuple[str, str | None], ...]] = {
+    "mini": (("mini-old", None), ("mini-new", None), ("mini-newer", None)),
+    "mini-large": (("mini-large-old", None), ("mini-large-new", None)),
+    # controls: nothing changes; the image tower alone; the text tower alone
+    "mini-identity": (("mini-old", None), ("mini-old", None)),
+    "mini-image-only": (("mini-old", None), ("mini-image-only", None)),
+    "mini-text-only": (("mini-old", None), ("mini-text-only", None)),
+    "clip-to-eva-vit-b-16": (("ViT-B-16-quickgelu", "openai"), ("EVA02-B-16", "merged2b_s8b_b131k")),
+    "clip-to-eva-vit-l-14": (("ViT-L-14-quickgelu", "openai"), ("EVA02-L-14", "merged2b_s4b_b131k")),
+}
+UPGRADES = tuple(GENERATIONS)
+
+
+def backbone_kind(name: str) -> Kind:
+    """The kind of backbone that `load_backbone(name)` makes or, if the name is unknown, would look for."""
+    return "mini" if name.partition("-")[0] == "mini" else "public"
+
+
+def upgrade_kind(name: str) -> Kind:
+    """The kind of a named upgrade; "own" for a name that is not in `UPGRADES`."""
+    return backbone_kind(GENERATIONS[name][0][0]) if name in GENERATIONS else "own"
