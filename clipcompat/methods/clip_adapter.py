@@ -36,6 +36,8 @@ class CLIPAdapter:
     """
 
     name: ClassVar[str] = "clip_adapter"
+    title: ClassVar[str] = "CLIP-Adapter"
+    acts_on: ClassVar[str] = "image features"
     needs: ClassVar[str] = "features"
     image_features: ClassVar[str] = "projected"
     class_specific: ClassVar[bool] = False

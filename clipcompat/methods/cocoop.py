@@ -41,6 +41,8 @@ class CoCoOp:
     """
 
     name: ClassVar[str] = "cocoop"
+    title: ClassVar[str] = "CoCoOp"
+    acts_on: ClassVar[str] = "prompts"
     needs: ClassVar[str] = "features"
     image_features: ClassVar[str] = "projected"
     class_specific: ClassVar[bool] = False

@@ -44,6 +44,8 @@ class ContCoOp:
     """
 
     name: ClassVar[str] = "contcoop"
+    title: ClassVar[str] = "ContCoOp"
+    acts_on: ClassVar[str] = "prompts"
     needs: ClassVar[str] = "features"
     image_features: ClassVar[str] = "projected"
     class_specific: ClassVar[bool] = False

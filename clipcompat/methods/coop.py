@@ -38,6 +38,8 @@ class CoOp:
     """
 
     name: ClassVar[str] = "coop"
+    title: ClassVar[str] = "CoOp"
+    acts_on: ClassVar[str] = "prompts"
     needs: ClassVar[str] = "features"
     image_features: ClassVar[str] = "projected"
 

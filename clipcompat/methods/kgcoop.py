@@ -28,6 +28,8 @@ class KgCoOp:
     """
 
     name: ClassVar[str] = "kgcoop"
+    title: ClassVar[str] = "KgCoOp"
+    acts_on: ClassVar[str] = "prompts"
     needs: ClassVar[str] = "features"
     image_features: ClassVar[str] = "projected"
     class_specific: ClassVar[bool] = False

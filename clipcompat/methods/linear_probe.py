@@ -44,6 +44,8 @@ class LinearProbe:
     """
 
     name: ClassVar[str] = "linear_probe"
+    title: ClassVar[str] = "linear probe"
+    acts_on: ClassVar[str] = "image features"
     needs: ClassVar[str] = "features"
     class_specific: ClassVar[bool] = True
     recipe: ClassVar[Recipe] = Recipe()

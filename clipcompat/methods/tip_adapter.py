@@ -65,6 +65,8 @@ class TipAdapter:
     """
 
     name: ClassVar[str] = "tip_adapter"
+    title: ClassVar[str] = "Tip-Adapter"
+    acts_on: ClassVar[str] = "image features"
     needs: ClassVar[str] = "features"
     image_features: ClassVar[str] = "projected"
     class_specific: ClassVar[bool] = True
@@ -147,6 +149,7 @@ class TipAdapterF(TipAdapter):
     """Tip-Adapter with trained keys; its recipe is main.py's: AdamW with eps 1e-4, a cosine over all steps."""
 
     name: ClassVar[str] = "tip_adapter_f"
+    title: ClassVar[str] = "Tip-Adapter-F"
 
     recipe: Recipe = _TRAINING_RECIPE
 

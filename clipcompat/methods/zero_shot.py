@@ -20,6 +20,8 @@ class ZeroShot:
     """The baseline of every table; its plug-in holds no tensors."""
 
     name: ClassVar[str] = "zero_shot"
+    title: ClassVar[str] = "zero-shot"
+    acts_on: ClassVar[str] = "nothing"
     needs: ClassVar[str] = "nothing"
     image_features: ClassVar[str] = "projected"
     class_specific: ClassVar[bool] = False

@@ -15,6 +15,8 @@ from clipcompat.training.recipe import Recipe
 from clipcompat.training.task import Task
 
 Template = str | tuple[str, ...]
+DEPTHS = {"prompts": "shallow", "image features": "deep", "class weights": "deep", "nothing": ""}
+"""What a method can act on -> what the ContCoOp paper (arXiv 2412.20895) calls it."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,14 @@ class Method(Protocol):
     """Frozen hyper-parameters that know how to make a plug-in."""
 
     name: ClassVar[str]
+    """Its key in `METHODS`, in records and in files: "tip_adapter_f"."""
+
+    title: ClassVar[str]
+    """Its name in print: "Tip-Adapter-F"."""
+
+    acts_on: ClassVar[str]
+    """Which part of the pipeline its plug-in changes: a key of `DEPTHS`."""
+
     needs: ClassVar[str]
     """"features" (cached image features), "pixels" (learners with visual prompts) or "nothing" (no training)."""
 

@@ -13,6 +13,7 @@ from clipcompat.common.errors import PluginError
 from clipcompat.methods import METHODS
 from clipcompat.plugins.fit import fit
 from clipcompat.plugins.plugin import load_plugin
+from clipcompat.training.learner import DEPTHS
 from clipcompat.training.recipe import Recipe
 from tests.methods.learners import PHOTO, plugin_of, start, tensors_of
 from tests.toys import NAMES, toy_dataset
@@ -26,6 +27,18 @@ def test_methods_are_found_by_their_own_names():
     ]  # fmt: skip
     assert all(name == method.name for name, method in METHODS.items())
     assert all(getattr(clipcompat, method.__name__) is method for method in METHODS.values())
+
+
+def test_every_method_says_where_it_acts_and_how_it_is_printed():
+    acts_on = {name: method.acts_on for name, method in METHODS.items()}
+    prompts = {name for name, part in acts_on.items() if DEPTHS[part] == "shallow"}
+    assert prompts == {"coop", "cocoop", "kgcoop", "contcoop"}
+    assert {name for name, part in acts_on.items() if DEPTHS[part] == ""} == {"zero_shot"}
+    titles = [method.title for method in METHODS.values()]
+    assert len(set(titles)) == len(titles)
+    # a title is the class's name as its paper spells it
+    assert all(METHODS[name].title.replace("-", "") == METHODS[name].__name__ for name in acts_on if "_" not in name)
+    assert METHODS["tip_adapter_f"].title == "Tip-Adapter-F"
 
 
 @pytest.mark.parametrize("name", METHODS)
