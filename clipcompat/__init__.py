@@ -16,7 +16,7 @@ _WHERE = {
     "CLIPAdapter": "methods.clip_adapter",
     "CoCoOp": "methods.cocoop",
     "CoOp": "methods.coop",
-    "Compatibility": "studies.compatibility",
+    "Compatibility": "studies.report",
     "Condition": "methods.parts.condition",
     "ContCoOp": "methods.contcoop",
     "Dataset": "data.split",
@@ -42,7 +42,7 @@ _WHERE = {
     "export_class_weights": "plugins.export",
     "fit": "plugins.fit",
     "fit_many": "plugins.fit",
-    "harmonic_mean": "studies.accuracy",
+    "harmonic_mean": "studies.report",
     "import_plugin": "plugins.official.importer",
     "load_backbone": "backbones.load",
     "load_chain": "backbones.upgrade",
@@ -106,7 +106,7 @@ if TYPE_CHECKING:
     from clipcompat.plugins.plugin import load_plugin as load_plugin
     from clipcompat.studies.accuracy import accuracy as accuracy
     from clipcompat.studies.accuracy import harmonic_mean as harmonic_mean
-    from clipcompat.studies.compatibility import Compatibility as Compatibility
     from clipcompat.studies.compatibility import compatibility as compatibility
+    from clipcompat.studies.report import Compatibility as Compatibility
     from clipcompat.studies.summary import summary as summary
     from clipcompat.training.recipe import Recipe as Recipe

@@ -1,25 +1,94 @@
-"""Records: one JSON file a run, written when all of it is known, named by what went in."""
+"""Records: one JSON file per run, written when it finishes; its name is a hash of the inputs."""
 
 from __future__ import annotations
 
 import datetime
 import importlib.metadata
-import importlib.resources
 import json
 import platform
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clipcompat.common.errors import DataError, unknown_name
+from clipcompat.common.errors import DataError
 from clipcompat.common.files import digest, shortened, to_json, write_atomic
 from clipcompat.common.version import __version__
+from clipcompat.studies.report import Compatibility
 
 if TYPE_CHECKING:
     import torch
 
-FORMAT = "clipcompat-record-1"
-_PARTS = ("id", "study", "inputs", "per_seed", "backbones", "environment", "seconds", "started")
+_FORMAT = "clipcompat-record-2"
+UNTITLED = "clipcompat-record-1"
+"""The format of earlier versions, whose records had no titles."""
+
+
+@dataclass(frozen=True)
+class Titles:
+    """What a run is called.
+
+    label: the method's name and the settings that differ from its defaults, "contcoop (distillation.weight=0.5)".
+    method: the same in texts, "ContCoOp (λ = 0.5)". upgrade: "mini, pair 2".
+    """
+
+    label: str
+    method: str
+    upgrade: str
+
+
+@dataclass(frozen=True)
+class Record:
+    """A finished run.
+
+    id: hash of `inputs`. inputs: everything the numbers depend on. per_seed: one row per seed, the report's fields and
+    how the plug-in was trained. training_seconds: one entry per seed. backbones: "old" and "new", as they describe
+    themselves. environment: versions and device. started: UTC. seconds: of the whole run.
+    """
+
+    study: str
+    inputs: dict[str, Any]
+    titles: Titles
+    per_seed: list[dict[str, Any]]
+    backbones: dict[str, Any]
+    environment: dict[str, Any]
+    started: str
+    seconds: float
+    training_seconds: list[dict[str, Any]]
+
+    @property
+    def id(self) -> str:
+        return record_id(self.inputs)
+
+    @property
+    def method(self) -> str:
+        """The method's name, whatever its settings."""
+        return self.inputs["method"]["name"]
+
+    @property
+    def dataset(self) -> str:
+        return self.inputs["dataset"]
+
+    @property
+    def is_plain(self) -> bool:
+        """The method has its default settings."""
+        return self.titles.label == self.method
+
+    @property
+    def reports(self) -> list[Compatibility]:
+        """One report per seed."""
+        names = [f.name for f in fields(Compatibility)]
+        return [Compatibility(**{n: row[n] for n in names}) for row in self.per_seed]
+
+    def to_dict(self) -> dict[str, Any]:
+        """As it is written: JSON values, with format, id and checksum."""
+        content = asdict(self) | {"format": _FORMAT, "id": self.id}
+        return content | {"checksum": checksum(content)}
+
+
+def checksum(content: Mapping[str, Any]) -> str:
+    """Hash of a record's JSON content, without the checksum itself."""
+    return digest({part: value for part, value in content.items() if part != "checksum"})
 
 
 def record_id(inputs: Mapping[str, Any]) -> str:
@@ -33,18 +102,17 @@ def record_path(out: str | Path, study: str, inputs: Mapping[str, Any]) -> Path:
     return Path(out) / study / ("-".join(words) + ".json")
 
 
-def write_record(out: str | Path, record: Mapping[str, Any]) -> Path:
+def write_record(out: str | Path, record: Record) -> Path:
     """Write a finished run atomically; the file appears whole or not at all."""
-    missing = [p for p in _PARTS if p not in record]
-    if missing:
-        raise DataError(f"a record needs {', '.join(_PARTS)}; {', '.join(missing)} is missing.")
-    record = {"format": FORMAT, **record}
-    record["checksum"] = _checksum(record)
-    return write_atomic(record_path(out, record["study"], record["inputs"]), to_json(record))
+    return write_atomic(record_path(out, record.study, record.inputs), to_json(record.to_dict()))
 
 
-def read_record(path: str | Path) -> dict[str, Any]:
-    """One record, checked: damaged files and files of another kind are refused by name."""
+def read_record(path: str | Path) -> Record:
+    """One record, checked.
+
+    Raises:
+        DataError: the file is damaged, was edited, or is no record.
+    """
     try:
         return _checked(json.loads(Path(path).read_text(encoding="utf-8")), str(path))
     except (OSError, ValueError) as error:
@@ -53,30 +121,30 @@ def read_record(path: str | Path) -> dict[str, Any]:
         raise DataError(f"{path} is not a readable record ({error}); delete it and run again.") from error
 
 
-def find_records(folder: str | Path) -> list[dict[str, Any]]:
+def find_records(folder: str | Path) -> list[Record]:
     """All records under a folder (or the one in a file), sorted by study, dataset, method and id."""
     folder = Path(folder)
     if folder.is_file():
-        return _read_lines(folder, folder.name) if folder.suffix == ".jsonl" else [read_record(folder)]
+        return read_lines(folder) if folder.suffix == ".jsonl" else [read_record(folder)]
     if not folder.is_dir():
         raise DataError(f"there is no results folder {folder}; `clipcompat run … --out {folder}` makes one.")
     return _sorted(read_record(p) for p in folder.rglob("*.json"))
 
 
-def write_committed(path: str | Path, records: Iterable[Mapping[str, Any]]) -> Path:
-    """One sorted JSONL for a study, as it is kept in git."""
-    lines = [to_json(r, indent=None) for r in _sorted(records)]
-    return write_atomic(path, "".join(f"{line}\n" for line in lines))
+def write_lines(path: str | Path, records: Iterable[Record]) -> Path:
+    """One sorted JSONL file per study, as it is kept in git."""
+    return write_atomic(path, "".join(f"{to_json(r.to_dict(), indent=None)}\n" for r in _sorted(records)))
 
 
-def committed_records(study: str) -> list[dict[str, Any]]:
-    """The records this version ships for a study, so that a chapter can show results without making them."""
-    folder = importlib.resources.files("clipcompat_book") / "records"
-    files = folder.iterdir() if folder.is_dir() else ()
-    known = sorted(p.name.removesuffix(".jsonl") for p in files if p.name.endswith(".jsonl"))
-    if study not in known:
-        raise unknown_name("study", study, known)
-    return _read_lines(folder / f"{study}.jsonl", f"{study}.jsonl")
+def read_lines(file: Any) -> list[Record]:
+    """The records of a JSONL file: a path, or a resource of a package."""
+    try:
+        lines = file.read_text(encoding="utf-8").splitlines()
+        return [_checked(json.loads(line), f"{file.name}, line {n}") for n, line in enumerate(lines, 1)]
+    except (OSError, ValueError) as error:
+        if isinstance(error, DataError):
+            raise
+        raise DataError(f"{file.name} is not a readable list of records ({error}); restore it from git.") from error
 
 
 def environment(device: torch.device) -> dict[str, Any]:
@@ -100,31 +168,23 @@ def now() -> str:
     return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
 
 
-def _read_lines(file: Any, name: str) -> list[dict[str, Any]]:
-    """The records of a JSONL file."""
-    try:
-        lines = file.read_text(encoding="utf-8").splitlines()
-        return [_checked(json.loads(line), f"{name}, line {n}") for n, line in enumerate(lines, 1)]
-    except (OSError, ValueError) as error:
-        if isinstance(error, DataError):
-            raise
-        raise DataError(f"{name} is not a readable list of records ({error}); restore it from git.") from error
-
-
-def _checked(record: Any, where: str) -> dict[str, Any]:
-    if not isinstance(record, dict) or record.get("format") != FORMAT or any(p not in record for p in _PARTS):
+def _checked(content: Any, where: str) -> Record:
+    if isinstance(content, dict) and content.get("format") == UNTITLED:
         raise DataError(
-            f"{where} is not a record of format {FORMAT}; it was not written by `clipcompat run`. "
+            f"{where} is a record of an earlier version. Bring the whole folder up to date once: "
+            "python -m clipcompat.runs.migrate FOLDER"
+        )
+    parts = {f.name for f in fields(Record)}
+    known = isinstance(content, dict) and content.get("format") == _FORMAT and {"id", *parts} <= content.keys()
+    if not known:
+        raise DataError(
+            f"{where} is not a record of format {_FORMAT}; it was not written by `clipcompat run`. "
             "Keep other JSON files out of the results folder."
         )
-    if record["id"] != record_id(record["inputs"]) or record.get("checksum") != _checksum(record):
+    if content["id"] != record_id(content["inputs"]) or content.get("checksum") != checksum(content):
         raise DataError(f"{where} was changed after it was written: its checksum is wrong. Delete it and run again.")
-    return record
+    return Record(**{part: content[part] for part in parts} | {"titles": Titles(**content["titles"])})
 
 
-def _checksum(record: Mapping[str, Any]) -> str:
-    return digest({part: value for part, value in record.items() if part != "checksum"})
-
-
-def _sorted(records: Iterable[Mapping[str, Any]]) -> list[Any]:
-    return sorted(records, key=lambda r: (r["study"], r["inputs"]["dataset"], r["inputs"]["method"]["name"], r["id"]))
+def _sorted(records: Iterable[Record]) -> list[Record]:
+    return sorted(records, key=lambda r: (r.study, r.dataset, r.method, r.id))

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-from clipcompat.backbones.mini.manifest import pair_title
-from clipcompat.common.config import to_config
-from clipcompat.methods import METHODS
-from clipcompat.methods.defaults import default_method
+from clipcompat.backbones.catalog import upgrade_kind
 from clipcompat.runs.papers import paper_accuracy
-from clipcompat.studies.compatibility import Compatibility
+from clipcompat.runs.records import Record
 from clipcompat.studies.summary import Statistic, summary
 
 
@@ -47,60 +43,43 @@ class Table:
         return (self.columns, *self.rows)
 
 
-def reports(record: Mapping[str, Any]) -> list[Compatibility]:
-    """The per-seed reports of a record."""
-    names = [f.name for f in fields(Compatibility)]
-    return [Compatibility(**{n: row[n] for n in names}) for row in record["per_seed"]]
+_COLUMNS = (
+    "upgrade", "dataset", "method", "shots", "old", "new", "H", "zero-shot old → new", "retrained", "kept", "flips",
+    "seeds", "views", "paper old / new",
+)  # fmt: skip  # the head of a table, in its order
 
 
-def label(record: Mapping[str, Any]) -> str:
-    """The method's name and the settings that differ from its defaults: "contcoop (distillation.weight=0.5)"."""
-    inputs = record["inputs"]
-    name, config = inputs["method"]["name"], inputs["method"]["config"]
-    default = default_method(name, inputs["dataset"], inputs["upgrade"]) if name in METHODS else None
-    changed = _changes(config, to_config(default) if default else {})
-    return f"{name} ({', '.join(changed)})" if changed else name
-
-
-def compatibility_table(records: Sequence[Mapping[str, Any]], caption: str = "") -> Table:
-    """One row a record. kept: share of retraining's gain that the carried plug-in keeps; flips: negative flips."""
-    columns = (
-        "upgrade", "dataset", "method", "shots", "old", "new", "H", "zero-shot old → new", "retrained", "kept", "flips",
-        "seeds", "views", "paper old / new",
-    )  # fmt: skip
-    rows = []
-    for record in records:
-        inputs, s = record["inputs"], summary(reports(record))
-        name, paper = inputs["method"]["name"], None
-        published = inputs["classes"] == "all" and "split" not in inputs
-        if published and inputs["shots"] == 16 and label(record) == name:  # what the paper ran
-            paper = paper_accuracy(inputs["upgrade"], inputs["dataset"], name)
-        kept = s["kept_gain"]
-        rows.append(
-            (
-                pair_title(inputs),
-                inputs["dataset"]
-                + ("" if inputs["classes"] == "all" else f" [{inputs['classes']}]")
-                + (" (own split)" if "split" in inputs else ""),
-                label(record),
-                "all" if inputs["shots"] is None else str(inputs["shots"]),
-                cell(s["old"]),
-                cell(s["new"]),
-                f"{s['h_upgrade']:.1f}",
-                f"{s['zs_old'].mean:.1f} → {s['zs_new'].mean:.1f}",
-                cell(s["retrained"]),
-                "–" if kept is None else f"{round(100 * kept)} %",
-                cell(s["negative_flips"]),
-                str(len(record["per_seed"])),
-                ", ".join(sorted({"–" if r["views"] is None else str(r["views"]) for r in record["per_seed"]})),
-                "–" if paper is None else f"{paper[0]:.2f} / {paper[1]:.2f}",
-            )
-        )
-    if any(record["inputs"]["upgrade"].startswith("mini") for record in records):
+def compatibility_table(records: Sequence[Record], caption: str = "") -> Table:
+    """One row per record. kept: share of retraining's gain that the carried plug-in keeps; flips: negative flips."""
+    if any(upgrade_kind(record.inputs["upgrade"]) == "mini" for record in records):
         caption = f"{caption} mini is an embedded miniature: compare patterns with the paper, not numbers.".strip()
-    if any(pair_title(record["inputs"]).endswith("*") for record in records):
+    if any(record.titles.upgrade.endswith("*") for record in records):
         caption = f"{caption} * not the upgrade's own weights (see the record's backbones)".strip()
-    return Table(columns, tuple(rows), caption)
+    return Table(_COLUMNS, tuple(map(_row, records)), caption)
+
+
+def _row(record: Record) -> tuple[str, ...]:
+    inputs, s = record.inputs, summary(record.reports)
+    own_split, classes = "split" in inputs, inputs["classes"]
+    paper, kept = None, s["kept_gain"]
+    if classes == "all" and not own_split and inputs["shots"] == 16 and record.is_plain:  # what the paper ran
+        paper = paper_accuracy(inputs["upgrade"], record.dataset, record.method)
+    return (
+        record.titles.upgrade,
+        record.dataset + ("" if classes == "all" else f" [{classes}]") + (" (own split)" if own_split else ""),
+        record.titles.label,
+        "all" if inputs["shots"] is None else str(inputs["shots"]),
+        cell(s["old"]),
+        cell(s["new"]),
+        f"{s['h_upgrade']:.1f}",
+        f"{s['zs_old'].mean:.1f} → {s['zs_new'].mean:.1f}",
+        cell(s["retrained"]),
+        "–" if kept is None else f"{round(100 * kept)} %",
+        cell(s["negative_flips"]),
+        str(len(record.per_seed)),
+        ", ".join(sorted({"–" if r["views"] is None else str(r["views"]) for r in record.per_seed})),
+        "–" if paper is None else f"{paper[0]:.2f} / {paper[1]:.2f}",
+    )
 
 
 def cell(statistic: Statistic | None) -> str:
@@ -113,9 +92,3 @@ def cell(statistic: Statistic | None) -> str:
 def _literal(text: str) -> str:
     """Text that Markdown shows as it is."""
     return text.replace("|", "\\|").replace("*", "\\*")
-
-
-def _changes(config: Any, default: Any, where: str = "") -> list[str]:
-    if not isinstance(config, dict) or not isinstance(default, dict):
-        return [] if config == default else [f"{where}={config}"]
-    return [c for k in config for c in _changes(config[k], default.get(k), f"{where}.{k}" if where else k)]

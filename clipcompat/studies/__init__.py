@@ -1,1 +1,4 @@
-"""One experiment per file: accuracy, compatibility, and summaries over seeds. Imports: `plugins` and below."""
+"""One experiment per file, each with one function from an `Experiment` to rows; `registry.py` names them.
+
+Imports: `plugins` and below.
+"""

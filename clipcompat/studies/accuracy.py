@@ -48,8 +48,3 @@ def accuracy(
 def percent(hits: Tensor) -> float:
     """Share of True values, in percent."""
     return 100 * float(hits.double().mean())
-
-
-def harmonic_mean(a: float, b: float) -> float:
-    """2ab / (a + b), 0 where both are 0: the H of both papers."""
-    return 2 * a * b / (a + b) if a + b else 0.0

@@ -6,9 +6,9 @@ tell compatibility from a better backbone, so a report also has zero-shot on bot
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from clipcompat.backbones.backbone import Backbone
 from clipcompat.backbones.upgrade import Upgrade
@@ -18,48 +18,9 @@ from clipcompat.features.encode import Progress, encode_together
 from clipcompat.methods.zero_shot import ZeroShot
 from clipcompat.plugins.fit import fit, is_official
 from clipcompat.plugins.plugin import Plugin
-from clipcompat.studies.accuracy import correct, harmonic_mean, percent
-
-_SMALLEST_GAIN = 1.0
-
-
-@dataclass(frozen=True)
-class Compatibility:
-    """One plug-in, one upgrade, one dataset; accuracies in percent.
-
-    old, new: the same plug-in on both backbones. zs_old, zs_new: zero-shot. retrained: the same method, shots and seed
-    trained on new; None if that was not asked for. negative_flips: images right on old and wrong on new, percent.
-    """
-
-    method: str
-    dataset: str
-    seed: int
-    old: float
-    new: float
-    zs_old: float
-    zs_new: float
-    retrained: float | None
-    negative_flips: float
-
-    @property
-    def h_upgrade(self) -> float:
-        """Harmonic mean of old and new."""
-        return harmonic_mean(self.old, self.new)
-
-    @property
-    def kept_gain(self) -> float | None:
-        """(new - zs_new) / (retrained - zs_new); None where retraining gains less than 1 point."""
-        return None if self.retrained is None else kept_gain(self.new, self.zs_new, self.retrained)
-
-    def to_dict(self) -> dict:
-        """Fields and derived numbers, as JSON values."""
-        return asdict(self) | {"h_upgrade": self.h_upgrade, "kept_gain": self.kept_gain}
-
-
-def kept_gain(new: float, zs_new: float, retrained: float) -> float | None:
-    """Share of what retraining gains over zero-shot that the carried plug-in keeps; None below a gain of 1 point."""
-    gain = retrained - zs_new
-    return (new - zs_new) / gain if gain >= _SMALLEST_GAIN else None
+from clipcompat.studies.accuracy import correct, percent
+from clipcompat.studies.experiment import Experiment
+from clipcompat.studies.report import Compatibility
 
 
 def compatibility(
@@ -127,6 +88,23 @@ def compatibility(
         retrained=percent(hits(retrained, upgrade.new)) if retrained else None,
         negative_flips=percent(on_old & ~on_new),
     )
+
+
+def measure(experiment: Experiment) -> Iterator[dict[str, Any]]:
+    """One row per seed: the report's fields and how its plug-in was trained (views, epochs, final loss, seconds)."""
+    upgrade, plugins = experiment.upgrade, experiment.plugins
+    if upgrade.old.device.type == "cuda":  # all seeds in one batch; single runs leave a GPU idle. A CPU saves each seed
+        for backbone in (upgrade.old, upgrade.new)[: 1 + experiment.retrains]:
+            plugins.tune(backbone, experiment.datasets)
+    for seed, data in experiment.datasets.items():
+        plugin = plugins.tune(upgrade.old, {seed: data})[seed]
+        retrained = plugins.tune(upgrade.new, {seed: data})[seed] if experiment.retrains else False
+        report = compatibility(
+            plugin, upgrade, data, retrained=retrained, cache=experiment.cache, progress=experiment.progress
+        )
+        training = {key: plugin.origin[key] for key in ("views", "epochs", "final_loss")}
+        seconds = {"train": plugin.origin["seconds"], "retrain": retrained.origin["seconds"] if retrained else None}
+        yield report.to_dict() | training | {"training_seconds": seconds}
 
 
 def _look_once(plugin: Plugin, upgrade: Upgrade, data: Dataset, cache, progress) -> None:

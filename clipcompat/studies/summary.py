@@ -8,20 +8,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from clipcompat.common.errors import ConfigError
-from clipcompat.studies.accuracy import harmonic_mean
-from clipcompat.studies.compatibility import Compatibility, kept_gain
+from clipcompat.studies.report import Compatibility, harmonic_mean, kept_gain
 
-# 97.5 % quantiles of Student's t for 1 … 30 degrees of freedom; beyond, the normal's 1.96 is within 4 %
-_T = (
-    12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160, 2.145, 2.131,
-    2.120, 2.110, 2.101, 2.093, 2.086, 2.080, 2.074, 2.069, 2.064, 2.060, 2.056, 2.052, 2.048, 2.045, 2.042,
-)  # fmt: skip
 _FIELDS = ("old", "new", "zs_old", "zs_new", "retrained", "negative_flips")
 
 
 @dataclass(frozen=True)
 class Statistic:
-    """mean, sd (n - 1 below), half-width of the 95 % t-interval, and n; sd and interval are None for n = 1."""
+    """Mean, standard deviation (divisor n - 1), half-width of the 95 % t-interval, and n.
+
+    sd and interval are None for n = 1.
+    """
 
     mean: float
     sd: float | None
@@ -36,16 +33,22 @@ class Statistic:
         n = len(values)
         if n == 1:
             return Statistic(values[0], None, None, 1)
+        from scipy.special import stdtrit  # what scipy.stats.t.ppf calls; scipy.stats takes three times as long to load
+
         sd = statistics.stdev(values)
-        return Statistic(statistics.fmean(values), sd, (_T[n - 2] if n <= 31 else 1.96) * sd / math.sqrt(n), n)
+        quantile = float(stdtrit(n - 1, 0.975))
+        return Statistic(statistics.fmean(values), sd, quantile * sd / math.sqrt(n), n)
 
 
 def summary(reports: Sequence[Compatibility]) -> dict[str, Statistic | float | None]:
     """Statistics of every field over seeds of one method on one dataset.
 
-    `h_upgrade` is the H of the mean old and the mean new accuracy, as both papers print it, not the mean of H; in the
-    same way `kept_gain` is that of the means, over the seeds with retraining: a mean of ratios would be ruled by the
-    seed in which retraining gains least.
+    `h_upgrade` is the H of the mean old and the mean new accuracy, as both papers print it, not the mean of H.
+    `kept_gain` is computed from means too, over the seeds with retraining. In a mean of ratios, the seed where
+    retraining gains least would outweigh all others.
+
+    Raises:
+        ConfigError: no reports, or reports of several methods or datasets.
     """
     if not reports:
         raise ConfigError("there are no reports to summarise.")

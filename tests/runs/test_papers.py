@@ -11,7 +11,7 @@ import pytest
 from clipcompat.data.public.layout import LAYOUTS
 from clipcompat.methods import METHODS
 from clipcompat.runs.papers import paper_accuracy
-from clipcompat.studies.accuracy import harmonic_mean
+from clipcompat.studies.report import harmonic_mean
 
 B, L = "clip-to-eva-vit-b-16", "clip-to-eva-vit-l-14"
 

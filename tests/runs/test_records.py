@@ -9,49 +9,56 @@ import os
 import pytest
 import torch
 
-from clipcompat.common.errors import DataError, UnknownNameError
+from clipcompat.common.errors import DataError
+from clipcompat.runs.migrate import migrate
 from clipcompat.runs.records import (
-    committed_records,
+    Record,
+    Titles,
+    checksum,
     environment,
     find_records,
     now,
     read_record,
-    record_id,
     record_path,
-    write_committed,
+    write_lines,
     write_record,
-)  # fmt: skip
+)
+from clipcompat.runs.titles import make_titles
 from tests.trees import python
 
 
-def record(method="coop", dataset="eurosat", new=72.0, **inputs) -> dict:
-    inputs = {
-        "method": {"name": method, "config": {}}, "dataset": dataset, "upgrade": "mini", "classes": "all", "shots": 16,
-        "old_weights": None, "new_weights": None, **inputs,
-    }  # fmt: skip
-    row = {
-        "method": method, "dataset": dataset, "seed": 1, "old": 80.0, "new": new, "zs_old": 40.0, "zs_new": 50.0,
-        "retrained": 90.0, "negative_flips": 5.0, "views": 10,
-    }  # fmt: skip
-    return {
-        "id": record_id(inputs), "study": "compatibility", "inputs": inputs, "per_seed": [row], "backbones": {},
-        "environment": {}, "seconds": 1.5, "started": "2026-01-01T00:00:00+00:00",
-    }  # fmt: skip
+def record(method="coop", dataset="eurosat", new=72.0, config=None, **inputs) -> Record:
+    """A record as a run makes it; config: the method's settings."""
+    plain = {"upgrade": "mini", "classes": "all", "shots": 16, "old_weights": None, "new_weights": None}
+    inputs = {"method": {"name": method, "config": config or {}}, "dataset": dataset, **plain, **inputs}
+    row = {"method": method, "dataset": dataset, "seed": 1, "old": 80.0, "new": new, "zs_old": 40.0, "zs_new": 50.0}
+    row |= {"retrained": 90.0, "negative_flips": 5.0, "views": 10}
+    return Record(
+        study="compatibility",
+        inputs=inputs,
+        titles=make_titles(inputs),
+        per_seed=[row],
+        backbones={},
+        environment={},
+        started="2026-01-01T00:00:00+00:00",
+        seconds=1.5,
+        training_seconds=[],
+    )
 
 
 def test_a_record_is_read_as_it_was_written(tmp_path):
     path = write_record(tmp_path, record())
-    read = read_record(path)
-    assert {k: read[k] for k in record()} == record() and read["format"] == "clipcompat-record-1"
-    assert path == record_path(tmp_path, "compatibility", record()["inputs"])
-    assert path.name == f"coop-eurosat-{record()['id']}.json" and os.listdir(path.parent) == [path.name]
-    assert list(json.loads(path.read_text())) == sorted(read)  # one order of keys, for git
+    assert read_record(path) == record()
+    assert path == record_path(tmp_path, "compatibility", record().inputs)
+    assert path.name == f"coop-eurosat-{record().id}.json" and os.listdir(path.parent) == [path.name]
+    written = json.loads(path.read_text())
+    assert written == record().to_dict() and list(written) == sorted(written)  # one order of keys, for git
 
 
 def test_equal_inputs_have_one_name_and_others_another():
-    assert record()["id"] == record(new=1.0)["id"]
+    assert record().id == record(new=1.0).id
     others = [record("contcoop"), record(dataset="dtd"), record(shots=4), record(classes="base"), record(upgrade="x")]
-    assert len({r["id"] for r in [record(), *others]}) == 6
+    assert len({r.id for r in [record(), *others]}) == 6
 
 
 def test_a_dataset_name_with_a_slash_makes_no_folder(tmp_path):
@@ -59,16 +66,21 @@ def test_a_dataset_name_with_a_slash_makes_no_folder(tmp_path):
     assert path.parent == tmp_path / "compatibility" and path.name.startswith("coop-mini-textures-")
 
 
-@pytest.mark.parametrize(
-    "part", ["id", "study", "inputs", "per_seed", "backbones", "environment", "seconds", "started"]
-)
-def test_a_record_with_a_part_missing_is_not_written(tmp_path, part):
-    with pytest.raises(DataError, match=f"{part} is missing"):
-        write_record(tmp_path, {k: v for k, v in record().items() if k != part})
-    assert os.listdir(tmp_path) == []
+@pytest.mark.parametrize("part", ["id", "study", "inputs", "titles", "per_seed", "backbones", "environment", "started"])
+def test_a_record_without_one_of_its_parts_is_refused(tmp_path, part):
+    content = {k: v for k, v in record().to_dict().items() if k != part}
+    (tmp_path / "x.json").write_text(json.dumps(content | {"checksum": checksum(content)}))
+    with pytest.raises(DataError, match="not a record of format"):
+        read_record(tmp_path / "x.json")
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"null", b'{"format": "clipcompat-record-1"}', b"\xff\xfe\0"])
+def test_a_record_says_what_was_run():
+    made = record("contcoop", config={"distillation": {"weight": 0.5}}, upgrade="mini-identity")
+    assert made.titles == Titles("contcoop (distillation.weight=0.5)", "ContCoOp (λ = 0.5)", "mini-identity")
+    assert (made.method, made.dataset, made.is_plain, record().is_plain) == ("contcoop", "eurosat", False, True)
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"null", b'{"format": "clipcompat-record-2"}', b"\xff\xfe\0"])
 def test_files_that_are_no_records_are_refused_by_name(tmp_path, content):
     path = tmp_path / "x.json"
     path.write_bytes(content)
@@ -102,7 +114,7 @@ def test_a_record_changed_by_hand_is_refused(tmp_path, old, new):
 def test_formatting_is_not_a_change(tmp_path):
     path = write_record(tmp_path, record())
     read = read_record(path)
-    path.write_text(json.dumps(dict(reversed(read.items()))))
+    path.write_text(json.dumps(dict(reversed(read.to_dict().items()))))
     assert read_record(path) == read
 
 
@@ -112,10 +124,10 @@ def test_all_records_under_a_folder_come_sorted(tmp_path):
     (tmp_path / "cache").mkdir()
     (tmp_path / "cache" / "x.head").write_text("{}")
     found = find_records(tmp_path)
-    order = [(r["inputs"]["dataset"], r["inputs"]["method"]["name"], r["id"]) for r in found]
+    order = [(r.inputs["dataset"], r.inputs["method"]["name"], r.id) for r in found]
     assert order == sorted(order) and len(order) == 5
-    assert find_records(record_path(tmp_path, "compatibility", record()["inputs"])) == [
-        r for r in found if r["id"] == record()["id"]
+    assert find_records(record_path(tmp_path, "compatibility", record().inputs)) == [
+        r for r in found if r.id == record().id
     ]
 
 
@@ -129,36 +141,10 @@ def test_a_study_kept_as_jsonl_is_the_same_whatever_the_order(tmp_path):
     for r in (record("zero_shot"), record("coop"), record("contcoop")):
         write_record(tmp_path / "results", r)
     found = find_records(tmp_path / "results")
-    one = write_committed(tmp_path / "a.jsonl", found).read_bytes()
-    two = write_committed(tmp_path / "b.jsonl", copy.deepcopy(found[::-1])).read_bytes()
+    one = write_lines(tmp_path / "a.jsonl", found).read_bytes()
+    two = write_lines(tmp_path / "b.jsonl", copy.deepcopy(found[::-1])).read_bytes()
     assert one == two and one.endswith(b"}\n")
-    assert [json.loads(line) for line in one.splitlines()] == found
-
-
-@pytest.fixture
-def shipped(tmp_path, monkeypatch):
-    """A package folder with one study."""
-    for r in (record("coop"), record("contcoop")):
-        write_record(tmp_path / "results", r)
-    file = write_committed(tmp_path / "package" / "records" / "compatibility.jsonl", find_records(tmp_path / "results"))
-    monkeypatch.setattr("importlib.resources.files", lambda package: tmp_path / "package")
-    return file
-
-
-def test_shipped_records_are_checked_like_others(shipped):
-    assert [r["inputs"]["method"]["name"] for r in committed_records("compatibility")] == ["contcoop", "coop"]
-    shipped.write_text(shipped.read_text().replace("72.0", "73.0", 1))
-    with pytest.raises(DataError, match="compatibility.jsonl, line 1 was changed"):
-        committed_records("compatibility")
-
-
-def test_an_unknown_study_names_the_nearest(shipped):
-    with pytest.raises(UnknownNameError, match="Did you mean 'compatibility'"):
-        committed_records("compatability")
-    shipped.unlink()
-    shipped.parent.rmdir()
-    with pytest.raises(UnknownNameError, match="Known: none"):
-        committed_records("compatibility")
+    assert [json.loads(line) for line in one.splitlines()] == [r.to_dict() for r in found]
 
 
 def test_the_environment_says_on_what_it_ran_and_not_where():
@@ -184,9 +170,47 @@ def test_a_full_disk_leaves_no_record(tmp_path):
 
 def test_a_committed_list_is_read_like_a_folder(tmp_path):
     made = read_record(write_record(tmp_path, record()))
-    path = write_committed(tmp_path / "all.jsonl", [made])
+    path = write_lines(tmp_path / "all.jsonl", [made])
     (found,) = find_records(path)
-    assert {k: v for k, v in found.items() if k not in ("format", "checksum")} == record()
+    assert found == made == record()
     path.write_text("not JSON")
     with pytest.raises(DataError, match="restore it from git"):
         find_records(path)
+
+
+def of_the_former_format(made: Record) -> dict:
+    content = {k: v for k, v in made.to_dict().items() if k not in ("titles", "checksum")}
+    content["format"] = "clipcompat-record-1"
+    return content | {"checksum": checksum(content)}
+
+
+def test_records_of_the_former_format_are_brought_up_to_date_by_one_command(tmp_path):
+    (tmp_path / "one.json").write_text(json.dumps(of_the_former_format(record())))
+    lines = [json.dumps(of_the_former_format(r)) + "\n" for r in (record("contcoop"), record("zero_shot"))]
+    (tmp_path / "more.jsonl").write_text("".join(lines))
+    with pytest.raises(DataError, match="python -m clipcompat.runs.migrate"):
+        find_records(tmp_path)
+    assert migrate(tmp_path) == 1 and migrate(tmp_path / "more.jsonl") == 2
+    assert find_records(tmp_path) == [record()]
+    assert find_records(tmp_path / "more.jsonl") == [record("contcoop"), record("zero_shot")]
+    assert migrate(tmp_path) == migrate(tmp_path / "more.jsonl") == 0
+
+
+def test_a_record_of_the_former_format_that_was_edited_is_not_brought_up_to_date(tmp_path):
+    (tmp_path / "x.json").write_text(json.dumps(of_the_former_format(record())).replace("72.0", "92.0"))
+    with pytest.raises(DataError, match="was changed after it was written"):
+        migrate(tmp_path)
+    assert "92.0" in (tmp_path / "x.json").read_text()
+
+
+def test_reading_records_and_printing_a_table_needs_no_torch(tmp_path):
+    write_record(tmp_path, record())
+    run = python(
+        "import sys\n"
+        "from clipcompat.runs.records import find_records\n"
+        "from clipcompat.runs.tables import compatibility_table\n"
+        "print(compatibility_table(find_records(sys.argv[1])))\n"
+        "assert not {'torch', 'clipcompat.methods'} & set(sys.modules)",
+        str(tmp_path),
+    )
+    assert run.returncode == 0 and "80.0" in run.stdout, run.stderr

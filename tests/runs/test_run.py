@@ -58,7 +58,7 @@ def tuned(out: Path, seed: int, backbone) -> Path:
 
 
 def numbers(record) -> list[dict]:
-    return [{k: v for k, v in row.items() if k != "final_loss"} for row in record["per_seed"]]
+    return [{k: v for k, v in row.items() if k != "final_loss"} for row in record.per_seed]
 
 
 def test_upgrades_that_start_or_end_at_one_backbone_share_its_plugins(done, root, tmp_path):
@@ -68,12 +68,12 @@ def test_upgrades_that_start_or_end_at_one_backbone_share_its_plugins(done, root
     record, _ = quick(root, new_weights="random:3").execute(out, out / "cache")
     after = {file: file.stat().st_mtime_ns for file in (out / "plugins").iterdir()}
     assert before.items() <= after.items() and len(after) == len(before) + 2  # two seeds, on the other new backbone
-    assert [row["old"] for row in record["per_seed"]] == [row["old"] for row in done[0]["per_seed"]]
+    assert [row["old"] for row in record.per_seed] == [row["old"] for row in done[0].per_seed]
 
 
 def test_a_record_has_everything_the_numbers_depend_on(done, root):
     record, path = done
-    inputs = record["inputs"]
+    inputs = record.inputs
     assert record == read_record(path)
     assert inputs["method"] == {
         "name": "coop",
@@ -85,21 +85,21 @@ def test_a_record_has_everything_the_numbers_depend_on(done, root):
     for seed in ("1", "2"):
         data = load_dataset("eurosat", root=root, shots=4, seed=int(seed))
         assert inputs["stamps"][seed] == {"train": data.train.stamp, "test": data.test.stamp}
-        row = record["per_seed"][int(seed) - 1]
+        row = record.per_seed[int(seed) - 1]
         assert row["seed"] == int(seed) and row["indices"] == data.indices and len(row["indices"]["train"]) == 12
         assert (row["views"], row["epochs"]) == (2, 2) and row["retrained"] is not None
-    assert record["backbones"]["old"]["source"] == "random weights, seed 1"
-    assert record["backbones"]["new"]["name"] == "mini-new" and record["backbones"]["new"]["dtype"] == "torch.float32"
-    assert record["backbones"]["old"]["stamp"] != record["backbones"]["new"]["stamp"]
-    assert record["environment"]["torch"] and record["environment"]["device"].startswith("cpu")
-    assert all(took["train"] >= 0 and took["retrain"] >= 0 for took in record["training_seconds"])
+    assert record.backbones["old"]["source"] == "random weights, seed 1"
+    assert record.backbones["new"]["name"] == "mini-new" and record.backbones["new"]["dtype"] == "torch.float32"
+    assert record.backbones["old"]["stamp"] != record.backbones["new"]["stamp"]
+    assert record.environment["torch"] and record.environment["device"].startswith("cpu")
+    assert all(took["train"] >= 0 and took["retrain"] >= 0 for took in record.training_seconds)
     assert inputs["shipped"] == [None, None] and inputs["dtype"] == "float32"
-    assert record["seconds"] > 0 and re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00", record["started"])
+    assert record.seconds > 0 and re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00", record.started)
 
 
 def test_its_numbers_are_those_of_the_plain_calls(done, root, old, new):
     method = CoOp(n_ctx=2, recipe=Recipe(epochs=2, batch_size=4, lr=0.05))
-    for row in done[0]["per_seed"]:
+    for row in done[0].per_seed:
         data = load_dataset("eurosat", root=root, shots=4, seed=row["seed"])
         plugin = fit(method, old, data, seed=row["seed"])
         retrained = fit(method, new, data, seed=row["seed"])
@@ -146,7 +146,7 @@ def test_whatever_the_user_changes_is_another_run(done, root, changes):
     run = quick(root, **changes)
     method = override(METHODS[run.method](), run.settings)
     inputs = run._inputs(method, {seed: run._data(seed) for seed in run.seeds}, torch.float32)
-    assert record_id(inputs) != done[0]["id"]
+    assert record_id(inputs) != done[0].id
 
 
 @pytest.mark.parametrize("spelling", [{}, {"dtype": "fp32", "views": 10}, {"dtype": "float32", "device": "cpu"}])
@@ -175,8 +175,8 @@ def test_the_order_of_training_on_disk_and_in_memory_does_not_matter(done, root,
 
 def test_base_classes_and_no_retraining(root, tmp_path):
     record, _ = quick(root, classes="base", retrain=False, seeds=(1,)).execute(tmp_path)
-    (row,) = record["per_seed"]
-    assert record["inputs"]["classes"] == "base" and row["dataset"] == "eurosat[base]"
+    (row,) = record.per_seed
+    assert record.inputs["classes"] == "base" and row["dataset"] == "eurosat[base]"
     assert row["retrained"] is None and row["kept_gain"] is None and len(row["indices"]["train"]) == 12
     (file,) = tmp_path.rglob("*.safetensors")
     plugin = load_plugin(file)
@@ -185,7 +185,7 @@ def test_base_classes_and_no_retraining(root, tmp_path):
 
 def test_zero_shot_trains_nothing(root, tmp_path):
     record, _ = quick(root, method="zero_shot", settings=(), seeds=(1,)).execute(tmp_path)
-    (row,) = record["per_seed"]
+    (row,) = record.per_seed
     assert row["old"] == row["zs_old"] and row["new"] == row["zs_new"]
     assert row["retrained"] is None and row["views"] is None and row["epochs"] == 0
 
@@ -193,8 +193,8 @@ def test_zero_shot_trains_nothing(root, tmp_path):
 def test_a_given_list_of_images_is_the_one_trained_on(root, tmp_path):
     data = load_dataset("eurosat", root=root, shots=2, seed=9)
     record, _ = quick(root, seeds=(1,), indices=str(export_indices(data, tmp_path / "i.json"))).execute(tmp_path / "o")
-    assert record["per_seed"][0]["indices"] == data.indices
-    assert record["inputs"]["shots"] == 2  # the list's, not the 4 of the command line
+    assert record.per_seed[0]["indices"] == data.indices
+    assert record.inputs["shots"] == 2  # the list's, not the 4 of the command line
 
 
 def test_local_weights_are_named_by_their_content(root, old, tmp_path, monkeypatch):
@@ -206,9 +206,9 @@ def test_local_weights_are_named_by_their_content(root, old, tmp_path, monkeypat
     for written in (str(path), "~/w.safetensors"):
         run = quick(root, old_weights=written, seeds=(1,), retrain=False)
         record, where = run.execute(tmp_path / "out")
-        ids.add(record["id"])
-        assert re.fullmatch(r"sha256:[0-9a-f]{64}", record["inputs"]["old_weights"])
-        assert "secret" not in where.read_text() and record["backbones"]["old"]["stamp"] == old.stamp
+        ids.add(record.id)
+        assert re.fullmatch(r"sha256:[0-9a-f]{64}", record.inputs["old_weights"])
+        assert "secret" not in where.read_text() and record.backbones["old"]["stamp"] == old.stamp
     assert len(ids) == 1
 
 
@@ -222,8 +222,8 @@ def test_broken_pictures_stop_a_run_unless_it_was_told_to_skip_them(done, root, 
         quick(copy).execute(tmp_path / "a")
     run, said = quick(copy, skip_broken=True), []
     record, _ = run.execute(tmp_path / "a")
-    assert [row["skipped"] for row in record["per_seed"]] == [{"test": [test.paths[1]]}] * 2
-    assert record["inputs"]["stamps"] != done[0]["inputs"]["stamps"] and record["id"] != done[0]["id"]
+    assert [row["skipped"] for row in record.per_seed] == [{"test": [test.paths[1]]}] * 2
+    assert record.inputs["stamps"] != done[0].inputs["stamps"] and record.id != done[0].id
     assert run.execute(tmp_path / "a", say=said.append)[0] == record and "already done" in said[0]
 
 

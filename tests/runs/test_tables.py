@@ -2,28 +2,28 @@
 
 from __future__ import annotations
 
-import copy
+from dataclasses import replace
 
 import pytest
 
 from clipcompat.common.config import to_config
 from clipcompat.methods import METHODS
-from clipcompat.runs.tables import Table, cell, compatibility_table, label, reports
+from clipcompat.runs.records import Record
+from clipcompat.runs.tables import Table, cell, compatibility_table
 from clipcompat.studies.summary import Statistic
 from tests.runs.test_records import record
 
 REAL = "clip-to-eva-vit-b-16"
 
 
-def run(method="coop", news=(72.0,), settings=None, **inputs) -> dict:
-    made = record(method, **inputs)
-    made["inputs"]["method"]["config"] = {**to_config(METHODS[method]()), **(settings or {})}
-    (row,) = made["per_seed"]
-    made["per_seed"] = [copy.deepcopy(row) | {"seed": i, "new": new} for i, new in enumerate(news, 1)]
-    return made
+def run(method="coop", news=(72.0,), settings=None, **inputs) -> Record:
+    config = {**to_config(METHODS[method]()), **(settings or {})} if method in METHODS else {}
+    made = record(method, config=config, **inputs)
+    (row,) = made.per_seed
+    return replace(made, per_seed=[row | {"seed": i, "new": new} for i, new in enumerate(news, 1)])
 
 
-def row(made: dict) -> dict[str, str]:
+def row(made: Record) -> dict[str, str]:
     table = compatibility_table([made])
     return dict(zip(table.columns, table.rows[0], strict=True))
 
@@ -40,7 +40,7 @@ def test_a_row_is_mean_and_sd_over_seeds():
 
 def test_one_seed_has_no_sd_and_what_was_not_measured_is_a_dash():
     made = run()
-    made["per_seed"][0] |= {"retrained": None, "views": None}
+    made.per_seed[0] |= {"retrained": None, "views": None}
     cells = row(made)
     assert cells["new"] == "72.0" and cells["retrained"] == cells["kept"] == cells["views"] == "–"
 
@@ -78,19 +78,19 @@ def test_weights_that_are_not_the_upgrade_s_own_are_marked_and_explained(side):
 
 
 def test_a_method_is_named_with_the_settings_that_differ():
-    assert label(run("contcoop")) == "contcoop"
+    assert run("contcoop").titles.label == "contcoop"
     config = to_config(METHODS["contcoop"]())
     changed = run("contcoop", settings={"n_ctx": 4, "distillation": {**config["distillation"], "weight": 0.5}})
-    assert label(changed) == "contcoop (n_ctx=4, distillation.weight=0.5)"
-    assert label(run("contcoop", settings={"attention": None})) == "contcoop (attention=None)"
+    assert changed.titles.label == "contcoop (n_ctx=4, distillation.weight=0.5)"
+    assert run("contcoop", settings={"attention": None}).titles.label == "contcoop (attention=None)"
 
 
 def test_a_method_this_version_does_not_have_is_still_shown():
-    assert label({"inputs": {"method": {"name": "later", "config": {"k": 1}}}}) == "later (k=1)"
+    assert record("later", config={"k": 1}).titles.label == "later (k=1)"
 
 
 def test_reports_come_back_with_their_derived_numbers():
-    (first,) = reports(run())
+    (first,) = run().reports
     assert first.kept_gain == pytest.approx(0.55) and first.seed == 1
 
 

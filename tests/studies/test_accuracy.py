@@ -10,7 +10,8 @@ import torch
 from clipcompat.common.errors import DataError
 from clipcompat.methods.zero_shot import ZeroShot
 from clipcompat.plugins.fit import fit
-from clipcompat.studies.accuracy import accuracy, correct, harmonic_mean, percent
+from clipcompat.studies.accuracy import accuracy, correct, percent
+from clipcompat.studies.report import harmonic_mean
 from tests.toys import toy_dataset, toy_split
 
 SPLIT = toy_split("test", 2)  # labels 0 0 1 1 2 2

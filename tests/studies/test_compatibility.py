@@ -14,7 +14,8 @@ from clipcompat.methods.linear_probe import LinearProbe
 from clipcompat.methods.zero_shot import ZeroShot
 from clipcompat.plugins.fit import fit
 from clipcompat.plugins.plugin import Match
-from clipcompat.studies.compatibility import Compatibility, compatibility
+from clipcompat.studies.compatibility import compatibility
+from clipcompat.studies.report import Compatibility
 from clipcompat.training.recipe import Recipe
 from tests.tiny import tiny_backbone
 from tests.toys import toy_dataset

@@ -1,0 +1,57 @@
+"""What tables and texts call a run, worked out once, when its record is made."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from clipcompat.backbones.catalog import upgrade_kind
+from clipcompat.backbones.mini.manifest import weights
+from clipcompat.common.config import to_config
+from clipcompat.methods import METHODS
+from clipcompat.methods.defaults import default_method
+from clipcompat.runs.records import Titles
+
+_SETTINGS = {"distillation.weight=": "λ = ", "attention=None": "Attn off"}
+
+
+def make_titles(inputs: Mapping[str, Any]) -> Titles:
+    """The titles of a record, from its inputs."""
+    name = inputs["method"]["name"]
+    changed = _changes(inputs["method"]["config"], _default_config(inputs))
+    label = f"{name} ({', '.join(changed)})" if changed else name
+    title = METHODS[name].title if name in METHODS else name
+    text = label.replace(name, title, 1)
+    for setting, words in _SETTINGS.items():
+        text = text.replace(setting, words)
+    return Titles(label, text, upgrade_title(inputs))
+
+
+def upgrade_title(inputs: Mapping[str, Any]) -> str:
+    """The upgrade's name, and which miniature pair where it is not the first; "*": not the upgrade's own weights."""
+    given = (inputs["old_weights"], inputs["new_weights"])
+    shipped = inputs.get("shipped") or (None, None)
+    known = [weights().get((w or s or "").removeprefix("sha256:")) for w, s in zip(given, shipped, strict=True)]
+    title = inputs["upgrade"]
+    if upgrade_kind(title) != "mini" or not all(known):
+        return title + ("*" if any(given) else "")
+    old, new = known
+    if old["number"] != new["number"]:
+        title = f"{title}, old {old['number']} → new {new['number']}"
+    elif new["number"] != 1:
+        title = f"{title}, pair {new['number']}"
+    return title if new["steps_taken"] == new["steps"] else f"{title}, step {new['steps_taken']}"
+
+
+def _default_config(inputs: Mapping[str, Any]) -> Any:
+    name = inputs["method"]["name"]
+    if name not in METHODS:  # a method that this version does not have
+        return {}
+    return to_config(default_method(name, inputs["dataset"], inputs["upgrade"]))
+
+
+def _changes(config: Any, default: Any, where: str = "") -> list[str]:
+    """The settings of `config` that differ from `default`, as "distillation.weight=0.5"."""
+    if not isinstance(config, dict) or not isinstance(default, dict):
+        return [] if config == default else [f"{where}={config}"]
+    return [c for k in config for c in _changes(config[k], default.get(k), f"{where}.{k}" if where else k)]

@@ -1,0 +1,33 @@
+"""What every study is given: a method, an upgrade, few-shot sets by seed, and the plug-ins that were tuned on them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from clipcompat.backbones.upgrade import Upgrade
+from clipcompat.data.split import Dataset
+from clipcompat.features.encode import Progress
+from clipcompat.plugins.kept import TunedPlugins
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A request with everything loaded.
+
+    datasets: seed -> the dataset with that seed's few-shot set. plugins: tunes the method, or finds what an interrupted
+    run left. retrain: also tune on the new backbone. cache, progress: as for `clipcompat.fit`.
+    """
+
+    upgrade: Upgrade
+    datasets: Mapping[int, Dataset]
+    plugins: TunedPlugins
+    retrain: bool = True
+    cache: str | Path | None = None
+    progress: Progress | None = None
+
+    @property
+    def retrains(self) -> bool:
+        """Retraining was asked for, and the method learns something."""
+        return self.retrain and self.plugins.method.needs != "nothing"

@@ -1,0 +1,11 @@
+"""Every study by its name. Adding one: a file here, a line in STUDIES, a test."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from clipcompat.studies import compatibility
+from clipcompat.studies.experiment import Experiment
+
+STUDIES: dict[str, Callable[[Experiment], Iterator[dict[str, Any]]]] = {"compatibility": compatibility.measure}
