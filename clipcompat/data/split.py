@@ -14,6 +14,7 @@ from torch import Tensor
 
 from clipcompat.common.errors import DataError, unknown_name
 from clipcompat.common.files import digest
+from clipcompat.data.kind import Kind, dataset_kind
 
 
 class Images(Protocol):
@@ -104,6 +105,11 @@ class Dataset:
     seed: int | None = None
     indices: dict[str, list[str]] = field(default_factory=dict)
     own_split: bool = False
+
+    @property
+    def kind(self) -> Kind:
+        """Where it comes from: "mini", "own" or "public"."""
+        return dataset_kind(self.name)
 
     @property
     def classnames(self) -> tuple[str, ...]:
