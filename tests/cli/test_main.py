@@ -6,16 +6,13 @@ import json
 import logging
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from clipcompat.backbones.load import load_backbone
 from clipcompat.cli import main
 from clipcompat.data.mini.datasets import study_names
 from clipcompat.runs.records import find_records
-from clipcompat_book.miniature.pretrain import RECIPES
 from tests.trees import PROJECT, child_environment, write_eurosat
 
 PLAIN = ["--dataset", "eurosat", "--old-weights", "random:1", "--new-weights", "random:2", "--shots", "2",
@@ -64,7 +61,7 @@ def test_a_run_prints_its_table_and_its_file(root, tmp_path, capsys):
     said = capsys.readouterr()
     lines = said.out.splitlines()
     (record,) = find_records(out)
-    assert lines[-1].startswith(out) and json.loads(Path(lines[-1]).read_text())["id"] == record["id"]
+    assert lines[-1].startswith(out) and json.loads(Path(lines[-1]).read_text())["id"] == record.id
     assert "coop (n_ctx=2, recipe.epochs=1)" in lines[-2] and "mini*" in lines[-2]
     assert "seed 1: old" in said.err and "Traceback" not in said.err
     assert (tmp_path / "results" / "cache").is_dir()
@@ -74,7 +71,7 @@ def test_a_run_prints_its_table_and_its_file(root, tmp_path, capsys):
 
 
 def test_settings_may_come_in_one_flag_or_in_several(results):
-    config = next(r for r in find_records(results) if r["inputs"]["method"]["name"] == "contcoop")["inputs"]["method"]
+    config = next(r for r in find_records(results) if r.method == "contcoop").inputs["method"]
     assert config["config"]["attention"]["heads"] == 2 and config["config"]["n_ctx"] == 2
     assert config["config"]["recipe"]["epochs"] == 1 and config["config"]["attention"]["residual"] is True
 
@@ -87,8 +84,8 @@ def test_the_cache_beside_the_records_is_not_taken_for_records(results, capsys):
 
 
 def test_a_table_of_one_record(results, capsys):
-    record = next(r for r in find_records(results) if r["inputs"]["method"]["name"] == "coop")
-    assert main(["table", f"{results}/compatibility/coop-eurosat-{record['id']}.json"]) == 0
+    record = next(r for r in find_records(results) if r.method == "coop")
+    assert main(["table", f"{results}/compatibility/coop-eurosat-{record.id}.json"]) == 0
     assert len(capsys.readouterr().out.splitlines()) == 3
 
 
@@ -103,7 +100,7 @@ def test_the_jsonl_kept_in_git_holds_the_same_records(results, tmp_path, capsys)
     file = tmp_path / "deep" / "compatibility.jsonl"
     assert main(["table", results, "--jsonl", str(file)]) == 0
     assert capsys.readouterr().out.splitlines()[-1] == str(file)
-    assert [json.loads(line) for line in file.read_text().splitlines()] == find_records(results)
+    assert [json.loads(line) for line in file.read_text().splitlines()] == [r.to_dict() for r in find_records(results)]
     first = file.read_bytes()
     assert main(["table", results, "--jsonl", str(file)]) == 0 and file.read_bytes() == first
 
@@ -166,7 +163,7 @@ def test_a_warning_that_every_seed_repeats_is_printed_once():
 def test_several_methods_are_one_command_with_a_record_each(root, tmp_path, capsys):
     arguments = ["run", "--method", "coop", "contcoop", *PLAIN, "--root", root, "--out", str(tmp_path), "--no-retrain"]
     assert main(arguments) == 0
-    assert sorted(r["inputs"]["method"]["name"] for r in find_records(tmp_path)) == ["contcoop", "coop"]
+    assert sorted(r.method for r in find_records(tmp_path)) == ["contcoop", "coop"]
     assert sum(line.endswith(".json") for line in capsys.readouterr().out.splitlines()) == 2
 
 
@@ -176,15 +173,3 @@ def test_mini_stands_for_the_eleven_sets(monkeypatch, tmp_path):
     monkeypatch.setattr("clipcompat.runs.tables.compatibility_table", lambda records: "")
     assert main(["run", "--method", "zero_shot", "--dataset", "mini", "eurosat"]) == 0
     assert asked == [*study_names(), "eurosat"] and len(asked) == 12
-
-
-def test_pretraining_is_a_verb_that_goes_on_after_a_stop(monkeypatch, tmp_path, capsys):
-    out = tmp_path / "old.safetensors"
-    recipe = replace(RECIPES["mini-old"], batch=4, attribute_steps=1, eval_every=2)
-    monkeypatch.setitem(RECIPES, "mini-old", recipe)
-    command = ["mini", "pretrain", "--generation", "old", "--steps", "3", "--device", "cpu", "--out", str(out)]
-    assert main([*command, "--seed", "2", "--keep", "2"]) == 0
-    assert capsys.readouterr().out.strip() == str(out)
-    assert load_backbone("mini-old", out).dim == 128 and out.with_stem("old-step2").exists()
-    assert main(["mini", "pretrain", "--generation", "newest", "--out", str(out)]) == 1
-    assert "mini-newer" in capsys.readouterr().err

@@ -22,7 +22,7 @@ from clipcompat.data.load import load_dataset
 from clipcompat.methods.coop import CoOp
 from clipcompat.plugins.fit import fit
 from clipcompat.plugins.plugin import load_plugin
-from clipcompat.runs.records import find_records, read_record
+from clipcompat.runs.records import Record, find_records, read_record
 from clipcompat.runs.run import Run
 from clipcompat.studies.accuracy import accuracy
 from clipcompat.training.recipe import Recipe
@@ -45,7 +45,7 @@ def quick(root, **changes) -> Run:
 
 
 @pytest.fixture(scope="module")
-def done(root, tmp_path_factory) -> tuple[dict, Path]:
+def done(root, tmp_path_factory) -> tuple[Record, Path]:
     """The record of an undisturbed run with its features on disk."""
     out = tmp_path_factory.mktemp("done")
     return quick(root).execute(out, out / "cache")
@@ -145,7 +145,7 @@ def test_whatever_the_user_changes_is_another_run(done, root, changes):
 
     run = quick(root, **changes)
     method = override(METHODS[run.method](), run.settings)
-    inputs = run._inputs(method, {seed: run._data(seed) for seed in run.seeds}, torch.float32)
+    inputs = run._inputs(method, {seed: run._data(seed) for seed in run.seeds})
     assert record_id(inputs) != done[0].id
 
 
@@ -158,7 +158,7 @@ def test_one_run_has_one_name_however_its_defaults_are_spelled(done, root, spell
 
 def test_other_shipped_weights_are_another_run(monkeypatch, tmp_path):
     """With weights that were not given, the files the package ships are part of the name."""
-    from clipcompat.backbones.mini.models import models as mini
+    from clipcompat.backbones.mini import models as mini
     from clipcompat.backbones.upgrade import shipped_weights
 
     before = shipped_weights("mini")
@@ -334,10 +334,10 @@ def test_global_random_state_and_threads_are_left_alone(root, tmp_path):
 def test_pictures_of_the_miniature_are_not_listed_one_by_one(tmp_path):
     random = {"old_weights": "random:1", "new_weights": "random:2", "device": "cpu", "dtype": "fp32"}
     plain = Run("zero_shot", "mini/tints", "mini", seeds=(1,), shots=1, **random)
-    row = plain.execute(tmp_path)[0]["per_seed"][0]
+    row = plain.execute(tmp_path)[0].per_seed[0]
     assert row["indices"] is None  # dataset, shots and seed say which they are
     drawn = load_dataset("mini/tints", shots=1, seed=2).indices
     file = tmp_path / "drawn.json"
     file.write_text(json.dumps({**drawn, "dataset": "mini/tints"}))
-    given = dataclasses.replace(plain, indices=str(file)).execute(tmp_path)[0]["per_seed"][0]
+    given = dataclasses.replace(plain, indices=str(file)).execute(tmp_path)[0].per_seed[0]
     assert given["indices"] == drawn
