@@ -63,11 +63,11 @@ def test_the_main_job_runs_at_full_size_on_jpegs(full_size, checkpoints, tmp_pat
     shown = capsys.readouterr().out
     assert "clip-to-eva-vit-b-16*" in shown and "not the upgrade's own weights" in shown
     for side, name, file in (("old", "ViT-B-16-quickgelu", "ViT-B-16.pt"), ("new", "EVA02-B-16", "open_clip_model.")):
-        found = record["backbones"][side]
+        found = record.backbones[side]
         assert found["name"] == name and found["source"].startswith(file) and "tag" not in found["source"]
         assert found["stamp"] == getattr(full_size, side).stamp  # every weight arrived
-        assert record["inputs"][f"{side}_weights"].startswith("sha256:")
-    (row,) = record["per_seed"]
+        assert record.inputs[f"{side}_weights"].startswith("sha256:")
+    (row,) = record.per_seed
     assert row["old"] in (0.0, 25.0, 50.0, 75.0, 100.0) and row["views"] == 1 and row["retrained"] is None
     assert row["indices"]["train"] and str(tmp_path) not in next(out.rglob("*.json")).read_text()
     assert main(run) == 0 and "already done" in capsys.readouterr().err  # without loading a backbone again

@@ -49,6 +49,6 @@ def test_controls_other_methods_and_changed_settings_are_left_out():
 def test_what_was_not_retrained_has_no_diamond_and_no_mean_of_diamonds():
     records = many(("coop",), sets=2)
     whole = draw(records).count('z" fill')
-    for row in records[0]["per_seed"]:
+    for row in records[0].per_seed:
         row["retrained"] = None
     assert whole == 3 and draw(records).count('z" fill') == 1

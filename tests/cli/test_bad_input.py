@@ -193,7 +193,7 @@ def test_a_corrupt_cache_names_the_file_and_the_remedy_works(run, refused, tmp_p
     refused("feature cache", "delete", "computed again", arguments=["--cache", str(tmp_path / "cache")])
     shutil.rmtree(tmp_path / "cache")
     assert run("--cache", str(tmp_path / "cache"))[0] == 0
-    first, again = (find_records(tmp_path / name)[0]["per_seed"] for name in ("first", "out"))
+    first, again = (find_records(tmp_path / name)[0].per_seed for name in ("first", "out"))
     assert first == again
 
 
@@ -246,9 +246,9 @@ def test_a_full_disk_at_any_point_and_the_next_run_is_right(root, tmp_path):
     assert not list(tmp_path.rglob("*.tmp"))
     assert main([*arguments, "--out", str(tmp_path / "plain")]) == main([*arguments, "--out", out]) == 0
     (limited,), (plain,) = (find_records(tmp_path / name) for name in ("out", "plain"))
-    assert limited["id"] == plain["id"]
+    assert limited.id == plain.id
     for name in ("old", "new", "zs_old", "zs_new", "retrained", "negative_flips", "indices"):
-        assert limited["per_seed"][0][name] == plain["per_seed"][0][name]
+        assert limited.per_seed[0][name] == plain.per_seed[0][name]
 
 
 @pytest.mark.parametrize("method", ["coop", "contcoop"])

@@ -15,7 +15,6 @@ from clipcompat.cli import main
 from clipcompat.common.errors import ConfigError
 from clipcompat.data.custom import from_folder
 from clipcompat.runs.records import find_records
-from clipcompat.runs.tables import label
 from clipcompat_book.miniature.cloth import cloth_names, write_cloth
 
 FOUR = list(cloth_names())[::3]
@@ -98,11 +97,11 @@ def test_a_record_names_the_folder_and_not_its_place(run, folder, capsys):
     assert call() == 0
     said = capsys.readouterr()
     (record,) = find_records(out)
-    inputs = record["inputs"]
+    inputs = record.inputs
     assert (inputs["dataset"], inputs["template"]) == ("folder/cloth", "a photo of a {}.")
     assert inputs["classnames"][0] == "Vermilion Barred" and len(inputs["classnames"]) == 4
-    assert "secret-place" not in json.dumps(record) and label(record) == "kgcoop"
-    assert record["per_seed"][0]["indices"]["train"][0].startswith("001.VermilionBarred/")
+    assert "secret-place" not in json.dumps(record.to_dict()) and record.titles.label == "kgcoop"
+    assert record.per_seed[0]["indices"]["train"][0].startswith("001.VermilionBarred/")
     assert "folder/cloth" in said.out
 
 
@@ -114,8 +113,8 @@ def test_other_words_are_another_run_with_a_plug_in_of_its_own(run, folder):
     names.write_text(json.dumps({name: cloth_names()[name] for name in FOUR}))
     assert call("--names", str(names)) == 0
     records = find_records(out)
-    assert len({record["id"] for record in records}) == 3
-    assert len({row["final_loss"] for record in records for row in record["per_seed"]}) == 3
+    assert len({record.id for record in records}) == 3
+    assert len({row["final_loss"] for record in records for row in record.per_seed}) == 3
 
 
 def test_a_place_that_cannot_be_written_is_said_before_anything_is_trained(run, tmp_path, capsys, monkeypatch):
