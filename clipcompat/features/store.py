@@ -1,33 +1,41 @@
-"""Append-only rows of float32 on disk with a committed length: a kill loses and doubles nothing.
+"""Append-only rows of float32 on disk with a committed length: a kill at any point loses and doubles nothing.
 
-Rows lie in shards `NAME-00000.bin`, `NAME-00001.bin`, … of at most a gibibyte; `NAME.head` (JSON; not named so, as
-records are) says how many rows are committed, their width, and the CRC-32 of each shard. Rows are written and flushed
-before the header is replaced atomically, so bytes beyond the committed length are never believed.
+`NAME.bin` holds the rows. `NAME.head` (JSON; only records are named .json) holds the number of committed rows, their
+width, their stamp, and one CRC-32 per block of rows. Rows are flushed to disk before the header is replaced atomically.
+So bytes behind the committed rows are never read, and the next append drops them.
 """
 
 from __future__ import annotations
 
-import fcntl
 import json
 import logging
+import mmap
 import os
+import sys
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 import torch
+from filelock import FileLock, Timeout
 from torch import Tensor
 
 from clipcompat.common.errors import CacheError, StorageError
 from clipcompat.common.files import to_json, write_atomic
-from clipcompat.features.mapped import PAGE, map_files
 
 log = logging.getLogger(__name__)
 
-_FORMAT = "clipcompat-features-2"
-_SHARD_BYTES = 1 << 30
-_STEP = PAGE // 4  # shards of whole steps of rows are whole pages, whatever the width
+BLOCK = 4096
+"""Rows per checksum. 8 MiB at width 512: little memory to verify one. One view of ImageNet is 313 blocks: a header of
+4 kB, which every commit writes again."""
+
+_RECENT = 32  # blocks that `read` checks: 256 MiB at width 512 take 0.1 s, and most datasets are smaller
+_FORMAT, _FORMER = "clipcompat-features-3", ("clipcompat-features-1", "clipcompat-features-2")
+# Linux refuses a private map that is larger than memory and swap without this flag, which np.memmap cannot pass and
+# which has no name in Python 3.11.
+_MAP_NORESERVE = 0x40 if sys.platform == "darwin" else 0x4000
 
 
 class FeatureFile:
@@ -35,22 +43,21 @@ class FeatureFile:
 
     Args:
         folder, name: where; the folder is made when rows are first written.
-        width: values a row. stamp: what the rows were made from; a file with another one is refused.
-        shard_bytes: the largest size of a new cache's shards, but for shards of 16,384 rows, which are the smallest.
+        width: values per row.
+        stamp: what the rows were made from; a file with another stamp is refused.
     """
 
-    def __init__(self, folder: str | Path, name: str, width: int, stamp: str, shard_bytes: int = _SHARD_BYTES):
+    def __init__(self, folder: str | Path, name: str, width: int, stamp: str):
         self._folder, self._name = Path(folder), name
-        self._header = self._folder / f"{name}.head"
+        self._data, self._header = self._folder / f"{name}.bin", self._folder / f"{name}.head"
         self._width, self._stamp = width, stamp
-        self._new_shard_rows = max(_STEP, shard_bytes // (width * 4) // _STEP * _STEP)
 
     @classmethod
     def open(cls, header: str | Path) -> FeatureFile:
         """The cache of an existing header, whatever it was made from.
 
         Raises:
-            CacheError: the header is damaged.
+            CacheError: the header is damaged, or of an earlier version.
         """
         header = Path(header)
         try:
@@ -64,143 +71,133 @@ class FeatureFile:
 
     @property
     def width(self) -> int:
-        """Values a row."""
+        """Values per row."""
         return self._width
 
     def rows(self) -> int:
-        """Committed rows; 0 where there is no file yet."""
+        """Committed rows; 0 if there is no file yet."""
         return self._read_header()["rows"]
 
     def append(self, rows: Tensor) -> None:
-        """Write rows [row, width] behind the committed ones, then commit them, all or none."""
+        """Write rows [row, width] behind the committed ones, then commit them, all or none.
+
+        Raises:
+            StorageError: they could not be written; the rows before them are safe.
+        """
         header = self._read_header()
-        rows = rows.detach().to("cpu", torch.float32).contiguous()
-        size = rows.numel() * 4
+        new = rows.detach().to("cpu", torch.float32).contiguous().numpy()
+        committed = header["rows"] * self._width * 4
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
-            while len(rows):
-                shard, at = divmod(header["rows"], header["shard_rows"])
-                part, rows = rows.split([n := min(len(rows), header["shard_rows"] - at), len(rows) - n])
-                data = part.numpy().tobytes()
-                self._write(shard, at * self._width * 4, data)
-                checks = header["crc32"]
-                checks[shard:] = [zlib.crc32(data, checks[shard] if at else 0)]
-                header["rows"] += n
+            with open(self._data, "ab") as stream:
+                stream.truncate(committed)  # drops what a kill left uncommitted
+                stream.write(new)
+                stream.flush()
+                os.fsync(stream.fileno())
         except OSError as error:
             raise StorageError(
-                f"could not add {size:,} bytes to the feature cache {self._folder / self._name}: "
-                f"{error.strerror or error}. The rows before them are safe; free some space, or pass another cache "
-                "folder, and run again."
+                f"could not add {new.nbytes:,} bytes to the feature cache {self._data}: {error.strerror or error}. "
+                "The rows before them are safe; free some space, or pass another cache folder, and run again."
             ) from error
+        _add_checks(header["crc32"], header["rows"], new)
+        header["rows"] += len(new)
         write_atomic(self._header, to_json(header))
 
     def read(self, rows: int) -> Tensor:
-        """The first `rows` rows, [rows, width], memory-mapped.
+        """The first `rows` rows, [rows, width], memory-mapped; writing to the tensor does not change the file.
 
-        Checked are the size of every shard and the CRC of the last one, which is the one that grows; a cache of one
-        shard is checked whole in a second at most. `verify` checks all shards.
+        Checks the file's size and its last 131,072 rows, so that only larger caches need `verify`.
 
         Raises:
-            CacheError: a shard is shorter than committed, or its bytes are not those that were written.
+            CacheError: the file is shorter than committed, cannot be read, or does not hold what was written.
         """
-        header = self._read_header()
-        shards = len(header["crc32"])
-        for shard in range(shards):
-            path = self._shard(shard)
-            if not path.exists() or path.stat().st_size < self._size(header, shard):
-                raise CacheError(f"the feature cache {path} is shorter than its header says; {self._remedy}")
-        if shards:
-            self._check(header, shards - 1)
-        count = header["rows"] * self._width
-        paths = [self._shard(shard) for shard in range(shards)]
-        return map_files(paths, header["shard_rows"] * self._width * 4, count).view(-1, self._width)[:rows]
+        header = self._checked(_RECENT)
+        if header["rows"] == 0:
+            return torch.zeros(0, self._width)
+        try:
+            with open(self._data, "rb") as stream:
+                flags, access = mmap.MAP_PRIVATE | _MAP_NORESERVE, mmap.PROT_READ | mmap.PROT_WRITE
+                data = mmap.mmap(stream.fileno(), header["rows"] * self._width * 4, flags, access)
+        except OSError as error:
+            raise CacheError(
+                f"the feature cache {self._data} cannot be mapped into memory: {error.strerror or error}. "
+                "Check that address space is not limited (ulimit -v)."
+            ) from error
+        return torch.frombuffer(data, dtype=torch.float32).view(-1, self._width)[:rows]  # [row * width] -> [row, width]
 
     def verify(self) -> None:
-        """Read everything that is committed and compare it with its checksums; about a second a gibibyte.
+        """Compare all committed rows with their checksums; about a second per gibibyte.
 
         Raises:
-            CacheError: a shard is shorter than committed, or its bytes are not those that were written.
+            CacheError: the file is shorter than committed, cannot be read, or does not hold what was written.
         """
-        self.read(0)
-        header = self._read_header()
-        for shard in range(len(header["crc32"]) - 1):
-            self._check(header, shard)
+        self._checked()
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Hold the file against other processes that would append to it; they wait."""
-        lock = self._folder / f"{self._name}.lock"
+        """Hold the file against other processes that would append to it; they wait.
+
+        Raises:
+            StorageError: the folder cannot be written, or its file system cannot lock.
+        """
+        # A soft lock would outlive a killed process, so a file system without real locks is an error.
+        lock = FileLock(self._folder / f"{self._name}.lock", fallback_to_soft=False)
         try:
-            lock.parent.mkdir(parents=True, exist_ok=True)
-            stream = open(lock, "w")
+            self._folder.mkdir(parents=True, exist_ok=True)
+            try:
+                lock.acquire(blocking=False)
+            except Timeout:
+                log.warning("waiting for another process that is filling %s", self._header)
+                lock.acquire()
         except OSError as error:
             raise StorageError(
-                f"cannot use the feature cache folder {lock.parent}: {error.strerror or error}. Choose another one."
+                f"cannot lock files in the feature cache folder {self._folder}: {error.strerror or error}. "
+                "Choose another one, on a local disk that can be written."
             ) from error
-        with stream:
-            try:
-                try:
-                    fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except BlockingIOError:
-                    log.warning("waiting for another process that is filling %s", self._header)
-                    fcntl.flock(stream, fcntl.LOCK_EX)
-            except OSError as error:
-                raise StorageError(
-                    f"the feature cache folder {lock.parent} cannot lock files ({error.strerror or error}). "
-                    "Choose one on a local disk."
-                ) from error
+        try:
             yield
+        finally:
+            lock.release()
 
-    def _shard(self, number: int) -> Path:
-        return self._folder / f"{self._name}-{number:05d}.bin"
-
-    def _size(self, header: dict, shard: int) -> int:
-        """Committed bytes of a shard."""
-        return min(header["shard_rows"], header["rows"] - shard * header["shard_rows"]) * self._width * 4
-
-    def _write(self, shard: int, offset: int, data: bytes) -> None:
-        path = self._shard(shard)
-        with open(path, "r+b" if path.exists() else "w+b") as stream:
-            stream.truncate(offset)  # drops what a kill left uncommitted
-            stream.seek(offset)
-            stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())
-
-    def _check(self, header: dict, shard: int) -> None:
-        crc, left = 0, self._size(header, shard)
-        with open(self._shard(shard), "rb") as stream:
-            while left and (block := stream.read(min(left, 1 << 24))):
-                crc, left = zlib.crc32(block, crc), left - len(block)
-        if left or crc != header["crc32"][shard]:
-            raise CacheError(
-                f"the feature cache {self._shard(shard)} is corrupt (its checksum is wrong); {self._remedy}"
-            )
+    def _checked(self, blocks: int | None = None) -> dict:
+        """The header, after comparing the last `blocks` blocks (None: all) with their checksums."""
+        header = self._read_header()
+        size, block_size = (count * self._width * 4 for count in (header["rows"], BLOCK))
+        if size and (not self._data.exists() or self._data.stat().st_size < size):
+            raise CacheError(f"the feature cache {self._data} is shorter than its header says; {self._remedy}")
+        checks = list(enumerate(header["crc32"]))
+        try:
+            for block, crc in checks if blocks is None else checks[-blocks:]:
+                at = block * block_size
+                data = np.fromfile(self._data, np.uint8, min(block_size, size - at), offset=at)
+                if zlib.crc32(data) != crc:
+                    raise CacheError(
+                        f"the feature cache {self._data} is corrupt (the checksum of block {block} of {len(checks)} is "
+                        f"wrong); {self._remedy}"
+                    )
+        except OSError as error:
+            raise CacheError(f"the feature cache {self._data} cannot be read: {error.strerror or error}.") from error
+        return header
 
     @property
     def _remedy(self) -> str:
-        return f"delete {self._name}-*.bin and {self._header.name} there, and it is computed again."
+        return f"delete {self._data.name} and {self._header.name} there, and it is computed again."
 
     def _read_header(self) -> dict:
-        fresh = {"format": _FORMAT, "stamp": self._stamp, "width": self._width, "rows": 0, "crc32": [],
-                 "shard_rows": self._new_shard_rows}  # fmt: skip
+        fresh = {"format": _FORMAT, "stamp": self._stamp, "width": self._width, "rows": 0, "crc32": []}
         if not self._header.exists():
             return fresh
         try:
-            found = json.loads(self._header.read_text())
-            if found["format"] == "clipcompat-features-1":
-                raise CacheError(
-                    f"the feature cache {self._header} is of an earlier version, which kept everything in one file; "
-                    f"delete {self._name}.bin and {self._header.name} there, and it is computed again."
-                )
-            known = {name: found[name] for name in fresh}
-            rows, step, checks = known["rows"], known["shard_rows"], known["crc32"]
-            sound = all(type(n) is int for n in (rows, step, *checks)) and rows >= 0 and step > 0 and step % _STEP == 0
-            sound = sound and len(checks) == -(-rows // step)
-        except CacheError:
-            raise
-        except (OSError, ValueError, KeyError, TypeError):
-            sound = False
+            known = json.loads(self._header.read_text())
+            former = known["format"] in _FORMER
+            sound = former or (known.keys() == fresh.keys() and _counts_agree(known["rows"], known["crc32"]))
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            former = sound = False
+        if former:
+            raise CacheError(
+                f"the feature cache {self._header} is of an earlier version; delete {self._name}*.bin and "
+                f"{self._header.name} there, and it is computed again."
+            )
         if not sound:
             raise CacheError(f"the header of the feature cache {self._header} is damaged; {self._remedy}")
         if (known["format"], known["stamp"], known["width"]) != (_FORMAT, self._stamp, self._width):
@@ -209,3 +206,16 @@ class FeatureFile:
                 f"{known['width']}; expected {self._stamp} and {self._width}); {self._remedy}"
             )
         return known
+
+
+def _counts_agree(rows: int, checks: list[int]) -> bool:
+    return all(type(n) is int for n in (rows, *checks)) and rows >= 0 and len(checks) == -(-rows // BLOCK)
+
+
+def _add_checks(checks: list[int], rows: int, new: np.ndarray) -> None:
+    """Extend the checksums of `rows` rows by those of `new` [row, width]; a partial last block's grows."""
+    while len(new):
+        block, inside = divmod(rows, BLOCK)
+        part = new[: BLOCK - inside]
+        checks[block:] = [zlib.crc32(part, checks[block] if inside else 0)]
+        rows, new = rows + len(part), new[len(part) :]

@@ -1,4 +1,4 @@
-"""The verb that lists feature caches and finds damage in shards that no run has looked at yet."""
+"""The verb that lists feature caches and finds damage that no run has looked at yet."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from clipcompat.features.store import FeatureFile
 
 @pytest.fixture
 def folder(tmp_path):
-    """A cache of three shards and one of four rows."""
-    FeatureFile(tmp_path, "large", 8, "a", shard_bytes=1).append(torch.randn(40_000, 8))
+    """A cache that reading checks in part, and one of four rows."""
+    FeatureFile(tmp_path, "large", 8, "a").append(torch.randn(140_000, 8))
     FeatureFile(tmp_path, "small", 16, "b").append(torch.randn(4, 16))
     return tmp_path
 
@@ -20,20 +20,19 @@ def folder(tmp_path):
 @pytest.mark.parametrize(("flags", "state"), [([], "whole"), (["--verify"], "sound")])
 def test_every_cache_is_a_line(folder, capsys, flags, state):
     assert main(["cache", str(folder), *flags]) == 0
-    assert capsys.readouterr().out.splitlines() == [
-        f"large  40,000 rows of 8  0.00 GiB  {state}", f"small  4 rows of 16  0.00 GiB  {state}"
-    ]  # fmt: skip
+    large, small = f"large  140,000 rows of 8  0.00 GiB  {state}", f"small  4 rows of 16  0.00 GiB  {state}"
+    assert capsys.readouterr().out.splitlines() == [large, small]
 
 
-def test_damage_in_a_full_shard_is_found_when_asked_for(folder, capsys):
-    path = folder / "large-00001.bin"
+def test_damage_in_an_early_block_is_found_when_asked_for(folder, capsys):
+    path = folder / "large.bin"
     path.write_bytes(b"\1" + path.read_bytes()[1:])
     assert main(["cache", str(folder)]) == 0
     capsys.readouterr()
     assert main(["cache", str(folder), "--verify"]) == 1
     said = capsys.readouterr()
     assert said.out.splitlines() == ["large  damaged", "small  4 rows of 16  0.00 GiB  sound"]
-    assert "large-00001.bin is corrupt" in said.err and "delete large-*.bin and large.head" in said.err
+    assert "large.bin is corrupt" in said.err and "delete large.bin and large.head" in said.err
 
 
 @pytest.mark.parametrize("content", ["", "{}", "[]", '{"width": 0}', '{"format": "clipcompat-features-1"}'])
@@ -41,7 +40,7 @@ def test_a_damaged_header_is_named(folder, capsys, content):
     (folder / "small.head").write_text(content)
     assert main(["cache", str(folder)]) == 1
     said = capsys.readouterr()
-    assert "large  40,000" in said.out and "small  damaged" in said.out and "small.head" in said.err
+    assert "large  140,000" in said.out and "small  damaged" in said.out and "small.head" in said.err
 
 
 def test_no_cache_is_a_sentence(tmp_path, capsys):

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import errno
+import gc
 import json
 import os
 import re
-import subprocess
-import sys
+import tracemalloc
+import zlib
+from contextlib import ExitStack
 
 import pytest
 import torch
 
 from clipcompat.common.errors import CacheError, StorageError
-from clipcompat.features.store import FeatureFile
-from tests.trees import PROJECT, child_environment, python
+from clipcompat.features.store import BLOCK, FeatureFile
+from tests.features.children import child
+from tests.trees import python
 
 WIDTH = 8
 
@@ -27,8 +31,28 @@ def file(tmp_path):
     return FeatureFile(tmp_path / "cache", "x", WIDTH, "stamp")
 
 
+@pytest.fixture
+def data(tmp_path):
+    """Where the file's rows are."""
+    return tmp_path / "cache" / "x.bin"
+
+
+@pytest.fixture
+def head(tmp_path):
+    """Where the file's header is."""
+    return tmp_path / "cache" / "x.head"
+
+
+def change(path, at: int) -> None:
+    """Change one bit of one byte."""
+    content = bytearray(path.read_bytes())
+    content[at] ^= 1
+    path.write_bytes(content)
+
+
 def test_no_file_is_no_rows(file, tmp_path):
     assert file.rows() == 0 and file.read(0).shape == (0, WIDTH)
+    file.verify()
     assert not os.listdir(tmp_path)
 
 
@@ -41,21 +65,48 @@ def test_rows_come_back_as_they_were_written_whoever_opens_the_file(file, tmp_pa
     assert torch.equal(again.read(8), torch.cat([a, b])) and torch.equal(again.read(2), a[:2])
 
 
+LOTS = [(BLOCK,), (BLOCK + 1,), (BLOCK - 1, 2), (3, 2 * BLOCK, BLOCK - 3), (2 * BLOCK + 5, 7), (1, 0, BLOCK)]
+
+
+@pytest.mark.parametrize("lots", LOTS)
+def test_every_block_has_its_checksum_whatever_lots_rows_came_in(file, data, head, lots):
+    written = rows(sum(lots))
+    for lot in written.split(lots):
+        file.append(lot)
+    assert torch.equal(file.read(len(written)), written)
+    assert data.read_bytes() == written.numpy().tobytes()
+    assert json.loads(head.read_text())["crc32"] == [zlib.crc32(block.numpy()) for block in written.split(BLOCK)]
+    file.verify()
+
+
 def test_rows_are_kept_as_float32_whatever_they_were(file):
     file.append(rows(2).double().requires_grad_())
     assert file.read(2).dtype == torch.float32 and torch.equal(file.read(2), rows(2))
 
 
-def test_reading_maps_the_file_and_cannot_change_it(file, tmp_path):
+def maps() -> str:
+    """The memory maps of this process."""
+    if not os.path.exists("/proc/self/maps"):
+        pytest.skip("only Linux lists the maps of a process")
+    with open("/proc/self/maps") as stream:
+        return stream.read()
+
+
+def test_reading_maps_the_file_until_the_tensor_goes(file, data):
     file.append(rows(4))
-    read = file.read(4)
-    path = tmp_path / "cache" / "x-00000.bin"
-    if os.path.exists("/proc/self/maps"):
-        with open("/proc/self/maps") as maps:
-            assert str(path) in maps.read()
-    before = path.read_bytes()
-    read.fill_(7)
-    assert path.read_bytes() == before and torch.equal(file.read(4), rows(4))
+    view = file.read(4)[1:]
+    gc.collect()
+    assert str(data) in maps() and torch.equal(view, rows(4)[1:])
+    del view
+    gc.collect()
+    assert str(data) not in maps()
+
+
+def test_what_is_written_to_the_tensor_does_not_reach_the_file(file, data):
+    file.append(rows(4))
+    before = data.read_bytes()
+    file.read(4).fill_(7)
+    assert data.read_bytes() == before and torch.equal(file.read(4), rows(4))
 
 
 def test_a_mapped_tensor_outlives_growth(file):
@@ -65,107 +116,125 @@ def test_a_mapped_tensor_outlives_growth(file):
     assert torch.equal(read, rows(4))
 
 
+def test_a_file_may_be_larger_than_memory(file, data, monkeypatch):
+    """A terabyte of holes: nothing of it is on the disk, and only the pages that are looked at come into memory."""
+    count, size = 1 << 35, 1 << 40
+    data.parent.mkdir()
+    with open(data, "wb") as stream:
+        stream.truncate(size)
+        stream.seek(size - 4)
+        stream.write(torch.tensor(3.0).numpy())
+    monkeypatch.setattr(FeatureFile, "_checked", lambda self, blocks: {"rows": count})  # checksums would take minutes
+    read = file.read(count)
+    assert read.shape == (count, WIDTH) and read[-1, -1] == 3 and read[0, 0] == 0
+
+
+def test_checking_takes_the_memory_of_one_block(file):
+    file.append(rows(20 * BLOCK))
+    for check in (file.verify, lambda: file.read(1)):
+        tracemalloc.start()
+        check()
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert BLOCK * WIDTH * 4 < peak < 3 * BLOCK * WIDTH * 4
+
+
 @pytest.mark.parametrize("left", [b"\1" * 7, b"\1" * 4 * WIDTH * 3])
-def test_bytes_beyond_the_committed_length_are_never_read(file, tmp_path, left):
+def test_bytes_beyond_the_committed_length_are_never_read(file, data, left):
     file.append(rows(4))
-    with open(tmp_path / "cache" / "x-00000.bin", "ab") as stream:
+    with open(data, "ab") as stream:
         stream.write(left)  # a kill after the rows and before the header
     assert file.rows() == 4 and torch.equal(file.read(4), rows(4))
     file.append(rows(2, 1))
     assert torch.equal(file.read(6), torch.cat([rows(4), rows(2, 1)]))
-    assert (tmp_path / "cache" / "x-00000.bin").stat().st_size == 6 * WIDTH * 4
+    assert data.stat().st_size == 6 * WIDTH * 4
 
 
-def test_rows_that_no_header_committed_are_written_again(file, tmp_path):
+def test_rows_that_no_header_committed_are_written_again(file, head):
     file.append(rows(4))
-    (tmp_path / "cache" / "x.head").unlink()
+    head.unlink()
     assert file.rows() == 0
     file.append(rows(2, 1))
     assert torch.equal(file.read(2), rows(2, 1))
 
 
-def refused(file, path, says: str) -> None:
-    """Reading fails with a sentence that names the file and what to do."""
+def refused(use, path, says: str) -> None:
+    """It fails with a sentence that names the file and what to do."""
     with pytest.raises(CacheError, match=says) as caught:
-        file.read(file.rows())
+        use()
     assert str(path) in str(caught.value)
-    assert re.search(r"delete x-\*\.bin and x\.head there, and it is computed again", str(caught.value))
+    assert re.search(r"delete x\.bin and x\.head there, and it is computed again", str(caught.value))
 
 
 @pytest.mark.parametrize("at", [0, 37, 4 * WIDTH * 4 - 1])
-def test_one_changed_byte_is_found(file, tmp_path, at):
+def test_one_changed_byte_is_found_in_rows_that_are_not_asked_for_too(file, data, at):
     file.append(rows(4))
-    path = tmp_path / "cache" / "x-00000.bin"
-    data = bytearray(path.read_bytes())
-    data[at] ^= 1
-    path.write_bytes(data)
-    refused(file, path, "corrupt")
+    change(data, at)
+    for count in (0, 1, 4):
+        refused(lambda count=count: file.read(count), data, "corrupt")
 
 
-def test_a_change_in_rows_that_are_not_asked_for_is_found_too(file, tmp_path):
+@pytest.mark.parametrize("block", [0, 1, 2, 33])
+def test_damage_in_any_block_is_found_on_demand_and_in_the_last_32_at_once(file, data, block):
+    file.append(rows(33 * BLOCK + 9))
+    change(data, block * BLOCK * WIDTH * 4 + 99)
+    refused(file.verify, data, f"corrupt .the checksum of block {block} of 34 is wrong")
+    if block >= 2:
+        refused(lambda: file.read(1), data, "corrupt")
+    else:
+        assert file.read(1).shape == (1, WIDTH)
+
+
+@pytest.mark.parametrize("count", [4, 40 * BLOCK])
+@pytest.mark.parametrize("left", [0, 1, -1, None])
+def test_a_truncated_or_lost_file_is_found_at_once(file, data, count, left):
+    file.append(rows(count))
+    data.unlink() if left is None else os.truncate(data, left % (count * WIDTH * 4))
+    refused(lambda: file.read(1), data, "shorter than its header says")
+
+
+def test_growing_a_truncated_file_does_not_make_it_look_whole(file, data):
     file.append(rows(4))
-    path = tmp_path / "cache" / "x-00000.bin"
-    data = bytearray(path.read_bytes())
-    data[-1] ^= 0x80
-    path.write_bytes(data)
-    with pytest.raises(CacheError, match="corrupt"):
-        file.read(1)
-
-
-@pytest.mark.parametrize("left", [0, 1, 4 * WIDTH * 4 - 1])
-def test_a_truncated_file_is_found(file, tmp_path, left):
-    file.append(rows(4))
-    os.truncate(tmp_path / "cache" / "x-00000.bin", left)
-    refused(file, tmp_path / "cache" / "x-00000.bin", "shorter than its header says")
-
-
-def test_a_lost_file_is_found(file, tmp_path):
-    file.append(rows(4))
-    (tmp_path / "cache" / "x-00000.bin").unlink()
-    refused(file, tmp_path / "cache" / "x-00000.bin", "shorter than its header says")
-
-
-def test_growing_a_truncated_file_does_not_make_it_look_whole(file, tmp_path):
-    file.append(rows(4))
-    os.truncate(tmp_path / "cache" / "x-00000.bin", 20)
+    os.truncate(data, 20)
     file.append(rows(2, 1))
-    refused(file, tmp_path / "cache" / "x-00000.bin", "corrupt")
+    refused(lambda: file.read(6), data, "corrupt")
 
 
-def test_a_header_of_fewer_rows_does_not_pass_for_a_shorter_file(file, tmp_path):
+def test_a_header_of_fewer_rows_does_not_pass_for_a_shorter_file(file, data, head):
     file.append(rows(4))
-    head = tmp_path / "cache" / "x.head"
     head.write_text(json.dumps(json.loads(head.read_text()) | {"rows": 3}))
-    refused(file, tmp_path / "cache" / "x-00000.bin", "corrupt")
+    refused(lambda: file.read(3), data, "corrupt")
+
+
+def test_a_file_that_cannot_be_opened_is_a_sentence(file, data):
+    file.append(rows(4))
+    data.unlink()
+    data.mkdir()
+    with pytest.raises(CacheError, match=r"x\.bin (cannot be read: Is a directory|is shorter)"):
+        file.read(4)
 
 
 @pytest.mark.parametrize(
     "content",
     [b"", b"{", b"[]", b"null", b"7", b"{}", b"\xff\xfe", b'{"format": 1}', "half"]
-    + [{"rows": value} for value in (-1, 2.5, "4", None)]
-    + [{"crc32": value} for value in ("x", 7, [], ["x"], [1, 2])]
-    + [{"shard_rows": value} for value in (0, 16383, -16384, "16384")],
+    + [{"rows": value} for value in (-1, 2.5, "4", None, True, BLOCK + 1)]
+    + [{"crc32": value} for value in ("x", 7, [], ["x"], [1, 2])],
 )
-def test_a_damaged_header_is_named(file, tmp_path, content):
+def test_a_damaged_header_is_named(file, head, content):
     file.append(rows(4))
-    head = tmp_path / "cache" / "x.head"
     whole = head.read_bytes()
     if isinstance(content, dict):
         content = json.dumps(json.loads(whole) | content).encode()
     head.write_bytes(whole[: len(whole) // 2] if content == "half" else content)
-    for use in (file.rows, lambda: file.read(4), lambda: file.append(rows(1))):
-        with pytest.raises(CacheError, match="damaged; delete x-\\*.bin and x.head") as caught:
-            use()
-        assert str(head) in str(caught.value)
+    for use in (file.rows, lambda: file.read(4), lambda: file.append(rows(1)), lambda: FeatureFile.open(head)):
+        refused(use, head, "damaged")
 
 
 @pytest.mark.parametrize("other", [{"stamp": "other"}, {"width": 9}, {"format": "clipcompat-features-0"}])
-def test_a_header_of_something_else_is_refused(file, tmp_path, other):
+def test_a_header_of_something_else_is_refused(file, head, other):
     file.append(rows(4))
-    head = tmp_path / "cache" / "x.head"
     head.write_text(json.dumps(json.loads(head.read_text()) | other))
-    with pytest.raises(CacheError, match="made from something else"):
-        file.rows()
+    refused(file.rows, head, "made from something else")
 
 
 def test_a_file_under_another_stamp_is_refused(file, tmp_path):
@@ -174,13 +243,20 @@ def test_a_file_under_another_stamp_is_refused(file, tmp_path):
         FeatureFile(tmp_path / "cache", "x", WIDTH, "other").rows()
 
 
-def test_a_cache_of_the_earlier_format_is_refused_with_what_to_do(file, tmp_path):
+FORMER = [
+    {"format": "clipcompat-features-1", "stamp": "stamp", "width": 8, "rows": 4, "crc32": 1},
+    {"format": "clipcompat-features-2", "stamp": "stamp", "width": 8, "rows": 4, "crc32": [1], "shard_rows": 16384},
+    {"format": "clipcompat-features-2"},
+]
+
+
+@pytest.mark.parametrize("header", FORMER)
+def test_a_cache_of_an_earlier_format_is_refused_with_what_to_do(file, head, header):
     file.append(rows(4))
-    head = tmp_path / "cache" / "x.head"
-    header = {"format": "clipcompat-features-1", "stamp": "stamp", "width": 8, "rows": 4, "crc32": 1}
     head.write_text(json.dumps(header))
-    with pytest.raises(CacheError, match=r"of an earlier version.*delete x\.bin and x\.head there, and it is computed"):
-        file.read(4)
+    for use in (file.rows, lambda: file.read(4), lambda: file.append(rows(1)), lambda: FeatureFile.open(head)):
+        with pytest.raises(CacheError, match=r"of an earlier version; delete x\*\.bin and x\.head there, and it is "):
+            use()
 
 
 def test_a_folder_that_cannot_be_is_a_sentence(tmp_path):
@@ -190,6 +266,16 @@ def test_a_folder_that_cannot_be_is_a_sentence(tmp_path):
         raise AssertionError("the lock was had")
     with pytest.raises(StorageError, match="could not add 32 bytes"):
         file.append(rows(1))
+
+
+@pytest.mark.parametrize("reason", [errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP])
+def test_a_folder_that_cannot_lock_is_a_sentence(file, monkeypatch, reason):
+    def flock(*arguments):
+        raise OSError(reason, os.strerror(reason))
+
+    monkeypatch.setattr("fcntl.flock", flock)
+    with pytest.raises(StorageError, match=f"cannot lock files.*{os.strerror(reason)}.*local disk"), file.locked():
+        raise AssertionError("the lock was had")
 
 
 APPEND = """
@@ -216,18 +302,100 @@ def test_a_full_disk_keeps_what_was_committed(tmp_path):
     assert torch.equal(file.read(44), torch.cat([torch.ones(4, 8), rows(40)]))
 
 
+ADD_TEN = """
+for _ in range(10):
+    with file.locked():
+        at = file.rows()
+        file.append(torch.full((1, 8), float(at)))
+"""
+
+
 def test_the_lock_makes_processes_wait(tmp_path):
     """Two processes add ten times each; without the lock, they would overwrite each other's rows."""
-    code = APPEND + (
-        "for _ in range(10):\n"
-        "    with file.locked():\n"
-        "        at = file.rows()\n"
-        "        file.append(torch.full((1, 8), float(at)))\n"
-    )
-    runs = [
-        subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], cwd=PROJECT, env=child_environment())
-        for _ in range(2)
-    ]
-    assert [run.wait(100) for run in runs] == [0, 0]
+    with child(APPEND + ADD_TEN, str(tmp_path)) as one, child(APPEND + ADD_TEN, str(tmp_path)) as other:
+        assert [run.wait(100) for run in (one, other)] == [0, 0]
     file = FeatureFile(tmp_path, "x", WIDTH, "stamp")
     assert file.rows() == 20 and torch.equal(file.read(20)[:, 0], torch.arange(20.0))
+
+
+WAIT = """
+import logging
+logging.basicConfig(stream=sys.stdout, format="%(levelname)s %(message)s")
+with file.locked():
+    print(f"had it after {file.rows()} rows", flush=True)
+"""
+
+
+def test_a_process_that_waits_says_so_once(file, head):
+    with ExitStack() as held:
+        held.enter_context(file.locked())
+        with child(APPEND + WAIT, str(head.parent)) as waiting:
+            assert waiting.stdout.readline() == f"WARNING waiting for another process that is filling {head}\n"
+            file.append(rows(4))
+            held.close()
+            assert waiting.stdout.read() == "had it after 4 rows\n"
+            assert waiting.wait(100) == 0
+
+
+@pytest.mark.parametrize("stop", ["clipcompat.features.store.os.fsync", "clipcompat.features.store.write_atomic"])
+def test_an_interrupt_before_the_commit_changes_nothing(file, monkeypatch, stop):
+    first, second, other = rows(BLOCK - 7), rows(2 * BLOCK, 1), rows(2 * BLOCK + 20, 2)
+    file.append(first)
+
+    def interrupted(*arguments):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(stop, interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            file.append(second)
+    assert file.rows() == len(first) and torch.equal(file.read(len(first)), first)
+    file.verify()
+    file.append(other)
+    assert torch.equal(file.read(file.rows()), torch.cat([first, other]))
+    file.verify()
+
+
+KILLED = (
+    APPEND
+    + """
+import os, signal
+
+def dying(function):
+    def call(*arguments):
+        global calls_left
+        calls_left -= 1
+        if calls_left < 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return function(*arguments)
+    return call
+
+def grow():
+    while (at := file.rows()) < 60_000:
+        file.append(torch.arange(at, at + 3001.0)[:, None].expand(-1, 8))
+
+# an append flushes rows, flushes the new header, and replaces the old one: three calls, and a kill before each
+for calls in range(12):
+    if not (process := os.fork()):
+        try:
+            calls_left, os.fsync, os.replace = calls, dying(os.fsync), dying(os.replace)
+            grow()
+        finally:
+            os._exit(1)
+    assert os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]) == -signal.SIGKILL
+    print(file.rows())
+grow()
+"""
+)
+
+
+def test_kills_before_every_step_of_an_append_lose_and_double_no_row(tmp_path):
+    """Processes add numbered rows, in lots that end within blocks, and are killed (SIGKILL) again and again."""
+    run = python(KILLED, str(tmp_path))
+    assert run.returncode == 0, run.stderr
+    lots = [0, 0, 0, 1, 2, 3, 5, 7, 9, 12, 15, 18]  # a kill after n calls comes after n // 3 whole appends
+    assert [int(line) for line in run.stdout.split()] == [lot * 3001 for lot in lots]
+    file = FeatureFile(tmp_path, "x", WIDTH, "stamp")
+    file.verify()
+    assert file.rows() == 20 * 3001
+    assert torch.equal(file.read(file.rows()), torch.arange(20 * 3001.0)[:, None].expand(-1, 8))
