@@ -1,15 +1,16 @@
-"""The feature cache at the number of pictures of a large dataset: memory, speed, and what a kill costs.
+"""The feature cache at the size of a large dataset: memory, speed, and what a kill costs.
 
     python -m benchmarks.feature_cache --images 100000      # 3 to 8 minutes on two cores
 
-JPEGs of the miniature world (32 pixels) go through the mini image tower, each measurement in a process of its own:
-`loader`, a plain torch DataLoader loop that keeps features in a list; `cache`, `encode_split` with a cache folder; both
-also over a tenth of the pictures, in turns, three times each: medians, and whether memory grows; `again`, when all is
-there; `killed` and `resumed`, a run that is killed (SIGKILL) at a random moment and started again; `proof`, that its
-files are those of the run that was not killed. All decode, transform and encode alike, in blocks of 64, with a worker
-a core. Shards are 8 MiB here, so that 100,000 pictures fill seven of them. Peaks are of anonymous memory: mapped
-features may be dropped at any time; tenths_mib is how much there was after each tenth of the pictures. cpu_ms is the
-processors' time for a picture, of all processes, which other programs on the machine change less than seconds.
+JPEGs of the miniature world (32 pixels) go through the mini image tower. Each measurement runs in its own process:
+`loader`: a plain torch DataLoader loop that keeps features in a list. `cache`: `encode_split` with a cache folder. Both
+also run three times, in turns, over a tenth of the pictures; their medians show whether memory grows. `again`: all
+features are cached. `killed`: a run is killed (SIGKILL) at a random moment. `resumed`: it is started again. `proof`:
+its files equal those of the run that was not killed.
+
+All decode, transform and encode alike, in blocks of 64, with one worker per core. Peaks are of anonymous memory,
+because the system may drop mapped features at any time. tenths_mib: memory after each tenth of the pictures. cpu_ms:
+processor time per picture, of all processes; other programs change it less than seconds.
 """
 
 from __future__ import annotations
@@ -21,14 +22,12 @@ import os
 import platform
 import random
 import resource
-import signal
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -41,10 +40,8 @@ from clipcompat.data.pictures.decoding import BLOCK, workers
 from clipcompat.data.pictures.images import ImageFiles
 from clipcompat.data.split import Split
 from clipcompat.features.encode import encode_split
-from clipcompat.features.store import FeatureFile
 
 RESULT = Path(__file__).parent / "results" / "feature_cache.json"
-_SHARD = 8 << 20
 
 
 def main() -> None:
@@ -84,12 +81,12 @@ def _measure(folder: Path, images: int, seed: int) -> list[dict[str, Any]]:
     row("again", **_run(pictures, cache, images))
 
     after = random.Random(seed).uniform(0.2, 0.8) * whole["seconds"]
-    child = subprocess.Popen(_command(pictures, killed, images), stdout=subprocess.PIPE)
-    assert child.stdout.readline() == b"ready\n"
-    time.sleep(after)
-    child.send_signal(signal.SIGKILL)
-    child.wait()
-    child.stdout.close()
+    with subprocess.Popen(_command(pictures, killed, images), stdout=subprocess.PIPE) as child:
+        try:
+            assert child.stdout.readline() == b"ready\n"
+            time.sleep(after)
+        finally:
+            child.kill()
     heads = list(killed.glob("*.head"))
     committed = json.loads(heads[0].read_text())["rows"] if heads else 0
     row("killed", after_s=round(after, 1), committed=committed)
@@ -97,7 +94,7 @@ def _measure(folder: Path, images: int, seed: int) -> list[dict[str, Any]]:
     row("resumed", **resumed)
     expected, found = _hashes(cache), _hashes(killed)
     once = committed + resumed["images"] == images
-    row("proof", shards=len(expected) - 1, same_bytes=found == expected, nothing_encoded_twice=once)
+    row("proof", same_bytes=found == expected, nothing_encoded_twice=once)
     return rows
 
 
@@ -132,7 +129,7 @@ def _child(pictures: Path, cache: Path, images: int) -> dict[str, Any]:
 
 
 def _loader(backbone, files: ImageFiles, peaks: list[int]) -> None:
-    """What one would write without this library's cache."""
+    """The loop that one would write without this library's cache."""
     loader = torch.utils.data.DataLoader(_Pixels(files, backbone.preprocess), BLOCK, num_workers=workers())
     features = []
     with fit_threads(backbone.device, backbone.width):
@@ -165,9 +162,6 @@ def _cache(backbone, split: Split, cache: Path, peaks: list[int]) -> dict[str, A
         if done * 10 // total > len(tenths):
             tenths.append(now)
 
-    import clipcompat.features.encode
-
-    clipcompat.features.encode.FeatureFile = partial(FeatureFile, shard_bytes=_SHARD)
     encode_split(backbone, split, cache, progress)
     if not seen:
         return {"images": 0}
@@ -177,7 +171,7 @@ def _cache(backbone, split: Split, cache: Path, peaks: list[int]) -> dict[str, A
 
 
 def _write_pictures(folder: Path, count: int) -> None:
-    """Pictures of the miniature world, 32 × 32, in folders of a thousand."""
+    """Pictures of the miniature world, 32 × 32, a thousand per folder."""
     import numpy as np
     from PIL import Image
 
@@ -203,7 +197,7 @@ def _anonymous() -> int:
 
 
 def _cpu_seconds() -> float:
-    """Of this process and of those it waited for."""
+    """Processor time of this process and of those it waited for."""
     used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     return sum(one.ru_utime + one.ru_stime for one in used)
 

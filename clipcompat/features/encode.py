@@ -1,8 +1,8 @@
-"""From images to features: each view of each image goes through the frozen image tower once.
+"""Images to features: each view of each image goes through the frozen image tower once.
 
-A view is one augmented version of a training image. Its randomness depends on (seed, view, image) only, so that a run
-continued after a kill, a class subset, or augmenting on the fly all see the same views. Training with views >= epochs
-is exact in distribution; fewer is an approximation, and tables state how many.
+A view is one augmented version of a training image. Its random numbers depend on (seed, view, image) only. So a run
+that continues after a kill, a subset of the classes, and augmenting in every epoch all see the same views. Training
+with views >= epochs is exact in distribution. Fewer views are an approximation, and tables state how many.
 """
 
 from __future__ import annotations
@@ -20,36 +20,42 @@ from clipcompat.common.files import digest
 from clipcompat.common.progress import Progress
 from clipcompat.data.pictures.decoding import decode
 from clipcompat.data.split import Split
-from clipcompat.features.one_pass import MemoryRows, Target, encode
+from clipcompat.features.one_pass import Draw, MemoryRows, Target, encode
 from clipcompat.features.store import FeatureFile
 
-__all__ = ["Progress", "augmented", "decode", "encode_split", "encode_together", "encode_views", "take"]
+__all__ = ["Cache", "Progress", "augmented", "decode", "encode_split", "encode_together", "encode_views", "take"]
+
+Cache = str | Path | None
+"""Folder for feature files; None keeps features in memory, with the backbone."""
 
 log = logging.getLogger(__name__)
 
-_REMEMBERED = 1 << 30  # bytes of features a backbone keeps in memory
+# Our choice, both: most datasets fit, and the towers keep room.
+_REMEMBERED = 1 << 30  # bytes of features that a backbone keeps in memory
 _SHARE = 0.5  # of a GPU's free memory that features may take
 
 
 def encode_split(
-    backbone: Backbone, split: Split, cache: str | Path | None = None, progress: Progress | None = None,
-    kind: str = "projected",
-) -> Tensor:  # fmt: skip
+    backbone: Backbone, split: Split, cache: Cache = None, progress: Progress | None = None, kind: str = "projected"
+) -> Tensor:
     """Features of the test transform, [image, dim], not normalised, on the backbone's device.
 
-    cache: folder for a feature file; None keeps them in memory only, with the backbone. kind: see `image_features`.
+    kind: see `Method.image_features`.
+
+    Raises:
+        DataError: a picture is broken, or its feature is not a number.
+        CacheError, StorageError: see `FeatureFile`.
     """
     return encode_together([(backbone, kind)], split, cache, progress)[0]
 
 
 def encode_together(
-    wanted: Sequence[tuple[Backbone, str]], split: Split, cache: str | Path | None = None,
-    progress: Progress | None = None,
-) -> list[Tensor]:  # fmt: skip
-    """What `encode_split` gives for each (backbone, kind), in one pass over the pictures where pixels are the same.
+    wanted: Sequence[tuple[Backbone, str]], split: Split, cache: Cache = None, progress: Progress | None = None
+) -> list[Tensor]:
+    """The result of `encode_split` for each (backbone, kind); each image is decoded once per image size.
 
-    The test transform of two backbones makes the same pixels where their size is the same: mean and deviation are
-    applied on the device. Each result is remembered and cached under its own stamp, as if it had been made alone.
+    Two backbones of one image size get the same pixels from the test transform, because mean and deviation are applied
+    on the device. Each result is remembered and cached under its own stamp, as if it had been made alone.
     """
     found: dict[int, Tensor] = {}
     for size in dict.fromkeys(backbone.preprocess.size for backbone, _ in wanted):
@@ -64,13 +70,19 @@ def encode_together(
 
 
 def encode_views(
-    backbone: Backbone, split: Split, views: int, seed: int, crop: tuple[float, float],
-    cache: str | Path | None = None, progress: Progress | None = None, kind: str = "projected",
-) -> Tensor:  # fmt: skip
+    backbone: Backbone,
+    split: Split,
+    views: int,
+    seed: int,
+    crop: tuple[float, float],
+    cache: Cache = None,
+    progress: Progress | None = None,
+    kind: str = "projected",
+) -> Tensor:
     """Features of `views` augmented versions of every image: [view, image, dim], not normalised.
 
-    On the backbone's device, unless they are too many for it: then on the host, mapped from the cache's files, and
-    `take` brings batches over.
+    They are on the backbone's device if they take at most half of its free memory. Otherwise they stay on the host,
+    mapped from the cache's file, and `take` moves batches. Errors: see `encode_split`.
     """
 
     def draw(i: int, view: int) -> Tensor:
@@ -88,17 +100,19 @@ def augmented(backbone: Backbone, split: Split, index: int, view: int, seed: int
 
 
 def take(features: Tensor, views: Tensor, images: Tensor, device: torch.device) -> Tensor:
-    """A batch [batch, dim] of features [view, image, dim] on `device`, wherever they are; indices are [batch]."""
+    """A batch of features on `device`: [view, image, dim], with indices [batch] and [batch] -> [batch, dim]."""
     rows = features[views.to(features.device), images.to(features.device)]
     if rows.device.type == "cpu" and device.type == "cuda":
-        rows = rows.pin_memory()
+        rows = rows.pin_memory()  # the copy then runs beside the GPU's work
     return rows.to(device, non_blocking=True)
 
 
-def _views(wanted: Sequence[tuple[Backbone, str]], split: Split, plan: list, draw, cache, progress) -> list[Tensor]:
+def _views(
+    wanted: Sequence[tuple[Backbone, str]], split: Split, plan: list, draw: Draw, cache: Cache, progress
+) -> list[Tensor]:
     """[view, image, dim] for each (backbone, kind): from the backbone's memory, else from the file, else computed.
 
-    plan: what the transform is, then the view numbers; the test transform has one view, without a number.
+    plan: the transform's name, then the view numbers; the test transform has one view, without a number.
     """
     transform, views = plan[0], plan[1:] or [0]
     names, found, targets = [], {}, {}
@@ -119,7 +133,7 @@ def _views(wanted: Sequence[tuple[Backbone, str]], split: Split, plan: list, dra
         what = f"{who}: {split.name}, {transform}"
         encode(list(targets.values()), split.keys, views, draw, what, progress)
         for name, target in targets.items():
-            rows = target.store.read(len(views) * len(split))
+            rows = target.store.read(len(views) * len(split))  # [view * image, dim]
             found[name] = _place(rows.view(len(views), len(split), rows.shape[1]), target.backbone.device, what)
     for (backbone, _), name in zip(wanted, names, strict=True):
         _remember(backbone, name, found[name])
@@ -127,7 +141,7 @@ def _views(wanted: Sequence[tuple[Backbone, str]], split: Split, plan: list, dra
 
 
 def _place(features: Tensor, device: torch.device, what: str) -> Tensor:
-    """On the device; on the host where they would take more than half of what a GPU has free."""
+    """On the device, or on the host if they would take more than half of a GPU's free memory."""
     if device.type == "cuda":
         size, free = (n / 2**30 for n in (features.nbytes, torch.cuda.mem_get_info(device)[0]))
         if size > _SHARE * free:
@@ -137,7 +151,7 @@ def _place(features: Tensor, device: torch.device, what: str) -> Tensor:
 
 
 def _remember(backbone: Backbone, name: str, features: Tensor) -> None:
-    """Keep the newest features, dropping the oldest where they would take more than 1 GiB together."""
+    """Keep the newest features; drop the oldest ones while all together take more than 1 GiB."""
     memory = backbone.memory
     memory[name] = features
     while len(memory) > 1 and sum(t.nbytes for t in memory.values()) > _REMEMBERED:

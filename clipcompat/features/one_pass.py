@@ -1,9 +1,9 @@
-"""Pictures through image towers into stores of rows: one pass for several towers, continued where it stopped."""
+"""One pass over the images for several image towers: each picture is decoded once, and a stopped pass continues."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass, field
 
@@ -17,11 +17,14 @@ from clipcompat.common.progress import Progress
 from clipcompat.data.pictures.decoding import decode
 from clipcompat.features.store import FeatureFile
 
-_COMMIT = 1.0  # seconds of work between commits: flushing to disk takes 5 ms, which is much beside a block on a GPU
+Draw = Callable[[int, int], Tensor]
+"""(image, view) -> its pixels, uint8 [3, size, size]."""
+
+_COMMIT = 1.0  # seconds between commits: a flush to disk takes 5 ms, which is much beside one block on a GPU
 
 
 class MemoryRows:
-    """The rows of one `encode`, in memory; asked like a `FeatureFile`."""
+    """Rows of one `encode` in memory, with the methods of a `FeatureFile`."""
 
     def __init__(self, rows: int, width: int):
         self._rows, self._done = torch.empty(rows, width), 0
@@ -42,7 +45,10 @@ class MemoryRows:
 
 @dataclass(frozen=True)
 class Target:
-    """A tower, which of its features are wanted, and the store that gets them. name: the same on every machine."""
+    """One tower, the kind of its features, and the store for them.
+
+    name: the same in every process that fills the same store.
+    """
 
     name: str
     backbone: Backbone
@@ -51,42 +57,43 @@ class Target:
     waiting: list[Tensor] = field(default_factory=list)
 
     def commit(self) -> None:
-        """Hand over what is waiting."""
+        """Append the waiting rows to the store."""
         rows, self.waiting[:] = self.waiting[:], []
         if rows:
             self.store.append(torch.cat(rows))
 
 
 def encode(
-    targets: Sequence[Target], keys: Sequence[str], views: Sequence[int], draw: Callable[[int, int], Tensor],
-    what: str, progress: Progress | None = None,
-) -> None:  # fmt: skip
-    """Fill every target's store with the features of all pictures, view after view; each picture is drawn once.
+    targets: Sequence[Target], keys: Sequence[str], views: list[int], draw: Draw, what: str, progress: Progress | None
+) -> None:
+    """Fill every target's store with rows [view * image, dim], not normalised, view after view.
 
-    Stores that hold some rows are continued, those that hold all are only read, and may lie where nothing can be
-    written. After an error, what was encoded before it is kept; after a kill, all but the last second.
+    A store that holds some rows is continued. A full store is only read, so its folder may be read-only. An error keeps
+    all rows before it; a kill keeps all but those of the last second.
 
     Args:
-        keys: one a picture, for errors. draw: (picture, view) -> uint8 [3, size, size].
+        keys: one per image, for errors.
+        what: is encoded, for errors and progress.
 
     Raises:
-        DataError: a feature is not a number. CacheError, StorageError: see `FeatureFile`.
+        DataError: a picture is broken, or a feature is not a number.
+        CacheError, StorageError: see `FeatureFile`.
     """
     total = len(keys) * len(views)
     with ExitStack() as locks:
-        # in one order everywhere, so that two processes never wait for each other
+        # every process locks in the same order, so that no two wait for each other
         for target in sorted(targets, key=lambda target: target.name):
             if target.store.rows() < total:
                 locks.enter_context(target.store.locked())
         starts = {target.name: min(target.store.rows(), total) for target in targets}
         behind = [target for target in targets if starts[target.name] < total]
         for target in behind:
-            target.store.read(0)  # a damaged store is refused before hours are spent on adding to it
-        first, last_commit = min(starts.values()), time.monotonic()
-        jobs = ((n % len(keys), views[n // len(keys)]) for n in range(first, total))
+            target.store.read(0)  # refuse a damaged store now, not after hours of encoding
+        done, last_commit = min(starts.values()), time.monotonic()
+        jobs = ((n % len(keys), views[n // len(keys)]) for n in range(done, total))
         pin = any(target.backbone.device.type == "cuda" for target in behind)
         try:
-            for done, pixels in _counted(decode(jobs, draw, pin), first):
+            for pixels in decode(jobs, draw, pin):  # [block, 3, size, size]
                 for target in behind:
                     known = max(0, starts[target.name] - done)
                     if known < len(pixels):
@@ -103,14 +110,8 @@ def encode(
                 target.commit()
 
 
-def _counted(blocks: Iterator[Tensor], done: int) -> Iterator[tuple[int, Tensor]]:
-    for block in blocks:
-        yield done, block
-        done += len(block)
-
-
 def _rows(target: Target, pixels: Tensor, keys: Sequence[str], at: int, what: str) -> Tensor:
-    """Features of pixels [block, 3, size, size] that begin with job `at`, on the CPU."""
+    """Pixels [block, 3, size, size] -> features [block, dim] on the CPU. at: number of the first row, for errors."""
     backbone = target.backbone
     with fit_threads(backbone.device, backbone.width):
         rows = backbone.image_features(pixels, target.kind).cpu()

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 import signal
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -15,8 +12,8 @@ from PIL import Image
 
 from clipcompat.common.errors import CacheError, DataError
 from clipcompat.features.encode import augmented, encode_split, encode_views
+from tests.features.children import child
 from tests.toys import ToyImages, toy_split
-from tests.trees import PROJECT, child_environment
 
 CROP = (0.5, 1.0)
 
@@ -217,15 +214,10 @@ encode_views(backbone, split, 2, 1, (0.5, 1.0), sys.argv[1], lambda done, total,
 def test_a_kill_in_the_middle_costs_only_what_was_not_committed(old, tmp_path):
     """kill -9 while pictures are still being decoded; the next run gives the features of an undisturbed one."""
     cache = tmp_path / "cache"
-    run = subprocess.Popen(
-        [sys.executable, "-c", SLOW, str(cache), "0.004"], cwd=PROJECT, env=child_environment(), stdout=subprocess.PIPE
-    )
-    try:
-        assert run.stdout.readline() == b"64\n" and run.stdout.readline() == b"128\n"
-    finally:
-        os.kill(run.pid, signal.SIGKILL)
+    with child(SLOW, str(cache), "0.004") as run:
+        assert run.stdout.readline() == "64\n" and run.stdout.readline() == "128\n"
+        run.kill()
         assert run.wait(30) == -signal.SIGKILL
-        run.stdout.close()
     with open(next(cache.glob("*.bin")), "ab") as stream:
         stream.write(b"\7" * 999)  # and what such a kill may leave
 
@@ -242,17 +234,9 @@ def test_a_kill_in_the_middle_costs_only_what_was_not_committed(old, tmp_path):
 
 def test_two_processes_at_once_share_the_work(old, tmp_path):
     """Both want the same views of the same pictures in the same folder: one encodes, the other waits and reads."""
-    runs = [
-        subprocess.Popen(
-            [sys.executable, "-c", SLOW, str(tmp_path), "0.001"],
-            cwd=PROJECT,
-            env=child_environment(),
-            stdout=subprocess.PIPE,
-        )  # fmt: skip
-        for _ in range(2)
-    ]
-    said = [run.communicate(timeout=100)[0].split() for run in runs]
-    assert [run.returncode for run in runs] == [0, 0]
+    with child(SLOW, str(tmp_path), "0.001") as one, child(SLOW, str(tmp_path), "0.001") as other:
+        said = [run.communicate(timeout=100)[0].split() for run in (one, other)]
+        assert one.returncode == other.returncode == 0
     assert sorted(map(len, said)) == [0, 6]  # six blocks were encoded once
     kept = encode_views(old, split := toy_split("train", 60), 2, 1, CROP, tmp_path).clone()
     assert opened(split) == 0
