@@ -13,7 +13,7 @@ import torch
 from benchmarks.bench import RESULTS, device_name, device_slug
 from benchmarks.clocks import clock
 from clipcompat.backbones.device import pick_device
-from clipcompat.backbones.text.fused_attention import attend, keys
+from clipcompat.backbones.text.fused_attention import attend, prefix_keys
 from clipcompat.backbones.text.masked_attention import MaskedAttention
 from clipcompat.backbones.text.packing import Packing, Segment
 from clipcompat.backbones.text.split_attention import SplitAttention
@@ -32,9 +32,9 @@ def measure(width: int, heads: int, shared: int, rows: int, prompts: int, device
     grad = torch.randn(packing.rows, width, device=device)
 
     def fused() -> None:
-        first, own = (part.chunk(3, -1) for part in qkv.split(packing.sizes[0]))
+        first, own = (part.chunk(3, -1) for part in qkv.split(packing.row_counts))
         mixed = attend(*first, Segment(0, 1, 1, shared), heads)
-        own = attend(*own, packing.segments[0], heads, keys(*first[1:], 1, heads))
+        own = attend(*own, packing.segments[0], heads, prefix_keys(*first[1:], 1, heads))
         torch.cat([mixed, own]).backward(grad)
 
     ways = {

@@ -59,7 +59,7 @@ def _main() -> None:
     fast = [clock(lambda: found.append(large.fast()), backbone.device) for _ in range(2)][1:]  # the first one warms up
     features, gradients = found[-1], large.gradients()
     peaks.append(peak_bytes(backbone.device))
-    parts, kept, _ = backbone.text._planned(large.learner.prompts(large.features).packing, trained=True)
+    parts, kept, _ = backbone.text._plan(large.learner.prompts(large.features).packing, trained=True)
     backbone.text.memory_budget = None  # the thousand keep everything: the time it takes without chunks
     wanted, gradient = small.fast(), small.gradients()
     reference = [clock(small.fast, backbone.device) for _ in range(3)]

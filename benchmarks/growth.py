@@ -63,7 +63,7 @@ def measure_point(point: dict[str, Any], device: str) -> dict[str, Any]:
     packing = step.learner.prompts(step.features).packing
     shared = packing.shared if point["way"] == "fast" else 0
     flops = required_flops(packing.lengths, shared, backbone.width, backbone.layers, backbone.dim)
-    kept = backbone.text._planned(packing, trained=True)[1] if point["way"] == "fast" else []
+    kept = backbone.text._plan(packing, trained=True)[1] if point["way"] == "fast" else []
     return point | {
         "seconds": median(seconds),
         "flops": flops,

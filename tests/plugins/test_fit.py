@@ -311,7 +311,7 @@ def test_a_small_memory_budget_changes_nothing_but_what_is_run_again(old, method
     whole, little = fit(method, old, data), fit(method, old, data, memory_budget=400_000)
     table = PromptTable.of(old, names, 2)
     tower = old.with_memory_budget(400_000).text
-    parts, kept, _ = tower._planned(table.prompts(torch.zeros(9, 2, old.width)).packing, trained=True)
+    parts, kept, _ = tower._plan(table.prompts(torch.zeros(9, 2, old.width)).packing, trained=True)
     assert len(parts) > 1 and NOTHING in kept
     for name, tensor in whole.tensors.items():
         torch.testing.assert_close(little.tensors[name], tensor, rtol=1e-4, atol=1e-5)
@@ -322,15 +322,15 @@ def test_a_small_memory_budget_changes_nothing_but_what_is_run_again(old, method
 def test_where_memory_runs_out_a_step_is_run_again_smaller_with_a_warning(old, monkeypatch, caplog):
     data, whole = toy_dataset(4), fit(COOP, old, toy_dataset(4))
     backbone = old.with_memory_budget(1 << 30)
-    advance = Block.advance
+    forward = Block.forward
 
     def narrow(self, x, packing):
         if len(x) > 12:
             raise torch.OutOfMemoryError("CUDA out of memory")
-        return advance(self, x, packing)
+        return forward(self, x, packing)
 
-    monkeypatch.setattr(Block, "advance", narrow)
-    monkeypatch.setattr("clipcompat.backbones.text.tower._SMALLEST", 1 << 10)
+    monkeypatch.setattr(Block, "forward", narrow)
+    monkeypatch.setattr("clipcompat.backbones.text.tower._MIN_BUDGET", 1 << 10)
     with caplog.at_level("WARNING"):
         plugin = fit(COOP, backbone, data)
     assert "smaller parts" in caplog.text and backbone.text.memory_budget < 1 << 30
@@ -341,7 +341,7 @@ def test_memory_that_is_never_enough_and_other_errors_are_raised(old, monkeypatc
     def fail(self, x, packing):
         raise RuntimeError(said)
 
-    monkeypatch.setattr(Block, "advance", fail)
+    monkeypatch.setattr(Block, "forward", fail)
     for said in ("DefaultCPUAllocator: can't allocate memory", "shapes do not match"):
         with pytest.raises(RuntimeError, match=said):
             fit(COOP, old.with_memory_budget(1 << 27), toy_dataset(4))

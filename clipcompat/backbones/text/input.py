@@ -1,4 +1,4 @@
-"""What a text tower reads: packed prompts, and vectors that enter them at a deeper layer."""
+"""What a text tower reads: packed prompts, and vectors that enter them before a later block."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from clipcompat.backbones.text.packing import Packing
-from clipcompat.backbones.text.repacking import Part, longer
+from clipcompat.backbones.text.repacking import Part, lengthen
 from clipcompat.common.errors import ConfigError
 
 
@@ -18,8 +18,7 @@ class Injection:
 
     vectors: [row, width], the same for every class, or [class, row, width].
     layer: 0 … layers - 1; layer 0 is the tower's input, before positions are added.
-    insert: False overwrites rows 1 … row (after SOS); True puts extra rows there, which above layer 0 have no position
-        of their own.
+    insert: False overwrites rows 1 … row (after SOS). True puts extra rows there; above layer 0 they get no position.
     """
 
     layer: int
@@ -31,7 +30,8 @@ class Injection:
 class Prompts:
     """What a text tower reads.
 
-    rows: packed [row, width], embeddings without positions. packing: by `TextTower.pack`. inject: one a layer at most.
+    rows: packed [row, width], embeddings without positions. packing: made by `TextTower.pack`.
+    inject: at most one per layer.
     """
 
     rows: Tensor
@@ -39,14 +39,14 @@ class Prompts:
     inject: tuple[Injection, ...] = ()
 
 
-def pick(prompts: Prompts, part: Part, rows: Tensor) -> Prompts:
-    """The prompts of one part, whose rows these are."""
+def select(prompts: Prompts, part: Part, rows: Tensor) -> Prompts:
+    """The prompts of one part, given its rows."""
     inject = tuple(i if i.vectors.ndim == 2 else replace(i, vectors=i.vectors[part.prompts]) for i in prompts.inject)
     return Prompts(rows, part.packing, inject)
 
 
 def apply(injection: Injection, x: Tensor, packing: Packing) -> tuple[Tensor, Packing]:
-    """The vectors put into leads, or where there are none, into every prompt."""
+    """Put the vectors into every prefix or, if there is none, into every prompt."""
     vectors, rows, longest = injection.vectors.to(x.dtype), injection.vectors.shape[-2], packing.shared
     if not packing.shared:
         longest = min(packing.lengths) - 1
@@ -57,17 +57,19 @@ def apply(injection: Injection, x: Tensor, packing: Packing) -> tuple[Tensor, Pa
             f"{rows} vectors cannot overwrite the rows between SOS and EOT of a prompt that has {longest - 1}; "
             "use fewer vectors, or insert=True."
         )
-    skip = 1 if injection.insert else 1 + rows
-    first, *own = x.split(packing.sizes[0])
+    rest = 1 if injection.insert else 1 + rows  # the first row that stays behind the vectors
+    prefixes, *segments = x.split(packing.row_counts)
     if packing.shared:
-        lead = first.unflatten(0, (packing.groups, -1))
-        lead = torch.cat([lead[:, :1], vectors.expand(packing.groups, -1, -1), lead[:, skip:]], dim=1)
-        x = torch.cat([lead.flatten(0, 1), *own])
+        first = _splice(prefixes.unflatten(0, (packing.groups, -1)), vectors, rest)  # [group, row, width]
+        x = torch.cat([first, *segments])
     else:
-        each = vectors[packing.order] if vectors.ndim == 3 else vectors.expand(len(packing.order), -1, -1)
-        done = []
-        for piece, segment, mine in zip(own, packing.segments, each.split(packing.sizes[1]), strict=True):
-            piece = piece.unflatten(0, (-1, segment.rows))
-            done.append(torch.cat([piece[:, :1], mine, piece[:, skip:]], dim=1).flatten(0, 1))
-        x = torch.cat(done)
-    return x, longer(packing, rows) if injection.insert else packing
+        per_prompt = vectors[packing.order] if vectors.ndim == 3 else vectors.expand(len(packing.order), -1, -1)
+        pieces = zip(segments, packing.segments, per_prompt.split(packing.prompt_counts), strict=True)
+        # [prompt · row, width] -> [prompt, row, width]
+        x = torch.cat([_splice(own.unflatten(0, (-1, s.rows)), learned, rest) for own, s, learned in pieces])
+    return x, lengthen(packing, rows) if injection.insert else packing
+
+
+def _splice(x: Tensor, vectors: Tensor, rest: int) -> Tensor:
+    """SOS, vectors, and rows from `rest` on: [prompt, row, width] -> packed [prompt · row, width]."""
+    return torch.cat([x[:, :1], vectors.expand(len(x), -1, -1), x[:, rest:]], dim=1).flatten(0, 1)

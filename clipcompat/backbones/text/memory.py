@@ -1,16 +1,16 @@
-"""How much memory a text pass may take, and what of it to keep for the backward pass.
+"""How much memory a text pass may take, and what each part of the prompts keeps for backward.
 
-What a part of the prompts keeps; its time, where a forward pass takes 1; its memory a row and layer, in widths:
+Time is in forward passes; memory is per row and layer, in units of the width.
 
-| keeps | time | memory | |
+| keeps | time | memory | what is stored |
 |---|---|---|---|
 | everything | 2 | 9 to 10 | what autograd saves |
-| blocks | 2⅔ | 1 | each block's input; it is run again, but for its last product, a third of it |
-| nothing | 3 | 0 | the rows that went in; all blocks are run again |
+| blocks | 2⅔ | 1 | each block's input; backward recomputes the block, except its last product (a third of it) |
+| nothing | 3 | 0 | the packed rows; backward recomputes all blocks |
 
-Nothing of this changes a value or a gradient: a part is run again just as it was. The memory buys first what costs
-least a second saved: block inputs for all parts, then everything for as many as it reaches. Those come last, as
-backward begins with them and has freed them when it comes to the others.
+Values and gradients do not depend on it. Memory goes first where it saves most recomputation per byte: to block inputs
+for all parts, then to everything for as many parts as possible. Those come last, because backward starts with them and
+has freed them when it reaches the others.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ EVERYTHING, BLOCKS, NOTHING = "everything", "blocks", "nothing"
 
 @dataclass(frozen=True)
 class RowCost:
-    """Bytes that one row of a text tower takes.
+    """Bytes per row of a text tower.
 
     everything, blocks, nothing: kept until backward. working: while a block runs, forward or backward.
     """
@@ -39,25 +39,24 @@ class RowCost:
     def of(width: int, layers: int, dtype: torch.dtype) -> RowCost:
         """The residual stream is float32, all else in `dtype`; tests/backbones/text/test_memory.py measures it."""
         size = dtype.itemsize
-        # inputs of both norms; q, k, v; attention's output; the wide layer
+        # inputs of both norms; q, k, v; attention's output; the MLP's hidden layer
         block = width * (2 * 4 + (3 + 1 + 4) * size)
         return RowCost(layers * block, layers * width * 4, width * 4, width * (3 * 4 + 20 * size))
 
 
 def plan(rows: Sequence[int], cost: RowCost, budget: int) -> list[str]:
-    """What each part keeps, given its rows: in order, never more before than after.
+    """What each part keeps, given its rows; a later part never keeps less than an earlier one.
 
-    The working memory of the largest part is set aside first; a budget too small even for that is overdrawn.
+    The working memory of the largest part is set aside first; a budget too small even for that is exceeded.
     """
     left = budget - max(rows, default=0) * cost.working - sum(rows) * cost.nothing
     kept = [NOTHING] * len(rows)
-    for keep, before, bytes_now, bytes_before in (
-        (BLOCKS, NOTHING, cost.blocks, cost.nothing),
-        (EVERYTHING, BLOCKS, cost.everything, cost.blocks),
+    for keep, before, extra in (
+        (BLOCKS, NOTHING, cost.blocks - cost.nothing),
+        (EVERYTHING, BLOCKS, cost.everything - cost.blocks),
     ):
         for i in reversed(range(len(rows))):
-            price = rows[i] * (bytes_now - bytes_before)
-            if kept[i] != before or price > left:
+            if kept[i] != before or rows[i] * extra > left:
                 break
-            kept[i], left = keep, left - price
+            kept[i], left = keep, left - rows[i] * extra
     return kept

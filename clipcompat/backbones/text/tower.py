@@ -1,9 +1,9 @@
 """The text tower, from embeddings to features: one code path for every open_clip text transformer.
 
-Papers: CLIP (arXiv 2103.00020), EVA-CLIP (arXiv 2303.15389). open_clip keeps the tower in two shapes, spread over the
-model itself (class `CLIP`) or as a submodule `.text` (class `CustomTextCLIP`); the blocks are the same, with QuickGELU
-in OpenAI's towers and GELU in EVA's. open_clip starts from token ids and always runs the full context; prompt learners
-start from embeddings and need neither the padding (the causal mask hides it from every earlier row) nor the ids.
+Papers: CLIP (arXiv 2103.00020), EVA-CLIP (arXiv 2303.15389). open_clip stores the tower in the model itself (class
+`CLIP`) or as its submodule `.text` (class `CustomTextCLIP`). The blocks are the same, with QuickGELU in OpenAI's towers
+and GELU in EVA's. open_clip starts from token ids and always runs the full context. Prompt learners start from
+embeddings and need no padding, because the causal mask hides it from every earlier row.
 
     x = Z + pos;   x += attention(ln_1 x);   x += mlp(ln_2 x);   feature = ln_final(x)[eot] · projection
 """
@@ -19,27 +19,27 @@ from torch.utils.checkpoint import checkpoint
 
 from clipcompat.backbones.device import free_memory
 from clipcompat.backbones.text.block import Block
-from clipcompat.backbones.text.input import Injection, Prompts, apply, pick
+from clipcompat.backbones.text.input import Injection, Prompts, apply, select
 from clipcompat.backbones.text.memory import BLOCKS, EVERYTHING, NOTHING, RowCost, plan
 from clipcompat.backbones.text.packing import Packing
-from clipcompat.backbones.text.repacking import Part, cut, joined
+from clipcompat.backbones.text.repacking import Part, cut, join
 from clipcompat.common.errors import CheckpointError, ConfigError
 
-_WORTH_SHARING = 4  # fewer shared rows save less than it costs to look back at them apart from one's own
-_SEGMENT = {"cpu": 1 << 20, "other": 1 << 31}  # one more costs as much time as so many / width² rows of padding
-# numbers in the wide layer of a part: a CPU's allocator takes larger tensors from the system anew each time, which for
-# a thousand classes costs a quarter of the step; a GPU is only given parts where not all can be kept
-_TRAINED = {"cpu": 1 << 23, "other": 1 << 26}
-_SMALLEST = 1 << 26  # bytes; a budget below is not halved again
-_NUMBERS = {"cpu": 1 << 21, "other": 1 << 28}  # the same where nothing is kept: a CPU's cache holds these
+_MIN_PREFIX = 4  # a shorter prefix saves less than attention to it costs
+_SEGMENT = {"cpu": 1 << 20, "other": 1 << 31}  # a segment costs as much time as this / width² rows of padding
+# Elements of the MLP's hidden layer [row, 4 · width] per part. Training: a CPU's allocator asks the system for larger
+# tensors every time, which costs a quarter of a step of 1,000 classes; a GPU gets parts only if not all can be kept.
+_TRAINING = {"cpu": 1 << 23, "other": 1 << 26}
+_INFERENCE = {"cpu": 1 << 21, "other": 1 << 28}  # fits a CPU's cache
+_MIN_BUDGET = 1 << 26  # bytes; a smaller budget is not halved
 
 
 class TextTower:
     """A frozen causal text transformer that is fed embeddings.
 
     Attributes: width, layers, heads, context_length, dim (of the output), activation ("quick_gelu" or "gelu").
-        memory_budget: bytes that one pass may take, what it keeps for backward included; None: what the device has free
-        when prompts of one packing are first run. Whoever runs out of memory may lower it.
+        memory_budget: bytes that one pass may take, including what it keeps for backward. None: the free memory of the
+            device when a packing is first run. If a step runs out of memory, lower this and retry.
     """
 
     def __init__(self, model: nn.Module, dtype: torch.dtype = torch.float32, memory_budget: int | None = None):
@@ -71,14 +71,14 @@ class TextTower:
         return self._parts.token_embedding.weight.detach()[ids.to(self.device)]
 
     def pack(self, lengths: Sequence[int], shared: int = 0, groups: int = 1) -> Packing:
-        """How prompts of these lengths (EOT included) are best laid out on this device.
+        """The fastest layout of prompts of these lengths (EOT included) on this device.
 
-        shared: how many leading rows are the same in all prompts of a group. groups: prompts come in so many groups of
-        equal size, one after the other (one group an image, for methods whose prompts depend on it).
+        shared: rows of the prefix that all prompts of a group share. groups: how many groups of equal size the prompts
+        form, one after the other (one group per image, for methods whose prompts depend on it).
         """
-        worth = shared >= _WORTH_SHARING and len(lengths) > groups
-        spare = _of(_SEGMENT, self.device) / self.width**2
-        return Packing.of(lengths, shared if worth else 0, groups, spare, self.device)
+        worth_sharing = shared >= _MIN_PREFIX and len(lengths) > groups
+        max_padding = _for_device(_SEGMENT, self.device) / self.width**2
+        return Packing.of(lengths, shared if worth_sharing else 0, groups, max_padding, self.device)
 
     def __call__(
         self, embeddings: Tensor, eot: Tensor, inject: Sequence[Injection] = (), shared: int = 0, groups: int = 1
@@ -86,49 +86,50 @@ class TextTower:
         """Run the tower on padded prompts.
 
         Args:
-            embeddings: [prompt, token, width], without positions; rows after each prompt's EOT are never looked at.
+            embeddings: [prompt, token, width], without positions; rows after a prompt's EOT are ignored.
             eot: [prompt], the row of each prompt's end-of-text token.
             inject: learned vectors for single layers; at most one per layer.
-            shared: how many leading rows are the same in all prompts, as the caller promises: they are taken from the
-                first prompt and computed once. The result and the gradients are those of shared=0.
+            shared: rows of the prefix that all prompts share. The caller guarantees that they are equal: they are read
+                from the first prompt and computed once. Values and gradients are those of shared=0.
             groups: see `pack`.
 
         Returns:
             [prompt, dim], float32, not normalised.
         """
         packing = self.pack((eot + 1).tolist(), shared, groups)
-        prompt, token = packing.places
-        return self.run(Prompts(embeddings.flatten(0, 1)[prompt * embeddings.shape[1] + token], packing, tuple(inject)))
+        prompt, token = packing.prompt_and_token
+        rows = embeddings.flatten(0, 1)[prompt * embeddings.shape[1] + token]  # [prompt, token, width] -> [row, width]
+        return self.run(Prompts(rows, packing, tuple(inject)))
 
     def run(self, prompts: Prompts) -> Tensor:
         """Run the tower on packed prompts: [prompt, dim], float32, not normalised, in the caller's order.
 
-        What does not fit the budget is run part by part, and run again for backward as far as it has to be.
+        Prompts that do not fit the budget run in parts; backward recomputes what did not fit.
         """
         self._refuse(prompts)
         learned = [prompts.rows, *(i.vectors for i in prompts.inject)]
         trained = torch.is_grad_enabled() and any(t.requires_grad for t in learned)
-        parts, kept, where = self._planned(prompts.packing, trained)
+        parts, kept, order = self._plan(prompts.packing, trained)
         if len(parts) == 1:
             return self._through(prompts, kept[0])
-        # one gather for all parts: the gradient of each alone would be as large as all rows
-        rows = prompts.rows if where is None else prompts.rows.index_select(0, where)
+        # one gather for all parts: each part's own would have a gradient as large as all rows
+        rows = prompts.rows if order is None else prompts.rows.index_select(0, order)
         pieces = zip(parts, kept, rows.split([part.packing.rows for part in parts]), strict=True)
-        found = [self._through(pick(prompts, part, piece), keep) for part, keep, piece in pieces]
-        return torch.cat(found)[torch.cat([part.prompts for part in parts]).argsort()]
+        features = [self._through(select(prompts, part, piece), keep) for part, keep, piece in pieces]
+        return torch.cat(features)[torch.cat([part.prompts for part in parts]).argsort()]
 
     def many(self, prompts: Sequence[Prompts]) -> list[Tensor]:
-        """Several runs' prompts in one pass, where they are of one kind: each one's features, as from `run`."""
-        kinds = {(p.packing.each, p.packing.shared, len(p.inject)) for p in prompts}
+        """Prompts of several runs, in one pass if they have the same layout: the features of each, as from `run`."""
+        kinds = {(p.packing.per_group, p.packing.shared, len(p.inject)) for p in prompts}
         if len(prompts) == 1 or len(kinds) > 1 or prompts[0].inject:
             return [self.run(p) for p in prompts]
-        packing, rows = joined(tuple(p.packing for p in prompts))
+        packing, rows = join(tuple(p.packing for p in prompts))
         features = self.run(Prompts(torch.cat([p.rows for p in prompts])[rows], packing))
         return list(features.split([len(p.packing.lengths) for p in prompts]))
 
     def estimate(self, packing: Packing) -> str:
         """A training pass over such prompts, in words: rows, parts, memory."""
-        parts, kept, _ = self._planned(packing, trained=True)
+        parts, kept, _ = self._plan(packing, trained=True)
         cost = RowCost.of(self.width, self.layers, self._dtype)
         size = sum(getattr(cost, keep) * part.packing.rows for part, keep in zip(parts, kept, strict=True))
         size += max(part.packing.rows for part in parts) * cost.working
@@ -139,17 +140,17 @@ class TextTower:
         )
 
     def shrink(self) -> bool:
-        """Halve the memory budget; False where that has been done as often as makes sense."""
+        """Halve the memory budget; False if it is already too small for that."""
         budget = free_memory(self.device) if self.memory_budget is None else self.memory_budget
-        if budget < _SMALLEST:
+        if budget < _MIN_BUDGET:
             return False
         self.memory_budget = budget // 2
         return True
 
-    def _planned(self, packing: Packing, trained: bool) -> tuple[list[Part], list[str], Tensor | None]:
-        """Which parts to run, and what each keeps; settled when prompts of this packing are first run.
+    def _plan(self, packing: Packing, trained: bool) -> tuple[list[Part], list[str], Tensor | None]:
+        """The parts to run, what each keeps, and [row] the packing's row of each row of all parts (None: in order).
 
-        Last, where the rows of all parts lie in the packing, or None where they are its rows, one after the other.
+        Computed when prompts of this packing are first run.
         """
         plans = self._plans.setdefault(packing, {})
         key = trained, self.memory_budget
@@ -157,35 +158,33 @@ class TextTower:
             budget = free_memory(self.device) if self.memory_budget is None else self.memory_budget
             cost = RowCost.of(self.width, self.layers, self._dtype)
             if trained:
-                most = min(budget // (2 * cost.working), _of(_TRAINED, self.device) // (4 * self.width))
+                max_rows = min(budget // (2 * cost.working), _for_device(_TRAINING, self.device) // (4 * self.width))
                 whole = self.device.type != "cpu" and plan([packing.rows], cost, budget) == [EVERYTHING]
-                parts = cut(packing, packing.rows if whole else max(1, most))
+                parts = cut(packing, packing.rows if whole else max(1, max_rows))
                 kept = plan([p.packing.rows for p in parts], cost, budget)
             else:
-                most = min(budget // cost.working, _of(_NUMBERS, self.device) // (4 * self.width))
-                parts = cut(packing, max(1, most))
+                max_rows = min(budget // cost.working, _for_device(_INFERENCE, self.device) // (4 * self.width))
+                parts = cut(packing, max(1, max_rows))
                 kept = [EVERYTHING] * len(parts)
-            where = torch.cat([part.rows for part in parts])
-            in_place = len(where) == packing.rows and bool((where.diff() == 1).all())
-            plans[key] = parts, kept, None if in_place else where
+            order = torch.cat([part.rows for part in parts])
+            in_order = len(order) == packing.rows and bool((order.diff() == 1).all())
+            plans[key] = parts, kept, None if in_order else order
         return plans[key]
 
     def _through(self, prompts: Prompts, keep: str) -> Tensor:
         """Packed prompts through all blocks: [prompt, dim], in the caller's order."""
         if keep == NOTHING:
-            return _again(self._through, prompts, EVERYTHING)
+            return _recomputed(self._through, prompts, EVERYTHING)
         x, packing, inject = prompts.rows, prompts.packing, {i.layer: i for i in prompts.inject}
         if 0 in inject:
             x, packing = apply(inject[0], x, packing)
-        x = x + self.positions[packing.places[1]]
-        *blocks, last = self._blocks
-        for layer, block in enumerate([*blocks, last]):
+        x = x + self.positions[packing.prompt_and_token[1]]  # [row, width]
+        for layer, block in enumerate(self._blocks):
             if layer and layer in inject:
                 x, packing = apply(inject[layer], x, packing)
-            if block is not last:
-                x = _again(block.advance, x, packing) if keep == BLOCKS else block.advance(x, packing)
-        x = _again(last.finish, x, packing) if keep == BLOCKS else last.finish(x, packing)
-        projection = self._parts.text_projection.detach().to(self._dtype)
+            run = block.forward if layer + 1 < self.layers else block.forward_eot  # the last: [row, …] -> [prompt, …]
+            x = _recomputed(run, x, packing) if keep == BLOCKS else run(x, packing)
+        projection = self._parts.text_projection.detach().to(self._dtype)  # [width, dim]
         return (self._parts.ln_final(x).to(self._dtype) @ projection).float()[packing.restore]
 
     def _refuse(self, prompts: Prompts) -> None:
@@ -204,17 +203,17 @@ class TextTower:
             )
 
 
-def _of(table: dict[str, int], device: torch.device) -> int:
+def _for_device(table: dict[str, int], device: torch.device) -> int:
     return table.get(device.type, table["other"])
 
 
-def _again(run, *args):
-    """run(*args), which keeps nothing and is run again for backward, no further than backward needs."""
+def _recomputed(run, *args):
+    """run(*args) that keeps only its inputs; backward recomputes as much of it as it needs."""
     return checkpoint(run, *args, use_reentrant=False, preserve_rng_state=False)
 
 
 def _refuse_unsupported(parts: nn.Module) -> None:
-    """Only CLIP's own kind of text transformer can be entered through its embeddings."""
+    """Only CLIP's own kind of text transformer can start from embeddings."""
     block = parts.transformer.resblocks[0] if hasattr(getattr(parts, "transformer", None), "resblocks") else None
     pool = getattr(parts, "text_pool_type", getattr(parts, "pool_type", None))
     missing = [

@@ -120,7 +120,7 @@ class PromptTable:
         if (whose, groups) not in self._moulds:
             shared = 1 if whose == "class" else self.lead
             packing = self.tower.pack((self.eot + 1).tolist() * groups, shared, groups)
-            (prompt, token), classes = packing.places, len(self.ids)
+            (prompt, token), classes = packing.prompt_and_token, len(self.ids)
             column = token if self.order is None else self.order[prompt % classes, token]
             where = ((column > 0) & (column <= self.n_ctx)).nonzero().flatten()
             owner = {"all": 0 * prompt, "class": prompt % classes, "group": prompt // classes}[whose][where]

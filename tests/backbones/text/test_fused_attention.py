@@ -7,8 +7,8 @@ import math
 import pytest
 import torch
 
-from clipcompat.backbones.text.fused_attention import attend, keys
-from clipcompat.backbones.text.masked_attention import MaskedAttention, attend_from_ends
+from clipcompat.backbones.text.fused_attention import attend, prefix_keys
+from clipcompat.backbones.text.masked_attention import MaskedAttention, attend_from_eot
 from clipcompat.backbones.text.packing import Packing, Segment
 from clipcompat.backbones.text.split_attention import SplitAttention
 
@@ -58,7 +58,7 @@ def test_fused_attention_is_that_of_the_reference(groups, prompts, rows, shared,
             out = expected(leaves, groups, prompts, rows, shared, ends)
         else:
             q, k, v, _, k0, v0 = leaves
-            before = keys(k0, v0, groups, HEADS) if shared else None
+            before = prefix_keys(k0, v0, groups, HEADS) if shared else None
             at = torch.arange(groups * prompts) * rows + torch.tensor(ends) if one_row else slice(None)
             ends_given = torch.tensor(ends) if one_row else None
             out = attend(q[at], k, v, Segment(0, groups, prompts, rows), HEADS, before, ends_given)
@@ -85,7 +85,7 @@ def test_attention_over_whole_packings_is_that_of_the_reference(kernel, groups, 
         if slowly:
             q, k, v = leaf.chunk(3, -1)
             out = []
-            for prompt, token in zip(*packing.places, strict=True):
+            for prompt, token in zip(*packing.prompt_and_token, strict=True):
                 seen = packing.find(prompt.expand(int(token) + 1), torch.arange(int(token) + 1))
                 out.append(slow(q[packing.find(prompt, token)], k[seen], v[seen], int(token)))
             out = torch.stack(out)
@@ -114,13 +114,13 @@ def test_from_ends_alone_attention_is_what_it_is_from_all_rows(shared, groups, s
     packing = Packing.of([5, 7, 6, 7], shared, groups, spare)
     qkv = torch.randn(packing.rows, 3 * WIDTH, generator=torch.Generator().manual_seed(1))
     q, k, v = qkv.chunk(3, -1)
-    every = MaskedAttention.apply(qkv, packing, HEADS)[packing.ends[0]]
-    torch.testing.assert_close(attend_from_ends(q[packing.ends[0]], k, v, packing, HEADS), every)
+    every = MaskedAttention.apply(qkv, packing, HEADS)[packing.eot_rows[0]]
+    torch.testing.assert_close(attend_from_eot(q[packing.eot_rows[0]], k, v, packing, HEADS), every)
 
 
 def test_a_segment_looks_at_the_leads_of_its_own_groups():
     q, k, v, _, k0, v0 = inputs(3, 1, 2, 2)
-    before = keys(k0, v0, 3, HEADS)
+    before = prefix_keys(k0, v0, 3, HEADS)
     whole = attend(q, k, v, Segment(0, 3, 1, 2), HEADS, before)
     for g in range(3):
         own = slice(2 * g, 2 * g + 2)
@@ -132,4 +132,4 @@ def test_without_ends_one_query_a_prompt_sees_all_its_rows():
     q, k, v, *_ = inputs(1, 2, 3, 0)
     segment = Segment(0, 1, 2, 3)
     every = attend(q[:2], k, v, segment, HEADS)
-    torch.testing.assert_close(every, attend(q[:2], k, v, segment, HEADS, ends=torch.tensor([2, 2])))
+    torch.testing.assert_close(every, attend(q[:2], k, v, segment, HEADS, last=torch.tensor([2, 2])))

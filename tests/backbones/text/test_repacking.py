@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from clipcompat.backbones.text.packing import Packing
-from clipcompat.backbones.text.repacking import cut, joined, longer
+from clipcompat.backbones.text.repacking import cut, join, lengthen
 from clipcompat.common.errors import ConfigError
 from tests.backbones.text.test_packing import LENGTHS, rows_of
 
@@ -25,14 +25,14 @@ def test_parts_hold_every_prompt_once_and_know_where_their_rows_came_from(groups
         for row, (prompt, token) in zip(part.rows.tolist(), rows_of(part.packing), strict=True):
             i = int(part.prompts[prompt])
             lead = token < 4
-            wanted = (i // packing.each * packing.each, token) if lead else (i, min(token, LENGTHS[i] - 1))
+            wanted = (i // packing.per_group * packing.per_group, token) if lead else (i, min(token, LENGTHS[i] - 1))
             assert whole[row] == wanted or (not lead and token >= LENGTHS[i])
     assert (len(parts) == 1) == (packing.rows <= most)
 
 
 @pytest.mark.parametrize("spare", [0, 2])
 def test_without_leads_the_rows_of_all_parts_are_those_of_the_packing_in_order(spare):
-    packing = Packing.of(LENGTHS, spare=spare)
+    packing = Packing.of(LENGTHS, max_padding=spare)
     parts = cut(packing, 15)
     assert len(parts) > 2 and [row for part in parts for row in part.rows.tolist()] == list(range(packing.rows))
 
@@ -45,7 +45,7 @@ def test_groups_stay_whole_where_they_fit():
 @pytest.mark.parametrize("others", [[9, 5, 7], [8, 8, 8]])
 def test_joined_packings_hold_all_groups_and_know_where_their_rows_came_from(others):
     one, two = Packing.of(LENGTHS[:3], 4), Packing.of(others + LENGTHS[3:], 4, groups=2)
-    packing, rows = joined((one, two))
+    packing, rows = join((one, two))
     assert (packing.groups, packing.lengths) == (3, one.lengths + two.lengths)
     before = [(0, *r) for r in rows_of(one)] + [(1, *r) for r in rows_of(two)]
     for row, (prompt, token) in zip(rows.tolist(), rows_of(packing), strict=True):
@@ -54,12 +54,12 @@ def test_joined_packings_hold_all_groups_and_know_where_their_rows_came_from(oth
 
 def test_joining_what_shares_otherwise_is_refused():
     with pytest.raises(ConfigError, match="one kind"):
-        joined((Packing.of([5, 6], 2), Packing.of([5, 6], 3)))
+        join((Packing.of([5, 6], 2), Packing.of([5, 6], 3)))
     with pytest.raises(ConfigError, match="one kind"):
-        joined((Packing.of([5, 6]), Packing.of([5])))
+        join((Packing.of([5, 6]), Packing.of([5])))
 
 
 def test_a_longer_packing_has_more_rows_in_leads_or_else_in_prompts():
-    assert longer(Packing.of([5, 7], 4), 3).segments == Packing.of([5, 7], 4).segments
-    assert rows_of(longer(Packing.of([5, 7], 4), 3)) == rows_of(Packing.of([8, 10], 7))
-    assert rows_of(longer(Packing.of([5, 7]), 3)) == rows_of(Packing.of([8, 10]))
+    assert lengthen(Packing.of([5, 7], 4), 3).segments == Packing.of([5, 7], 4).segments
+    assert rows_of(lengthen(Packing.of([5, 7], 4), 3)) == rows_of(Packing.of([8, 10], 7))
+    assert rows_of(lengthen(Packing.of([5, 7]), 3)) == rows_of(Packing.of([8, 10]))

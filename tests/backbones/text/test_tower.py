@@ -116,16 +116,16 @@ def test_parts_and_what_is_run_again_change_nothing(name, kept, shared, request,
     for whole in (True, False):
         if not whole:
             trained = dict.fromkeys(("cpu", "other"), 96 * backbone.width)
-            monkeypatch.setattr("clipcompat.backbones.text.tower._TRAINED", trained)
+            monkeypatch.setattr("clipcompat.backbones.text.tower._TRAINING", trained)
             levels = lambda rows, *_: (kept * len(rows))[: len(rows)]  # noqa: E731
             monkeypatch.setattr("clipcompat.backbones.text.tower.plan", levels)
         tower, leaf = backbone.with_memory_budget(1 << 40 if whole else 1 << 39).text, x.clone().requires_grad_()
         packing = tower.pack((eot + 1).tolist(), shared)
-        prompt, token = packing.places
+        prompt, token = packing.prompt_and_token
         out = tower.run(Prompts(leaf[prompt, token], packing))
         (out * torch.arange(out.numel()).view_as(out).cos()).sum().backward()
         found.append((out.detach(), leaf.grad))
-        assert (len(tower._planned(packing, trained=True)[0]) == 1) == whole
+        assert (len(tower._plan(packing, trained=True)[0]) == 1) == whole
     for one, other in zip(*found, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-5 * float(one.abs().max()))
 
