@@ -1,4 +1,4 @@
-"""The command line's verb for feature caches: what is in a folder, and whether it is what was written."""
+"""The verb `clipcompat cache`: lists the feature caches in a folder and verifies them."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from clipcompat.common.errors import CacheError, DataError
 
 
 def add_cache_verb(verbs: Any) -> None:
-    """Add it to the parser's sub-commands."""
+    """Add the verb to the parser's sub-commands."""
     says = "list the feature caches in a folder; with --verify, read all of them and compare their checksums"
     cache = verbs.add_parser("cache", help=says, description=says)
     cache.add_argument("folder", nargs="?", default="results/cache", help="(default: results/cache)")
-    cache.add_argument("--verify", action="store_true", help="takes about a second a gibibyte")
+    cache.add_argument("--verify", action="store_true", help="takes about a second per gibibyte")
     cache.set_defaults(verb=_cache)
 
 

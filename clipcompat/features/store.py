@@ -114,15 +114,9 @@ class FeatureFile:
         header = self._checked(_RECENT)
         if header["rows"] == 0:
             return torch.zeros(0, self._width)
-        try:
-            with open(self._data, "rb") as stream:
-                flags, access = mmap.MAP_PRIVATE | _MAP_NORESERVE, mmap.PROT_READ | mmap.PROT_WRITE
-                data = mmap.mmap(stream.fileno(), header["rows"] * self._width * 4, flags, access)
-        except OSError as error:
-            raise CacheError(
-                f"the feature cache {self._data} cannot be mapped into memory: {error.strerror or error}. "
-                "Check that address space is not limited (ulimit -v)."
-            ) from error
+        flags, access = mmap.MAP_PRIVATE | _MAP_NORESERVE, mmap.PROT_READ | mmap.PROT_WRITE
+        with self._readable(), open(self._data, "rb") as stream:
+            data = mmap.mmap(stream.fileno(), header["rows"] * self._width * 4, flags, access)
         return torch.frombuffer(data, dtype=torch.float32).view(-1, self._width)[:rows]  # [row * width] -> [row, width]
 
     def verify(self) -> None:
@@ -160,24 +154,32 @@ class FeatureFile:
             lock.release()
 
     def _checked(self, blocks: int | None = None) -> dict:
-        """The header, after comparing the last `blocks` blocks (None: all) with their checksums."""
+        """The header, once the last `blocks` blocks (None: all) were compared with their checksums."""
         header = self._read_header()
         size, block_size = (count * self._width * 4 for count in (header["rows"], BLOCK))
         if size and (not self._data.exists() or self._data.stat().st_size < size):
             raise CacheError(f"the feature cache {self._data} is shorter than its header says; {self._remedy}")
         checks = list(enumerate(header["crc32"]))
-        try:
-            for block, crc in checks if blocks is None else checks[-blocks:]:
-                at = block * block_size
+        for block, crc in checks if blocks is None else checks[-blocks:]:
+            at = block * block_size
+            with self._readable():
                 data = np.fromfile(self._data, np.uint8, min(block_size, size - at), offset=at)
-                if zlib.crc32(data) != crc:
-                    raise CacheError(
-                        f"the feature cache {self._data} is corrupt (the checksum of block {block} of {len(checks)} is "
-                        f"wrong); {self._remedy}"
-                    )
-        except OSError as error:
-            raise CacheError(f"the feature cache {self._data} cannot be read: {error.strerror or error}.") from error
+            if zlib.crc32(data) != crc:
+                raise CacheError(
+                    f"the feature cache {self._data} is corrupt (the checksum of block {block} of {len(checks)} is "
+                    f"wrong); {self._remedy}"
+                )
         return header
+
+    @contextmanager
+    def _readable(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise CacheError(
+                f"the feature cache {self._data} cannot be read: {error.strerror or error}. Check its permissions, and "
+                "that address space is not limited (ulimit -v)."
+            ) from error
 
     @property
     def _remedy(self) -> str:

@@ -1,9 +1,9 @@
 """Forward and backward of small training steps as CUDA graphs.
 
-A GPU does a step of a few dozen classes faster than Python can ask for its kernels. A graph is asked for once: it is
-recorded from a step, and replayed for all that follow. What a step reads is copied into fixed places first; its
-gradients appear in fixed places too, and the optimiser, whose rate changes, goes on as usual. On other devices, and
-where recording fails or would take much memory, steps simply run.
+With a few dozen classes, launching a step's kernels takes longer than running them. A CUDA graph launches all at once:
+it is recorded from one step and replayed for the following ones. A replay reads its inputs from fixed tensors, so they
+are copied there first, and it leaves gradients in fixed tensors. The optimiser, whose learning rate changes, is not
+part of the graph. Steps run without a graph on other devices, and if recording fails or would take too much memory.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from torch import Tensor
 
 log = logging.getLogger(__name__)
 
-_WARM_UP = 3  # steps that run before one is recorded: kernels are chosen and memory is laid out in them
-_SHARE = 0.25  # of the free memory, that a recorded step may hold for good
+_WARM_UP = 3  # steps before one is recorded, in which libraries choose kernels; as torch.cuda.make_graphed_callables
+_SHARE = 0.25  # of free memory that one recorded step may hold until training ends; our choice
 
 
 @dataclass(frozen=True)
@@ -30,12 +30,12 @@ class _Recording:
 
 
 class Steps:
-    """`run(inputs)` for steps of a training, recorded where that helps.
+    """Calls of `run(inputs)`, recorded on a GPU.
 
     Args:
-        run: reads tensors of indices on the device, leaves gradients with the parameters, returns a tensor.
-        parameters: whose gradients `run` leaves.
-        device: where it all lies; None: some of it does not, and nothing is recorded.
+        run: reads index tensors on the device, leaves gradients with the parameters, and returns a tensor.
+        parameters: those that get gradients.
+        device: of all tensors of a step; None if some are elsewhere, and then nothing is recorded.
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class Steps:
         self._records = device is not None and device.type == "cuda"
 
     def __call__(self, inputs: Sequence[Tensor], key: tuple = ()) -> Tensor:
-        """One step. key: whatever else than the inputs' shapes makes steps differ."""
+        """One step: inputs -> what `run` returns. key: what makes steps differ, besides the inputs' shapes."""
         key = (*key, *(tuple(x.shape) for x in inputs))
         if key not in self._recorded:
             self._seen[key] = self._seen.get(key, 0) + 1
@@ -65,7 +65,7 @@ class Steps:
         return recording.outputs
 
     def forget(self) -> None:
-        """Drop what is recorded: memory ran out, or steps are made differently from now on."""
+        """Drop all recordings: memory ran out, or steps will run differently from now on."""
         self._recorded.clear()
         self._seen.clear()
 
@@ -80,7 +80,7 @@ class Steps:
         before = torch.cuda.memory_allocated(self._device)
         torch.cuda.reset_peak_memory_stats(self._device)
         with torch.cuda.stream(stream):
-            self._eager(inputs)  # once more beside the main stream, as recording demands; its gradients are dropped
+            self._eager(inputs)  # recording demands a run on a side stream; its gradients are dropped
         torch.cuda.current_stream(self._device).wait_stream(stream)
         size = torch.cuda.max_memory_allocated(self._device) - before
         if size > _SHARE * torch.cuda.mem_get_info(self._device)[0]:
@@ -88,7 +88,7 @@ class Steps:
             log.info("steps of %.1f GB are not recorded as CUDA graphs", size / 1e9)
             return
         for parameter in self._parameters:
-            parameter.grad = None  # so that the recorded backward writes gradients instead of adding to them
+            parameter.grad = None  # the recorded backward must write gradients, not add to them
         places, graph = [x.clone() for x in inputs], torch.cuda.CUDAGraph()
         try:
             with torch.cuda.graph(graph):

@@ -1,4 +1,4 @@
-"""What every method is: how `fit` trains one and how a plug-in asks it for logits."""
+"""The contract of a method: how `fit` trains it, and how a plug-in gets logits from it."""
 
 from __future__ import annotations
 
@@ -15,42 +15,48 @@ from clipcompat.training.recipe import Recipe
 from clipcompat.training.task import Task
 
 Template = str | tuple[str, ...]
+Tensors = Mapping[str, Tensor]
+"""A plug-in's tensors by name."""
+
 DEPTHS = {"prompts": "shallow", "image features": "deep", "class weights": "deep", "nothing": ""}
 """What a method can act on -> what the ContCoOp paper (arXiv 2412.20895) calls it."""
 
 
 @dataclass(frozen=True)
 class Learner:
-    """A method set up on one task, ready to be trained.
+    """A method set up on one task, ready for training.
 
-    parameters: what is learned, float32, on the backbone's device; none: there is nothing to train.
-    objective: (image features [batch, dim], not normalised; labels [batch]) -> scalar; with `prompts` it is also given
-        their text features [prompt, dim], not normalised.
-    options: parameter name -> extra optimiser options of its own: `lr_scale`, `weight_decay`.
-    first_view: views before this one are not trained on (they went into something else).
-    after_epoch: called with the number of epochs done.
-    finish: gives the plug-in's tensors once training is over; None: the parameters as they are.
-    prompts: image features [batch, dim] -> what the text tower reads; None: nothing is read. A learner does not run the
-        tower itself, so that several can be trained in one pass.
-    tower: reads the prompts.
+    parameters: the learned tensors, float32, on the backbone's device; empty if there is nothing to train.
+    objective: (image features [batch, dim], not normalised; labels [batch]) -> loss, a scalar. With `prompts`, it also
+        gets their text features [prompt, dim], not normalised.
+    options: parameter name -> its own optimiser options: `lr_scale`, `weight_decay`.
+    first_view: training skips the views before this one (Tip-Adapter-F's cache is made of them).
+    after_epoch: called with the number of finished epochs.
+    finish: returns the plug-in's tensors after training; None: the parameters as they are.
+    prompts: image features [batch, dim] -> prompts for the text tower; None: the objective needs no text. A learner
+        does not run the tower itself, so that several learners share one pass.
+    tower: the text tower for the prompts.
     """
 
-    parameters: Mapping[str, Tensor]
+    parameters: Tensors
     objective: Callable[..., Tensor]
     options: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     first_view: int = 0
     after_epoch: Callable[[int], None] | None = None
-    finish: Callable[[], Mapping[str, Tensor]] | None = None
+    finish: Callable[[], Tensors] | None = None
     prompts: Callable[[Tensor], Prompts] | None = None
     tower: TextTower | None = None
 
     def loss(self, features: Tensor, labels: Tensor) -> Tensor:
-        """The objective of one batch, text tower included -> scalar."""
+        """Features [batch, dim], labels [batch] -> the objective, a scalar, with its pass of the text tower."""
         return losses([self], [features], [labels])[0]
 
 
 def losses(learners: Sequence[Learner], features: Sequence[Tensor], labels: Sequence[Tensor]) -> list[Tensor]:
-    """One batch a learner -> one scalar each; what they have the text tower read, it reads in one pass."""
+    """One batch per learner, features [batch, dim], labels [batch] -> one scalar each.
+
+    Prompts of one kind share one pass of the text tower (`TextTower.many`).
+    """
     batches = list(zip(learners, features, labels, strict=True))
     if not learners or not learners[0].prompts:
         return [learner.objective(f, y) for learner, f, y in batches]
@@ -71,34 +77,33 @@ class Method(Protocol):
     """Which part of the pipeline its plug-in changes: a key of `DEPTHS`."""
 
     needs: ClassVar[str]
-    """"features" (cached image features), "pixels" (learners with visual prompts) or "nothing" (no training)."""
+    """"features" (cached image features), "pixels" (visual prompts) or "nothing" (no training)."""
 
     image_features: str
     """Which image features it sees: "projected" into the joint space, or "penultimate", before that projection."""
 
     class_specific: bool
-    """Some tensors belong to single classes, so a plug-in serves the class list it was tuned on and no other."""
+    """Some tensors belong to single classes, so a plug-in works with the class list of its training only."""
 
     recipe: Recipe
 
     def setup(self, task: Task) -> Learner:
-        """Parameters with their initial values, and how they are trained."""
+        """Parameters with their initial values, and their training."""
 
     def class_weights(
-        self, tensors: Mapping[str, Tensor], backbone: Backbone, classnames: Sequence[str], template: Template
+        self, tensors: Tensors, backbone: Backbone, classnames: Sequence[str], template: Template
     ) -> Tensor:
-        """[class, dim], unit norm; `no_class_weights` where the method has no such thing."""
+        """[class, dim], unit norm; methods without such weights raise `no_class_weights`."""
 
     def logits(
-        self, tensors: Mapping[str, Tensor], backbone: Backbone, features: Tensor,
-        classnames: Sequence[str], template: Template,
-    ) -> Tensor:  # fmt: skip
+        self, tensors: Tensors, backbone: Backbone, features: Tensor, classnames: Sequence[str], template: Template
+    ) -> Tensor:
         """Image features [image, dim], not normalised -> [image, class]."""
 
-    def mismatch(self, tensors: Mapping[str, Tensor], backbone: Backbone, classnames: Sequence[str]) -> str | None:
+    def mismatch(self, tensors: Tensors, backbone: Backbone, classnames: Sequence[str]) -> str | None:
         """Why these tensors cannot act on this backbone and class list, or None if they can."""
 
 
 def no_loss(features: Tensor, labels: Tensor) -> Tensor:
-    """Of methods that train nothing."""
+    """The objective of methods that train nothing."""
     return features.new_zeros(())

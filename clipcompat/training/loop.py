@@ -1,7 +1,9 @@
-"""The one training loop: learners of one method go through their recipes step by step, side by side.
+"""The one training loop: runs of one method take their steps side by side.
 
-Several learners read their prompts in one pass of the text tower; the losses are added up, and as no two share a
-parameter, each gets the gradients it would get alone. Batches, views and rates are each learner's own.
+Runs share one pass of the text tower per step. Their losses are added up, and no two runs share a parameter, so each
+parameter gets the gradient that it would get alone. Batches, views and learning rates belong to each run.
+
+Shapes: V views, N training images, B images per batch, D feature dimension.
 """
 
 from __future__ import annotations
@@ -25,69 +27,73 @@ from clipcompat.training.task import Task
 log = logging.getLogger(__name__)
 
 DEFAULT_VIEWS = 10
-_TIMED = 5  # steps, after which the rest is estimated
+"""Views per image if `fit` is not told how many; our choice."""
+
+_TIMED = 5  # steps before the remaining time is estimated; our choice
 
 
 def train(
     method: Method, learners: Sequence[Learner], tasks: Sequence[Task], views: int | None
 ) -> list[dict[str, Any]]:
-    """Train learners in place; what a plug-in's origin says of it: epochs, views, final_loss.
+    """Train learners in place; returns epochs, views and final_loss of each, for its plug-in's origin.
 
-    views: see `clipcompat.fit`.
+    learners, tasks: one per run. views: see `clipcompat.fit`.
 
     Raises:
-        DivergedError: a loss or a parameter is no longer a number.
+        DivergedError: a loss or a parameter is not finite at the end of an epoch.
     """
-    courses = [_Course(method, learner, task, views) for learner, task in zip(learners, tasks, strict=True)]
-    backbone = tasks[0].backbone
-    # float16 gradients of a well-trained batch are below its smallest number; scaling keeps them
+    backbone, progress = tasks[0].backbone, tasks[0].progress
+    runs = [_Run(method, learner, task, views) for learner, task in zip(learners, tasks, strict=True)]
+    title = f"{method.name} on {tasks[0].data.name}, seed{'s' * (len(runs) > 1)} {' '.join(str(t.seed) for t in tasks)}"
+    # gradients of a well-trained batch underflow in float16; the scaler enlarges the loss and divides before the step
     scaler = torch.amp.GradScaler(backbone.device.type, enabled=backbone.dtype == torch.float16)
-    active: list[_Course] = []
+    active: list[_Run] = []
 
     def forward_and_backward(batches: Sequence[Tensor]) -> Tensor:
-        features = [course.features(batch) for course, batch in zip(active, batches, strict=True)]
-        labels = [course.labels[batch[1]] for course, batch in zip(active, batches, strict=True)]
-        found = losses([course.learner for course in active], features, labels)
-        scaler.scale(torch.stack(found).sum()).backward()
-        return torch.stack(found).detach()
+        """One batch [2, B] per active run -> loss [run]; gradients stay with the parameters."""
+        features = [run.features(batch) for run, batch in zip(active, batches, strict=True)]  # [B, D] each
+        labels = [run.labels[batch[1]] for run, batch in zip(active, batches, strict=True)]  # [B] each
+        loss = torch.stack(losses([run.learner for run in active], features, labels))
+        scaler.scale(loss.sum()).backward()
+        return loss.detach()
 
-    device = backbone.device if all(c.on_device for c in courses) else None
-    steps = Steps(forward_and_backward, [p for c in courses for p in c.learner.parameters.values()], device)
-    log.info("%s: %s", _title(method, courses), _estimate(courses))
-    clock, total = time.monotonic(), max(c.epochs * c.steps for c in courses)
-    schedules = [course.schedule() for course in courses]
-    for number in range(total):
-        turns = [(course, turn) for course, s in zip(courses, schedules, strict=True) if (turn := next(s, None))]
-        active = [course for course, _ in turns]
-        loss = _within_memory(steps, [turn.batch for _, turn in turns], tuple(map(id, active)), learners[0])
-        for course, turn in turns:
-            for group in course.optimizer.param_groups:
-                group["lr"] = turn.rate * group.get("lr_scale", 1.0)
-            scaler.step(course.optimizer)
+    parameters = [p for learner in learners for p in learner.parameters.values()]
+    one_step = Steps(forward_and_backward, parameters, backbone.device if all(r.on_device for r in runs) else None)
+    log.info("%s: %s", title, _estimate(runs))
+    clock, total = time.monotonic(), max(run.epochs * run.steps for run in runs)
+    schedules = [run.schedule() for run in runs]
+    for number in range(1, total + 1):
+        steps = [(run, step) for run, left in zip(runs, schedules, strict=True) if (step := next(left, None))]
+        active = [run for run, _ in steps]
+        loss = _within_memory(one_step, [step.batch for _, step in steps], tuple(map(id, active)), learners[0])
+        for run, step in steps:
+            for group in run.optimizer.param_groups:
+                group["lr"] = step.lr * group.get("lr_scale", 1.0)
+            scaler.step(run.optimizer)
         scaler.update()
-        for (course, turn), value in zip(turns, loss, strict=True):
-            if turn.ends_epoch:
-                course.end_epoch(turn.epoch, value)
-        if number + 1 == min(_TIMED, total):
-            left = (time.monotonic() - clock) / (number + 1) * (total - number - 1)
-            log.info("%s: %d steps, about %.0f s to go", _title(method, courses), total, left)
-        if turns[0][1].ends_epoch and tasks[0].progress:
-            tasks[0].progress(turns[0][1].epoch + 1, courses[0].epochs, _title(method, courses))
-    return [{"epochs": c.epochs, "views": c.views, "final_loss": round(c.last_loss, 6)} for c in courses]
+        for (run, step), value in zip(steps, loss, strict=True):
+            if step.ends_epoch:
+                run.end_epoch(step.epoch, value)
+        if number == min(_TIMED, total):
+            left = (time.monotonic() - clock) / number * (total - number)
+            log.info("%s: %d steps, about %.0f s to go", title, total, left)
+        if progress and steps[0][1].ends_epoch:
+            progress(steps[0][1].epoch + 1, runs[0].epochs, title)
+    return [{"epochs": run.epochs, "views": run.views, "final_loss": round(run.last_loss, 6)} for run in runs]
 
 
 @dataclass(frozen=True)
-class _Turn:
-    """One step: batch is [view or epoch, image] numbers, [2, batch]."""
+class _Step:
+    """batch: numbers of views (of epochs, if views are not cached) and of images, [2, B]."""
 
     epoch: int
-    rate: float
+    lr: float
     batch: Tensor
     ends_epoch: bool
 
 
-class _Course:
-    """One learner's way through its recipe."""
+class _Run:
+    """One learner with its features, its schedule and its optimiser."""
 
     def __init__(self, method: Method, learner: Learner, task: Task, views: int | None):
         self.learner, self._method, self._task, self._recipe = learner, method, task, method.recipe
@@ -96,11 +102,13 @@ class _Course:
         self.epochs = self._recipe.epochs_for(data.name, data.shots, count)
         self.steps = self._recipe.steps_for(count)
         self.views = min(DEFAULT_VIEWS if views is None else views, self.epochs)
-        self.labels = task.train_labels
+        self.labels = task.train_labels  # [N]
         first = learner.first_view
-        self._cached = task.views(first + self.views, self._crop, self._kind)[first:] if self.views else None
-        # where views are fewer than epochs, each image goes through its views in an order of its own
-        self._offset = torch.zeros(count, dtype=torch.int64)
+        self._cached = None
+        if self.views:
+            self._cached = task.views(first + self.views, self._crop, self._kind)[first:]  # [V, N, D]
+        # with fewer views than epochs, each image starts at a random view, so that an epoch mixes views
+        self._offset = torch.zeros(count, dtype=torch.int64)  # [N]
         if 0 < self.views < self.epochs:
             self._offset = torch.randint(self.views, (count,), generator=task.generator)
         groups = [{"params": [p], **learner.options.get(name, {})} for name, p in learner.parameters.items()]
@@ -112,19 +120,19 @@ class _Course:
         """Whether a step needs nothing from the host."""
         return self._cached is not None and self._cached.device.type == self._task.backbone.device.type
 
-    def schedule(self) -> Iterator[_Turn]:
-        """Every step of every epoch, each epoch shuffled anew; an epoch's numbers go to the device at once."""
+    def schedule(self) -> Iterator[_Step]:
+        """Every step of every epoch; each epoch is shuffled again, and its batches go to the device in one copy."""
         size, count = self._recipe.batch_size, len(self._offset)
         for epoch in range(self.epochs):
-            order = torch.randperm(count, generator=self._task.generator)[: self.steps * size]
+            order = torch.randperm(count, generator=self._task.generator)[: self.steps * size]  # [images of the epoch]
             view = (self._offset[order] + epoch) % self.views if self.views else torch.full_like(order, epoch)
-            batches = torch.stack([view, order]).to(self._task.backbone.device).split(size, dim=1)
-            for step, batch in enumerate(batches):
-                rate = self._recipe.learning_rate(epoch, self.epochs, step, len(batches))
-                yield _Turn(epoch, rate, batch, step + 1 == len(batches))
+            batches = torch.stack([view, order]).to(self._task.backbone.device).split(size, dim=1)  # [2, B] each
+            for number, batch in enumerate(batches):
+                lr = self._recipe.learning_rate(epoch, self.epochs, number, len(batches))
+                yield _Step(epoch, lr, batch, number + 1 == len(batches))
 
     def features(self, batch: Tensor) -> Tensor:
-        """Image features of a batch, [batch, dim]: cached, or decoded and encoded now."""
+        """Image features of a batch, [2, B] -> [B, D]: from the cache, or decoded and encoded now."""
         if self._cached is not None:
             return take(self._cached, batch[0], batch[1], self._task.backbone.device)
         task, view = self._task, int(batch[0, 0]) + self.learner.first_view
@@ -133,12 +141,13 @@ class _Course:
         return torch.cat([task.backbone.image_features(pixels, self._kind) for pixels in blocks])
 
     def example(self) -> Tensor:
-        """Image features of a batch's shape, all 0."""
+        """Zeros in the shape of a batch's image features, [B, D]."""
         backbone = self._task.backbone
         count = min(self._recipe.batch_size, len(self._offset))
         return torch.zeros(count, backbone.feature_width(self._kind), device=backbone.device)
 
     def end_epoch(self, epoch: int, loss: Tensor) -> None:
+        """Refuse numbers that are not finite, and let the learner do its work between epochs."""
         self.last_loss = float(loss)
         if not (torch.isfinite(loss) and all(torch.isfinite(p).all() for p in self.learner.parameters.values())):
             raise DivergedError(
@@ -149,33 +158,28 @@ class _Course:
             self.learner.after_epoch(epoch + 1)
 
 
-def _within_memory(steps: Steps, batches: Sequence[Tensor], key: tuple, learner: Learner) -> Tensor:
-    """One step; where memory runs out, the same step again in smaller parts, as long as they can be smaller."""
+def _within_memory(one_step: Steps, batches: Sequence[Tensor], key: tuple, learner: Learner) -> Tensor:
+    """One step. If memory runs out, the text tower's budget is halved and the step runs again, until it fits."""
     while True:
         try:
-            return steps(batches, key)
+            return one_step(batches, key)
         except RuntimeError as error:
             if not is_out_of_memory(error) or learner.tower is None or not learner.tower.shrink():
                 raise
-        # here the exception, and with it all that the failed step held, is gone
-        steps.forget()
+        # outside `except`: the exception is gone, and with it the tensors of the failed step
+        one_step.forget()
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
         budget = learner.tower.memory_budget / 1e9
         log.warning("memory ran out; the step is run again in smaller parts, within %.2f GB", budget)
 
 
-def _estimate(courses: Sequence[_Course]) -> str:
-    """What a step has the text tower do, in words."""
-    learner = courses[0].learner
+def _estimate(runs: Sequence[_Run]) -> str:
+    """The text tower's work per step, in words."""
+    learner = runs[0].learner
     if not learner.prompts:
         return "no text is encoded in training"
     with torch.no_grad():
-        packing = learner.prompts(courses[0].example()).packing
-    runs = f" for each of {len(courses)} runs" if len(courses) > 1 else ""
-    return f"{learner.tower.estimate(packing)} a step{runs}"
-
-
-def _title(method: Method, courses: Sequence[_Course]) -> str:
-    seeds = " ".join(str(c._task.seed) for c in courses)
-    return f"{method.name} on {courses[0]._task.data.name}, seed{'s' * (len(courses) > 1)} {seeds}"
+        packing = learner.prompts(runs[0].example()).packing
+    several = f" for each of {len(runs)} runs" if len(runs) > 1 else ""
+    return f"{learner.tower.estimate(packing)} a step{several}"

@@ -1,8 +1,7 @@
-"""How a method is trained: optimiser constants and the learning-rate schedule the Dassl family shares.
+"""Optimiser constants and the learning-rate schedule of a training.
 
-Source: Dassl.pytorch optim/lr_scheduler.py and CoOp's configs (KaiyangZhou/CoOp); `SHIP` is the Tip-style recipe of
-mrflogs/SHIP, the ContCoOp authors' own re-implementation of CoOp. Methods with a recipe of their own keep it beside
-their equations.
+Sources: Dassl.pytorch optim/lr_scheduler.py and the configs of KaiyangZhou/CoOp for `COOP`; mrflogs/SHIP, the
+re-implementation of CoOp by ContCoOp's authors, for `SHIP`. A method with another recipe keeps it beside its equations.
 """
 
 from __future__ import annotations
@@ -19,18 +18,18 @@ from clipcompat.common.errors import ConfigError
 
 @dataclass(frozen=True)
 class Recipe:
-    """Optimiser constants, epochs, batch and random-crop range.
+    """Optimiser constants, epochs, batch size and random-crop range.
 
-    optimizer: "sgd" (with momentum), or "adamw" (betas 0.9 and 0.999, and eps); both with weight_decay.
-    drop_last: leave an epoch's incomplete last batch out, unless it is the only one (Dassl); else it is trained on too.
-    eurosat_epochs: another number of epochs for EuroSAT (Tip-Adapter-F).
-
-    max_steps: epochs are cut so that there are hardly more optimiser steps (the last epoch is finished); None: never.
-    epochs: None follows CoOp, by shots: 200 for 8 or more, 100 for 2 to 7, 50 for 1; 50 on ImageNet whatever the shots.
-    schedule: "epoch" steps once an epoch: `warmup_lr` during `warmup_epochs`, then a cosine that starts over at its
-        beginning, 0.5 · lr · (1 + cos(pi · (epoch - warmup_epochs) / epochs)), and so never reaches 0;
+    optimizer: "sgd" (with momentum) or "adamw" (betas 0.9 and 0.999, and eps); both with weight_decay.
+    epochs: None follows CoOp, by shots: 200 for 8 or more, 100 for 2 to 7, 50 for 1; always 50 on ImageNet.
+    eurosat_epochs: epochs on EuroSAT, if different (Tip-Adapter-F).
+    max_steps: stop after the epoch in which this many optimiser steps are reached; None: no limit.
+    drop_last: leave out an epoch's incomplete last batch, unless it is the only one (Dassl).
+    schedule: "epoch" changes the rate once per epoch: `warmup_lr` during `warmup_epochs`, then a cosine,
+        0.5 · lr · (1 + cos(pi · (epoch - warmup_epochs) / epochs)), which ends before it reaches 0.
         "step" is a plain cosine over all steps, without warm-up.
-    crop: smallest and largest share of the picture's area a random crop takes; imagenet_crop: another one for ImageNet.
+    crop: smallest and largest share of the image's area that a random crop takes.
+    imagenet_crop: the same on ImageNet, if different.
     """
 
     PRESETS: ClassVar[Mapping[str, Recipe]]
@@ -61,14 +60,14 @@ class Recipe:
             if getattr(self, count) is not None and getattr(self, count) < 1:
                 raise ConfigError(f"{count} must be at least 1, not {getattr(self, count)}.")
         for rate in ("lr", "momentum", "eps", "weight_decay", "warmup_epochs", "warmup_lr"):
-            if not 0 <= getattr(self, rate) <= 1e30:  # above, float32 arithmetic has no such rate
+            if not 0 <= getattr(self, rate) <= 1e30:  # larger rates overflow in float32
                 raise ConfigError(f"{rate} must be 0 or more (and at most 1e30), not {getattr(self, rate)}.")
         for crop in (self.crop, self.imagenet_crop or self.crop):
             if not 0 < crop[0] <= crop[1] <= 1:
                 raise ConfigError(f"crop must be two shares with 0 < low <= high <= 1, not {crop}.")
 
     def epochs_for(self, dataset: str, shots: int | None, images: int) -> int:
-        """Number of epochs over `images` training images, where the recipe leaves it to the dataset and the shots."""
+        """Number of epochs over `images` training images of this dataset."""
         epochs = self.epochs
         if self.eurosat_epochs and dataset.startswith("eurosat"):
             epochs = self.eurosat_epochs
@@ -80,15 +79,15 @@ class Recipe:
         return epochs if self.max_steps is None else min(epochs, -(-self.max_steps // steps))
 
     def steps_for(self, images: int) -> int:
-        """Optimiser steps an epoch."""
+        """Optimiser steps per epoch."""
         return max(1, images // self.batch_size if self.drop_last else -(-images // self.batch_size))
 
     def crop_for(self, dataset: str) -> tuple[float, float]:
-        """The range of random crops on a dataset."""
+        """The range of random crops on this dataset."""
         return self.imagenet_crop if self.imagenet_crop and dataset.startswith("imagenet") else self.crop
 
     def learning_rate(self, epoch: int, epochs: int, step: int = 0, steps: int = 1) -> float:
-        """Rate during `step` of `steps` in `epoch` (both from 0) of a run of `epochs`."""
+        """Learning rate in step `step` of `steps` of epoch `epoch` of `epochs`; both count from 0."""
         if self.schedule == "step":
             return 0.5 * self.lr * (1 + math.cos(math.pi * (epoch * steps + step) / (epochs * steps)))
         if epoch < self.warmup_epochs:
@@ -96,14 +95,14 @@ class Recipe:
         return 0.5 * self.lr * (1 + math.cos(math.pi * (epoch - self.warmup_epochs) / epochs))
 
     def build_optimizer(self, groups: list[dict]) -> torch.optim.Optimizer:
-        """An optimiser over parameter groups; a group may bring its own weight_decay and an lr_scale."""
+        """An optimiser over parameter groups, which may have their own weight_decay and an lr_scale."""
         if self.optimizer == "adamw":
             return torch.optim.AdamW(groups, lr=self.lr, eps=self.eps, weight_decay=self.weight_decay)
         return torch.optim.SGD(groups, lr=self.lr, momentum=self.momentum, weight_decay=self.weight_decay)
 
 
 COOP = Recipe()
-SHIP = Recipe(  # without SHIP's generated features; upstream trains ImageNet by AdamW, which this is not
+SHIP = Recipe(  # deviations: no generated features; upstream trains ImageNet with AdamW
     drop_last=False,
     momentum=0.0,
     weight_decay=0.0,

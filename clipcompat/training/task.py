@@ -1,9 +1,8 @@
-"""One training: a method is set up on a task, and may look at everything of it but the test pictures."""
+"""One training's inputs. A method may use all of them except the test images."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -12,15 +11,15 @@ from torch import Tensor
 from clipcompat.backbones.backbone import Backbone
 from clipcompat.common.errors import DataError
 from clipcompat.data.split import Dataset, Split
-from clipcompat.features.encode import Progress, encode_split, encode_views
+from clipcompat.features.encode import Cache, Progress, encode_split, encode_views
 
 
 @dataclass(frozen=True)
 class Task:
-    """Where, on what and from which seed.
+    """Backbone, data and seeds of one training.
 
-    generator: of initial values. seed: of the views. init: a plug-in to start from.
-    cache, progress: as `fit` was given them. select_on: pictures on which an "official" protocol selects, or None.
+    generator: of initial values and batch order. seed: of the views. init: a plug-in to start from.
+    cache, progress: the arguments of `fit`. select_on: images on which an "official" protocol selects, or None.
     """
 
     backbone: Backbone
@@ -28,7 +27,7 @@ class Task:
     generator: torch.Generator
     seed: int = 1
     init: Any = None
-    cache: str | Path | None = None
+    cache: Cache = None
     progress: Progress | None = None
     select_on: Split | None = None
 
@@ -37,23 +36,23 @@ class Task:
         return encode_split(self.backbone, split, self.cache, self.progress, kind)
 
     def views(self, count: int, crop: tuple[float, float], kind: str = "projected") -> Tensor:
-        """The first `count` augmented views of the training pictures: [view, image, dim], not normalised."""
+        """The first `count` augmented views of the training images: [view, image, dim], not normalised."""
         return encode_views(self.backbone, self.data.train, count, self.seed, crop, self.cache, self.progress, kind)
 
     @property
     def train_labels(self) -> Tensor:
-        """[image], on the backbone's device."""
+        """Labels of the training images, [image], on the backbone's device."""
         return self.data.train.labels.to(self.backbone.device)
 
     def validation(self, kind: str = "projected") -> tuple[Tensor, Tensor]:
-        """Features and labels of the validation pictures, to select on."""
+        """Features [image, dim], not normalised, and labels [image] of the validation images, to select on."""
         return self.features(self.data.val, kind), self.data.val.labels.to(self.backbone.device)
 
     def require_validation(self, what: str) -> None:
-        """Refuse a selection without validation pictures, before anything is trained.
+        """Refuse to select `what` without validation images, before anything is trained.
 
-        Args:
-            what: is selected, for the error.
+        Raises:
+            DataError: there are none.
         """
         if len(self.data.val) == 0:
             raise DataError(
