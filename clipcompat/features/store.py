@@ -50,7 +50,7 @@ class FeatureFile:
     def __init__(self, folder: str | Path, name: str, width: int, stamp: str):
         self._folder, self._name = Path(folder), name
         self._data, self._header = self._folder / f"{name}.bin", self._folder / f"{name}.head"
-        self._width, self._stamp = width, stamp
+        self.width, self._stamp = width, stamp
 
     @classmethod
     def open(cls, header: str | Path) -> FeatureFile:
@@ -69,11 +69,6 @@ class FeatureFile:
         file.rows()
         return file
 
-    @property
-    def width(self) -> int:
-        """Values per row."""
-        return self._width
-
     def rows(self) -> int:
         """Committed rows; 0 if there is no file yet."""
         return self._read_header()["rows"]
@@ -86,7 +81,7 @@ class FeatureFile:
         """
         header = self._read_header()
         new = rows.detach().to("cpu", torch.float32).contiguous().numpy()
-        committed = header["rows"] * self._width * 4
+        committed = header["rows"] * self.width * 4
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             with open(self._data, "ab") as stream:
@@ -113,11 +108,11 @@ class FeatureFile:
         """
         header = self._checked(_RECENT)
         if header["rows"] == 0:
-            return torch.zeros(0, self._width)
+            return torch.zeros(0, self.width)
         flags, access = mmap.MAP_PRIVATE | _MAP_NORESERVE, mmap.PROT_READ | mmap.PROT_WRITE
         with self._readable(), open(self._data, "rb") as stream:
-            data = mmap.mmap(stream.fileno(), header["rows"] * self._width * 4, flags, access)
-        return torch.frombuffer(data, dtype=torch.float32).view(-1, self._width)[:rows]  # [row * width] -> [row, width]
+            data = mmap.mmap(stream.fileno(), header["rows"] * self.width * 4, flags, access)
+        return torch.frombuffer(data, dtype=torch.float32).view(-1, self.width)[:rows]  # [row * width] -> [row, width]
 
     def verify(self) -> None:
         """Compare all committed rows with their checksums; about a second per gibibyte.
@@ -156,7 +151,7 @@ class FeatureFile:
     def _checked(self, blocks: int | None = None) -> dict:
         """The header, once the last `blocks` blocks (None: all) were compared with their checksums."""
         header = self._read_header()
-        size, block_size = (count * self._width * 4 for count in (header["rows"], BLOCK))
+        size, block_size = (count * self.width * 4 for count in (header["rows"], BLOCK))
         if size and (not self._data.exists() or self._data.stat().st_size < size):
             raise CacheError(f"the feature cache {self._data} is shorter than its header says; {self._remedy}")
         checks = list(enumerate(header["crc32"]))
@@ -186,7 +181,7 @@ class FeatureFile:
         return f"delete {self._data.name} and {self._header.name} there, and it is computed again."
 
     def _read_header(self) -> dict:
-        fresh = {"format": _FORMAT, "stamp": self._stamp, "width": self._width, "rows": 0, "crc32": []}
+        fresh = {"format": _FORMAT, "stamp": self._stamp, "width": self.width, "rows": 0, "crc32": []}
         if not self._header.exists():
             return fresh
         try:
@@ -202,10 +197,10 @@ class FeatureFile:
             )
         if not sound:
             raise CacheError(f"the header of the feature cache {self._header} is damaged; {self._remedy}")
-        if (known["format"], known["stamp"], known["width"]) != (_FORMAT, self._stamp, self._width):
+        if (known["format"], known["stamp"], known["width"]) != (_FORMAT, self._stamp, self.width):
             raise CacheError(
                 f"the feature cache {self._header} was made from something else (stamp {known['stamp']}, width "
-                f"{known['width']}; expected {self._stamp} and {self._width}); {self._remedy}"
+                f"{known['width']}; expected {self._stamp} and {self.width}); {self._remedy}"
             )
         return known
 

@@ -9,15 +9,12 @@ import os
 import re
 import tracemalloc
 import zlib
-from contextlib import ExitStack
 
 import pytest
 import torch
 
 from clipcompat.common.errors import CacheError, StorageError
 from clipcompat.features.store import BLOCK, FeatureFile
-from tests.features.children import child
-from tests.trees import python
 
 WIDTH = 8
 
@@ -278,65 +275,6 @@ def test_a_folder_that_cannot_lock_is_a_sentence(file, monkeypatch, reason):
         raise AssertionError("the lock was had")
 
 
-APPEND = """
-import sys, torch
-from clipcompat.features.store import FeatureFile
-file = FeatureFile(sys.argv[1], "x", 8, "stamp")
-"""
-
-
-def test_a_full_disk_keeps_what_was_committed(tmp_path):
-    run = python(
-        APPEND + "import resource\n"
-        "file.append(torch.ones(4, 8))\n"
-        "resource.setrlimit(resource.RLIMIT_FSIZE, (400, 400))\n"
-        "try: file.append(torch.ones(40, 8))\n"
-        "except Exception as error: print(type(error).__name__, error)",
-        str(tmp_path),
-    )
-    assert run.stdout.startswith("StorageError could not add 1,280 bytes"), run.stderr
-    assert "The rows before them are safe" in run.stdout
-    file = FeatureFile(tmp_path, "x", WIDTH, "stamp")
-    assert torch.equal(file.read(file.rows()), torch.ones(4, 8))
-    file.append(rows(40))
-    assert torch.equal(file.read(44), torch.cat([torch.ones(4, 8), rows(40)]))
-
-
-ADD_TEN = """
-for _ in range(10):
-    with file.locked():
-        at = file.rows()
-        file.append(torch.full((1, 8), float(at)))
-"""
-
-
-def test_the_lock_makes_processes_wait(tmp_path):
-    """Two processes add ten times each; without the lock, they would overwrite each other's rows."""
-    with child(APPEND + ADD_TEN, str(tmp_path)) as one, child(APPEND + ADD_TEN, str(tmp_path)) as other:
-        assert [run.wait(100) for run in (one, other)] == [0, 0]
-    file = FeatureFile(tmp_path, "x", WIDTH, "stamp")
-    assert file.rows() == 20 and torch.equal(file.read(20)[:, 0], torch.arange(20.0))
-
-
-WAIT = """
-import logging
-logging.basicConfig(stream=sys.stdout, format="%(levelname)s %(message)s")
-with file.locked():
-    print(f"had it after {file.rows()} rows", flush=True)
-"""
-
-
-def test_a_process_that_waits_says_so_once(file, head):
-    with ExitStack() as held:
-        held.enter_context(file.locked())
-        with child(APPEND + WAIT, str(head.parent)) as waiting:
-            assert waiting.stdout.readline() == f"WARNING waiting for another process that is filling {head}\n"
-            file.append(rows(4))
-            held.close()
-            assert waiting.stdout.read() == "had it after 4 rows\n"
-            assert waiting.wait(100) == 0
-
-
 @pytest.mark.parametrize("stop", ["clipcompat.features.store.os.fsync", "clipcompat.features.store.write_atomic"])
 def test_an_interrupt_before_the_commit_changes_nothing(file, monkeypatch, stop):
     first, second, other = rows(BLOCK - 7), rows(2 * BLOCK, 1), rows(2 * BLOCK + 20, 2)
@@ -354,48 +292,3 @@ def test_an_interrupt_before_the_commit_changes_nothing(file, monkeypatch, stop)
     file.append(other)
     assert torch.equal(file.read(file.rows()), torch.cat([first, other]))
     file.verify()
-
-
-KILLED = (
-    APPEND
-    + """
-import os, signal
-
-def dying(function):
-    def call(*arguments):
-        global calls_left
-        calls_left -= 1
-        if calls_left < 0:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return function(*arguments)
-    return call
-
-def grow():
-    while (at := file.rows()) < 60_000:
-        file.append(torch.arange(at, at + 3001.0)[:, None].expand(-1, 8))
-
-# an append flushes rows, flushes the new header, and replaces the old one: three calls, and a kill before each
-for calls in range(12):
-    if not (process := os.fork()):
-        try:
-            calls_left, os.fsync, os.replace = calls, dying(os.fsync), dying(os.replace)
-            grow()
-        finally:
-            os._exit(1)
-    assert os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]) == -signal.SIGKILL
-    print(file.rows())
-grow()
-"""
-)
-
-
-def test_kills_before_every_step_of_an_append_lose_and_double_no_row(tmp_path):
-    """Processes add numbered rows, in lots that end within blocks, and are killed (SIGKILL) again and again."""
-    run = python(KILLED, str(tmp_path))
-    assert run.returncode == 0, run.stderr
-    lots = [0, 0, 0, 1, 2, 3, 5, 7, 9, 12, 15, 18]  # a kill after n calls comes after n // 3 whole appends
-    assert [int(line) for line in run.stdout.split()] == [lot * 3001 for lot in lots]
-    file = FeatureFile(tmp_path, "x", WIDTH, "stamp")
-    file.verify()
-    assert file.rows() == 20 * 3001
-    assert torch.equal(file.read(file.rows()), torch.arange(20 * 3001.0)[:, None].expand(-1, 8))
