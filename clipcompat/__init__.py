@@ -105,8 +105,8 @@ if TYPE_CHECKING:
     from clipcompat.plugins.plugin import Plugin as Plugin
     from clipcompat.plugins.plugin import load_plugin as load_plugin
     from clipcompat.studies.accuracy import accuracy as accuracy
-    from clipcompat.studies.accuracy import harmonic_mean as harmonic_mean
     from clipcompat.studies.compatibility import compatibility as compatibility
     from clipcompat.studies.report import Compatibility as Compatibility
+    from clipcompat.studies.report import harmonic_mean as harmonic_mean
     from clipcompat.studies.summary import summary as summary
     from clipcompat.training.recipe import Recipe as Recipe
