@@ -32,12 +32,13 @@ def name_ids(backbone: Backbone, name: str) -> tuple[list[int], int]:
 
 
 def slow_feature(backbone: Backbone, rows: Tensor, **injection) -> Tensor:
-    heads = backbone.text.heads
-    return text_feature(state_of(backbone), rows, heads, backbone.text.activation, **injection)
+    """Rows of one prompt -> its feature, computed in the type of the rows."""
+    heads, state = backbone.text.heads, {name: tensor.to(rows.dtype) for name, tensor in state_of(backbone).items()}
+    return text_feature(state, rows, heads, backbone.text.activation, **injection)
 
 
-def slow_zero_shot(backbone: Backbone, names, template: str) -> Tensor:
-    table = state_of(backbone)["token_embedding.weight"]
+def slow_zero_shot(backbone: Backbone, names, template: str, dtype: torch.dtype = torch.float32) -> Tensor:
+    table = state_of(backbone)["token_embedding.weight"].to(dtype)
     texts = [template.replace("{}", name.replace("_", " ")) for name in names]
     return torch.stack([slow_feature(backbone, table[ids_of(backbone, text)]) for text in texts])
 
@@ -49,8 +50,8 @@ def slow_ensemble(backbone: Backbone, names, templates) -> Tensor:
 
 
 def slow_coop(backbone: Backbone, names, ctx: Tensor, position: str = "end") -> Tensor:
-    """CoOp's class weights, [class, dim], not normalised; ctx [N, D] or [class, N, D]."""
-    table, weights = state_of(backbone)["token_embedding.weight"], []
+    """CoOp's class weights, [class, dim], not normalised, in the type of ctx: [N, D] or [class, N, D]."""
+    table, weights = state_of(backbone)["token_embedding.weight"].to(ctx.dtype), []
     for i, name in enumerate(names):
         ids, length = name_ids(backbone, name)
         own = ctx[i] if ctx.ndim == 3 else ctx
