@@ -1,4 +1,4 @@
-"""Which attention kernel is faster where prompts share rows: which clipcompat/backbones/text/block.py follows.
+"""Which attention kernel is fastest for prompts that share a prefix; clipcompat/backbones/text/block.py follows it.
 
 python -m benchmarks.attention      # writes benchmarks/results/attention-<device>.json, half a minute
 """
@@ -20,36 +20,36 @@ from clipcompat.backbones.text.split_attention import SplitAttention
 from clipcompat.common.files import to_json, write_atomic
 
 WIDTHS = ((128, 4), (512, 8), (768, 12))
-SHAPES = ((17, 4), (5, 4), (17, 8), (1, 20))  # shared rows, own rows
+SHAPES = ((17, 4), (5, 4), (17, 8), (1, 20))  # prefix rows, own rows per prompt
 PROMPTS = (4, 16, 47, 100, 300)
-MASKED = 1000  # rows of the largest mask
+MASKED = 1000  # masked attention is measured up to so many rows
 
 
 def measure(width: int, heads: int, shared: int, rows: int, prompts: int, device: torch.device) -> dict[str, Any]:
-    """Forward and backward of one layer's attention, every way, in turns."""
+    """Seconds that forward and backward of one layer's attention take with each kernel, measured in turns."""
     packing = Packing.of([shared + rows] * prompts, shared, device=device)
     qkv = torch.randn(packing.rows, 3 * width, device=device, requires_grad=True)
     grad = torch.randn(packing.rows, width, device=device)
 
     def fused() -> None:
-        first, own = (part.chunk(3, -1) for part in qkv.split(packing.row_counts))
-        mixed = attend(*first, Segment(0, 1, 1, shared), heads)
-        own = attend(*own, packing.segments[0], heads, prefix_keys(*first[1:], 1, heads))
-        torch.cat([mixed, own]).backward(grad)
+        prefix, own = (part.chunk(3, -1) for part in qkv.split(packing.row_counts))  # q, k, v of each
+        of_prefix = attend(*prefix, Segment(0, 1, 1, shared), heads)
+        of_own = attend(*own, packing.segments[0], heads, prefix_keys(*prefix[1:], 1, heads))
+        torch.cat([of_prefix, of_own]).backward(grad)
 
-    ways = {
+    kernels = {
         "fused": fused,
         "split": lambda: SplitAttention.apply(qkv, packing, heads).backward(grad),
         "masked": lambda: MaskedAttention.apply(qkv, packing, heads).backward(grad),
     }
     if packing.rows > MASKED:
-        ways.pop("masked")
-    times: dict[str, list[float]] = {name: [] for name in ways}
+        kernels.pop("masked")
+    times: dict[str, list[float]] = {name: [] for name in kernels}
     for _ in range(15):
-        for name, run in ways.items():
+        for name, run in kernels.items():
             times[name].append(clock(run, device))
-    return {"width": width, "shared": shared, "rows": rows, "prompts": prompts, "all_rows": packing.rows,
-            **{name: median(t[3:]) for name, t in times.items()}}  # fmt: skip
+    case = {"width": width, "shared": shared, "rows": rows, "prompts": prompts, "all_rows": packing.rows}
+    return case | {name: median(t[3:]) for name, t in times.items()}
 
 
 def main() -> None:

@@ -1,7 +1,7 @@
-"""The plain way: every prompt at the full context, every class anew, as the official loops do; three kernels of it.
+"""The reference for speed and values: every prompt padded to the full context, as the official training loops do.
 
-"open_clip" is its own transformer; "plain" is matmul, softmax, matmul; "fused" is torch's attention kernel. The last
-two run open_clip's modules for everything else. This is what the fast path is measured against and must agree with.
+It has three attention kernels. "open_clip" is open_clip's own transformer; "plain" is matmul, softmax, matmul; "fused"
+is torch's fused kernel. The last two run open_clip's modules for everything else.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class PaddedTower:
         self.context = backbone.context_length
 
     def pad(self, embeddings: Tensor, padding: Tensor) -> Tensor:
-        """[prompt, token, width] -> [prompt, context_length, width], with the embedding of the padding token."""
+        """[prompt, token, width] -> [prompt, context_length, width]; padding: the padding token's, [1, 1, width]."""
         missing = self.context - embeddings.shape[1]
         return torch.cat([embeddings, padding.expand(len(embeddings), missing, -1)], dim=1)
 
@@ -41,37 +41,39 @@ class PaddedTower:
                 for block in parts.transformer.resblocks:
                     x = x + _attention(block.attn, block.ln_1(x), kernel)
                     x = x + block.mlp(block.ln_2(x))
-            x = parts.ln_final(x)[torch.arange(len(x), device=x.device), eot]
+            x = parts.ln_final(x)[torch.arange(len(x), device=x.device), eot]  # [prompt, width]
             return (x @ parts.text_projection).float()
 
 
 def _attention(attn: torch.nn.MultiheadAttention, x: Tensor, kernel: str) -> Tensor:
+    """[prompt, token, width] -> the same."""
     q, k, v = F.linear(x, attn.in_proj_weight, attn.in_proj_bias).chunk(3, -1)
+    # [prompt, token, width] -> [prompt, head, token, channel]
     q, k, v = (part.unflatten(-1, (attn.num_heads, -1)).transpose(1, 2) for part in (q, k, v))
     if kernel == "fused":
-        mixed = F.scaled_dot_product_attention(q, k, v, is_causal=True)
+        attended = F.scaled_dot_product_attention(q, k, v, is_causal=True)
     else:
-        hidden = torch.ones(x.shape[1], x.shape[1], dtype=torch.bool, device=x.device).triu(1)
-        scores = q @ k.mT / q.shape[-1] ** 0.5
-        mixed = scores.masked_fill(hidden, float("-inf")).softmax(-1) @ v
-    return attn.out_proj(mixed.transpose(1, 2).flatten(-2))
+        later = torch.ones(x.shape[1], x.shape[1], dtype=torch.bool, device=x.device).triu(1)  # [query, key]
+        scores = q @ k.mT / q.shape[-1] ** 0.5  # [prompt, head, query, key]
+        attended = scores.masked_fill(later, float("-inf")).softmax(-1) @ v
+    return attn.out_proj(attended.transpose(1, 2).flatten(-2))  # [prompt, token, width]
 
 
 def backward_in_chunks(
     tower: PaddedTower, embeddings: Tensor, eot: Tensor, probe: Tensor, kernel: str, most: int = 100
 ) -> Tensor:
-    """One step's text side: features [prompt, dim], and gradients of sum(features · probe) left at the leaves.
+    """The text side of one step: features [prompt, dim]; adds the gradients of sum(features · probe) to the leaves.
 
-    most: prompts at once; at 77 tokens each needs 37 MB. Gradients are collected at the embeddings, then sent on in one
-    backward pass through what made them.
+    most: prompts per chunk; each needs 37 MB at 77 tokens. The chunks' gradients are collected at the embeddings; one
+    backward pass takes them on to the leaves.
     """
-    given = embeddings.detach().requires_grad_()
+    leaf = embeddings.detach().requires_grad_()
     features = []
-    for part, ends, weight in zip(given.split(most), eot.split(most), probe.split(most), strict=True):
-        found = tower(part, ends, kernel)
-        (found * weight).sum().backward()
-        features.append(found.detach())
-    embeddings.backward(given.grad)
+    for chunk, eot_rows, weight in zip(leaf.split(most), eot.split(most), probe.split(most), strict=True):
+        feature = tower(chunk, eot_rows, kernel)
+        (feature * weight).sum().backward()
+        features.append(feature.detach())
+    embeddings.backward(leaf.grad)
     return torch.cat(features)
 
 

@@ -1,4 +1,4 @@
-"""A backbone: a frozen CLIP-like dual encoder with its tokenizer, its image preprocessing and its stamp."""
+"""A backbone: a frozen CLIP-like dual encoder with its tokenizer, image preprocessing and stamp."""
 
 from __future__ import annotations
 
@@ -25,19 +25,20 @@ _log = logging.getLogger(__name__)
 
 
 class Backbone:
-    """A frozen dual encoder. Methods are given one and never change it.
+    """A frozen dual encoder. Methods never change it.
 
     Attributes:
         name: the open_clip model name ("ViT-B-16-quickgelu") or a mini name.
         kind: "mini", "public" (an open_clip model, whatever its weights) or "own" (built by the caller).
-        stamp: names weights, activation and preprocessing; features of different stamps must not be mixed.
-        source: where the weights came from, for people.
+        stamp: a hash of name, weights, activation and preprocessing; features of different stamps must not be mixed.
+        source: where the weights came from, in words.
         preprocess: the train and test transforms (PIL image -> uint8 pixels).
-        text: the text tower, embeddings in, features out; text.width is what a prompt vector must be.
+        text: the text tower, from embeddings to features; a prompt vector has length text.width.
         dim: length of the joint features. width, layers, context_length: of the text tower.
-        penultimate: length of the image features before their projection; None where the tower has none.
+        penultimate: length of the image features before their projection; None if the tower has none.
         logit_scale: the stored temperature, exp(logit_scale); 100 for OpenAI's CLIP.
         device, dtype: where it runs, and the autocast type of its towers (parameters stay float32).
+        memory: the last few image features, so that testing ten plug-ins on one split runs the image tower once.
     """
 
     def __init__(
@@ -62,18 +63,17 @@ class Backbone:
         self.context_length = self.text.context_length
         self.penultimate = penultimate_width(model.visual)
         self.logit_scale = float(model.logit_scale.exp())
-        # the last few image features, so that testing ten plug-ins on one split runs the image tower once
         self.memory: dict[str, Tensor] = {}
 
     def with_dtype(self, dtype: torch.dtype | None) -> Backbone:
-        """The same weights run at another autocast type (None: this backbone itself)."""
+        """The same weights at another autocast type; None gives this backbone itself."""
         if dtype is None or dtype == self.dtype:
             return self
         about = {"name": self.name, "stamp": self.stamp, "source": self.source, "kind": self.kind}
         return Backbone(self._model, self.tokenizer, self.preprocess, **about, device=self.device, dtype=dtype)
 
     def with_memory_budget(self, memory_budget: int | None) -> Backbone:
-        """The same weights in a text tower of this `memory_budget` (None: this backbone itself)."""
+        """The same weights with this `memory_budget` of the text tower, in bytes; None gives this backbone itself."""
         if memory_budget is None:
             return self
         if memory_budget < 1:
@@ -85,12 +85,12 @@ class Backbone:
 
     @cached_property
     def images(self) -> ImageTower:
-        """The image tower, normalised pixels in, features out; who only reads text never pays for it."""
+        """The image tower, from normalised pixels to features; built on first use."""
         return ImageTower(self._model, self.dtype)
 
     @property
     def description(self) -> dict[str, str]:
-        """What a record and a plug-in say of it, as JSON values."""
+        """What records and plug-ins store about it, as JSON values."""
         return {"name": self.name, "source": self.source, "stamp": self.stamp, "dtype": str(self.dtype)}
 
     def __repr__(self) -> str:
@@ -101,7 +101,7 @@ class Backbone:
         """Image features, not normalised.
 
         Args:
-            pixels: [batch, 3, h, w]; uint8 as `preprocess` gives it, or floats that are already normalised.
+            pixels: [batch, 3, h, w]; uint8 from `preprocess`, or normalised floats.
             kind: "projected" into the joint space, or "penultimate", before that projection.
 
         Returns:
@@ -113,7 +113,7 @@ class Backbone:
         return torch.cat([self._encode_pixels(part, kind) for part in pixels.split(self.images.at_once)])
 
     def _encode_pixels(self, pixels: Tensor, kind: str) -> Tensor:
-        """One batch; where memory runs out, as two of half the size."""
+        """One batch [batch, 3, h, w] -> [batch, dim]; if memory runs out, in batches of half the size."""
         try:
             part = pixels.to(self.device, non_blocking=True)
             part = self.preprocess.normalise(part) if part.dtype == torch.uint8 else part.float()
@@ -121,12 +121,12 @@ class Backbone:
         except RuntimeError as error:
             if not is_out_of_memory(error) or len(pixels) == 1:
                 raise
-        half = len(pixels) // 2  # the exception, and with it what the failed batch held, is gone here
+        half = len(pixels) // 2  # outside `except`: the exception would keep the failed batch's memory
         _log.warning("memory ran out on %d pictures; they are encoded %d at a time", len(pixels), half)
         return torch.cat([self._encode_pixels(part, kind) for part in pixels.split(half)])
 
     def feature_width(self, kind: str = "projected") -> int:
-        """Channels of image features of this kind.
+        """Length of image features of this kind.
 
         Raises:
             UnknownNameError: no such kind. ConfigError: this image tower does not have it.
@@ -145,7 +145,7 @@ class Backbone:
         return F.normalize(self.image_features(pixels), dim=-1)
 
     def tokenize(self, texts: Sequence[str]) -> Tensor:
-        """Texts -> ids [text, token], int64, SOS … EOT, zero-padded to the longest text and no further.
+        """Texts -> ids [text, token], int64, SOS … EOT, zero-padded to the longest text.
 
         Raises:
             ConfigError: a text is longer than the context (open_clip would cut it silently).
@@ -176,8 +176,8 @@ class Backbone:
             ids = self.tokenize(texts[at : at + _PROMPTS_AT_ONCE])
             # EOT is the largest id of every CLIP vocabulary: its first occurrence ends the text
             eot = ids.argmax(-1)
-            alike = int((ids == ids[0]).all(0).int().cumprod(0).sum())  # a template's first words, for one
-            parts.append(self.text(self.text.embed(ids), eot, shared=min(alike, int(eot.min()))))
+            prefix = int((ids == ids[0]).all(0).int().cumprod(0).sum())  # e.g. the first words of a template
+            parts.append(self.text(self.text.embed(ids), eot, shared=min(prefix, int(eot.min()))))
         return torch.cat(parts) if parts else torch.zeros(0, self.dim, device=self.device)
 
     def encode_text(self, texts: Sequence[str]) -> Tensor:

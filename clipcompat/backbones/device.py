@@ -4,7 +4,7 @@
 |---|---|---|
 | CUDA, compute capability 8.0 and up | bfloat16 | fast there, and no value overflows |
 | older CUDA (T4, V100) | float16 | bfloat16 is emulated on them, and slow |
-| MPS, CPU | float32 | few processors multiply half types faster; where yours does, ask for bf16 |
+| MPS, CPU | float32 | few processors multiply half types faster; if yours does, ask for bf16 |
 """
 
 from __future__ import annotations
@@ -17,22 +17,19 @@ import torch
 
 from clipcompat.common.errors import ConfigError, unknown_name
 
-_DTYPES = {
-    "fp32": torch.float32, "float32": torch.float32,
-    "bf16": torch.bfloat16, "bfloat16": torch.bfloat16,
-    "fp16": torch.float16, "float16": torch.float16,
-}  # fmt: skip
+_DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+_DTYPES |= {str(dtype).removeprefix("torch."): dtype for dtype in _DTYPES.values()}  # "float32", …
 
-# Share of the free memory that a text pass may take. Other tensors want some, and so does fragmentation: a CPU's
-# allocator held up to 1.4 times what tensors had, in measured steps of 1,000 and 10,000 classes.
+# Share of the free memory that a text pass may take. The rest is for other tensors and for fragmentation: in measured
+# steps of 1,000 and 10,000 classes a CPU's allocator held up to 1.4 times the tensors' size.
 _SHARE = {"cuda": 0.8, "cpu": 0.6}
 
 NARROW = 256
-"""Width up to which a tower is narrow: its products are too small for several threads."""
+"""Towers up to this width are narrow: their products are too small for several threads."""
 
 
 def pick_device(device: torch.device | str | None = None) -> torch.device:
-    """The device asked for, or the best there is: CUDA, then MPS, then CPU.
+    """The device asked for, or the best of this machine: CUDA, then MPS, then CPU.
 
     Raises:
         ConfigError: a device that torch does not know or this machine does not have.
@@ -82,10 +79,10 @@ def pick_dtype(device: torch.device | str, dtype: torch.dtype | str | None = Non
 
 @contextmanager
 def fit_threads(device: torch.device, width: int) -> Iterator[None]:
-    """Inside it, torch uses one CPU thread where towers are narrow; the number is put back afterwards.
+    """Use one CPU thread inside the context if towers are narrow, and restore the number afterwards.
 
     Measured at width 128 on two cores: a training step takes 21 ms with two threads and 23 ms with one, at half the CPU
-    time; beside a busy process two threads took 3 to 100 times as long as one, as each waits for the other's turn.
+    time. Next to a busy process two threads took 3 to 100 times as long as one, because they wait for each other.
     """
     before = torch.get_num_threads()
     if device.type == "cpu" and width <= NARROW:
@@ -103,24 +100,21 @@ def _policy(device: torch.device) -> torch.dtype:
 
 
 def _has(kind: str) -> bool:
-    if kind == "cuda":
-        return torch.cuda.is_available()
-    if kind == "mps":
-        return torch.backends.mps.is_available()
-    return kind == "cpu"
+    checks = {"cpu": lambda: True, "cuda": torch.cuda.is_available, "mps": torch.backends.mps.is_available}
+    return kind in checks and checks[kind]()
 
 
 def free_memory(device: torch.device) -> int:
-    """Bytes that tensors on `device` may still take: what the device has free, and what torch holds unused."""
+    """Bytes that a text pass on `device` may take: a share of what is free, torch's unused reserve included."""
     if device.type == "cuda":
         free, total = torch.cuda.mem_get_info(device)
-        taken = torch.cuda.memory_allocated(device)
-        free += torch.cuda.memory_reserved(device) - taken
-        allowed = torch.cuda.get_per_process_memory_fraction(device) * total - taken
+        allocated = torch.cuda.memory_allocated(device)
+        free += torch.cuda.memory_reserved(device) - allocated
+        allowed = torch.cuda.get_per_process_memory_fraction(device) * total - allocated
         return int(_SHARE["cuda"] * max(0, min(free, allowed)))
     return int(_SHARE["cpu"] * psutil.virtual_memory().available)
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an exception says that memory ran out, on a GPU or on the CPU."""
+    """Whether the exception says that a GPU or the CPU ran out of memory."""
     return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)

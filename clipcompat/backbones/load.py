@@ -1,8 +1,8 @@
 """A backbone by name: architecture, weights, tokenizer and preprocessing, checked and stamped.
 
-Two traps are refused here that open_clip lets pass with a warning or not at all: weights in a model of another
-activation ("ViT-B-16" with the tag "openai" runs GELU where OpenAI trained QuickGELU), and position tables of another
-picture size, which it resizes.
+Two mistakes are refused here that open_clip accepts, with a warning or silently. One is weights in a model of another
+activation: "ViT-B-16" with the tag "openai" runs GELU, but OpenAI trained QuickGELU. The other is position embeddings
+of another picture size, which open_clip resizes.
 """
 
 from __future__ import annotations
@@ -43,17 +43,17 @@ def load_backbone(
     """Build a backbone and fill it with weights.
 
     Args:
-        name: an open_clip model, "EVA02-B-16" or "ViT-B-16-quickgelu" say; or a mini backbone, "mini-old".
+        name: an open_clip model, for example "EVA02-B-16" or "ViT-B-16-quickgelu"; or a mini backbone, "mini-old".
         pretrained: an open_clip tag ("openai"), the path of a checkpoint (safetensors, state dict or OpenAI's
-            TorchScript), "random:SEED", or None for random weights. A mini name takes its shipped weights for None.
-        seed: of random weights; those of open_clip's own initialisation. Weights of a tag or file have no use for it.
-        device: None takes the best there is.
-        dtype: autocast type of the towers; None follows `pick_dtype`. Parameters are float32 in any case.
-        cache_dir: where tags are looked up and downloaded to; None means open_clip's usual places.
+            TorchScript), "random:SEED", or None: the shipped weights of a mini backbone, random ones of any other.
+        seed: of random weights, which are drawn by open_clip's own initialisation; ignored for a tag or file.
+        device: None takes the best of this machine.
+        dtype: autocast type of the towers; None follows `pick_dtype`. Parameters are always float32.
+        cache_dir: where weights of a tag are looked up and downloaded to; None means open_clip's usual places.
 
     Returns:
-        A frozen Backbone. Its stamp names architecture, weights (their values, whatever file they came in),
-        activation and preprocessing.
+        A frozen Backbone. Its stamp is a hash of architecture, weights (their values, not the file), activation and
+        preprocessing.
 
     Raises:
         UnknownNameError: no such model or tag. ConfigError: random weights without a seed; weights of another
@@ -68,33 +68,31 @@ def load_backbone(
 
         return load_mini(name, pretrained=pretrained, seed=seed, device=device, dtype=dtype)
     name = name.replace("/", "-")  # OpenAI writes ViT-B/16
-    model_config(name)  # refuses unknown and unfit models before anything is read or downloaded
+    # an unknown or unsuitable model is refused before anything is read or downloaded
+    image_size = model_config(name)["vision_cfg"].get("image_size", 224)
     if pretrained is None:
         if seed is None:
             raise ConfigError(f"{name} without `pretrained` has random weights, which need a seed: give seed=1, say.")
-        record = _untold_preprocessing(name)
-        preprocess = _preprocess(name, record, model_config(name)["vision_cfg"].get("image_size", 224))
+        preprocess = _preprocess(name, _default_record(name), image_size)
         model, source = build_model(name, seed), f"random weights, seed {seed}"
     else:
         record, path, source = _locate(name, pretrained)
-        preprocess = _preprocess(name, record, model_config(name)["vision_cfg"].get("image_size", 224))
-        path = path or fetch_tag(name, str(pretrained), cache_dir)
-        checkpoint = read_checkpoint(path)
-        tagged = source is not None  # the tag's record told the activation, and it was checked
-        # a record made with weights of unknown origin (random ones, say) must not read as if they were the real ones
+        preprocess = _preprocess(name, record, image_size)
+        checkpoint = read_checkpoint(path or fetch_tag(name, str(pretrained), cache_dir))
+        tagged = source is not None  # then the tag's record named the activation, and it was checked
+        # weights of unknown origin (random ones, for example) must not look like the published ones in a record
         origin = "as OpenAI published it" if checkpoint.sha256 in openai_hashes() else "not known as published"
         source = source or f"{path.name} (file, sha256 {checkpoint.sha256[:8]}…, {origin})"
         model = build_model(name)
         fill_model(model, checkpoint.tensors, name, source)
-        verified = _check_file_activation(name, model, checkpoint, source) or tagged or not has_twin(name)
-        source += "" if verified else _unverified(name, model, source)
+        source += _check_activation(name, model, checkpoint, source, tagged)
     stamp = stamp_model(name, model, preprocess)
     about = {"name": name, "stamp": stamp, "source": source, "kind": "public"}
     return Backbone(model, build_tokenizer(name), preprocess, **about, device=device, dtype=dtype)
 
 
 def _random_seed(pretrained: str | Path | None, seed: int | None) -> tuple[str | Path | None, int | None]:
-    """ "random:SEED" is None with that seed."""
+    """`pretrained` and `seed`, where "random:SEED" gives (None, SEED)."""
     if isinstance(pretrained, str) and pretrained.partition(":")[0] == "random":
         text = pretrained.partition(":")[2]
         if not text.isdecimal() or seed not in (None, int(text)):
@@ -109,14 +107,14 @@ def _random_seed(pretrained: str | Path | None, seed: int | None) -> tuple[str |
 
 
 def _locate(name: str, pretrained: str | Path) -> tuple[dict[str, Any], Path | None, str | None]:
-    """Whether `pretrained` is a tag or a file: its record, its path (a tag's is still to fetch), and a tag's source."""
+    """Tell a tag from a file: (its record, None, its source) or (the model's default record, the path, None)."""
     record = tag_config(name, pretrained) if isinstance(pretrained, str) else None
     if record:
         return record, None, f"{pretrained} (tag)"
     path = Path(pretrained).expanduser()
     named_like_a_file = not isinstance(pretrained, str) or os.sep in pretrained or "/" in pretrained
     if path.exists() or named_like_a_file or pretrained.endswith(_SUFFIXES):
-        return _untold_preprocessing(name), path, None
+        return _default_record(name), path, None
     import open_clip
 
     tags = open_clip.list_pretrained_tags_by_model(name)
@@ -128,8 +126,11 @@ def _locate(name: str, pretrained: str | Path) -> tuple[dict[str, Any], Path | N
     )
 
 
-def _untold_preprocessing(name: str) -> dict[str, Any]:
-    """For weights that come without a record: OpenAI's, unless every published checkpoint of the model has another."""
+def _default_record(name: str) -> dict[str, Any]:
+    """The record that gives the preprocessing of weights without a tag.
+
+    One of the model's tags with OpenAI's mean, else its first tag, else an empty one (which means OpenAI's).
+    """
     import open_clip
     from open_clip.pretrained import get_pretrained_cfg
 
@@ -151,22 +152,17 @@ def _preprocess(name: str, record: dict[str, Any], image_size: int | tuple[int, 
     return Preprocess(size, **known)
 
 
-def _check_file_activation(name: str, model: nn.Module, checkpoint: Checkpoint, source: str) -> bool:
-    """Refuse another activation; False where the file cannot tell its own."""
+def _check_activation(name: str, model: nn.Module, checkpoint: Checkpoint, source: str, tagged: bool) -> str:
+    """Refuse weights of another activation; what to add to the source, with a warning, if only the name decides it."""
+    built = uses_quick_gelu(model)
     trained = True if checkpoint.sha256 in openai_hashes() else checkpoint.quick_gelu
     if trained is not None:
-        check_activation(name, uses_quick_gelu(model), trained, source)
-    return trained is not None
-
-
-def _unverified(name: str, model: nn.Module, source: str) -> str:
-    """Warn that the name alone decided on the activation; what to add to the source."""
-    built = "QuickGELU" if uses_quick_gelu(model) else "GELU"
+        check_activation(name, built, trained, source)
+    if trained is not None or tagged or not has_twin(name):
+        return ""
     _log.warning(
-        "%s does not say which activation its weights were trained with; %s runs them with %s. OpenAI's weights need "
-        "QuickGELU (the -quickgelu names), and with the wrong one every accuracy is too low.",
-        source,
-        name,
-        built,
+        f"{source} does not say which activation its weights were trained with; {name} runs them with "
+        f"{'QuickGELU' if built else 'GELU'}. OpenAI's weights need QuickGELU (the -quickgelu names), and with the "
+        "wrong one every accuracy is too low."
     )
     return ", activation not verified"

@@ -1,12 +1,12 @@
 """From a picture to pixels: the train and test transforms that every method shares.
 
-Both transforms return uint8, so that pixels can be cached, sent to a device four times cheaper, and fed to two
-backbones in one pass over the files; the backbone scales and normalises them (`Preprocess.normalise`).
+Both transforms return uint8: pixels can be cached, cost a quarter to send to a device, and one pass over the files can
+feed two backbones. The backbone scales and normalises them (`Preprocess.normalise`).
 
 Source: Dassl transforms.py (KaiyangZhou/Dassl.pytorch) with CoOp's configs: random resized crop of scale 0.08–1 and
-aspect 3/4–4/3, bicubic, flip with probability 1/2; test: shorter side to `size`, bicubic, centre crop. Pictures are
-converted to RGB first, as Dassl does (OpenAI and open_clip convert after the crop; `clipcompat.data.pictures.rgb` has
-the details); EXIF rotation is ignored, as there, unless `ImageFiles` was told to hold pictures upright.
+aspect 3/4–4/3, bicubic, flip with probability 1/2; test: shorter side to `size`, bicubic, centre crop. As in Dassl,
+pictures are converted to RGB first (OpenAI and open_clip convert after the crop; see `clipcompat.data.pictures.rgb`)
+and EXIF rotation is ignored, unless `ImageFiles` is asked for upright pictures.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ OPENAI_STD = (0.26862954, 0.26130258, 0.27577711)
 
 @dataclass(frozen=True)
 class Preprocess:
-    """What a backbone wants its pixels to be.
+    """The pixels that a backbone was trained on.
 
     size: side of the square picture, pixels. mean, std: per RGB channel, of values in 0 … 1.
-    min_crop: random crops never cover less than this share of the area; 0 leaves a method's own range untouched
-    (the mini backbones need it: 8 % of a 32-pixel picture shows nothing).
+    min_crop: the least share of the area that a random crop covers; 0 leaves a method's own range unchanged. (The mini
+        backbones need it: 8 % of a 32-pixel picture shows nothing.)
     """
 
     size: int
@@ -52,7 +52,7 @@ class Preprocess:
         return _to_tensor(image.crop((left, top, left + self.size, top + self.size)))
 
     def train(self, image: Image.Image, generator: torch.Generator, scale: tuple[float, float] = (0.08, 1.0)) -> Tensor:
-        """A picture -> uint8 [3, size, size]: one random crop and flip, all randomness from `generator`."""
+        """A picture -> uint8 [3, size, size]: one random crop and flip drawn from `generator`."""
         image = to_rgb(image)
         scale = max(scale[0], self.min_crop), max(scale[1], self.min_crop)
         left, top, width, height = _random_box(*image.size, scale, generator)
@@ -63,14 +63,14 @@ class Preprocess:
         return _to_tensor(image)
 
     def normalise(self, pixels: Tensor) -> Tensor:
-        """uint8 [..., 3, h, w] -> float32 of the same shape, scaled to 0 … 1, minus mean, over std."""
+        """uint8 [..., 3, h, w] -> float32 of the same shape: scaled to 0 … 1, minus mean, divided by std."""
         mean = torch.tensor(self.mean, device=pixels.device).view(3, 1, 1)
         std = torch.tensor(self.std, device=pixels.device).view(3, 1, 1)
         return (pixels.float() / 255 - mean) / std
 
 
 def _random_box(width: int, height: int, scale, generator: torch.Generator) -> tuple[int, int, int, int]:
-    """The crop of torchvision's RandomResizedCrop, draw for draw; left, top, width, height."""
+    """The crop of torchvision's RandomResizedCrop, with the same draws: left, top, width, height."""
     area = width * height
     log_low, log_high = torch.log(torch.tensor([3 / 4, 4 / 3])).tolist()
     for _ in range(10):
@@ -81,15 +81,15 @@ def _random_box(width: int, height: int, scale, generator: torch.Generator) -> t
             top = int(torch.randint(0, height - h + 1, (1,), generator=generator))
             left = int(torch.randint(0, width - w + 1, (1,), generator=generator))
             return left, top, w, h
-    # ten misses (very long pictures): the largest centred box of an allowed shape
+    # ten misses (very long pictures): the largest centred box of an allowed aspect
+    w, h = width, height
     if width / height < 3 / 4:
-        w, h = width, round(width / (3 / 4))
+        h = round(width / (3 / 4))
     elif width / height > 4 / 3:
-        w, h = round(height * (4 / 3)), height
-    else:
-        w, h = width, height
+        w = round(height * (4 / 3))
     return (width - w) // 2, (height - h) // 2, w, h
 
 
 def _to_tensor(image: Image.Image) -> Tensor:
+    """[h, w, 3] -> [3, h, w], uint8."""
     return torch.from_numpy(np.array(image, dtype=np.uint8)).permute(2, 0, 1).contiguous()

@@ -31,7 +31,7 @@ class Upgrade:
 
 
 def shipped_weights(name: str) -> tuple[str | None, str | None]:
-    """sha256 of the weights this package ships for an upgrade's old and new; None where it ships none."""
+    """sha256 of the weights this package ships for an upgrade's old and new; None if it ships none."""
     if upgrade_kind(name) != "mini":
         return None, None
     from clipcompat.backbones.mini.models import shipped_file
@@ -49,13 +49,14 @@ def load_upgrade(
     device: torch.device | str | None = None,
     dtype: torch.dtype | str | None = None,
 ) -> Upgrade:
-    """A pair by name, one of `UPGRADES`: embedded ones, and those of open_clip tags.
+    """Load an upgrade by name, one of `UPGRADES`.
 
     Args:
         old_weights, new_weights: a local checkpoint, an open_clip tag, or "random:SEED", instead of the default.
+        device, dtype: as for `load_backbone`.
 
     Raises:
-        UnknownNameError: no such upgrade. CheckpointError: weights that cannot be had or do not fit.
+        UnknownNameError: no such upgrade. CheckpointError: weights that are missing or do not fit.
     """
     if name not in GENERATIONS:
         raise unknown_name("upgrade", name, GENERATIONS)

@@ -1,1 +1,1 @@
-"""The image tower of plain CLIP ViTs, a few pictures at a time. Imports: `common`."""
+"""The image tower; plain CLIP ViTs run through blocks of our own. Imports: `backbones.device`."""

@@ -1,8 +1,8 @@
-"""One frozen block of open_clip's plain vision transformer, in which every row looks at every row.
+"""One frozen block of open_clip's plain vision transformer, in which every row attends to every row.
 
-open_clip's own module computes the same. It is not run here because weights under autocast are cast again for every few
-pictures, because torch's attention module hands a transposed view to a product that, in bfloat16 on a CPU, is forty
-times slower on it, and because only the class token is read after the last block.
+It computes what open_clip's own module computes, with three savings. Weights are cast once, not for every batch as
+under autocast. No product gets a transposed view, which torch's attention module passes and which makes bfloat16 on a
+CPU forty times slower. After the last block only the class token is computed.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ _QUICK = 1.702  # QuickGELU(x) = x · sigmoid(1.702 x) = SiLU(1.702 x) / 1.702
 class VisionBlock:
     """x += attention(ln_1 x);  x += mlp(ln_2 x), with the weights of an open_clip `ResidualAttentionBlock`.
 
-    Weights are held in the type that the tower runs in; norms and the residual stream stay float32, as under autocast.
-    Nothing is kept for gradients.
+    Weights are stored in the type the tower runs in; norms and the residual stream stay float32, as under autocast.
+    It has no backward.
     """
 
     def __init__(self, block: nn.Module, dtype: torch.dtype = torch.float32):
@@ -35,20 +35,20 @@ class VisionBlock:
 
     @staticmethod
     def can_read(block: nn.Module) -> bool:
-        """Whether this is the block of CLIP, and none of the variants that open_clip has beside it."""
+        """Whether this is CLIP's block and not another variant of open_clip's."""
         return type(block).__name__ == "ResidualAttentionBlock" and not hasattr(block, "ln_1_kv")
 
     def __call__(self, x: Tensor) -> Tensor:
-        """[picture, row, width] float32 -> the same after this block, in the same memory."""
+        """[picture, row, width] float32 -> the same after this block, in place."""
         q, k, v = self._split(F.linear(self._norm(x, 0), *self._qkv))
-        return self._rest(x, F.scaled_dot_product_attention(q, k, v))
+        return self._after_attention(x, F.scaled_dot_product_attention(q, k, v))
 
     def first_row(self, x: Tensor) -> Tensor:
         """[picture, row, width] float32 -> [picture, 1, width]: the first row after this block, the tower's last."""
         h, (weight, bias) = self._norm(x, 0), self._qkv
         (q,) = self._split(F.linear(h[:, :1], weight[: self._width], bias[: self._width]))
         k, v = self._split(F.linear(h, weight[self._width :], bias[self._width :]))
-        return self._rest(x[:, :1].clone(), F.scaled_dot_product_attention(q, k, v))
+        return self._after_attention(x[:, :1].clone(), F.scaled_dot_product_attention(q, k, v))
 
     def _norm(self, x: Tensor, which: int) -> Tensor:
         weight, bias, eps = self._norms[which]
@@ -56,16 +56,20 @@ class VisionBlock:
 
     def _split(self, x: Tensor) -> Tensor:
         """[picture, row, n · width] -> [n, picture, head, row, channel]"""
-        return x.unflatten(-1, (-1, self._heads, self._width // self._heads)).permute(2, 0, 3, 1, 4)
+        x = x.unflatten(-1, (-1, self._heads, self._width // self._heads))  # [picture, row, n, head, channel]
+        return x.permute(2, 0, 3, 1, 4)
 
-    def _rest(self, x: Tensor, mixed: Tensor) -> Tensor:
-        x = _add(x, F.linear(mixed.transpose(1, 2).flatten(2), *self._out), self._scales[0])
-        wide = F.linear(self._norm(x, 1), *self._up)
-        wide = F.silu(wide.mul_(_QUICK), inplace=True) if self._quick else self._act(wide)
-        return _add(x, F.linear(wide, *self._down), self._scales[1], 1 / self._factor)
+    def _after_attention(self, x: Tensor, attended: Tensor) -> Tensor:
+        """The rest of the block: x [picture, row, width], attended [picture, head, row, channel]."""
+        attended = attended.transpose(1, 2).flatten(2)  # [picture, row, width]
+        x = _add(x, F.linear(attended, *self._out), self._scales[0])
+        hidden = F.linear(self._norm(x, 1), *self._up)  # [picture, row, 4 · width]
+        hidden = F.silu(hidden.mul_(_QUICK), inplace=True) if self._quick else self._act(hidden)
+        return _add(x, F.linear(hidden, *self._down), self._scales[1], 1 / self._factor)
 
 
 def _add(x: Tensor, change: Tensor, scale: Tensor | None, factor: float = 1.0) -> Tensor:
+    """x + factor · scale · change, in place; scale: of LayerScale."""
     return x.add_(change if scale is None else change * scale, alpha=factor)
 
 

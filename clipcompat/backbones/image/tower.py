@@ -1,10 +1,9 @@
-"""The image tower, from pixels to features: joint ones, or the last hidden feature before their projection.
+"""The image tower, from pixels to features: projected into the joint space, or hidden ones before that projection.
 
-Papers: CLIP (arXiv 2103.00020), which also probes the hidden feature; EVA-CLIP (arXiv 2303.15389). CLIP's plain
-vision transformer goes through blocks of our own; towers of timm (EVA's), ResNets and narrow towers run as open_clip
-builds them, under autocast. (In a narrow tower a tenth of a millisecond a picture is to be gained, and products of
-single rows, which the last block of ours has, would make a picture's feature depend in its last digit on how many
-others it is encoded with.)
+Papers: CLIP (arXiv 2103.00020), which also probes the hidden feature; EVA-CLIP (arXiv 2303.15389). CLIP's plain vision
+transformer runs through blocks of our own. Towers of timm (EVA's), ResNets and narrow towers run as open_clip builds
+them, under autocast. (In a narrow tower our blocks would save only 0.1 ms per picture. Their last block multiplies
+single rows there, which would make the last digit of a feature depend on the batch size.)
 """
 
 from __future__ import annotations
@@ -15,20 +14,20 @@ from torch import Tensor, nn
 from clipcompat.backbones.device import NARROW
 from clipcompat.backbones.image.block import VisionBlock
 
-_ROWS = 1600  # that go through the blocks at once on a CPU: of more, what lies between two products leaves its cache
-_PICTURES = {"cpu": 8, "other": 64}  # at once, where rows are not known, or the device is another one
+_ROWS = 1600  # per batch on a CPU: activations of more rows do not fit its cache
+_PICTURES = {"cpu": 8, "other": 64}  # per batch, on a CPU if the rows per picture are unknown
 
 
 class ImageTower:
     """A frozen image tower that is fed normalised pixels.
 
-    at_once: how many pictures are best encoded together on its device.
+    at_once: the fastest batch size on its device.
     """
 
     def __init__(self, model: nn.Module, dtype: torch.dtype = torch.float32):
         self._visual, self._dtype = model.visual, dtype
         blocks = model.visual.transformer.resblocks if _is_plain_vit(model.visual) else []
-        own = len(blocks) > 0 and _is_ours(model.visual) and all(map(VisionBlock.can_read, blocks))
+        own = len(blocks) > 0 and _fits_our_blocks(model.visual) and all(map(VisionBlock.can_read, blocks))
         self._blocks = [VisionBlock(block, dtype) for block in blocks] if own else []
 
     @property
@@ -42,7 +41,7 @@ class ImageTower:
     def __call__(self, pixels: Tensor, kind: str = "projected") -> Tensor:
         """Normalised pixels [picture, 3, h, w] -> [picture, dim] or, if kind is "penultimate", [picture, width].
 
-        float32, not of unit norm. The hidden feature is pooled and normed as the tower does.
+        float32, not unit norm. The hidden feature is pooled and normed as the tower does it.
         """
         if self._blocks:
             hidden = self._class_tokens(pixels)
@@ -51,9 +50,10 @@ class ImageTower:
             return (self._visual(pixels) if kind == "projected" else _penultimate(self._visual, pixels)).float()
 
     def _class_tokens(self, pixels: Tensor) -> Tensor:
+        """[picture, 3, h, w] -> [picture, width]"""
         # a CPU has no fast convolution of half types, and it is a hundredth of the work
         with self._autocast(self._device.type != "cpu"):
-            x = self._visual._embeds(pixels).float()
+            x = self._visual._embeds(pixels).float()  # [picture, row, width]
         *blocks, last = self._blocks
         for block in blocks:
             x = block(x)
@@ -68,7 +68,7 @@ class ImageTower:
 
 
 def penultimate_width(visual: nn.Module) -> int | None:
-    """Channels of the hidden feature; None where the tower is neither a plain ViT nor a trunk with its own head."""
+    """Channels of the hidden feature; None if the tower is neither a plain ViT nor a timm trunk with its own head."""
     if _is_plain_vit(visual):
         return visual.proj.shape[0]
     if hasattr(visual, "trunk") and len(visual.head) == 0:  # timm's own classifier is the projection (EVA02-CLIP)
@@ -87,14 +87,14 @@ def _is_plain_vit(visual: nn.Module) -> bool:
 
 
 def _rows(visual: nn.Module) -> int | None:
-    """How many a picture has, class token included; None in a tower without patches."""
+    """Rows per picture, class token included; None in a tower without patches."""
     if _is_plain_vit(visual):
         return len(visual.positional_embedding)
     patches = getattr(getattr(visual, "trunk", None), "patch_embed", None)
     return getattr(patches, "num_patches", -1) + 1 or None
 
 
-def _is_ours(visual: nn.Module) -> bool:
-    """Whether it is wide, and reads its class token alone."""
+def _fits_our_blocks(visual: nn.Module) -> bool:
+    """Whether it is wide and reads only its class token."""
     wide = visual.class_embedding.shape[0] > NARROW
     return wide and visual.attn_pool is None and visual.pool_type == "tok" and isinstance(visual.ln_post, nn.LayerNorm)

@@ -1,1 +1,1 @@
-"""The embedded miniature backbones: architectures, tokenizer, and the weights that ship. Imports: `common`."""
+"""The embedded miniature backbones: architectures, tokenizer and shipped weights. Imports: `backbones`, `common`."""

@@ -1,9 +1,9 @@
-"""Which pretrained mini weights there have ever been, shipped or not, so that a record's hashes have names.
+"""All pretrained mini weights, shipped or not, by their hash: gives the hashes in a record a name.
 
     python -m clipcompat.backbones.mini.manifest old-1.safetensors new-1.safetensors …
 
-adds files to the manifest. Backbones that were pretrained alone, of other seeds, are told apart by a number: new 2
-comes from old 2. An upgrade from old 1 to new 2 is one between strangers, the seed twin of the true one.
+adds files to the manifest. Backbones pretrained from other seeds have a number: new 2 was trained from old 2. An
+upgrade from old 1 to new 2 joins unrelated backbones; it is the control for the true upgrade.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ MANIFEST = Path(__file__).with_name("weights") / "manifest.json"
 
 @lru_cache(maxsize=1)
 def weights() -> dict[str, dict[str, Any]]:
-    """sha256 -> name, number, seed, steps_taken, steps, source (sha256 of what it started from), final zero-shot."""
+    """sha256 -> name, number, seed, steps_taken, steps, world, source (sha256 of the weights it started from)."""
     return json.loads(MANIFEST.read_text(encoding="utf-8")) if MANIFEST.is_file() else {}
 
 
@@ -44,7 +44,7 @@ def pair_title(inputs: Mapping[str, Any]) -> str:
 
 
 def describe(path: str | Path) -> tuple[str, dict[str, Any]]:
-    """The manifest's entry for a file that `pretrain` wrote: its sha256, and what is known of it."""
+    """The manifest's entry for a file that `pretrain` wrote: its sha256, and the fields of `weights`."""
     from safetensors import safe_open
 
     with safe_open(path, "pt") as file:

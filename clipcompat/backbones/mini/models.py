@@ -1,8 +1,8 @@
-"""The miniature backbones: what they are made of, and loading them with the weights this package ships.
+"""The miniature backbones: their architectures, and loading them with the weights this package ships.
 
-"mini-old" is built as OpenAI's CLIP is (open_clip `CLIP`, QuickGELU, plain ViT), "mini-new" as EVA02-CLIP is
-(`CustomTextCLIP`, GELU, a timm EVA-02 trunk with RoPE, SwiGLU and sub-layer norms), so that every line that runs on
-them is the line that runs on the real pair. Text width, joint dim, tokenizer, context and pixels are shared.
+"mini-old" is built like OpenAI's CLIP (open_clip `CLIP`, QuickGELU, plain ViT), "mini-new" like EVA02-CLIP
+(`CustomTextCLIP`, GELU, a timm EVA-02 trunk with RoPE, SwiGLU and sub-layer norms): code runs on them as on the real
+pair. Text width, joint dim, tokenizer, context length and picture size are the same for both.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ _WEIGHTS = Path(__file__).resolve().with_name("weights")
 
 @dataclass(frozen=True)
 class MiniArchitecture:
-    """What a mini backbone is made of.
+    """The architecture of a mini backbone.
 
-    eva: an EVA-02-style trunk in a `CustomTextCLIP`, else a plain ViT in a `CLIP`. quick_gelu: in the text tower (and
-    the plain ViT), as in OpenAI's CLIP; else GELU, as in EVA02-CLIP.
+    eva: an EVA-02-style trunk in a `CustomTextCLIP`; False: a plain ViT in a `CLIP`.
+    quick_gelu: in the text tower and the plain ViT, as in OpenAI's CLIP; False: GELU, as in EVA02-CLIP.
     """
 
     image_layers: int
@@ -49,15 +49,15 @@ ARCHITECTURES = {
     "mini-large-old": MiniArchitecture(3, eva=False, quick_gelu=True, width=160, text_layers=4),
     "mini-large-new": MiniArchitecture(3, width=160, text_layers=4),
 }
-"""Every mini backbone; generations of one size share text width, joint width and penultimate image width.
+"""Every mini backbone. Generations of one size have the same text width, joint dim and penultimate image width.
 
-The last two of size mini are controls: the image tower of new beside old's text tower, untouched; and old's image tower
-beside a text tower that was trained on.
+Two are controls: mini-image-only has an image tower like new's with old's text tower, unchanged; mini-text-only has
+old's image tower with a text tower that was trained further.
 """
 
 
 def build_mini(name: str) -> tuple[nn.Module, Any]:
-    """A randomly initialised mini backbone (torch's global generator), and its tokenizer."""
+    """A mini backbone randomly initialised from torch's global generator, and its tokenizer."""
     from open_clip.model import CLIP, CustomTextCLIP
 
     from clipcompat.backbones.mini.tokenizer import CONTEXT_LENGTH, mini_tokenizer
@@ -74,7 +74,7 @@ def build_mini(name: str) -> tuple[nn.Module, Any]:
         "layers": kind.text_layers,
     }
     if kind.eva:
-        # as EVA02-CLIP: the trunk's own head is the projection, on top of the class token
+        # as in EVA02-CLIP: the trunk's own head is the projection of the class token
         vision = {"timm_model_name": _registered_trunk(kind), "timm_pool": "token", "timm_proj": "", "image_size": 32}
         model = CustomTextCLIP(kind.width, vision, text, quick_gelu=kind.quick_gelu)
     else:
@@ -95,11 +95,11 @@ def load_mini(
     Args:
         name: one of `ARCHITECTURES`.
         pretrained: a safetensors file of this model; None takes the weights this package ships.
-        seed: random weights drawn from this seed instead (for tests and controls); excludes `pretrained`.
+        seed: use random weights drawn from this seed instead (for tests and controls); excludes `pretrained`.
 
     Raises:
         UnknownNameError: no such mini backbone.
-        ConfigError: both `pretrained` and `seed` came.
+        ConfigError: both `pretrained` and `seed` are given.
         CheckpointError: the file is missing, unreadable, unsafe or of another model.
     """
     if name not in ARCHITECTURES:
@@ -107,7 +107,7 @@ def load_mini(
     if seed is not None and pretrained is not None:
         raise ConfigError(f"{name}: `pretrained` and `seed` exclude each other; give one of them.")
     with torch.random.fork_rng(devices=[]):
-        # not torch.manual_seed: that one reseeds every GPU too
+        # not torch.manual_seed, which also reseeds every GPU
         torch.random.default_generator.manual_seed(0 if seed is None else seed)
         model, tokenizer = build_mini(name)
     if seed is not None:
@@ -124,16 +124,16 @@ def load_mini(
 
 
 def shipped_file(name: str) -> Path | None:
-    """The weights of a mini backbone that this package ships; None where it ships none."""
+    """The weights of a mini backbone that this package ships; None if it ships none."""
     path = _WEIGHTS / f"{name}.safetensors"
     return path if path.is_file() else None
 
 
 def mini_weights(name: str) -> Path:
-    """The same, but not being shipped is an error.
+    """The weights of a mini backbone that this package ships.
 
     Raises:
-        CheckpointError: the message says how to make the weights.
+        CheckpointError: it ships none; the message says how to make them.
     """
     path = shipped_file(name)
     if path is None:
@@ -146,7 +146,7 @@ def mini_weights(name: str) -> Path:
 
 
 def text_state(model: nn.Module) -> dict[str, Tensor]:
-    """The text tower's tensors under open_clip's unprefixed names (`text.` of CustomTextCLIP is dropped)."""
+    """The text tower's tensors under the names of open_clip's `CLIP` (without CustomTextCLIP's `text.`)."""
     state = model.state_dict()
     if any(key.startswith("text.") for key in state):
         return {key.removeprefix("text."): value for key, value in state.items() if key.startswith("text.")}
@@ -154,9 +154,9 @@ def text_state(model: nn.Module) -> dict[str, Tensor]:
 
 
 def _registered_trunk(kind: MiniArchitecture) -> str:
-    """The name under which timm knows the EVA-02-style trunk: open_clip hands timm a name and no arguments.
+    """The name of the EVA-02-style trunk in timm's registry; open_clip gives timm a name and no arguments.
 
-    Registered once; the registry is timm's, and asking it first keeps a second call from warning.
+    It is registered once: a second registration would warn.
     """
     import timm
     from timm.models import register_model
@@ -185,7 +185,7 @@ def _registered_trunk(kind: MiniArchitecture) -> str:
             **kwargs,
         )
 
-    # timm files a model under the function's and its module's name, and wants to find it there
+    # timm registers a model under its function's and module's name and looks it up there
     trunk.__name__ = trunk.__qualname__ = name
     trunk.__module__ = __name__
     globals()[name] = trunk

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 CONTEXT_LENGTH = 40
-"""Tokens a mini text tower reads: SOS, 16 context vectors, a class name of up to 21 tokens, "." and EOT."""
+"""Tokens per text: SOS, 16 context vectors, a class name of up to 21 tokens, "." and EOT."""
 
 MERGES_FILE = Path(__file__).with_name("merges.txt.gz")
 
 
 def mini_tokenizer() -> Any:
-    """open_clip's SimpleTokenizer over this package's merges."""
+    """open_clip's SimpleTokenizer with this package's merges."""
     from open_clip.tokenizer import SimpleTokenizer
 
     return SimpleTokenizer(bpe_path=str(MERGES_FILE), context_length=CONTEXT_LENGTH)
@@ -25,7 +25,7 @@ def learn_merges(counts: dict[str, float], size: int) -> list[tuple[str, str]]:
     """Byte-pair merges of lower-case words, most frequent pair first, ties by spelling; `</w>` ends a word.
 
     Args:
-        counts: how often each word occurs (ASCII letters or digits; others are one token each and learn nothing).
+        counts: how often each word occurs; words that are not ASCII are ignored.
     """
     words = {(*word[:-1], word[-1] + "</w>"): float(n) for word, n in counts.items() if word.isascii()}
     merges = []
@@ -43,7 +43,7 @@ def learn_merges(counts: dict[str, float], size: int) -> list[tuple[str, str]]:
 
 
 def write_merges(merges: Iterable[tuple[str, str]], path: Path = MERGES_FILE) -> None:
-    """The file SimpleTokenizer reads: gzip, one header line, a merge per line, no newline at the end."""
+    """Write the file that SimpleTokenizer reads: gzip, one header line, one merge per line, no newline at the end."""
     from clipcompat.common.files import write_atomic
 
     text = "\n".join(["#version: clipcompat mini", *(" ".join(pair) for pair in merges)])

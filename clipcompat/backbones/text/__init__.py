@@ -1,1 +1,1 @@
-"""The text tower over packed prompts: layout, attention kernels, memory plan. Imports: `common`."""
+"""The text tower over packed prompts: layout, attention kernels, memory plan. Imports: `backbones.device`, `common`."""

@@ -141,11 +141,14 @@ class TextTower:
 
     def shrink(self) -> bool:
         """Halve the memory budget; False if it is already too small for that."""
-        budget = free_memory(self.device) if self.memory_budget is None else self.memory_budget
+        budget = self._budget()
         if budget < _MIN_BUDGET:
             return False
         self.memory_budget = budget // 2
         return True
+
+    def _budget(self) -> int:
+        return free_memory(self.device) if self.memory_budget is None else self.memory_budget
 
     def _plan(self, packing: Packing, trained: bool) -> tuple[list[Part], list[str], Tensor | None]:
         """The parts to run, what each keeps, and [row] the packing's row of each row of all parts (None: in order).
@@ -155,17 +158,12 @@ class TextTower:
         plans = self._plans.setdefault(packing, {})
         key = trained, self.memory_budget
         if key not in plans:
-            budget = free_memory(self.device) if self.memory_budget is None else self.memory_budget
-            cost = RowCost.of(self.width, self.layers, self._dtype)
-            if trained:
-                max_rows = min(budget // (2 * cost.working), _for_device(_TRAINING, self.device) // (4 * self.width))
-                whole = self.device.type != "cpu" and plan([packing.rows], cost, budget) == [EVERYTHING]
-                parts = cut(packing, packing.rows if whole else max(1, max_rows))
-                kept = plan([p.packing.rows for p in parts], cost, budget)
-            else:
-                max_rows = min(budget // cost.working, _for_device(_INFERENCE, self.device) // (4 * self.width))
-                parts = cut(packing, max(1, max_rows))
-                kept = [EVERYTHING] * len(parts)
+            budget, cost = self._budget(), RowCost.of(self.width, self.layers, self._dtype)
+            elements = _for_device(_TRAINING if trained else _INFERENCE, self.device)
+            max_rows = min(budget // ((2 if trained else 1) * cost.working), elements // (4 * self.width))
+            whole = trained and self.device.type != "cpu" and plan([packing.rows], cost, budget) == [EVERYTHING]
+            parts = cut(packing, packing.rows if whole else max(1, max_rows))
+            kept = plan([p.packing.rows for p in parts], cost, budget) if trained else [EVERYTHING] * len(parts)
             order = torch.cat([part.rows for part in parts])
             in_order = len(order) == packing.rows and bool((order.diff() == 1).all())
             plans[key] = parts, kept, None if in_order else order

@@ -1,1 +1,1 @@
-"""Checkpoint files of every published form, read safely, and how a model is filled with them. Imports: `common`."""
+"""Checkpoint files in every published format, read safely, and loading them into a model. Imports: `common`."""

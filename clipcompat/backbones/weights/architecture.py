@@ -1,4 +1,4 @@
-"""Building an open_clip model by name, without weights: randomly initialised, or bare for a checkpoint to fill."""
+"""Build an open_clip model by name: randomly initialised, or with undefined weights that a checkpoint will replace."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def model_config(name: str) -> dict[str, Any]:
 
     Raises:
         UnknownNameError: open_clip has no such model.
-        ConfigError: it has, but not one with open_clip's own text tower, which every method here acts on.
+        ConfigError: its text tower is not open_clip's own, which every method here needs.
     """
     import open_clip
 
@@ -44,8 +44,8 @@ def build_model(name: str, seed: int | None = None) -> nn.Module:
 
     Args:
         name: an open_clip model.
-        seed: open_clip's own initialisation, drawn from this seed; the global generators are left as they were.
-            None leaves the weights undefined (three quarters of the building time is the drawing): fill every one.
+        seed: for open_clip's own initialisation; the global generators stay as they were. None leaves the weights
+            undefined, to be replaced by a checkpoint (drawing them takes three quarters of the time).
     """
     from open_clip.model import CLIP, CustomTextCLIP
 
@@ -53,22 +53,22 @@ def build_model(name: str, seed: int | None = None) -> nn.Module:
     config["vision_cfg"]["timm_model_pretrained"] = False
     kind = CustomTextCLIP if config.pop("custom_text", False) else CLIP
     with torch.random.fork_rng(devices=[]), torch.device("cpu"), nullcontext() if seed is not None else _NoDrawing():
-        # not torch.manual_seed: that one reseeds every GPU too
+        # not torch.manual_seed, which also reseeds every GPU
         torch.random.default_generator.manual_seed(seed or 0)
         return kind(**config)
 
 
 def build_tokenizer(name: str) -> Any:
-    """The BPE tokenizer of a model; its vocabulary ships with open_clip."""
+    """The BPE tokenizer of a model, with the vocabulary that open_clip ships."""
     from open_clip.tokenizer import SimpleTokenizer
 
-    # not open_clip.get_tokenizer: it logs through the root logger, which then prints for everyone
+    # not open_clip.get_tokenizer: it logs through the root logger, which then prints every logger's messages
     text = model_config(name)["text_cfg"]
     return SimpleTokenizer(context_length=text.get("context_length", 77), **text.get("tokenizer_kwargs", {}))
 
 
 class _NoDrawing(TorchFunctionMode):
-    """Inside it, the random fills of initialisation do nothing."""
+    """A context in which random initialisation does nothing."""
 
     def __torch_function__(self, func, types, args=(), kwargs=None):
         if func.__name__ in _DRAWS:

@@ -1,4 +1,4 @@
-"""Reading a checkpoint: tensors out, and nothing in the file is ever run."""
+"""Read the tensors of a checkpoint without running anything in the file."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from clipcompat.common.files import hash_file
 
 _LONGEST_HEADER = 100_000_000  # bytes, a limit of the safetensors format
 _WRAPPERS = ("state_dict", "model", "module")
-_OPENAI_NUMBERS = ("input_resolution", "context_length", "vocab_size")  # they lie among OpenAI's tensors
+_OPENAI_NUMBERS = ("input_resolution", "context_length", "vocab_size")  # stored among OpenAI's tensors
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """What a file of weights holds.
+    """The content of a file of weights.
 
     tensors: name -> tensor, on the CPU, in the type they were stored in.
     format: "safetensors", "state dict" or "torchscript". sha256: of the file.
     numbers: whole numbers stored beside the tensors (OpenAI's input_resolution, context_length, vocab_size).
-    quick_gelu: the activation the file gives away: TorchScript names its modules; None where a file cannot tell.
+    quick_gelu: whether the model used QuickGELU; None if the file does not say (only TorchScript names its modules).
     """
 
     tensors: dict[str, Tensor]
@@ -37,7 +37,7 @@ class Checkpoint:
 
 
 def read_checkpoint(path: str | Path) -> Checkpoint:
-    """Read safetensors, a `torch.save`d state dict or OpenAI's TorchScript; the content decides, not the suffix.
+    """Read safetensors, a `torch.save`d state dict or OpenAI's TorchScript, told apart by content, not by suffix.
 
     A state dict may be wrapped as {"state_dict": …} and its names may begin with "module.".
 
@@ -90,21 +90,17 @@ def _read_zip(path: Path) -> tuple[dict[str, Tensor], dict[str, int], str, bool 
     if not archive.scripted:
         notes, numbers = _state_dict(path, archive.content)
         return archive.read(notes), numbers, "state dict", None
-    if "QuickGELU" in archive.classes:
-        quick_gelu = True
-    elif "GELU" in archive.classes:
-        quick_gelu = False
-    else:
-        quick_gelu = True  # no module tells; TorchScript CLIPs are OpenAI's, and those are QuickGELU
+    # without a named activation it is OpenAI's CLIP, which uses QuickGELU
+    quick_gelu = "QuickGELU" in archive.classes or "GELU" not in archive.classes
     return archive.read(archive.tensors), dict(archive.numbers), "torchscript", quick_gelu
 
 
 def _read_old_pickle(path: Path) -> Any:
     """A file of torch.save before PyTorch 1.6."""
     try:
-        with open(path, "rb") as stream:  # given a path, torch would go by its suffix
+        with open(path, "rb") as stream:  # given a path, torch would judge by its suffix
             return torch.load(stream, map_location="cpu", weights_only=True)
-    except Exception as error:  # a damaged or hostile pickle raises whatever it likes
+    except Exception as error:  # a damaged or malicious pickle can raise anything
         raise CheckpointError(
             f"{path} could not be read as a state dict ({type(error).__name__}: {str(error).partition(chr(10))[0]}). "
             "It is damaged, or holds Python objects, which are refused because unpickling them could run anything. "
@@ -113,7 +109,7 @@ def _read_old_pickle(path: Path) -> Any:
 
 
 def _state_dict(path: Path, content: Any) -> tuple[dict[str, Any], dict[str, int]]:
-    """Tensors (or notes of them) and whole numbers of an unpickled state dict, without wrapper and "module."."""
+    """Tensors (or TensorNotes) and whole numbers of an unpickled state dict, without wrapper and "module."."""
     for wrapper in _WRAPPERS:
         if isinstance(content, Mapping) and isinstance(content.get(wrapper), Mapping):
             content = content[wrapper]

@@ -1,4 +1,4 @@
-"""Weights into a model: every tensor finds its place, or the checkpoint is refused."""
+"""Load a checkpoint's tensors into a model: every tensor must fit, or the checkpoint is refused."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _LISTED = 4
 
 
 def fill_model(model: nn.Module, tensors: dict[str, Tensor], name: str, source: str) -> None:
-    """Put a checkpoint's tensors in place of the model's, as float32 copies.
+    """Replace the model's tensors by float32 copies of a checkpoint's.
 
-    The names may be OpenAI's, open_clip's CLIP's or CustomTextCLIP's (`text.` before the text tower); nothing is
-    resized, and nothing may be missing or left over.
+    Names may be OpenAI's, or those of open_clip's CLIP or CustomTextCLIP (`text.` before the text tower). Nothing is
+    resized; no tensor may be missing or left over.
 
     Args:
         name, source: the model and the checkpoint, for messages.
@@ -34,7 +34,7 @@ def fill_model(model: nn.Module, tensors: dict[str, Tensor], name: str, source: 
     from open_clip.convert import convert_state_dict
 
     wanted = model.state_dict()
-    # masks and the like follow from the configuration; some files carry them
+    # masks and other buffers follow from the configuration, but some files contain them
     derived = {buffer for buffer, _ in model.named_buffers()} - set(wanted)
     tensors = _rename(convert_state_dict(model, dict(tensors)), wanted)
     tensors = {k: v for k, v in tensors.items() if k not in derived and not k.endswith("attn_mask")}
@@ -45,7 +45,7 @@ def fill_model(model: nn.Module, tensors: dict[str, Tensor], name: str, source: 
     filled = {}
     for key in list(tensors):
         value = tensors.pop(key)
-        # a copy, so that no weight is a view into a file that may change
+        # a copy: no weight may be a view of a memory-mapped file
         filled[key] = value.to(wanted[key].dtype, copy=True).contiguous()
         if value.numel() and not all(torch.isfinite(extreme) for extreme in torch.aminmax(filled[key])):
             raise CheckpointError(f"{source}: {key} holds NaN or infinite weights. Download or save the file again.")
@@ -55,7 +55,7 @@ def fill_model(model: nn.Module, tensors: dict[str, Tensor], name: str, source: 
 def hash_weights(model: nn.Module) -> str:
     """sha256 over names, shapes, types and bytes of a model's tensors, whatever file they came from."""
     state = sorted(model.state_dict().items())
-    with ThreadPoolExecutor() as pool:  # hashlib lets other threads run
+    with ThreadPoolExecutor() as pool:  # hashlib releases the GIL
         digests = pool.map(_hash_tensor, (tensor for _, tensor in state))
         lines = [f"{name} {d}" for (name, _), d in zip(state, digests, strict=True)]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
@@ -67,7 +67,7 @@ def stamp_model(name: str, model: nn.Module, preprocess: Preprocess) -> str:
 
 
 def uses_quick_gelu(model: nn.Module) -> bool:
-    """Whether any layer of the built model is a QuickGELU; names and configurations are not asked."""
+    """Whether any layer of the built model is a QuickGELU, whatever its name or configuration says."""
     return any(type(module).__name__ == "QuickGELU" for module in model.modules())
 
 
@@ -79,7 +79,7 @@ def _hash_tensor(tensor: Tensor) -> str:
 
 
 def _rename(tensors: dict[str, Tensor], wanted: Iterable[str]) -> dict[str, Tensor]:
-    """Text-tower names with or without `text.`, as the model has them."""
+    """Add or remove `text.` before the text tower's names, as the model has it."""
     split = any(key.startswith("text.") for key in wanted)
     if split and "positional_embedding" in tensors:
         return {k if k.startswith(("visual.", "logit_")) else f"text.{k}": v for k, v in tensors.items()}

@@ -1,4 +1,4 @@
-"""Published weights by open_clip tag: found in a cache, or downloaded into it."""
+"""Published weights by open_clip tag, from a cache or downloaded into it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 from clipcompat.common.errors import CheckpointError, ConfigError
 from clipcompat.common.files import hash_file
 
-_ANSWER_WITHIN = 10  # seconds
+_TIMEOUT = 10  # seconds
 
 
 def tag_config(name: str, tag: str) -> dict[str, Any] | None:
@@ -19,7 +19,7 @@ def tag_config(name: str, tag: str) -> dict[str, Any] | None:
 
     Raises:
         ConfigError: the tag's weights were trained with another activation than `name` builds. open_clip only warns,
-            and the numbers are then silently wrong.
+            and every accuracy is then too low.
     """
     import open_clip
     from open_clip.pretrained import get_pretrained_cfg
@@ -33,7 +33,7 @@ def tag_config(name: str, tag: str) -> dict[str, Any] | None:
 
 
 def check_activation(name: str, built: bool, trained: bool, weights: str) -> None:
-    """Refuse QuickGELU weights in a GELU model, and the other way round.
+    """Refuse QuickGELU weights in a GELU model and GELU weights in a QuickGELU model.
 
     Args:
         built, trained: whether the model has QuickGELU, and whether the weights were trained with it.
@@ -51,7 +51,7 @@ def check_activation(name: str, built: bool, trained: bool, weights: str) -> Non
 
 
 def has_twin(name: str) -> bool:
-    """Whether open_clip has the same model with the other activation, so that the two can be mixed up."""
+    """Whether open_clip has the same model with the other activation, so that the two can be confused."""
     import open_clip
 
     return _twin(name) in open_clip.list_models()
@@ -66,10 +66,10 @@ def _activation(quick_gelu: bool) -> str:
 
 
 def fetch_tag(name: str, tag: str, cache_dir: str | Path | None = None) -> Path:
-    """The file of weights of a tag: from open_clip's caches if it is there, else downloaded by open_clip.
+    """The file of a tag's weights, from open_clip's caches or else downloaded by open_clip.
 
     Raises:
-        CheckpointError: it is in no cache and cannot be downloaded; a local file may be given instead.
+        CheckpointError: it is in no cache and cannot be downloaded; give a local file instead.
     """
     from open_clip.pretrained import download_pretrained, get_pretrained_cfg
 
@@ -80,7 +80,7 @@ def fetch_tag(name: str, tag: str, cache_dir: str | Path | None = None) -> Path:
     if not why:
         try:
             return Path(download_pretrained(config, cache_dir=cache_dir))
-        except Exception as error:  # the hub raises its own, requests' and urllib's errors
+        except Exception as error:  # errors of the hub's client, of requests or of urllib
             why = f"{type(error).__name__}: {error}"
     where = config.get("hf_hub", "").strip("/") or config.get("url")
     raise CheckpointError(
@@ -90,7 +90,7 @@ def fetch_tag(name: str, tag: str, cache_dir: str | Path | None = None) -> Path:
 
 
 def _cached(config: dict[str, Any], cache_dir: str | None) -> Path | None:
-    """The hub's cache is asked first, then that of OpenAI's and open_clip's own downloads."""
+    """The file in the hub's cache, else in that of OpenAI's and open_clip's own downloads; None if in neither."""
     import huggingface_hub
     from open_clip.constants import HF_SAFE_WEIGHTS_NAME, HF_WEIGHTS_NAME
 
@@ -107,26 +107,26 @@ def _cached(config: dict[str, Any], cache_dir: str | None) -> Path | None:
 
 
 def openai_hashes() -> set[str]:
-    """sha256 of the files OpenAI published: their addresses contain it."""
+    """sha256 of the files that OpenAI published, from their addresses."""
     import open_clip
 
     return {_published_hash(open_clip.get_pretrained_url(name, "openai")) for name in open_clip.list_openai_models()}
 
 
 def _published_hash(url: str) -> str:
-    """What the sha256 of a published file begins with, as far as its address says."""
+    """The sha256 of a published file, or its beginning, as far as its address contains it."""
     if "openaipublic" in url:
         return url.split("/")[-2]
     return Path(url).stem.rpartition("-")[2] if "mlfoundations" in url else ""
 
 
 def _unreachable(config: dict[str, Any]) -> str:
-    """Why the download would fail, if that can be told in one request: the hub retries for most of a minute."""
+    """Why the download would fail, or "". One request: the hub's client would retry for most of a minute."""
     import huggingface_hub
 
     url = huggingface_hub.constants.ENDPOINT if config.get("hf_hub") else config.get("url", "")
     try:
-        urllib.request.urlopen(urllib.request.Request(url, method="HEAD"), timeout=_ANSWER_WITHIN).close()
+        urllib.request.urlopen(urllib.request.Request(url, method="HEAD"), timeout=_TIMEOUT).close()
     except urllib.error.HTTPError:
         return ""  # it answered
     except (OSError, ValueError) as error:

@@ -1,14 +1,14 @@
-"""The zip archives of PyTorch, read without running anything that is in them.
+"""The zip archives of PyTorch, read without running anything in them.
 
-OpenAI published CLIP as TorchScript: a zip that holds code, a pickle of the module tree and one entry a tensor storage.
-`torch.jit.load` would compile that code, and an unpickler that resolves names would call what the pickle tells it to.
-This reader does neither. Its unpickler knows the handful of names below and refuses every other; classes of the
-archive (`__torch__.…`) become inert objects that only take a state; a tensor stays a note of where its bytes are until
-it is asked for, and its storage must be as long as was claimed. `torch.save` writes the same zip around another pickle,
-so state dicts are read here too.
+OpenAI published CLIP as TorchScript: a zip with code, a pickle of the module tree and one entry per tensor storage.
+`torch.jit.load` would compile that code, and a usual unpickler would call any function that the pickle names. Treat
+every archive as malicious: this unpickler knows the few names below and refuses all others. Classes of the archive
+(`__torch__.…`) become inert objects that only take a state. A tensor is a note of where its bytes are until it is read,
+and its storage must have the length that the pickle claims. `torch.save` writes the same zip around another pickle, so
+state dicts are read here too.
 
-The archive's code is looked at, as text, for one thing: which slots each class declares as parameters and buffers.
-Plain tensor attributes (a mask, say) lie in the same pickle and are not part of a state dict.
+The archive's code is read, as text, only for the slots that each class declares as parameters and buffers: plain tensor
+attributes (a mask, for example) are in the same pickle and are not part of a state dict.
 """
 
 from __future__ import annotations
@@ -34,12 +34,19 @@ from torch import Tensor
 from clipcompat.common.errors import CheckpointError
 
 _STORAGES = {
-    "FloatStorage": torch.float32, "HalfStorage": torch.float16, "BFloat16Storage": torch.bfloat16,
-    "DoubleStorage": torch.float64, "LongStorage": torch.int64, "IntStorage": torch.int32, "ShortStorage": torch.int16,
-    "CharStorage": torch.int8, "ByteStorage": torch.uint8, "BoolStorage": torch.bool,
-}  # fmt: skip
+    "FloatStorage": torch.float32,
+    "HalfStorage": torch.float16,
+    "BFloat16Storage": torch.bfloat16,
+    "DoubleStorage": torch.float64,
+    "LongStorage": torch.int64,
+    "IntStorage": torch.int32,
+    "ShortStorage": torch.int16,
+    "CharStorage": torch.int8,
+    "ByteStorage": torch.uint8,
+    "BoolStorage": torch.bool,
+}
 _TYPED_LISTS = {"build_intlist", "build_doublelist", "build_boollist", "build_tensorlist", "restore_type_tag"}
-_LARGEST_PICKLE = 64 << 20  # bytes; that of ViT-L/14 has well under one
+_LARGEST_PICKLE = 64 << 20  # bytes; ViT-L/14's is below 1 MiB
 _MOST_MODULES = 100_000
 _SLOTS = re.compile(r"^class (\w+)\(Module\):\n  __parameters__ = \[(.*)\]\n  __buffers__ = \[(.*)\]", re.MULTILINE)
 
@@ -53,7 +60,7 @@ class _Storage:
 
 @dataclass(frozen=True)
 class TensorNote:
-    """Where a tensor lies: a storage, an offset into it, a shape and strides, all counted in elements."""
+    """Where a tensor is: a storage, an offset into it, a shape and strides, all counted in elements."""
 
     storage: _Storage
     offset: int
@@ -62,7 +69,7 @@ class TensorNote:
 
 
 class ScriptObject:
-    """A module of the archive: its class name, and the attributes it was saved with. It can do nothing."""
+    """A module of the archive, reduced to its class name and the attributes it was saved with."""
 
     script_class = ""
 
@@ -71,9 +78,11 @@ class ScriptObject:
 
 
 class TorchArchive:
-    """An opened archive: `content` is what its pickle holds, with a TensorNote for each tensor.
+    """An opened archive.
 
-    scripted: it is TorchScript, and `content` is the root ScriptObject.
+    content: the unpickled object, with a TensorNote for each tensor. scripted: it is TorchScript; then `content` is the
+        root ScriptObject, and three more attributes are filled.
+    tensors: notes of all parameters and buffers. numbers: whole numbers of the root. classes: names of all modules'.
     """
 
     def __init__(self, path: Path):
@@ -97,20 +106,20 @@ class TorchArchive:
                 self._walk(self.content)
 
     def read(self, notes: dict[str, TensorNote]) -> dict[str, Tensor]:
-        """The tensors of these notes; those that shared a storage still do."""
+        """The tensors of these notes; tensors with a common storage share it."""
         with _refusing_damage(self.path), open(self.path, "rb") as stream:
             storages = {note.storage: self._bytes(stream, note.storage) for note in notes.values()}
         return {name: torch.as_strided(storages[n.storage], n.size, n.stride, n.offset) for name, n in notes.items()}
 
     def _unpickle(self, data: bytes) -> Any:
         for opcode, argument, _ in pickletools.genops(data):
-            # the C unpickler allocates as much memo as the largest index asks for
+            # the C unpickler allocates its memo for the largest index
             if "PUT" in opcode.name and argument > len(data):
                 raise self._refusal(f"its pickle numbers an object {argument}, more than it can hold")
         return _Unpickler(data, self).load()
 
     def _walk(self, root: Any) -> None:
-        """Collect what the modules hold: notes of parameters and buffers, whole numbers of the root, class names."""
+        """Fill `tensors`, `numbers` and `classes` from the module tree."""
         if not isinstance(root, ScriptObject):
             raise self._refusal("it is TorchScript, but does not hold a module")
         todo, seen = [("", root)], 0
@@ -130,7 +139,7 @@ class TorchArchive:
                     self.numbers[name] = value
 
     def _declared(self, script_class: str) -> set[str] | None:
-        """The names a class declares as parameters or buffers; None if its code does not say."""
+        """The names that a class declares as parameters or buffers; None if its code does not say."""
         if script_class not in self._code:
             entry = f"{self._root}code/{script_class.rpartition('.')[0].replace('.', '/')}.py"
             code = self._text(entry).decode() if entry in self._entries else ""
@@ -140,7 +149,7 @@ class TorchArchive:
         return self._code.get(script_class)
 
     def claim(self, persistent_id: Any) -> _Storage:
-        """A storage the pickle speaks of, once the zip confirms that it is there and as long as claimed."""
+        """The storage that the pickle refers to, after checking that the zip has it in the claimed length."""
         _, kind, key, _, length = persistent_id
         entry = self._entries.get(f"{self._root}data/{key}")
         if entry is None or entry.compress_type != zipfile.ZIP_STORED or entry.file_size != length * kind.itemsize:
@@ -154,7 +163,7 @@ class TorchArchive:
     def _bytes(self, stream, storage: _Storage) -> Tensor:
         entry = self._entries[f"{self._root}data/{storage.key}"]
         stream.seek(entry.header_offset)
-        # the local header repeats the name, and is padded so that the bytes after it are aligned
+        # the local header repeats the name, and its extra field aligns the bytes after it
         signature, name, extra = struct.unpack("<4s22xHH", stream.read(30))
         stream.seek(name + extra, 1)
         buffer = bytearray(entry.file_size)
@@ -193,7 +202,7 @@ class _Unpickler(pickle.Unpickler):
             return _STORAGES[name]
         if (module, name) == ("collections", "OrderedDict"):
             return OrderedDict
-        # functions are made anew for each archive: a pickle may set attributes on what it is given
+        # new functions for each archive: a pickle may set attributes on the objects it gets
         if (module, name) == ("torch._utils", "_rebuild_tensor_v2"):
             return lambda *arguments: _note(*arguments[:4])
         if (module, name) == ("torch._utils", "_rebuild_parameter") or (
@@ -207,11 +216,11 @@ class _Unpickler(pickle.Unpickler):
 
 
 def _note(storage: _Storage, offset: int, size: tuple[int, ...], stride: tuple[int, ...]) -> TensorNote:
-    """torch._utils._rebuild_tensor_v2, with bounds checked."""
+    """As torch._utils._rebuild_tensor_v2, with bounds checks."""
     if not all(isinstance(n, int) and n >= 0 for n in (offset, *size, *stride)) or len(size) != len(stride):
         raise ValueError(f"a tensor with offset {offset}, size {size} and strides {stride}")
     last = offset + sum((n - 1) * step for n, step in zip(size, stride, strict=True)) if all(size) else 0
-    # a stride of 0 could make a few bytes into terabytes, so the elements are counted too
+    # with a stride of 0 a few bytes could become terabytes, so the elements are counted too
     if (all(size) and last >= storage.length) or math.prod(size) > storage.length:
         raise ValueError(f"a tensor of size {size} in a storage of {storage.length} elements")
     return TensorNote(storage, offset, tuple(size), tuple(stride))
@@ -219,7 +228,7 @@ def _note(storage: _Storage, offset: int, size: tuple[int, ...], stride: tuple[i
 
 @contextmanager
 def _refusing_damage(path: Path) -> Iterator[None]:
-    """Whatever a damaged archive makes zipfile, pickle or struct raise, the caller gets a sentence."""
+    """Turn every error that zipfile, pickle or struct raise on a damaged archive into a CheckpointError."""
     try:
         yield
     except CheckpointError:

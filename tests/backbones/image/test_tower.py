@@ -67,12 +67,19 @@ def floats(count: int = 3) -> torch.Tensor:
     return torch.randn(count, 3, 16, 16, generator=torch.Generator().manual_seed(2))
 
 
-VARIANTS = [
-    ({}, True), ({"act_layer": nn.GELU}, True), ({"layers": 1}, True), ({"ls_init_value": 0.1}, True),
-    ({"no_ln_pre": True}, True), ({"final_ln_after_pool": True}, True), ({"pos_embed_type": "sin_cos_2d"}, True),
-    ({"pool_type": "avg"}, False), ({"qk_norm": True}, False), ({"scale_fc": True}, False),
+VARIANTS = [  # options, and whether our own blocks run them
+    ({}, True),
+    ({"act_layer": nn.GELU}, True),
+    ({"layers": 1}, True),
+    ({"ls_init_value": 0.1}, True),
+    ({"no_ln_pre": True}, True),
+    ({"final_ln_after_pool": True}, True),
+    ({"pos_embed_type": "sin_cos_2d"}, True),
+    ({"pool_type": "avg"}, False),
+    ({"qk_norm": True}, False),
+    ({"scale_fc": True}, False),
     ({"attentional_pool": True, "output_dim": 16, "attn_pooler_heads": 2}, False),
-]  # fmt: skip
+]
 
 
 @pytest.fixture

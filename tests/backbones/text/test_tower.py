@@ -41,8 +41,11 @@ def test_tower_equals_open_clip_at_full_size(full_size, generation):
     with torch.no_grad():
         theirs = backbone._model.encode_text(ids)
         ours = backbone.text(backbone.text.embed(backbone.tokenize(RAGGED)), ids.argmax(-1))
-        trimmed = [backbone.text(backbone.text.embed(backbone.tokenize([t])), ids.argmax(-1)[i : i + 1])
-                   for i, t in enumerate(RAGGED)]  # fmt: skip
+        eots = ids.argmax(-1).split(1)
+        trimmed = [
+            backbone.text(backbone.text.embed(backbone.tokenize([text])), eot)
+            for text, eot in zip(RAGGED, eots, strict=True)
+        ]
     torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-5)
     torch.testing.assert_close(torch.cat(trimmed), theirs, rtol=0, atol=1e-5)
     assert theirs.abs().mean() > 0.1  # the tolerance is small against the features
@@ -97,8 +100,8 @@ def test_gradients_equal_the_references_and_stop_at_eot(name, request):
     x, eot = random_prompts(tower, lengths)
     ours, theirs = x.clone().requires_grad_(), x.clone().requires_grad_()
     tower(ours, eot).square().sum().backward()
-    features = [text_feature(state_of(backbone), theirs[i, :n], tower.heads, tower.activation)
-                for i, n in enumerate(lengths)]  # fmt: skip
+    state = state_of(backbone)
+    features = [text_feature(state, theirs[i, :n], tower.heads, tower.activation) for i, n in enumerate(lengths)]
     torch.stack(features).square().sum().backward()
     torch.testing.assert_close(ours.grad, theirs.grad, rtol=1e-4, atol=1e-4)
     assert ours.grad[0, 4:].abs().max() == 0
@@ -139,8 +142,8 @@ def test_injected_vectors_go_with_their_prompts_into_parts(mini_old, limit):
         leaf = vectors.clone().requires_grad_()
         out = tower(x, eot, [Injection(layer, leaf, insert)])
         out.sum().backward()
-        alone = [mini_old.text(x[i : i + 1, : eot[i] + 1], eot[i : i + 1], [Injection(layer, vectors[i], insert)])
-                 for i in range(5)]  # fmt: skip
+        inject = [[Injection(layer, own, insert)] for own in vectors]
+        alone = [mini_old.text(x[i : i + 1, : eot[i] + 1], eot[i : i + 1], inject[i]) for i in range(5)]
         torch.testing.assert_close(out, torch.cat(alone), rtol=0, atol=2e-5)
         assert (leaf.grad.flatten(1).norm(dim=-1) > 0).all()
 
@@ -281,13 +284,10 @@ def test_injection_equals_the_reference_at_every_layer(mini_old, layer, insert):
     shared = torch.randn(3, tower.width, generator=torch.Generator().manual_seed(5))
     for vectors in (shared, torch.stack([shared, -shared])):
         ours = tower(x, eot, [Injection(layer, vectors, insert)])
-        expected = [
-            text_feature(
-                state_of(mini_old), x[i, :n], tower.heads, tower.activation, layer,
-                vectors if vectors.ndim == 2 else vectors[i], insert,
-            )
-            for i, n in enumerate(lengths)
-        ]  # fmt: skip
+        state, expected = state_of(mini_old), []
+        for i, n in enumerate(lengths):
+            own = vectors if vectors.ndim == 2 else vectors[i]
+            expected.append(text_feature(state, x[i, :n], tower.heads, tower.activation, layer, own, insert))
         torch.testing.assert_close(ours, torch.stack(expected), rtol=1e-5, atol=2e-5)
 
 
