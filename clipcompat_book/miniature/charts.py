@@ -44,7 +44,7 @@ def word_strips(counts: Mapping[str, Mapping[str, int]], title: str) -> go.Figur
 def pretraining_curves(runs: Mapping[str, Sequence[Mapping[str, float]]], captions_from: int) -> go.Figure:
     """Zero-shot of four attributes while backbones are pretrained: a facet a run; a dotted line where captions begin.
 
-    runs: title -> the lines of the file of curves that `clipcompat mini pretrain` wrote.
+    runs: title -> the lines of the file of curves that `python -m clipcompat_book.miniature pretrain` wrote.
     captions_from: the step at which the contrastive loss joins the attribute loss.
     """
     from plotly.subplots import make_subplots

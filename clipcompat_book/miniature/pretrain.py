@@ -1,7 +1,8 @@
 r"""Pretraining a mini backbone on captioned pictures that are drawn as they are needed.
 
-    clipcompat mini pretrain --generation old --seed 1 --out old.safetensors
-    clipcompat mini pretrain --generation new --seed 11 --text-from old.safetensors --out new.safetensors
+    python -m clipcompat_book.miniature pretrain --generation old --seed 1 --out old.safetensors
+    python -m clipcompat_book.miniature pretrain --generation new --seed 11 \
+        --text-from old.safetensors --out new.safetensors
 
 As EVA-CLIP was made from CLIP, "new" starts from old's text tower (whose activation changes from QuickGELU to GELU)
 and a fresh image tower. Step k always sees the same pictures and captions, so a run that was killed goes on from its

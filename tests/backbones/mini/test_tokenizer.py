@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from clipcompat.backbones.mini.tokenizer import CONTEXT_LENGTH, learn_merges, mini_tokenizer, write_merges
+from clipcompat.backbones.mini.tokenizer import CONTEXT_LENGTH, mini_tokenizer
 from clipcompat.data.mini.datasets import load_mini, mini_names
 
 
@@ -32,14 +32,3 @@ def test_sixteen_context_tokens_fit_around_every_class_name(tokenizer):
     for name in mini_names():
         for classname in load_mini(name).classnames:
             assert 1 + 16 + len(tokenizer.encode(f"{classname}.")) + 1 <= CONTEXT_LENGTH
-
-
-def test_merges_are_learnt_by_frequency_and_read_back(tmp_path):
-    from open_clip.tokenizer import SimpleTokenizer
-
-    merges = learn_merges({"lower": 5, "low": 7, "new": 3}, size=4)
-    assert merges[:2] == [("l", "o"), ("lo", "w</w>")]
-    write_merges(merges, tmp_path / "merges.txt.gz")
-    read = SimpleTokenizer(bpe_path=str(tmp_path / "merges.txt.gz"), context_length=8)
-    assert read.vocab_size == 512 + len(merges) + 2
-    assert len(read.encode("low")) == 1
