@@ -15,11 +15,13 @@ import os
 import textwrap
 from collections.abc import Mapping, Sequence
 from statistics import fmean
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
     from PIL import Image
+
+    from clipcompat.runs.records import Record
 
 # After Okabe and Ito: distinguishable with every common colour blindness, dark enough for white ground and
 # light enough for dark ground. The same thing has the same colour in every chapter. A figure colours by
@@ -160,7 +162,7 @@ def picture_rows(rows: Mapping[str, Sequence[tuple[Image.Image, str]]], columns:
     return fig.update_layout(height=128 * len(rows), margin=margin, dragmode=False, showlegend=False)
 
 
-def upgrade_dots(records: Sequence[Mapping[str, Any]]) -> go.Figure:
+def upgrade_dots(records: Sequence[Record]) -> go.Figure:
     """Old and new accuracy of every seed: a facet a method, side by side; a row a dataset, in the records' order.
 
     In the upper half of a row what was measured on old, in the lower what was measured on new: zero-shot as a tick,
@@ -169,18 +171,16 @@ def upgrade_dots(records: Sequence[Mapping[str, Any]]) -> go.Figure:
     from plotly.subplots import make_subplots
 
     from clipcompat.methods import METHODS
-    from clipcompat.runs.tables import label, reports
-    from clipcompat_book.chapters.compatibility.sentences import method_title
 
-    kept = [r for r in records if r["inputs"]["method"]["name"] != "zero_shot"]
+    kept = [r for r in records if r.inputs["method"]["name"] != "zero_shot"]
     # in the registry's order, plain settings before changed ones
     names = list(METHODS)
-    rank = {method_title(r): (names.index(r["inputs"]["method"]["name"]), len(label(r))) for r in kept}
+    rank = {r.titles.method: (names.index(r.inputs["method"]["name"]), len(r.titles.label)) for r in kept}
     titles = sorted(rank, key=lambda title: rank[title])
-    datasets = list(dict.fromkeys(r["inputs"]["dataset"] for r in kept))
+    datasets = list(dict.fromkeys(r.inputs["dataset"] for r in kept))
     fig = make_subplots(cols=max(1, len(titles)), shared_yaxes=True, subplot_titles=titles, horizontal_spacing=0.03)
     for number, title in enumerate(titles, 1):
-        rows = [(-datasets.index(r["inputs"]["dataset"]), reports(r)) for r in kept if method_title(r) == title]
+        rows = [(-datasets.index(r.inputs["dataset"]), r.reports) for r in kept if r.titles.method == title]
         above, below = 0.17, -0.17
         retrained = [(y, [r.retrained for r in found if r.retrained is not None]) for y, found in rows]
         marks = [

@@ -6,14 +6,12 @@ import html
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
-from typing import Any
 
 from clipcompat.common.files import write_atomic
-from clipcompat.runs.records import committed_records
-from clipcompat.runs.tables import reports
+from clipcompat.runs.records import Record
 from clipcompat.studies.summary import summary
 from clipcompat_book.chapters.compatibility.controls import shipped_pair
-from clipcompat_book.chapters.compatibility.sentences import method_title
+from clipcompat_book.committed import committed_records
 from clipcompat_book.show import INK, NEW, OLD, ZERO_SHOT
 
 FILE = Path("book/assets/answer.svg")
@@ -23,13 +21,13 @@ _WIDTH = _LEFT + len(METHODS) * (_PANEL + _GAP) - 10
 _NUMBERS = ("old", "new", "zs_new", "retrained")
 
 
-def draw(records: Sequence[Mapping[str, Any]]) -> str:
+def draw(records: Sequence[Record]) -> str:
     """A panel a method, a row a dataset: dots for old and new, a diamond for retraining, a tick for zero-shot on new.
 
     Only the records of the upgrade's own weights count; the last row is the mean of the datasets above it.
     """
-    own = [r for r in shipped_pair(records) if method_title(r) in METHODS]
-    found = {(method_title(r), r["inputs"]["dataset"]): _numbers(r) for r in own}
+    own = [r for r in shipped_pair(records) if r.titles.method in METHODS]
+    found = {(r.titles.method, r.inputs["dataset"]): _numbers(r) for r in own}
     datasets = sorted({dataset for _, dataset in found})
     shapes, bottom = [], _TOP + _ROW * (len(datasets) + 1) + 10
     for column, method in enumerate(METHODS):
@@ -43,7 +41,7 @@ def draw(records: Sequence[Mapping[str, Any]]) -> str:
             shapes += _row(left, bottom - _ROW, mean)
     names = [_text(12, _TOP + _ROW * y + 15, name.removeprefix("mini/")) for y, name in enumerate(datasets)]
     names.append(_text(12, bottom - _ROW + 15, f"mean of {len(datasets)}", weight="bold"))
-    seeds = "/".join(str(n) for n in sorted({len(r["per_seed"]) for r in own}))
+    seeds = "/".join(str(n) for n in sorted({len(r.per_seed) for r in own}))
     title = f"Test accuracy on {len(datasets)} datasets of the embedded miniature, mean of {seeds} seeds"
     key = [
         _text(12, 22, title, weight="bold"),
@@ -60,8 +58,8 @@ def draw(records: Sequence[Mapping[str, Any]]) -> str:
     )
 
 
-def _numbers(record: Mapping[str, Any]) -> dict[str, float | None]:
-    found = summary(reports(record))
+def _numbers(record: Record) -> dict[str, float | None]:
+    found = summary(record.reports)
     return {part: found[part] and found[part].mean for part in _NUMBERS}
 
 

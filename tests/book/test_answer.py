@@ -5,6 +5,7 @@ from __future__ import annotations
 import xml.etree.ElementTree as ET
 
 from book.tools.answer import draw
+from clipcompat.runs.records import Record
 from tests.runs.test_tables import run
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -18,7 +19,7 @@ def texts(svg: ET.Element) -> list[str]:
     return [text.text for text in svg.iter(f"{SVG}text")]
 
 
-def many(methods=("coop", "contcoop"), sets=11, **inputs) -> list[dict]:
+def many(methods=("coop", "contcoop"), sets=11, **inputs) -> list[Record]:
     return [run(m, news=(70.0, 72.0), dataset=f"set {k:02}", **inputs) for m in methods for k in range(sets)]
 
 

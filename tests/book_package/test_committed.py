@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from clipcompat.backbones.mini.manifest import pair_title, weights
+from clipcompat.backbones.mini.manifest import weights
 from clipcompat.backbones.upgrade import load_upgrade, shipped_weights
 from clipcompat.data.load import load_dataset
 from clipcompat.data.mini.datasets import study_names
 from clipcompat.methods import METHODS
-from clipcompat.runs.records import committed_records
-from clipcompat.runs.tables import label, reports
 from clipcompat_book.chapters.compatibility.replication import grouped
+from clipcompat_book.committed import committed_records
 
 RECORDS = committed_records("compatibility")
 RUN = {*METHODS, "contcoop (distillation.weight=0.5)"}
@@ -19,24 +18,24 @@ RUN = {*METHODS, "contcoop (distillation.weight=0.5)"}
 
 def test_records_of_the_upgrade_s_own_weights_are_of_the_shipped_pair():
     upgrade = load_upgrade("mini", device="cpu")
-    own = [r for r in RECORDS if pair_title(r["inputs"]) == "mini"]
+    own = [r for r in RECORDS if r.titles.upgrade == "mini"]
     assert own
     for record in own:
-        assert record["inputs"]["shipped"] == list(shipped_weights("mini"))
-        assert record["backbones"]["old"]["stamp"] == upgrade.old.stamp
-        assert record["backbones"]["new"]["stamp"] == upgrade.new.stamp
+        assert record.inputs["shipped"] == list(shipped_weights("mini"))
+        assert record.backbones["old"]["stamp"] == upgrade.old.stamp
+        assert record.backbones["new"]["stamp"] == upgrade.new.stamp
 
 
 def test_weights_that_are_not_shipped_are_in_the_manifest():
     for record in RECORDS:
-        inputs = record["inputs"]
+        inputs = record.inputs
         given = [w for w in (inputs["old_weights"], inputs["new_weights"]) if w is not None]
-        assert all(w.removeprefix("sha256:") in weights() for w in given), pair_title(inputs)
+        assert all(w.removeprefix("sha256:") in weights() for w in given), record.titles.upgrade
 
 
 def test_records_are_of_todays_pictures():
     stamps = {}
-    for inputs in (record["inputs"] for record in RECORDS):
+    for inputs in (record.inputs for record in RECORDS):
         for seed, found in inputs["stamps"].items():
             key = inputs["dataset"], inputs["shots"], int(seed)
             if key not in stamps:
@@ -47,15 +46,15 @@ def test_records_are_of_todays_pictures():
 
 @pytest.mark.parametrize("title", grouped(RECORDS))
 def test_every_upgrade_has_every_set_and_the_same_seeds(title):
-    mine = [r for r in RECORDS if pair_title(r["inputs"]) == title]
-    for method in {label(r) for r in mine}:
-        records = [r for r in mine if label(r) == method]
-        assert sorted(r["inputs"]["dataset"] for r in records) == sorted(study_names())
-        assert all([row["seed"] for row in r["per_seed"]] == [1, 2, 3, 4, 5] for r in records)
+    mine = [r for r in RECORDS if r.titles.upgrade == title]
+    for method in {r.titles.label for r in mine}:
+        records = [r for r in mine if r.titles.label == method]
+        assert sorted(r.inputs["dataset"] for r in records) == sorted(study_names())
+        assert all([row["seed"] for row in r.per_seed] == [1, 2, 3, 4, 5] for r in records)
 
 
 def test_the_true_upgrade_has_every_method_and_was_trained_again_on_new():
-    mine = [r for r in RECORDS if pair_title(r["inputs"]) == "mini"]
-    assert {label(r) for r in mine} == RUN
-    trained = [r for r in mine if r["inputs"]["method"]["name"] != "zero_shot"]
-    assert all(report.retrained is not None for r in trained for report in reports(r))
+    mine = [r for r in RECORDS if r.titles.upgrade == "mini"]
+    assert {r.titles.label for r in mine} == RUN
+    trained = [r for r in mine if r.inputs["method"]["name"] != "zero_shot"]
+    assert all(report.retrained is not None for r in trained for report in r.reports)

@@ -152,7 +152,7 @@ def test_no_records_are_an_empty_figure() -> None:
 
 def test_what_was_not_retrained_has_no_diamond() -> None:
     made = run("coop")
-    made["per_seed"][0]["retrained"] = None
+    made.per_seed[0]["retrained"] = None
     (diamonds,) = (t for t in figures.upgrade_dots([made]).data if t.name == "retrained on new")
     assert not diamonds.x
 

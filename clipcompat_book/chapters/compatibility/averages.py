@@ -12,12 +12,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from statistics import fmean
-from typing import Any
 
 from clipcompat.common.errors import ConfigError
 from clipcompat.methods import METHODS
-from clipcompat.runs.tables import label, reports
-from clipcompat.studies.compatibility import Compatibility
+from clipcompat.runs.records import Record
+from clipcompat.studies.report import Compatibility
 from clipcompat_book.chapters.compatibility.places import depth
 from clipcompat_book.chapters.compatibility.sentences import name_title
 
@@ -44,10 +43,10 @@ class Average:
         return self.old - self.zs_old, self.new - self.zs_new
 
 
-def plain_reports(records: Sequence[Mapping[str, Any]]) -> list[Compatibility]:
+def plain_reports(records: Sequence[Record]) -> list[Compatibility]:
     """The reports of all records whose method has its default settings."""
-    plain = [record for record in records if label(record) == record["inputs"]["method"]["name"]]
-    return [report for record in plain for report in reports(record)]
+    plain = [record for record in records if record.titles.label == record.inputs["method"]["name"]]
+    return [report for record in plain for report in record.reports]
 
 
 def averages(found: Iterable[Compatibility]) -> dict[str, Average]:

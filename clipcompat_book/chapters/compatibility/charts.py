@@ -5,14 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from statistics import median
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from clipcompat_book.show import INK, METHOD_COLOURS, NEW, OLD
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-    from clipcompat.studies.compatibility import Compatibility
+    from clipcompat.runs.records import Record
+    from clipcompat.studies.report import Compatibility
 
 _PALE = "rgba(128, 128, 128, 0.25)"
 
@@ -74,7 +75,7 @@ def strips(groups: Mapping[str, Sequence[float]], title: str, log: bool = False)
     return fig.update_layout(height=110 + 62 * len(groups), showlegend=False, margin_t=15)
 
 
-def control_rows(records: Sequence[Mapping[str, Any]]) -> go.Figure:
+def control_rows(records: Sequence[Record]) -> go.Figure:
     """What carried plug-ins add to zero-shot on new: a row an upgrade, from nothing changed to nothing kept.
 
     Faint dots are datasets; the large one is their mean, with its 95 % interval over seeds. A colour a method.
@@ -83,15 +84,14 @@ def control_rows(records: Sequence[Mapping[str, Any]]) -> go.Figure:
 
     from clipcompat.methods import METHODS
     from clipcompat_book.chapters.compatibility.controls import gains
-    from clipcompat_book.chapters.compatibility.sentences import method_title
 
-    kept = [r for r in records if r["inputs"]["method"]["name"] != "zero_shot"]
-    names = {method_title(r): r["inputs"]["method"]["name"] for r in kept}
+    kept = [r for r in records if r.inputs["method"]["name"] != "zero_shot"]
+    names = {r.titles.method: r.inputs["method"]["name"] for r in kept}
     titles = sorted(names, key=lambda title: (list(METHODS).index(names[title]), len(title)))
     rows = list(gains(kept))
     fig = go.Figure()
     for number, title in enumerate(titles):
-        found = gains([r for r in kept if method_title(r) == title])
+        found = gains([r for r in kept if r.titles.method == title])
         shift = 0.5 * ((len(titles) - 1) / 2 - number) / len(titles)  # the first method on top
         colour = METHOD_COLOURS[names[title]]
         points = [(-rows.index(row) + shift, row, gain) for row, gain in found.items()]

@@ -11,11 +11,10 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
-from typing import Any
 
-from clipcompat.backbones.mini.manifest import pair_title
 from clipcompat.common.errors import unknown_name
-from clipcompat.runs.tables import Table, reports
+from clipcompat.runs.records import Record
+from clipcompat.runs.tables import Table
 from clipcompat.studies.summary import Statistic
 from clipcompat_book.chapters.compatibility.replication import (
     by_seed,
@@ -24,7 +23,6 @@ from clipcompat_book.chapters.compatibility.replication import (
     over_zero_shot,
     signed,
 )
-from clipcompat_book.chapters.compatibility.sentences import method_title
 
 UPGRADE, IDENTITY, TEXT_ONLY, IMAGE_ONLY, TWIN = (
     "the upgrade", "nothing changed", "text tower only", "image tower only", "seed twin",
@@ -51,25 +49,25 @@ class Gain:
     change: float
 
 
-def shipped_pair(records: Sequence[Mapping[str, Any]], upgrade: str = "mini") -> list[Mapping[str, Any]]:
+def shipped_pair(records: Sequence[Record], upgrade: str = "mini") -> list[Record]:
     """The records of an upgrade with its own weights: no control, no other pair."""
-    inputs = [(r, r["inputs"]) for r in records]
+    inputs = [(r, r.inputs) for r in records]
     return [r for r, i in inputs if i["upgrade"] == upgrade and not (i["old_weights"] or i["new_weights"])]
 
 
-def gains(records: Sequence[Mapping[str, Any]]) -> dict[str, Gain]:
+def gains(records: Sequence[Record]) -> dict[str, Gain]:
     """Upgrade -> gain, from records of one method; from nothing changed to nothing kept.
 
     Other families of upgrades (mini-large, the real ones) and weights that the manifest does not know are left out.
     """
-    found: dict[str, list[Mapping[str, Any]]] = {}
+    found: dict[str, list[Record]] = {}
     for record in records:
-        if title := _title(record["inputs"]):
+        if title := _title(record):
             found.setdefault(title, []).append(record)
     return {title: _gain(found[title]) for title in sorted(found, key=_place)}
 
 
-def pairs_table(records: Sequence[Mapping[str, Any]], first: str, second: str) -> Table:
+def pairs_table(records: Sequence[Record], first: str, second: str) -> Table:
     """`first` minus `second` on new, in points: a row an independently pretrained pair, and the mean of the pairs.
 
     Means over datasets, paired by seed; a pair's interval is over its seeds, that of the last row over the pairs.
@@ -82,17 +80,17 @@ def pairs_table(records: Sequence[Mapping[str, Any]], first: str, second: str) -
     return Table(columns, tuple(rows), "Points, mean over datasets, ± half of the 95 % interval.")
 
 
-def control_sentences(records: Sequence[Mapping[str, Any]], method: str) -> str:
+def control_sentences(records: Sequence[Record], method: str) -> str:
     """What the controls say about one method's gain on the true upgrade, and what each rules out: a Markdown list.
 
-    method: a title, as `method_title` gives it. Controls without records are left out.
+    method: a title, as `record.titles.method` gives it. Controls without records are left out.
 
     Raises:
         UnknownNameError: no records of such a method, or none on the true upgrade.
     """
-    mine = [r for r in records if method_title(r) == method]
+    mine = [r for r in records if r.titles.method == method]
     if not mine:
-        raise unknown_name("method among these records", method, {method_title(r) for r in records})
+        raise unknown_name("method among these records", method, {r.titles.method for r in records})
     found = gains(mine)
     if UPGRADE not in found:
         raise unknown_name("upgrade among these records", UPGRADE, found)
@@ -164,8 +162,8 @@ def _points(value: float) -> str:
     return f"{abs(value):.1f} points {'below' if value < 0 else 'above'}"
 
 
-def _title(inputs: Mapping[str, Any]) -> str | None:
-    name, _, rest = pair_title(inputs).partition(", ")
+def _title(record: Record) -> str | None:
+    name, _, rest = record.titles.upgrade.partition(", ")
     if name not in _TITLES or (rest and name != "mini"):
         return None
     if "→" in rest:
@@ -180,10 +178,10 @@ def _place(title: str) -> tuple[int, int]:
     return {IDENTITY: 0, TEXT_ONLY: 1, IMAGE_ONLY: 2, UPGRADE: 4, TWIN: 6}[title], 0
 
 
-def _gain(records: Sequence[Mapping[str, Any]]) -> Gain:
-    rows = [report for record in records for report in reports(record)]
+def _gain(records: Sequence[Record]) -> Gain:
+    rows = [report for record in records for report in record.reports]
     by_set = {
-        record["inputs"]["dataset"]: fmean(over_zero_shot(report) for report in reports(record)) for record in records
+        record.inputs["dataset"]: fmean(over_zero_shot(report) for report in record.reports) for record in records
     }
     spread = Statistic.of(list(by_seed(records, over_zero_shot).values()))
     return Gain(by_set, fmean(by_set.values()), spread and spread.interval, fmean(r.new - r.old for r in rows))

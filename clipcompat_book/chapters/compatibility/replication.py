@@ -9,18 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from operator import attrgetter
 from statistics import fmean
-from typing import Any
 
-from clipcompat.backbones.mini.manifest import pair_title
 from clipcompat.common.errors import ConfigError
 from clipcompat.methods import METHODS
-from clipcompat.runs.tables import Table, reports
-from clipcompat.studies.accuracy import harmonic_mean
-from clipcompat.studies.compatibility import Compatibility, kept_gain
+from clipcompat.runs.records import Record
+from clipcompat.runs.tables import Table
+from clipcompat.studies.report import Compatibility, harmonic_mean, kept_gain
 from clipcompat.studies.summary import Statistic
-from clipcompat_book.chapters.compatibility.sentences import method_title
 
-Records = Sequence[Mapping[str, Any]]
+Records = Sequence[Record]
 
 
 def over_zero_shot(report: Compatibility) -> float:
@@ -28,11 +25,11 @@ def over_zero_shot(report: Compatibility) -> float:
     return report.new - report.zs_new
 
 
-def grouped(records: Records) -> dict[str, dict[str, list[Mapping[str, Any]]]]:
+def grouped(records: Records) -> dict[str, dict[str, list[Record]]]:
     """Upgrade, as tables call it -> method, as texts call it -> records."""
-    groups: dict[str, dict[str, list[Mapping[str, Any]]]] = {}
+    groups: dict[str, dict[str, list[Record]]] = {}
     for record in records:
-        groups.setdefault(pair_title(record["inputs"]), {}).setdefault(method_title(record), []).append(record)
+        groups.setdefault(record.titles.upgrade, {}).setdefault(record.titles.method, []).append(record)
     return groups
 
 
@@ -44,7 +41,7 @@ def by_seed(records: Records, measure: Callable[[Compatibility], float]) -> dict
     """
     found: dict[int, list[float]] = {}
     for record in records:
-        for report in reports(record):
+        for report in record.reports:
             found.setdefault(report.seed, []).append(measure(report))
     if len({len(values) for values in found.values()}) > 1:
         raise ConfigError("some seeds are missing on some datasets; make all records with the same seeds.")
@@ -85,14 +82,14 @@ def methods_table(records: Records, caption: str = "") -> Table:
 
     H and kept gain are those of the means, seed by seed.
     """
-    titles = {method_title(r): r["inputs"]["method"]["name"] for r in records}
+    titles = {r.titles.method: r.inputs["method"]["name"] for r in records}
     rows = []
     for title in sorted(titles, key=lambda t: ([*METHODS, titles[t]].index(titles[t]), len(t))):
-        mine = [r for r in records if method_title(r) == title]
+        mine = [r for r in records if r.titles.method == title]
         old, new, zs_new = (by_seed(mine, attrgetter(side)) for side in ("old", "new", "zs_new"))
         h = [harmonic_mean(old[seed], new[seed]) for seed in old]
         retrained, kept = {}, []
-        if all(report.retrained is not None for r in mine for report in reports(r)):
+        if all(report.retrained is not None for r in mine for report in r.reports):
             retrained = by_seed(mine, attrgetter("retrained"))
             kept = [kept_gain(new[seed], zs_new[seed], retrained[seed]) for seed in new]
         shares = [100 * share for share in kept if share is not None]

@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from clipcompat.common.errors import ConfigError, unknown_name
-from clipcompat.runs.tables import label, reports
-from clipcompat.studies.compatibility import Compatibility
+from clipcompat.runs.records import Record
+from clipcompat.studies.report import Compatibility
 from clipcompat.studies.summary import summary
 
 _TITLES = {
@@ -25,7 +24,6 @@ _TITLES = {
     "kgcoop": "KgCoOp",
     "contcoop": "ContCoOp",
 }
-_SETTINGS = {"distillation.weight=": "λ = ", "attention=None": "Attn off"}
 _WHERE = {"old": "on the old backbone", "new": "on the new backbone", "retrained": "retrained on the new backbone"}
 _FEW = 4
 """More datasets than these are not told one by one."""
@@ -38,34 +36,26 @@ def name_title(name: str) -> str:
     return _TITLES.get(name, name)
 
 
-def method_title(record: Mapping[str, Any]) -> str:
-    """How a text calls what was run: "ContCoOp (λ = 0.5)" for "contcoop (distillation.weight=0.5)"."""
-    name, bracket, settings = label(record).partition(" (")
-    for key, words in _SETTINGS.items():
-        settings = settings.replace(key, words)
-    return name_title(name) + bracket + settings
-
-
-def upgrade_sentence(records: Sequence[Mapping[str, Any]], method: str) -> str:
+def upgrade_sentence(records: Sequence[Record], method: str) -> str:
     """What the upgrade did to one method's plug-ins, over all datasets and seeds: Markdown.
 
-    method: a title, as `method_title` gives it.
+    method: a title, as `record.titles.method` gives it.
     """
-    rows = [r for record in _of(records, method) for r in reports(record)]
+    rows = [r for record in _of(records, method) for r in record.reports]
     change = statistics.fmean(r.new - r.old for r in rows)
     words = f"**{method}, carried to the new backbone unchanged,** scores {_higher(change)} there than on the old one"
     retrained = [r for r in rows if r.retrained is not None]
     if retrained:
         gap = statistics.fmean(r.new - r.retrained for r in retrained)
         words += f", and {_higher(gap)} than when it is trained there"
-        kept = {r["inputs"]["dataset"]: summary(reports(r))["kept_gain"] for r in _of(records, method)}
+        kept = {r.inputs["dataset"]: summary(r.reports)["kept_gain"] for r in _of(records, method)}
         words += f". Kept gain: {_shares(kept)}"
     flips = statistics.fmean(r.negative_flips for r in rows)
     words += f". On average {flips:.1f} % of the test pictures flip from right to wrong"
     return f"{words}. (Mean of {len(rows)} runs on {len({r.dataset for r in rows})} datasets.)"
 
 
-def versus_sentence(records: Sequence[Mapping[str, Any]], first: str, second: str, field: str = "new") -> str:
+def versus_sentence(records: Sequence[Record], first: str, second: str, field: str = "new") -> str:
     """How `first` does against `second` in one field, dataset by dataset: Markdown.
 
     field: "old", "new" or "retrained"; compared are the means over each method's seeds.
@@ -93,9 +83,9 @@ def versus_sentence(records: Sequence[Mapping[str, Any]], first: str, second: st
     )
 
 
-def rerun_sentence(report: Compatibility, records: Sequence[Mapping[str, Any]], method: str) -> str:
+def rerun_sentence(report: Compatibility, records: Sequence[Record], method: str) -> str:
     """How a run made just now compares with the committed one of the same dataset and seed: Markdown."""
-    titled = [(method_title(record), found) for record in records for found in reports(record)]
+    titled = [(record.titles.method, found) for record in records for found in record.reports]
     same = [r for t, r in titled if (t, r.dataset, r.seed) == (method, report.dataset, report.seed)]
     if not same:
         return f"There is no committed record of {method} on {report.dataset} with seed {report.seed} to compare with."
@@ -122,17 +112,17 @@ def _shares(kept: Mapping[str, float | None]) -> str:
     return f"median {round(100 * middle)} %, {ends}{none}"
 
 
-def _of(records: Sequence[Mapping[str, Any]], method: str) -> list[Mapping[str, Any]]:
-    titles = [method_title(record) for record in records]
+def _of(records: Sequence[Record], method: str) -> list[Record]:
+    titles = [record.titles.method for record in records]
     if method not in titles:
         raise unknown_name("method among these records", method, set(titles))
     return [record for record, title in zip(records, titles, strict=True) if title == method]
 
 
-def _means(records: Sequence[Mapping[str, Any]], field: str) -> dict[str, float]:
+def _means(records: Sequence[Record], field: str) -> dict[str, float]:
     values: dict[str, list[float]] = {}
     for record in records:
-        for report in reports(record):
+        for report in record.reports:
             if getattr(report, field) is not None:
                 values.setdefault(report.dataset, []).append(getattr(report, field))
     return {name: statistics.fmean(found) for name, found in values.items()}

@@ -2,66 +2,66 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from statistics import fmean
 from typing import Any
 
 from clipcompat.data.load import dataset_names
 from clipcompat.methods import METHODS
 from clipcompat.runs.papers import paper_accuracy
-from clipcompat.runs.tables import Table, compatibility_table, label, reports
-from clipcompat.studies.accuracy import harmonic_mean
+from clipcompat.runs.records import Record
+from clipcompat.runs.tables import Table, compatibility_table
+from clipcompat.studies.report import harmonic_mean
 from clipcompat.studies.summary import summary
-from clipcompat_book.chapters.compatibility.sentences import method_title
 
 _SHOWN = ("dataset", "method", "old", "new", "H", "kept", "retrained", "flips")
 
 
-def results_table(records: Sequence[Mapping[str, Any]], caption: str = "") -> Table:
+def results_table(records: Sequence[Record], caption: str = "") -> Table:
     """One row a record, mean ± sd over seeds, as `compatibility_table` has it, in the columns that fit on a page."""
     names = list(METHODS)
     order = sorted(
-        records, key=lambda r: (r["inputs"]["dataset"], names.index(r["inputs"]["method"]["name"]), len(label(r)))
+        records, key=lambda r: (r.inputs["dataset"], names.index(r.inputs["method"]["name"]), len(r.titles.label))
     )
     full = compatibility_table(order, caption)
     rows = []
     for record, row in zip(order, full.rows, strict=True):
-        cells = dict(zip(full.columns, row, strict=True)) | {"method": method_title(record)}
+        cells = dict(zip(full.columns, row, strict=True)) | {"method": record.titles.method}
         rows.append(tuple(cells[column] for column in _SHOWN))
     return Table(_SHOWN, tuple(rows), f"{full.caption} {_how(order)}".strip())
 
 
-def _how(records: Sequence[Mapping[str, Any]]) -> str:
+def _how(records: Sequence[Record]) -> str:
     """What the small print of a table says: seeds, shots, views and epochs, as the records have them."""
 
     def told(what: str, values: Sequence[Any]) -> str:
         found = sorted({v for v in values if v is not None})
         return f"{'/'.join(map(str, found))} {what}" if found else ""
 
-    rows = [row for record in records for row in record["per_seed"]]
+    rows = [row for record in records for row in record.per_seed]
     parts = (
-        told("seeds", [len(record["per_seed"]) for record in records]),
-        told("shots", [record["inputs"]["shots"] for record in records]),
+        told("seeds", [len(record.per_seed) for record in records]),
+        told("shots", [record.inputs["shots"] for record in records]),
         told("views", [row["views"] for row in rows]),
         told("epochs", [row.get("epochs") or None for row in rows]),
     )
     return f"Mean ± sd: {', '.join(part for part in parts if part)}."
 
 
-def paper_beside_ours(records: Sequence[Mapping[str, Any]], upgrade: str = "clip-to-eva-vit-b-16") -> Table:
+def paper_beside_ours(records: Sequence[Record], upgrade: str = "clip-to-eva-vit-b-16") -> Table:
     """Old / new / H as the ContCoOp paper prints them, averaged over its datasets, beside the average of our records.
 
     upgrade: the paper's. Records with changed settings get a row of their own, which the paper leaves empty.
     H is that of the averages, as in the paper.
     """
     ours: dict[str, list[tuple[float, float]]] = {}
-    names = {method_title(r): label(r) for r in records}
+    names = {r.titles.method: r.titles.label for r in records}
     for record in records:
-        numbers = summary(reports(record))
-        ours.setdefault(method_title(record), []).append((numbers["old"].mean, numbers["new"].mean))
-    mini = all(r["inputs"]["upgrade"].startswith("mini") for r in records)
-    datasets = len({r["inputs"]["dataset"] for r in records})
-    own = ", some on an own split" if any("split" in r["inputs"] for r in records) else ""
+        numbers = summary(record.reports)
+        ours.setdefault(record.titles.method, []).append((numbers["old"].mean, numbers["new"].mean))
+    mini = all(r.inputs["upgrade"].startswith("mini") for r in records)
+    datasets = len({r.inputs["dataset"] for r in records})
+    own = ", some on an own split" if any("split" in r.inputs for r in records) else ""
     rows, printed_on = [], 0
     for title in sorted(ours, key=lambda t: (list(METHODS).index(names[t].split(" (")[0]), len(t))):
         printed = [p for d in dataset_names() if (p := paper_accuracy(upgrade, d, names[title]))]

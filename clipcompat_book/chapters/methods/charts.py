@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from clipcompat.studies.compatibility import Compatibility
+from clipcompat.studies.report import Compatibility
 from clipcompat_book.chapters.compatibility.averages import Average, averages
 from clipcompat_book.chapters.compatibility.places import DEPTHS, depth
 from clipcompat_book.chapters.compatibility.sentences import name_title

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
-from clipcompat.runs.tables import Table, label
-from clipcompat.studies.compatibility import Compatibility
+from clipcompat.runs.records import Record
+from clipcompat.runs.tables import Table
+from clipcompat.studies.report import Compatibility
 from clipcompat_book.chapters.compatibility.averages import EQUAL, averages, plain_reports
 from clipcompat_book.chapters.compatibility.controls import TWIN, UPGRADE, Gain, gains, shipped_pair
 from clipcompat_book.chapters.compatibility.places import depth
 from clipcompat_book.chapters.compatibility.sentences import name_title
 
 
-def overview_table(records: Sequence[Mapping[str, Any]]) -> Table:
+def overview_table(records: Sequence[Record]) -> Table:
     """A row a method with its default settings: what it adds to zero-shot on old, carried to new, and retrained there.
 
     records: with the controls; ± is half of the 95 % interval over seeds. kept: carried / retrained, of the averages.
@@ -21,7 +21,7 @@ def overview_table(records: Sequence[Mapping[str, Any]]) -> Table:
     rows, own = [], averages(plain_reports(shipped_pair(records)))
     most = max((len(average.datasets) for average in own.values()), default=0)
     for name, average in own.items():
-        mine = [record for record in records if label(record) == name]
+        mine = [record for record in records if record.titles.label == name]
         found = gains(mine) if name != "zero_shot" else {}
         if UPGRADE not in found:
             continue

@@ -11,11 +11,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from statistics import fmean
-from typing import Any
 
 from clipcompat.common.errors import unknown_name
 from clipcompat.data.custom.classnames import ClassNames
-from clipcompat.runs.tables import Table, cell, reports
+from clipcompat.runs.records import Record
+from clipcompat.runs.tables import Table, cell
 from clipcompat.studies.summary import Statistic
 from clipcompat_book.chapters.compatibility.sentences import name_title
 from clipcompat_book.miniature.cloth import KINDS, cloth_names
@@ -38,7 +38,7 @@ def name_lists() -> dict[str, tuple[str, ...]]:
     return {title: lists[title] for title in ("everyday words", _CLEANED, "folder names", "house words")}
 
 
-def curve(records: Sequence[Mapping[str, Any]], names: str, method: str, side: str) -> dict[int, Statistic]:
+def curve(records: Sequence[Record], names: str, method: str, side: str) -> dict[int, Statistic]:
     """Accuracy by shots, of one method with one list of names.
 
     Args:
@@ -55,13 +55,13 @@ def curve(records: Sequence[Mapping[str, Any]], names: str, method: str, side: s
         raise unknown_name("side", side, SIDES)
     found: dict[int, Statistic] = {}
     for record in records:
-        inputs, rows = record["inputs"], reports(record)
+        inputs, rows = record.inputs, record.reports
         if tuple(inputs["classnames"]) == lists[names] and inputs["method"]["name"] == method:
             if side != "retrained":
                 found[0] = Statistic.of([rows[0].zs_old if side == "old" else rows[0].zs_new])
             found[inputs["shots"]] = Statistic.of([getattr(row, side) for row in rows])
     if not found:
-        raise unknown_name("method with these names", method, {r["inputs"]["method"]["name"] for r in records})
+        raise unknown_name("method with these names", method, {r.inputs["method"]["name"] for r in records})
     return dict(sorted(found.items()))
 
 
@@ -77,7 +77,7 @@ def enough(curve: Mapping[int, float | Statistic], close: float = CLOSE) -> int:
     return few
 
 
-def names_sentence(records: Sequence[Mapping[str, Any]], method: str = "coop") -> str:
+def names_sentence(records: Sequence[Record], method: str = "coop") -> str:
     """What each list of names scores on old without training, and with the most shots on both backbones: Markdown."""
     told = []
     for names in name_lists():
@@ -87,7 +87,7 @@ def names_sentence(records: Sequence[Mapping[str, Any]], method: str = "coop") -
     return f"From 0 to {most} shots of {name_title(method)} on old, and carried to new, percent: {'; '.join(told)}."
 
 
-def repair_sentence(records: Sequence[Mapping[str, Any]], worse: str, better: str, method: str = "coop") -> str:
+def repair_sentence(records: Sequence[Record], worse: str, better: str, method: str = "coop") -> str:
     """How far one list of names is behind another without training, tuned on old, and carried to new: Markdown."""
     one, two = (curve(records, names, method, "old") for names in (worse, better))
     most = max(one)
@@ -104,7 +104,7 @@ def repair_sentence(records: Sequence[Mapping[str, Any]], worse: str, better: st
     )
 
 
-def enough_sentence(records: Sequence[Mapping[str, Any]], names: str, method: str = "coop") -> str:
+def enough_sentence(records: Sequence[Record], names: str, method: str = "coop") -> str:
     """How many shots are as good as the most, and how many shots of retraining carrying is worth: Markdown."""
     old, new, retrained = (curve(records, names, method, side) for side in SIDES)
     most = max(old)
@@ -122,7 +122,7 @@ def enough_sentence(records: Sequence[Mapping[str, Any]], names: str, method: st
     )
 
 
-def curves_table(records: Sequence[Mapping[str, Any]], names: str, methods: Sequence[str], caption: str = "") -> Table:
+def curves_table(records: Sequence[Record], names: str, methods: Sequence[str], caption: str = "") -> Table:
     """A row a method and side: mean ± sd over seeds, a column a number of shots."""
     curves = {(m, side): curve(records, names, m, side) for m in methods for side in SIDES}
     shots = sorted({k for points in curves.values() for k in points})
@@ -136,11 +136,11 @@ def _gaps(records, worse: str, better: str, method: str, side: str, shots: int) 
     """Seed -> how far one list is behind the other, drawn alike."""
     found: dict[str, dict[int, float]] = {}
     for record in records:
-        inputs = record["inputs"]
+        inputs = record.inputs
         for names in (worse, better):
             same = tuple(inputs["classnames"]) == name_lists()[names]
             if same and inputs["method"]["name"] == method and inputs["shots"] == shots:
-                found[names] = {row.seed: getattr(row, side) for row in reports(record)}
+                found[names] = {row.seed: getattr(row, side) for row in record.reports}
     return {seed: found[better][seed] - found[worse][seed] for seed in found[better] if seed in found[worse]}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from clipcompat.common.errors import ConfigError
-from clipcompat.studies.compatibility import Compatibility
+from clipcompat.studies.report import Compatibility
 from clipcompat_book.chapters.compatibility.averages import averages, carried_sentence, depth_sentence, plain_reports
 from tests.runs.test_tables import run
 

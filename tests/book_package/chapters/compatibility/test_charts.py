@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from clipcompat.studies.compatibility import Compatibility
+from clipcompat.studies.report import Compatibility
 from clipcompat_book.chapters.compatibility.charts import control_rows, report_lines, strips
 from clipcompat_book.show import METHOD_COLOURS, NEW, OLD
 from tests.book_package.chapters.compatibility.test_controls import know_toys, toy_records

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from clipcompat.backbones.mini import manifest
 from clipcompat.common.errors import UnknownNameError
+from clipcompat.runs import titles
+from clipcompat.runs.records import Record
 from clipcompat_book.chapters.compatibility.controls import (
     IDENTITY,
     IMAGE_ONLY,
@@ -45,21 +46,21 @@ def toys(monkeypatch):
 def know_toys(monkeypatch) -> None:
     """Let the manifest know the weights of `KNOWN`, each pretrained to its end where not said otherwise."""
     facts = {sha: {"steps": 9, "steps_taken": 9} | known for sha, known in KNOWN.items()}
-    monkeypatch.setattr(manifest, "weights", lambda: facts)
+    monkeypatch.setattr(titles, "weights", lambda: facts)
 
 
-def toy_run(place: str, gain: float, method: str = "coop", dataset: str = "eurosat", seeds: int = 2) -> dict:
+def toy_run(place: str, gain: float, method: str = "coop", dataset: str = "eurosat", seeds: int = 2, **more) -> Record:
     """A record with `gain` points above zero-shot (50) on new, seeds one point apart around it."""
     upgrade, old, new = PLACES[place]
     weights = {side: w and f"sha256:{w}" for side, w in (("old_weights", old), ("new_weights", new))}
     news = [50 + gain + k - (seeds - 1) / 2 for k in range(seeds)]
-    made = run(method, news=news, dataset=dataset, upgrade=upgrade, shipped=SHIPPED[upgrade], **weights)
-    for row in made["per_seed"]:
+    made = run(method, news=news, dataset=dataset, upgrade=upgrade, shipped=SHIPPED[upgrade], **weights, **more)
+    for row in made.per_seed:
         row["old"] = row["new"] if place == IDENTITY else row["old"]
     return made
 
 
-def toy_records(method: str, more: float = 0.0) -> list[dict]:
+def toy_records(method: str, more: float = 0.0) -> list[Record]:
     """Two datasets on three upgrades; means 10 on the upgrade, 20 where nothing changed, 1 on the twin."""
     gain = {UPGRADE: 10, TWIN: 1, IDENTITY: 20}
     sets = {"eurosat": -2, "dtd": 2}
@@ -113,7 +114,7 @@ def test_the_upgrade_is_told_with_its_repetitions():
 def test_identity_says_whether_carrying_itself_costs_anything():
     assert "+20.0 points, which is what tuning gains. Old and new are equal here" in told()
     broken = toy_run(IDENTITY, 20)
-    broken["per_seed"][0]["old"] += 4
+    broken.per_seed[0]["old"] += 4
     assert "new differs from old by -2.0 points" in control_sentences([toy_run(UPGRADE, 1), broken], "CoOp")
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import copy
-
 import pytest
 
-from clipcompat.backbones.mini import manifest
 from clipcompat.common.errors import ConfigError
+from clipcompat.runs import titles
+from clipcompat.runs.records import Record
 from clipcompat.studies.summary import Statistic
 from clipcompat_book.chapters.compatibility.replication import (
     by_seed,
@@ -31,16 +30,15 @@ KNOWN = {
 
 @pytest.fixture(autouse=True)
 def known(monkeypatch):
-    monkeypatch.setattr(manifest, "weights", lambda: KNOWN)
+    monkeypatch.setattr(titles, "weights", lambda: KNOWN)
 
 
-def of(old, new, method="coop", news=(72.0, 74.0), upgrade="mini", dataset="eurosat") -> dict:
+def of(old, new, method="coop", news=(72.0, 74.0), upgrade="mini", dataset="eurosat") -> Record:
     """A record of a pair of weights; a1 and b1 are shipped."""
-    made = copy.deepcopy(run(method, news, upgrade=upgrade, dataset=dataset))
     given = [None if sha in ("a1", "b1") else f"sha256:{sha}" for sha in (old, new)]
-    made["inputs"] |= {"old_weights": given[0], "new_weights": given[1]}
-    made["inputs"]["shipped"] = [None if g else sha for g, sha in zip(given, (old, new), strict=True)]
-    return made
+    shipped = [None if g else sha for g, sha in zip(given, (old, new), strict=True)]
+    weights = {"old_weights": given[0], "new_weights": given[1], "shipped": shipped}
+    return run(method, news, upgrade=upgrade, dataset=dataset, **weights)
 
 
 @pytest.mark.parametrize(
@@ -55,7 +53,7 @@ def of(old, new, method="coop", news=(72.0, 74.0), upgrade="mini", dataset="euro
     ],
 )
 def test_an_upgrade_is_named_by_what_its_weights_are(old, new, upgrade, title):
-    assert manifest.pair_title(of(old, new, upgrade=upgrade)["inputs"]) == title
+    assert of(old, new, upgrade=upgrade).titles.upgrade == title
 
 
 def test_a_difference_is_paired_by_seed_and_averaged_over_datasets():
@@ -66,7 +64,7 @@ def test_a_difference_is_paired_by_seed_and_averaged_over_datasets():
     found = difference(records, "ContCoOp", "CoOp", lambda report: report.new)
     assert list(found) == ["mini"] and found["mini"].n == 2
     assert found["mini"].mean == pytest.approx((1.0 + 4.0) / 2)  # seed 1: (1 + 1) / 2; seed 2: (5 + 3) / 2
-    assert found["mini"].interval == pytest.approx(12.706 * (4.0 - 1.0) / 2**0.5 / 2**0.5)
+    assert found["mini"].interval == pytest.approx(12.7062047 * (4.0 - 1.0) / 2**0.5 / 2**0.5)
 
 
 def test_over_upgrades_the_number_of_values_is_that_of_pairs():
@@ -102,7 +100,7 @@ def test_the_table_of_methods_has_means_over_datasets_and_intervals_over_seeds()
     table = methods_table(records, "Two.")
     assert [row[0] for row in table.rows] == ["CoOp", "ContCoOp"]  # in the order of METHODS
     cells = dict(zip(table.columns, table.rows[0], strict=True))
-    rows = [row for record in records[1:] for row in record["per_seed"]]
+    rows = [row for record in records[1:] for row in record.per_seed]
     new = [(60.0 + 50.0) / 2, (70.0 + 54.0) / 2]
     assert cells["new"] == f"{sum(new) / 2:.1f} ± {12.706 * 7 / 2:.1f}" and cells["datasets"] == "2"  # sd 7 / √2, n = 2
     for side in ("old", "retrained"):
@@ -113,6 +111,6 @@ def test_the_table_of_methods_has_means_over_datasets_and_intervals_over_seeds()
     kept = [100 * (n - z) / (r - z) for n, z, r in zip(new, mean["zs_new"], mean["retrained"], strict=True)]
     assert cells["kept gain"].startswith(f"{sum(kept) / 2:.1f}")
     for record in records:
-        for row in record["per_seed"]:
+        for row in record.per_seed:
             row["retrained"] = None
     assert methods_table(records).rows[0][3] == methods_table(records).rows[0][5] == "–"

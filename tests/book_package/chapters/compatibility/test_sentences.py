@@ -5,13 +5,7 @@ from __future__ import annotations
 import pytest
 
 from clipcompat.common.errors import ConfigError, UnknownNameError
-from clipcompat.runs.tables import reports
-from clipcompat_book.chapters.compatibility.sentences import (
-    method_title,
-    rerun_sentence,
-    upgrade_sentence,
-    versus_sentence,
-)
+from clipcompat_book.chapters.compatibility.sentences import rerun_sentence, upgrade_sentence, versus_sentence
 from tests.runs.test_tables import run
 
 
@@ -25,12 +19,12 @@ from tests.runs.test_tables import run
     ],
 )
 def test_a_title_names_the_method_and_what_was_changed(method, settings, title):
-    assert method_title(run(method, settings=settings)) == title
+    assert run(method, settings=settings).titles.method == title
 
 
 def test_the_weight_of_distillation_is_called_lambda():
-    config = run("contcoop")["inputs"]["method"]["config"]["distillation"] | {"weight": 0.5}
-    assert method_title(run("contcoop", settings={"distillation": config})) == "ContCoOp (λ = 0.5)"
+    config = run("contcoop").inputs["method"]["config"]["distillation"] | {"weight": 0.5}
+    assert run("contcoop", settings={"distillation": config}).titles.method == "ContCoOp (λ = 0.5)"
 
 
 @pytest.mark.parametrize(("news", "words"), [((84.0, 86.0), "5.0 points higher"), ((70.0, 74.0), "8.0 points lower")])
@@ -47,9 +41,9 @@ def test_an_upgrade_is_told_with_retraining_kept_gain_and_flips():
 
 def test_kept_gain_is_told_for_every_dataset_unless_nothing_was_retrained():
     small, worse = run("coop", news=(70.0,)), run("coop", news=(45.0,), dataset="dtd")
-    small["per_seed"][0]["retrained"] = 50.2
+    small.per_seed[0]["retrained"] = 50.2
     assert "Kept gain: eurosat undefined, dtd -12 %" in upgrade_sentence([small, worse], "CoOp")
-    small["per_seed"][0]["retrained"] = None
+    small.per_seed[0]["retrained"] = None
     told = upgrade_sentence([small], "CoOp")
     assert "Kept gain" not in told and "trained there" not in told
 
@@ -57,10 +51,10 @@ def test_kept_gain_is_told_for_every_dataset_unless_nothing_was_retrained():
 def test_kept_gain_on_many_datasets_is_told_by_its_middle_and_its_ends():
     made = [run("coop", news=(50.0 + 8 * k,), dataset=f"set {k}") for k in range(5)]
     assert "Kept gain: median 40 %, from 0 % (set 0) to 80 % (set 4)." in upgrade_sentence(made, "CoOp")
-    made[4]["per_seed"][0]["retrained"] = 50.0
+    made[4].per_seed[0]["retrained"] = 50.0
     assert "median 30 %, from 0 % (set 0) to 60 % (set 3); undefined on 1." in upgrade_sentence(made, "CoOp")
     for record in made:
-        record["per_seed"][0]["retrained"] = 50.0
+        record.per_seed[0]["retrained"] = 50.0
     assert "Kept gain: undefined on all 5 datasets." in upgrade_sentence(made, "CoOp")
 
 
@@ -90,7 +84,7 @@ def test_what_cannot_be_compared_is_refused_by_name():
 
 def test_a_run_made_now_is_held_against_the_committed_one_of_its_seed():
     made = run("coop", news=(70.0, 75.0))
-    first, second = reports(made)
+    first, second = made.reports
     assert "says the same: old 80.0, new 75.0" in rerun_sentence(second, [made], "CoOp")
     assert "differs by 5.0 points at most" in rerun_sentence(first, [run("coop", news=(75.0,))], "CoOp")
     assert "no committed record of ContCoOp" in rerun_sentence(first, [made], "ContCoOp")

@@ -34,8 +34,7 @@ def test_the_overview_has_gains_on_both_sides_what_was_kept_and_the_twin(monkeyp
 
 def test_the_overview_leaves_out_changed_settings_and_what_ran_on_controls_only(monkeypatch):
     know_toys(monkeypatch)
-    changed = toy_run(UPGRADE, 30.0)
-    changed["inputs"]["method"]["config"] |= {"n_ctx": 4}
+    changed = toy_run(UPGRADE, 30.0, settings={"n_ctx": 4})
     assert rows([toy_run(UPGRADE, 10.0), changed, toy_run(TWIN, 9.0, "kgcoop")]).keys() == {"CoOp"}
     assert rows([toy_run(UPGRADE, 10.0), changed])["CoOp"]["carried to new"].startswith("+10.0")
 
@@ -43,10 +42,10 @@ def test_the_overview_leaves_out_changed_settings_and_what_ran_on_controls_only(
 def test_nothing_is_kept_of_a_gain_of_less_than_a_point(monkeypatch):
     know_toys(monkeypatch)
     made = toy_run(UPGRADE, 10.0)
-    for row in made["per_seed"]:
+    for row in made.per_seed:
         row["retrained"] = 50.5
     assert rows([made])["CoOp"]["kept"] == "–"
-    for row in made["per_seed"]:
+    for row in made.per_seed:
         row["retrained"] = None
     assert rows([made])["CoOp"]["retrained"] == rows([made])["CoOp"]["kept"] == "–"
 

@@ -19,7 +19,7 @@ def test_what_is_shipped_is_what_the_benchmarks_wrote(project, copy, source):
     written = project / "benchmarks" / "results" / source
     if not written.is_file():
         pytest.skip(f"no {written.name}: this checkout has no benchmark results")
-    assert (project / "clipcompat" / "records" / copy).read_bytes() == written.read_bytes()
+    assert (project / "clipcompat_book" / "records" / copy).read_bytes() == written.read_bytes()
 
 
 def test_the_first_is_a_cpu_s_and_has_every_row_and_sweep():

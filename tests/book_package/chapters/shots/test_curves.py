@@ -1,15 +1,17 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from clipcompat.common.errors import UnknownNameError
 from clipcompat.data.custom.address import clean_classnames
-from clipcompat.runs.records import committed_records
 from clipcompat.studies.summary import Statistic
 from clipcompat_book.chapters.shots import curves as shots
+from clipcompat_book.committed import committed_records
 from clipcompat_book.miniature.cloth import cloth_names, write_cloth
+from tests.runs.test_records import record as toy
 
 NUMBERS = (1, 2, 4, 8, 16)
 SEEDS = (1, 2, 3, 4, 5)
@@ -21,8 +23,8 @@ def record(names: str, number: int, old: float, new: float, retrained: float = 9
          "zs_old": 40.0, "zs_new": 30.0, "retrained": retrained, "negative_flips": 0.0}
         for seed in (1, 2)
     ]  # fmt: skip
-    inputs = {"classnames": list(shots.name_lists()[names]), "method": {"name": method, "config": {}}, "shots": number}
-    return {"inputs": inputs, "per_seed": rows}
+    made = toy(method, "folder/cloth", classnames=list(shots.name_lists()[names]), shots=number)
+    return replace(made, per_seed=rows)
 
 
 PLAIN = [record("everyday words", 4, 80, 79, 70), record("everyday words", 16, 80.5, 80, 85)]
@@ -105,12 +107,12 @@ RECORDS = committed_records("names_and_shots")
 def test_committed_records_are_of_every_list_and_number_and_of_the_shipped_pair():
     found = {}
     for one in RECORDS:
-        inputs = one["inputs"]
+        inputs = one.inputs
         names = next(k for k, v in shots.name_lists().items() if list(v) == inputs["classnames"])
         found.setdefault((names, inputs["method"]["name"]), set()).add(inputs["shots"])
         assert (inputs["dataset"], inputs["template"]) == ("folder/cloth", "a photo of a {}.")
-        assert [row["seed"] for row in one["per_seed"]] == list(SEEDS)
-        assert all(row["retrained"] is not None for row in one["per_seed"])
+        assert [row["seed"] for row in one.per_seed] == list(SEEDS)
+        assert all(row["retrained"] is not None for row in one.per_seed)
     assert set(found) == {*((names, "coop") for names in shots.name_lists()), ("cleaned names", "tip_adapter_f"),
                           ("house words", "tip_adapter_f")}  # fmt: skip
     assert all(numbers == set(NUMBERS) for numbers in found.values())
@@ -122,13 +124,13 @@ def test_committed_records_are_of_todays_pictures_and_draws(tmp_path):
 
     folder = write_cloth(tmp_path)
     for number in NUMBERS:
-        mine = [one for one in RECORDS if one["inputs"]["shots"] == number]
+        mine = [one for one in RECORDS if one.inputs["shots"] == number]
         for seed in SEEDS:
-            for names in {tuple(one["inputs"]["classnames"]) for one in mine}:
+            for names in {tuple(one.inputs["classnames"]) for one in mine}:
                 data = dataset_from_folder(folder, number, seed, names=names)
                 stamps = {"train": data.train.stamp, "test": data.test.stamp}
                 for one in mine:
-                    if tuple(one["inputs"]["classnames"]) == names:
-                        assert one["inputs"]["stamps"][str(seed)] == stamps
-                        assert one["per_seed"][seed - 1]["indices"] == data.indices
-        assert all(one["inputs"]["shipped"] == list(shipped_weights("mini")) for one in mine)
+                    if tuple(one.inputs["classnames"]) == names:
+                        assert one.inputs["stamps"][str(seed)] == stamps
+                        assert one.per_seed[seed - 1]["indices"] == data.indices
+        assert all(one.inputs["shipped"] == list(shipped_weights("mini")) for one in mine)
