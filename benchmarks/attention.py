@@ -1,6 +1,6 @@
 """Which attention kernel is fastest for prompts that share a prefix; clipcompat/backbones/text/block.py follows it.
 
-python -m benchmarks.attention      # writes benchmarks/results/attention-<device>.json, half a minute
+`python -m benchmarks.attention` writes benchmarks/results/attention-<device>.json in half a minute.
 """
 
 from __future__ import annotations

@@ -111,7 +111,7 @@ def test_one_command_brings_a_data_set_that_then_runs_and_an_own_split_is_said(r
     rows = capsys.readouterr().out.splitlines()[2:]
     assert sorted("eurosat (own split)" in row for row in rows) == [False, True]
     records = [json.loads(path.read_text()) for path in (tmp_path / "out" / "compatibility").glob("*.json")]
-    assert sorted(record.inputs.get("split", "") for record in records) == ["", "own"]
+    assert sorted(record["inputs"].get("split", "") for record in records) == ["", "own"]
 
 
 def test_listing_and_checking_need_no_torch(root):

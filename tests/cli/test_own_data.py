@@ -40,7 +40,8 @@ def short(name: str, data):
 
 
 def test_five_lines_lead_from_a_folder_to_a_report(folder, tmp_path, monkeypatch, capsys):
-    lines = [line.strip() for line in from_folder.__doc__.splitlines() if line.startswith("    ")]
+    lines = re.search(r"```python\n(.*?)```", from_folder.__doc__, re.DOTALL)[1].split("\n")
+    lines = [line for line in lines if line]
     assert len(lines) == 5
     (tmp_path / "pictures").symlink_to(folder)
     monkeypatch.chdir(tmp_path)

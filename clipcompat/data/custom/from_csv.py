@@ -1,7 +1,9 @@
 """A table of pictures and classes, in a text file with a header, as a data set.
 
+```
 path,classname,split
 images/001.jpg,polka dotted,train
+```
 """
 
 from __future__ import annotations

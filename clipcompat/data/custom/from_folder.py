@@ -1,11 +1,13 @@
 """A folder of pictures, a folder a class, as a data set. From there to a compatibility report:
 
+```python
 import clipcompat as cc
 
 upgrade = cc.load_upgrade("mini")
 data = cc.dataset_from_folder("pictures", shots=16, seed=1)
 plugin = cc.fit(cc.default_method("contcoop", data.name, "mini"), upgrade.old, data)
 print(cc.compatibility(plugin, upgrade, data))
+```
 """
 
 from __future__ import annotations
