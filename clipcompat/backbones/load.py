@@ -72,7 +72,7 @@ def load_backbone(
     image_size = model_config(name)["vision_cfg"].get("image_size", 224)
     if pretrained is None:
         if seed is None:
-            raise ConfigError(f"{name} without `pretrained` has random weights, which need a seed: give seed=1, say.")
+            raise ConfigError(f"{name} without `pretrained` has random weights, which need a seed, for example seed=1.")
         preprocess = _preprocess(name, _default_record(name), image_size)
         model, source = build_model(name, seed), f"random weights, seed {seed}"
     else:

@@ -43,32 +43,32 @@ class TextTower:
     """
 
     def __init__(self, model: nn.Module, dtype: torch.dtype = torch.float32, memory_budget: int | None = None):
-        parts = getattr(model, "text", model)
-        self._parts, self._dtype = parts, dtype
-        _refuse_unsupported(parts)
-        blocks = parts.transformer.resblocks
+        module = getattr(model, "text", model)
+        self._module, self._dtype = module, dtype
+        _refuse_unsupported(module)
+        blocks = module.transformer.resblocks
         self._blocks = [Block(block, dtype) for block in blocks]
-        self.width = parts.token_embedding.embedding_dim
+        self.width = module.token_embedding.embedding_dim
         self.layers = len(blocks)
         self.heads = blocks[0].attn.num_heads
-        self.context_length = parts.positional_embedding.shape[0]
-        self.dim = parts.text_projection.shape[1]
+        self.context_length = module.positional_embedding.shape[0]
+        self.dim = module.text_projection.shape[1]
         self.activation = "quick_gelu" if self._blocks[0].quick_gelu else "gelu"
         self.memory_budget = memory_budget
         self._plans: WeakKeyDictionary[Packing, dict] = WeakKeyDictionary()
 
     @property
     def device(self) -> torch.device:
-        return self._parts.positional_embedding.device
+        return self._module.positional_embedding.device
 
     @property
     def positions(self) -> Tensor:
         """Positional embeddings, [context_length, width]; constants."""
-        return self._parts.positional_embedding.detach()
+        return self._module.positional_embedding.detach()
 
     def embed(self, ids: Tensor) -> Tensor:
         """Token ids [..., token] -> embeddings [..., token, width], without positions; constants, no gradient."""
-        return self._parts.token_embedding.weight.detach()[ids.to(self.device)]
+        return self._module.token_embedding.weight.detach()[ids.to(self.device)]
 
     def pack(self, lengths: Sequence[int], shared: int = 0, groups: int = 1) -> Packing:
         """The fastest layout of prompts of these lengths (EOT included) on this device.
@@ -182,14 +182,14 @@ class TextTower:
                 x, packing = apply(inject[layer], x, packing)
             run = block.forward if layer + 1 < self.layers else block.forward_eot  # the last: [row, …] -> [prompt, …]
             x = _recomputed(run, x, packing) if keep == BLOCKS else run(x, packing)
-        projection = self._parts.text_projection.detach().to(self._dtype)  # [width, dim]
-        return (self._parts.ln_final(x).to(self._dtype) @ projection).float()[packing.restore]
+        projection = self._module.text_projection.detach().to(self._dtype)  # [width, dim]
+        return (self._module.ln_final(x).to(self._dtype) @ projection).float()[packing.restore]
 
     def _refuse(self, prompts: Prompts) -> None:
         layers = [i.layer for i in prompts.inject]
         if len(set(layers)) != len(layers) or any(not 0 <= layer < self.layers for layer in layers):
             raise ConfigError(
-                f"this text tower has layers 0 … {self.layers - 1} and takes one injection a layer; "
+                f"this text tower has layers 0 … {self.layers - 1} and takes one injection per layer; "
                 f"it was given layers {layers}."
             )
         extra = sum(i.vectors.shape[-2] for i in prompts.inject if i.insert and i.layer == 0)
@@ -210,23 +210,23 @@ def _recomputed(run, *args):
     return checkpoint(run, *args, use_reentrant=False, preserve_rng_state=False)
 
 
-def _refuse_unsupported(parts: nn.Module) -> None:
+def _refuse_unsupported(module: nn.Module) -> None:
     """Only CLIP's own kind of text transformer can start from embeddings."""
-    block = parts.transformer.resblocks[0] if hasattr(getattr(parts, "transformer", None), "resblocks") else None
-    pool = getattr(parts, "text_pool_type", getattr(parts, "pool_type", None))
+    block = module.transformer.resblocks[0] if hasattr(getattr(module, "transformer", None), "resblocks") else None
+    pool = getattr(module, "text_pool_type", getattr(module, "pool_type", None))
     missing = [
         what
         for what, absent in {
             "residual blocks of open_clip's default kind": type(block).__name__ != "ResidualAttentionBlock",
-            "a causal mask": getattr(parts, "attn_mask", None) is None,
+            "a causal mask": getattr(module, "attn_mask", None) is None,
             "pooling at the end-of-text token": pool != "argmax",
-            "a projection matrix": not isinstance(getattr(parts, "text_projection", None), Tensor),
-            "no class token of its own": getattr(parts, "cls_emb", None) is not None,
+            "a projection matrix": not isinstance(getattr(module, "text_projection", None), Tensor),
+            "no class token of its own": getattr(module, "cls_emb", None) is not None,
         }.items()
         if absent
     ]
     if missing:
         raise CheckpointError(
-            f"this text tower ({type(parts).__name__}) cannot take learned prompts: it lacks {', '.join(missing)}. "
+            f"this text tower ({type(module).__name__}) cannot take learned prompts: it lacks {', '.join(missing)}. "
             "Use a CLIP or EVA02-CLIP model, such as ViT-B-16-quickgelu or EVA02-B-16."
         )

@@ -89,20 +89,17 @@ def _rename(tensors: dict[str, Tensor], wanted: Iterable[str]) -> dict[str, Tens
 def _check_fit(tensors: dict[str, Tensor], wanted: dict[str, Tensor], name: str, source: str) -> None:
     missing = [k for k in wanted if k not in tensors]
     unexpected = [k for k in tensors if k not in wanted]
-    other = [
-        f"{k} {list(tensors[k].shape)} instead of {list(wanted[k].shape)}"
-        for k in wanted
-        if k in tensors and tensors[k].shape != wanted[k].shape
-    ]
-    whole = [k for k in wanted if k in tensors and wanted[k].is_floating_point() and not tensors[k].is_floating_point()]
+    both = {k: (tensors[k], wanted[k]) for k in wanted if k in tensors}
+    other = [f"{k} {list(t.shape)} instead of {list(w.shape)}" for k, (t, w) in both.items() if t.shape != w.shape]
+    whole = [k for k, (t, w) in both.items() if w.is_floating_point() and not t.is_floating_point()]
     problems = (("missing", missing), ("unexpected", unexpected), ("of another shape", other), ("not floats", whole))
     if not any(names for _, names in problems):
         return
-    found = "; ".join(f"{len(names)} {what} ({_some(names)})" for what, names in problems if names)
+    differ = "; ".join(f"{len(names)} {what} ({_some(names)})" for what, names in problems if names)
     guess = _guess(tensors)
     looks = f" It looks like {' or '.join(guess)}." if guess and name not in guess else ""
     raise CheckpointError(
-        f"{source} does not fit {name}, which has {len(wanted)} tensors; the file has {len(tensors)}: {found}.{looks} "
+        f"{source} does not fit {name}, which has {len(wanted)} tensors; the file has {len(tensors)}: {differ}.{looks} "
         "Give the checkpoint of this model, or the name of the model this checkpoint is of."
     )
 
@@ -118,10 +115,12 @@ def _guess(tensors: dict[str, Tensor]) -> list[str]:
     shapes = {k.removeprefix("text.").replace("visual.trunk.", "visual."): tuple(t.shape) for k, t in tensors.items()}
     patches = shapes.get("visual.conv1.weight") or shapes.get("visual.patch_embed.proj.weight")
     positions = shapes.get("visual.positional_embedding") or shapes.get("visual.pos_embed")
+    # [width, dim], [token, width], [position, width]
     text = [shapes.get(key) for key in ("text_projection", "token_embedding.weight", "positional_embedding")]
     if not patches or not positions or len(patches) != 4 or not all(text):
         return []
-    found = (*text[0], text[1][0], text[2][0], patches[-1], math.isqrt(positions[-2] - 1) * patches[-1])
+    picture = math.isqrt(positions[-2] - 1) * patches[-1]  # pixels: a square of patches, without the class token
+    found = (*text[0], text[1][0], text[2][0], patches[-1], picture)
     trunk, eva = "visual.cls_token" in shapes, any(".attn.q_proj." in key for key in shapes)
     guesses = []
     for name in open_clip.list_models():

@@ -105,7 +105,7 @@ def test_no_row_is_left_without_a_gradient_and_none_gets_anothers(kernel):
     rows = packing.find(torch.tensor([1, 1, 1]), torch.tensor([4, 5, 6]))
     out[rows].sum().backward()
     touched = set(qkv.grad.abs().sum(-1).nonzero().flatten().tolist())
-    assert touched == {0, 1, 2, 3, *rows.tolist()}  # the lead, whose keys they see, and themselves
+    assert touched == {0, 1, 2, 3, *rows.tolist()}  # the prefix, whose keys they see, and themselves
 
 
 @pytest.mark.parametrize("spare", [0, 8])

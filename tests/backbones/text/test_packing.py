@@ -1,4 +1,4 @@
-"""Where rows lie: every row of every prompt once, leads once a group."""
+"""Where rows lie: every row of every prompt once, each prefix once per group."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ def test_every_row_lies_somewhere_once_and_leads_once_a_group(shared, groups):
     packing = Packing.of(LENGTHS, shared, groups)
     each = len(LENGTHS) // groups
     own = {(i, t) for i, n in enumerate(LENGTHS) for t in range(shared, n)}
-    leads = {(g * each, t) for g in range(groups) for t in range(shared)}
+    prefixes = {(g * each, t) for g in range(groups) for t in range(shared)}
     found = rows_of(packing)
-    assert len(found) == packing.rows == len(own) + len(leads) and set(found) == own | leads
+    assert len(found) == packing.rows == len(own) + len(prefixes) and set(found) == own | prefixes
     assert not packing.padded
     for i, n in enumerate(LENGTHS):
         place = packing.restore[i]

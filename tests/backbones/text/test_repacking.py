@@ -24,9 +24,9 @@ def test_parts_hold_every_prompt_once_and_know_where_their_rows_came_from(groups
         assert part.packing.rows <= most or len(lengths) == 1 or spare
         for row, (prompt, token) in zip(part.rows.tolist(), rows_of(part.packing), strict=True):
             i = int(part.prompts[prompt])
-            lead = token < 4
-            wanted = (i // packing.per_group * packing.per_group, token) if lead else (i, min(token, LENGTHS[i] - 1))
-            assert whole[row] == wanted or (not lead and token >= LENGTHS[i])
+            prefix = token < 4
+            wanted = (i // packing.per_group * packing.per_group, token) if prefix else (i, min(token, LENGTHS[i] - 1))
+            assert whole[row] == wanted or (not prefix and token >= LENGTHS[i])
     assert (len(parts) == 1) == (packing.rows <= most)
 
 

@@ -211,12 +211,12 @@ def test_shared_rows_are_computed_once_and_nothing_changes(request, full_size, s
     backbone = request.getfixturevalue(side) if side.startswith("mini") else getattr(full_size, side)
     tower = backbone.text
     generator = torch.Generator().manual_seed(shared)
-    lead = 0.5 * torch.randn(shared, tower.width, generator=generator)
+    prefix = 0.5 * torch.randn(shared, tower.width, generator=generator)
     own = 0.5 * torch.randn(prompts, 6, tower.width, generator=generator)
     eot = shared + torch.tensor([5, 0, 3, 2])[:prompts]
     found = []
     for count in (shared, 0):
-        leaves = [t.clone().requires_grad_() for t in (lead, own)]
+        leaves = [t.clone().requires_grad_() for t in (prefix, own)]
         x = torch.cat([leaves[0].expand(prompts, -1, -1), leaves[1]], dim=1)
         out = tower(x, eot, shared=count)
         (out * torch.linspace(-1, 1, tower.dim)).sum().backward()
@@ -230,12 +230,12 @@ def test_shared_rows_are_computed_once_and_nothing_changes(request, full_size, s
 def test_groups_share_their_own_rows_and_nothing_changes(request, side, shared):
     tower = request.getfixturevalue(f"mini_{side}").text
     generator = torch.Generator().manual_seed(shared)
-    lead = 0.5 * torch.randn(3, shared, tower.width, generator=generator)  # three groups of two prompts
+    prefix = 0.5 * torch.randn(3, shared, tower.width, generator=generator)  # three groups of two prompts
     own = 0.5 * torch.randn(6, 5, tower.width, generator=generator)
     eot = shared + torch.tensor([4, 0, 3, 2, 1, 4])
     outputs = []
     for count, groups in ((shared, 3), (0, 1)):
-        leaves = lead.clone().requires_grad_(), own.clone().requires_grad_()
+        leaves = prefix.clone().requires_grad_(), own.clone().requires_grad_()
         x = torch.cat([leaves[0].repeat_interleave(2, 0), leaves[1]], dim=1)
         out = tower(x, eot, shared=count, groups=groups)
         (out * torch.arange(out.numel()).view_as(out).cos()).sum().backward()
