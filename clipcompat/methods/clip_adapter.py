@@ -2,10 +2,10 @@
 
 Equations: A(f) = ReLU(W_2 ReLU(W_1 f)),  f' = a · A(f) + (1 − a) · f,  logits = s · cos(f', w^zs).
 Learned and carried: W_1, W_2 (no biases) and the ratio a. Recomputed: the zero-shot classifier w^zs, image features f.
-f goes in as the tower gives it; A is positively homogeneous, so that the length of f does not matter.
+f is not normalised. Its length does not matter, because A(k f) = k A(f) for k > 0.
 
-Deviations: sizes follow the backbone (upstream: 1024, for a ResNet), the constant text features are computed once. The
-paper tunes a for each dataset and trains with it; `search` only chooses it after training, on validation pictures.
+Deviations: sizes follow the backbone (upstream: 1024, for a ResNet). The constant text features are computed once. The
+paper tunes a for each dataset and trains with it; `search` only chooses it after training, on validation images.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from torch import Tensor
 from clipcompat.backbones.backbone import Backbone
 from clipcompat.common.errors import ConfigError
 from clipcompat.methods.parts.logits import cosine_logits, no_class_weights
-from clipcompat.methods.parts.parameters import linear_default, shape_mismatch, warm_start
+from clipcompat.methods.parts.parameters import hidden_width, linear_default, shape_mismatch, trainable
 from clipcompat.methods.parts.prompts import zero_shot_weights
 from clipcompat.training.learner import Learner
 from clipcompat.training.recipe import Recipe
@@ -32,7 +32,7 @@ class CLIPAdapter:
     """A two-layer bottleneck beside the image feature.
 
     ratio: a, the adapter's share of the feature; 0.2 in the code. reduction: the bottleneck is dim / reduction wide.
-    search: choose the ratio among 0, 0.1 … 1 on validation pictures once training is over (ties: the smallest).
+    search: after training, choose the ratio among 0, 0.1 … 1 on validation images (of equals the smallest).
     """
 
     name: ClassVar[str] = "clip_adapter"
@@ -55,17 +55,14 @@ class CLIPAdapter:
 
     def setup(self, task: Task) -> Learner:
         backbone, dim = task.backbone, task.backbone.dim
-        hidden = dim // self.reduction
-        if hidden < 1:
-            raise ConfigError(f"reduction {self.reduction} leaves no channel of {dim}; use a smaller one.")
-        parameters = {
+        hidden = hidden_width(dim, self.reduction)
+        if self.search:
+            task.require_validation("the adapter's ratio")
+        start = {
             "fc.0.weight": linear_default(hidden, dim, task.generator),
             "fc.2.weight": linear_default(dim, hidden, task.generator),
         }
-        if self.search:
-            task.require_validation("the adapter's ratio")
-        parameters = {name: p.to(backbone.device).requires_grad_() for name, p in parameters.items()}
-        warm_start(parameters, task.init)
+        parameters = trainable(start, task)
         weights = zero_shot_weights(backbone, task.data.classnames, task.data.train.template)
         ratio = torch.tensor(self.ratio, device=backbone.device)
 
@@ -73,15 +70,15 @@ class CLIPAdapter:
             mixed = _mix(parameters, ratio, features)
             return F.cross_entropy(cosine_logits(mixed, weights, backbone.logit_scale), labels)
 
+        @torch.no_grad()
         def finish() -> dict[str, Tensor]:
             if not self.search:
                 return {**parameters, "ratio": ratio}
             features, labels = task.validation()
-            tried = torch.arange(11, device=backbone.device) / 10
-            with torch.no_grad():
-                hits = [(_mix(parameters, r, features) @ weights.T).argmax(-1) == labels for r in tried]
-            best = torch.stack([h.sum() for h in hits]).argmax()
-            return {**parameters, "ratio": tried[best]}
+            ratios = torch.arange(11, device=backbone.device) / 10
+            found = [(_mix(parameters, r, features) @ weights.T).argmax(-1) for r in ratios]
+            hits = torch.stack([(f == labels).sum() for f in found])
+            return {**parameters, "ratio": ratios[hits.argmax()]}
 
         return Learner(parameters, loss, finish=finish)
 
@@ -89,15 +86,12 @@ class CLIPAdapter:
         no_class_weights(self, "it changes the image feature before comparing it with the zero-shot classifier")
 
     def logits(self, tensors, backbone: Backbone, features, classnames, template) -> Tensor:
-        tensors = {name: t.to(backbone.device) for name, t in tensors.items()}
         mixed = _mix(tensors, tensors["ratio"], features)
         return cosine_logits(mixed, zero_shot_weights(backbone, classnames, template), backbone.logit_scale)
 
     def mismatch(self, tensors, backbone: Backbone, classnames) -> str | None:
-        hidden = tensors["fc.0.weight"].shape[0] if "fc.0.weight" in tensors else None
-        return shape_mismatch(
-            tensors, {"fc.0.weight": (hidden, backbone.dim), "fc.2.weight": (backbone.dim, hidden), "ratio": ()}
-        )
+        hidden, dim = tensors["fc.0.weight"].shape[0] if "fc.0.weight" in tensors else None, backbone.dim
+        return shape_mismatch(tensors, {"fc.0.weight": (hidden, dim), "fc.2.weight": (dim, hidden), "ratio": ()})
 
 
 def _mix(tensors, ratio: Tensor, features: Tensor) -> Tensor:

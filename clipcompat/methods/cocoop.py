@@ -4,9 +4,9 @@ Equations: v_m(x) = v_m + π(f),  π(f) = W_2 ReLU(W_1 f + b_1) + b_2,  t_i(x) =
 p(y = i | x) = softmax_i(cos(T(t_i(x)), f) / tau), with f of unit norm. Learned and carried: v and the meta-net π.
 Recomputed: token embeddings, both towers, and hence every prompt, of every image.
 
-Each image has its own classifier, so the text tower reads images × classes prompts. Here they run in batches whose rows
-before the class name are computed once an image: the same numbers as image by image. Upstream trains with one image a
-step; `recipe.batch_size` is the switch. Deviation: parameters are float32 (upstream: fp16, the meta-net too).
+Each image has its own classifier, so the text tower reads images × classes prompts. It reads them in batches, and the
+prefix before the class name is computed once per image; the numbers are the same as image by image. Upstream trains
+with one image per step (`recipe.batch_size`). Deviation: parameters are float32 (upstream: fp16, the meta-net too).
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ from clipcompat.backbones.backbone import Backbone
 from clipcompat.backbones.text.input import Prompts
 from clipcompat.common.errors import ConfigError
 from clipcompat.methods.parts.logits import no_class_weights
-from clipcompat.methods.parts.parameters import linear_default, shape_mismatch, warm_start
+from clipcompat.methods.parts.parameters import hidden_width, linear_default, shape_mismatch, trainable
 from clipcompat.methods.parts.prompts import PromptTable, start_context
 from clipcompat.training.learner import Learner
 from clipcompat.training.recipe import Recipe
 from clipcompat.training.task import Task
 
-_ROWS = 1 << 15  # of text, laid out at once at test time
+_ROWS = 1 << 15  # text rows per pass at test time
 
 
 @dataclass(frozen=True)
 class CoCoOp:
-    """A context that a small network shifts by the image.
+    """A context that a small network (the meta-net) shifts by the image.
 
     n_ctx, ctx_init: as in CoOp. reduction: the meta-net's hidden layer is dim / reduction wide.
     recipe: 10 epochs of single images (vit_b16_c4_ep10_batch1_ctxv1.yaml).
@@ -59,18 +59,15 @@ class CoCoOp:
 
     def setup(self, task: Task) -> Learner:
         backbone, generator = task.backbone, task.generator
-        hidden = backbone.dim // self.reduction
-        if hidden < 1:
-            raise ConfigError(f"reduction {self.reduction} leaves no channel of {backbone.dim}; use a smaller one.")
-        parameters = {
+        hidden = hidden_width(backbone.dim, self.reduction)
+        start = {
             "ctx": start_context(backbone, self.n_ctx, self.ctx_init, generator),
             "meta_net.linear1.weight": linear_default(hidden, backbone.dim, generator),
             "meta_net.linear1.bias": linear_default(hidden, backbone.dim, generator, bias=True),
             "meta_net.linear2.weight": linear_default(backbone.width, hidden, generator),
             "meta_net.linear2.bias": linear_default(backbone.width, hidden, generator, bias=True),
         }
-        parameters = {name: p.to(backbone.device).requires_grad_() for name, p in parameters.items()}
-        warm_start(parameters, task.init)
+        parameters = trainable(start, task)
         table = PromptTable.of(backbone, task.data.classnames, len(parameters["ctx"]))
 
         def objective(features: Tensor, labels: Tensor, text: Tensor) -> Tensor:
@@ -85,9 +82,8 @@ class CoCoOp:
         no_class_weights(self, "every image has its own")
 
     def logits(self, tensors, backbone: Backbone, features, classnames, template=None) -> Tensor:
-        tensors = {name: t.to(backbone.device) for name, t in tensors.items()}
         table = PromptTable.of(backbone, classnames, len(tensors["ctx"]))
-        images = max(1, _ROWS // int((table.eot + 1 - table.lead).sum()))
+        images = max(1, _ROWS // int((table.eot + 1 - table.prefix).sum()))  # per pass
         scores = []
         for some in features.split(images):
             text = backbone.text.run(_prompts(tensors, table, some))
@@ -96,27 +92,25 @@ class CoCoOp:
 
     def mismatch(self, tensors, backbone: Backbone, classnames) -> str | None:
         hidden = tensors["meta_net.linear1.bias"].numel() if "meta_net.linear1.bias" in tensors else None
-        return shape_mismatch(
-            tensors,
-            {
-                "ctx": (None, backbone.width),
-                "meta_net.linear1.weight": (hidden, backbone.dim),
-                "meta_net.linear1.bias": (hidden,),
-                "meta_net.linear2.weight": (backbone.width, hidden),
-                "meta_net.linear2.bias": (backbone.width,),
-            },
-        )
+        shapes = {
+            "ctx": (None, backbone.width),
+            "meta_net.linear1.weight": (hidden, backbone.dim),
+            "meta_net.linear1.bias": (hidden,),
+            "meta_net.linear2.weight": (backbone.width, hidden),
+            "meta_net.linear2.bias": (backbone.width,),
+        }
+        return shape_mismatch(tensors, shapes)
 
 
 def _prompts(tensors: Mapping[str, Tensor], table: PromptTable, features: Tensor) -> Prompts:
-    """[v(x), c_i] for every image and class, image by image."""
+    """[v(x), c_i] for every image and class, image by image. Shapes: features [image, dim], shift [image, width]."""
     f = F.normalize(features, dim=-1)
     hidden = F.relu(F.linear(f, tensors["meta_net.linear1.weight"], tensors["meta_net.linear1.bias"]))
     shift = F.linear(hidden, tensors["meta_net.linear2.weight"], tensors["meta_net.linear2.bias"])
-    return table.grouped(tensors["ctx"] + shift[:, None])
+    return table.grouped(tensors["ctx"] + shift[:, None])  # [image, n_ctx, width]
 
 
 def _logits(features: Tensor, text: Tensor, scale: float) -> Tensor:
-    """[image, class], every image by its own classifier."""
-    weights = F.normalize(text, dim=-1).unflatten(0, (len(features), -1))
+    """[image, class], each image by its own classifier. text: [image · class, dim]."""
+    weights = F.normalize(text, dim=-1).unflatten(0, (len(features), -1))  # [image, class, dim]
     return scale * torch.einsum("ie,ice->ic", F.normalize(features, dim=-1), weights)

@@ -9,8 +9,8 @@ Equations, in the paper's letters (N context tokens, D channels, C classes):
 
 Learned and carried: p and W_Q, W_K, W_V, W_O; c_i is read from the token table of whatever backbone is in use.
 
-Computed differently, with the same result: only the N context rows are queries, as no other row of O is used.
-Where the paper is silent, defaults follow this project's method notes (6.2) and every other reading is a switch.
+Computed differently, with the same result: only the N context rows are queries, because no other row of O is used.
+Where the paper is silent, defaults follow this project's method notes (6.2), and every other reading is a switch.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from clipcompat.methods.parts.attention import Attention, attend
 from clipcompat.methods.parts.condition import Condition
 from clipcompat.methods.parts.distillation import Distillation
 from clipcompat.methods.parts.logits import cosine_logits
-from clipcompat.methods.parts.parameters import warm_start
+from clipcompat.methods.parts.parameters import trainable
 from clipcompat.methods.parts.prompts import PromptTable, start_context
 from clipcompat.training.learner import Learner, Template
 from clipcompat.training.recipe import Recipe
@@ -39,8 +39,8 @@ from clipcompat.training.task import Task
 class ContCoOp:
     """Context tokens that attend to the class they describe, distilled towards zero-shot weights.
 
-    n_ctx, ctx_init: as in CoOp (the class name always comes last). attention: None uses p itself (the ablation "Attn
-    off", which is CoOp with distillation). tau: None takes the backbone's stored scale; 0.01 is the paper's constant.
+    n_ctx, ctx_init: as in CoOp; the class name comes last. attention: None uses p itself (the paper's ablation "Attn
+    off": CoOp with distillation). tau: None takes the backbone's stored scale; 0.01 is the paper's constant.
     """
 
     name: ClassVar[str] = "contcoop"
@@ -66,17 +66,11 @@ class ContCoOp:
 
     def setup(self, task: Task) -> Learner:
         backbone, data, generator = task.backbone, task.data, task.generator
-        start = start_context(backbone, self.n_ctx, self.ctx_init, generator)
-        parameters = {"ctx": start}
-        options = {}
-        if self.attention:
-            attention = self.attention.parameters(backbone.width, generator)
-            parameters |= attention
-            own = {"lr_scale": self.attention.lr_scale, "weight_decay": self.attention.weight_decay}
-            options = {name: {k: v for k, v in own.items() if v is not None} for name in attention}
-        parameters = {name: p.to(backbone.device).requires_grad_() for name, p in parameters.items()}
-        warm_start(parameters, task.init)
-        constants = self._constants(backbone, data.classnames, len(start))
+        context = start_context(backbone, self.n_ctx, self.ctx_init, generator)
+        attention = self.attention.parameters(backbone.width, generator) if self.attention else {}
+        options = {name: self.attention.options for name in attention}
+        parameters = trainable({"ctx": context, **attention}, task)
+        constants = self._constants(backbone, data.classnames, len(context))
         target = self.distillation.target(backbone, data) if self.distillation.weight else None
 
         def objective(features: Tensor, labels: Tensor, text: Tensor) -> Tensor:
@@ -92,7 +86,6 @@ class ContCoOp:
         return Learner(parameters, objective, options, prompts=prompts, tower=backbone.text)
 
     def class_weights(self, tensors, backbone: Backbone, classnames, template: Template | None = None) -> Tensor:
-        tensors = {name: t.to(backbone.device) for name, t in tensors.items()}
         constants = self._constants(backbone, classnames, len(tensors["ctx"]))
         return F.normalize(backbone.text.run(self._prompts(tensors, backbone, *constants)), dim=-1)
 
@@ -109,9 +102,8 @@ class ContCoOp:
             if len(shape) != dims or (name != "ctx" and shape != [channels] * dims):
                 return f"its tensor {name} should have {dims} dimensions and fit ctx, but is {shape}"
         if channels != backbone.width:
-            return (
-                f"its context vectors have {channels} channels, the text tower of {backbone.name} has {backbone.width}"
-            )
+            tower = f"the text tower of {backbone.name} has {backbone.width}"
+            return f"its context vectors have {channels} channels, {tower}"
         if self.attention and self.condition.pool == "text_feature" and backbone.dim != backbone.width:
             return f"its condition is a text feature, which in {backbone.name} is not as wide as a token embedding"
         return None
@@ -127,10 +119,10 @@ class ContCoOp:
 
     def _prompts(self, parameters, backbone: Backbone, table: PromptTable, condition) -> Prompts:
         """[p(c_i), c_i] for every class."""
-        prompts = parameters["ctx"]
+        context = parameters["ctx"]  # [n_ctx, width]
         if self.attention:
             # rows of the finished prompt: SOS is row 0, the context 1 … N, the name follows
-            seen = prompts + backbone.text.positions[1 : 1 + len(prompts)] if self.attention.pos else prompts
-            change = attend(self.attention, parameters, seen, *condition)
-            prompts = prompts + change if self.attention.residual else change
-        return table.prompts(prompts)
+            seen = context + backbone.text.positions[1 : 1 + len(context)] if self.attention.pos else context
+            change = attend(self.attention, parameters, seen, *condition)  # [class, n_ctx, width]
+            context = context + change if self.attention.residual else change
+        return table.prompts(context)

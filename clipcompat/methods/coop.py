@@ -4,8 +4,8 @@ Equations: t_i = [v_1 … v_N, c_i] (2),  p(y = i | x) = softmax_i(cos(T(t_i), f
 Carried to a new backbone: v. Recomputed there: token embeddings of SOS, name, "." and EOT, both towers.
 
 Deviations from the code: parameters are float32 (upstream: fp16); `ctx_init` counts tokens, not words.
-`layer` > 0 is the ContCoOp paper's deeper CoOp (its Fig. 2d), which the paper does not specify: the placeholders "X"
-run through the blocks below, then rows 1 … N of the residual stream are overwritten (or, with `insert`, N rows added).
+`layer` > 0 is the deeper CoOp of the ContCoOp paper (its Fig. 2d), which does not specify it. Here the placeholders "X"
+run through the blocks below; then v overwrites rows 1 … N of the residual stream (`insert`: adds N rows there instead).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from clipcompat.backbones.backbone import Backbone
 from clipcompat.backbones.text.input import Injection, Prompts
 from clipcompat.common.errors import ConfigError
 from clipcompat.methods.parts.logits import cosine_logits
-from clipcompat.methods.parts.parameters import warm_start
+from clipcompat.methods.parts.parameters import trainable
 from clipcompat.methods.parts.prompts import PromptTable, start_context
 from clipcompat.training.learner import Learner
 from clipcompat.training.recipe import Recipe
@@ -30,9 +30,9 @@ from clipcompat.training.task import Task
 
 @dataclass(frozen=True)
 class CoOp:
-    """Learned context vectors, shared by all classes or one set a class.
+    """Learned context vectors, shared by all classes or one set per class.
 
-    n_ctx: context tokens; ignored where ctx_init is given. ctx_init: words to start from, else N(0, 0.02²).
+    n_ctx: context tokens; ignored if ctx_init is given. ctx_init: words to start from, else N(0, 0.02²).
     csc: class-specific contexts [class, n_ctx, width]; such a plug-in needs the class list it was trained on.
     position: of the class name: "end", "middle", "front". layer, insert: see the module's docstring.
     """
@@ -63,7 +63,6 @@ class CoOp:
 
     @property
     def class_specific(self) -> bool:
-        """One context a class, in the order of the class list."""
         return self.csc
 
     def setup(self, task: Task) -> Learner:
@@ -72,9 +71,8 @@ class CoOp:
         if self.csc:
             others = [start_context(backbone, self.n_ctx, None, task.generator) for _ in classnames[1:]]
             start = torch.stack([start, *others])
-        parameters = {"ctx": start.to(backbone.device).requires_grad_()}
-        warm_start(parameters, task.init)
-        table = self._table(backbone, classnames, parameters["ctx"])
+        parameters = trainable({"ctx": start}, task)
+        table = self._table(backbone, classnames, start)
 
         def objective(features: Tensor, labels: Tensor, text: Tensor) -> Tensor:
             weights = F.normalize(text, dim=-1)
@@ -86,8 +84,7 @@ class CoOp:
         return Learner(parameters, objective, prompts=prompts, tower=backbone.text)
 
     def class_weights(self, tensors, backbone: Backbone, classnames, template=None) -> Tensor:
-        ctx = tensors["ctx"].to(backbone.device)
-        prompts = self._prompts(ctx, self._table(backbone, classnames, ctx))
+        prompts = self._prompts(tensors["ctx"], self._table(backbone, classnames, tensors["ctx"]))
         return F.normalize(backbone.text.run(prompts), dim=-1)
 
     def logits(self, tensors, backbone: Backbone, features, classnames, template=None) -> Tensor:
@@ -107,7 +104,7 @@ class CoOp:
         return None
 
     def _table(self, backbone: Backbone, classnames, ctx: Tensor) -> PromptTable:
-        # inserted rows need no placeholders: the sequence below their layer is the plain one
+        # inserted rows need no placeholders: below their layer the prompt is the plain one
         return PromptTable.of(backbone, classnames, 0 if self.insert else ctx.shape[-2], self.position)
 
     def _prompts(self, ctx: Tensor, table: PromptTable) -> Prompts:

@@ -1,25 +1,27 @@
-"""What a method's settings are where nobody says otherwise."""
+"""Default settings of a method, for a dataset and an upgrade."""
 
 from __future__ import annotations
 
+from clipcompat.backbones.catalog import upgrade_kind
 from clipcompat.common.errors import unknown_name
-from clipcompat.data.custom.address import is_own
+from clipcompat.data.kind import dataset_kind
 from clipcompat.methods import METHODS
 from clipcompat.training.learner import Method
 
 
 def default_method(name: str, dataset: str, upgrade: str = "") -> Method:
-    """A method with the paper's settings; on a mini dataset ("mini/…") with the recipe that was tuned for those.
+    """A method with the paper's settings, or on a mini dataset with the recipe tuned for those.
 
-    upgrade: somebody's own pictures ("folder/pets") get the mini recipe too where the upgrade is a mini one: it was
-        tuned for the backbones as much as for their data sets, and the papers' would take minutes.
+    upgrade: on a mini upgrade, the user's own images ("folder/pets") get the mini recipe too. It was tuned for the mini
+        backbones as much as for their datasets, and the papers' recipes would take minutes.
 
     Raises:
         UnknownNameError: no such method.
     """
     if name not in METHODS:
         raise unknown_name("method", name, METHODS)
-    if not dataset.startswith("mini/") and not (is_own(dataset) and upgrade.startswith("mini")):
+    kind = dataset_kind(dataset)
+    if kind == "public" or (kind == "own" and upgrade_kind(upgrade) != "mini"):
         return METHODS[name]()
     from clipcompat.methods.mini_recipes import mini_method
 

@@ -3,8 +3,8 @@
 Equations: w_i = T([v_1 … v_N, c_i]),  L = CE(softmax_i cos(w_i, f) / tau) + λ · (1 − 1/C Σ_i cos(w_i, w_i^zs)).
 Learned and carried: v, as in CoOp. The zero-shot weights w^zs of the old backbone are not needed after training.
 
-The paper prints λ ‖w_i − w_i^zs‖², twice what its code computes; the code is the default, "l2sq" the paper. Left out:
-the code's `meta_net` and `bias_vectors`, which are never used. This is ContCoOp's arithmetic with its attention off.
+The paper prints λ ‖w_i − w_i^zs‖², twice what its code computes. The default is the code's form; "l2sq" is the paper's.
+Left out: the code's `meta_net` and `bias_vectors`, which it never uses. KgCoOp is ContCoOp with its attention off.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from clipcompat.training.task import Task
 
 @dataclass(frozen=True)
 class KgCoOp:
-    """Context vectors held near the zero-shot classifier.
+    """A context whose classifier is held near the zero-shot one.
 
     n_ctx, ctx_init: as in CoOp; the class name comes last. distillation: λ = 8, as in its scripts, and its own table of
     templates, which differs from CoOp's for DTD. recipe: batch 128, 100 epochs (vit_b16_ep100_ctxv1.yaml).
@@ -40,7 +40,7 @@ class KgCoOp:
     recipe: Recipe = field(default_factory=lambda: Recipe(epochs=100, batch_size=128))
 
     def __post_init__(self):
-        self._contcoop  # noqa: B018  its checks are these
+        self._contcoop  # noqa: B018  runs the checks
 
     @property
     def _contcoop(self) -> ContCoOp:

@@ -1,15 +1,16 @@
 """Linear probe: logistic regression on frozen image features (CLIP, arXiv 2103.00020; KaiyangZhou/CoOp lpclip).
 
-Equation: minimise C · Σ CE(W f + b, y) + ½ ‖W‖² by L-BFGS from zero, as scikit-learn's LogisticRegression did in CoOp's
-day: it stops where no derivative of the sum exceeds 1e-4 / C. (Since 1.2 it asks that of the mean, and stops earlier.)
-Learned and carried: W and b. Recomputed: image features. It reads no text, so a new image tower must mean the same by
-the same channel.
+Equation: minimise Σ CE(W f + b, y) + ‖W‖² / 2C by L-BFGS from zero, until no derivative of it exceeds 1e-4. So did
+scikit-learn's LogisticRegression when CoOp was written; since 1.4 it divides by the number of images and stops earlier.
+Learned and carried: W and b. Recomputed: image features. The probe reads no text, so it works on a new image tower only
+if that tower's channels mean the same.
 
-C is searched as in CoOp's lpclip/linear_probe.py: the best of seven on validation pictures, then eight bisections of
-log C between a tenth and ten times it. Deviations: the community's few-shot draw (upstream draws one of its own), and
-penultimate features, as the CLIP paper has them and as the ContCoOp paper's numbers suggest (methods notes, section 4);
-`features="projected"` is what CoOp's script does. The result is that of the last bisection step's winner. Two classes
-are a softmax like any other number; scikit-learn fits a single vector there, which is the same at half the C.
+C is searched as in CoOp's lpclip/linear_probe.py: the best of seven on validation images, then eight bisections of
+log C between a tenth and ten times it. The last bisection's winner is the result.
+
+Deviations: the community's few-shot draw (upstream draws its own). Penultimate features, as in the CLIP paper and as
+the ContCoOp paper's numbers suggest (methods notes, section 4); CoOp's script has `features="projected"`. Two classes
+have a softmax like any other number; scikit-learn fits a single vector there, which is the same at half the C.
 """
 
 from __future__ import annotations
@@ -39,8 +40,8 @@ _BISECTIONS = 8
 class LinearProbe:
     """A linear classifier of image features, in closed form.
 
-    features: "penultimate" or "projected". normalize: probe features of unit norm.
-    c: inverse strength of the penalty; None searches it on validation pictures. max_iter: of L-BFGS.
+    features: "penultimate" or "projected". normalize: scale features to unit norm first.
+    c: C, the inverse strength of the penalty; None searches it on validation images. max_iter: of L-BFGS.
     """
 
     name: ClassVar[str] = "linear_probe"
@@ -79,7 +80,8 @@ class LinearProbe:
             seen, solved = self._seen(features), {}
 
             def score(c: float) -> float:
-                solved[c] = _regression(x, y, classes, c, self.max_iter)
+                if c not in solved:  # every bisection asks again for the end that it kept
+                    solved[c] = _regression(x, y, classes, c, self.max_iter)
                 hits = _linear(solved[c], seen).argmax(-1) == labels
                 return float(hits.double().mean())
 
@@ -92,29 +94,26 @@ class LinearProbe:
         no_class_weights(self, "its rows are no text features and have a bias")
 
     def logits(self, tensors, backbone: Backbone, features, classnames, template=None) -> Tensor:
-        tensors = {name: t.to(backbone.device) for name, t in tensors.items()}
         return _linear(tensors, self._seen(features))
 
     def mismatch(self, tensors, backbone: Backbone, classnames) -> str | None:
         if self.features == "penultimate" and backbone.penultimate is None:
             return "it reads penultimate image features, and this tower has none"
-        wanted = backbone.feature_width(self.features)
-        return shape_mismatch(tensors, {"weight": (len(classnames), wanted), "bias": (len(classnames),), "c": ()})
+        classes, width = len(classnames), backbone.feature_width(self.features)
+        return shape_mismatch(tensors, {"weight": (classes, width), "bias": (classes,), "c": ()})
 
     def _seen(self, features: Tensor) -> Tensor:
         return F.normalize(features, dim=-1) if self.normalize else features
 
 
 def search_c(score: Callable[[float], float]) -> float:
-    """lpclip's search; `score` is validation accuracy, asked as often as upstream asks."""
-    scores = [score(c) for c in _COARSE]
-    best = _COARSE[int(np.argmax(scores))]
-    left, right = best * 1e-1, best * 1e1
-    winner = best
+    """lpclip's search. score: C -> validation accuracy, called as often as upstream calls it."""
+    winner = max(_COARSE, key=score)  # of equals the first
+    left, right = winner * 1e-1, winner * 1e1
     for _ in range(_BISECTIONS):
         on_left, on_right = score(left), score(right)
         middle = 0.5 * (np.log10(left) + np.log10(right))
-        # the better end stays and the other one moves to the middle; of equals the left one stays
+        # the better end stays and the other one moves to the middle; if they are equal, the left one stays
         if on_left < on_right:
             winner, left = right, float(10**middle)
         else:
@@ -127,11 +126,14 @@ def _linear(tensors, features: Tensor) -> Tensor:
 
 
 def _regression(x: Tensor, y: Tensor, classes: int, c: float, max_iter: int) -> dict[str, Tensor]:
-    """W [class, feature] and b [class]: scipy's L-BFGS, the loss and its gradient on the features' device."""
+    """W [class, width] and b [class] from features x [image, width] and labels y [image].
+
+    scipy's L-BFGS runs on the CPU; the loss and its gradient are computed on the features' device.
+    """
     from scipy.optimize import minimize
 
     width = x.shape[1]
-    # float32 losses stop changing before their gradient is small (MPS has no float64)
+    # a float32 loss stops changing before its gradient is small; MPS has no float64
     x = x if x.device.type == "mps" else x.double()
 
     def objective(flat: np.ndarray) -> tuple[float, np.ndarray]:

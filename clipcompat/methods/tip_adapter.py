@@ -4,12 +4,12 @@ Equations: F = normalise(mean of a picture's features over passes), V = one-hot 
 logits = s · f w^zs + α · exp(−β (1 − f Fᵀ)) V,  f of unit norm. Tip-Adapter learns nothing; Tip-Adapter-F trains F.
 Carried: F, V, α, β. Recomputed: the zero-shot classifier w^zs and the test picture's f; so new features meet old keys.
 
-α and β are searched on a grid, on validation pictures: those of the few-shot draw, or the whole list, as upstream does,
-where the data were loaded with repeat=True. Upstream's s is the constant 100. Upstream takes the epoch of Tip-Adapter-F
-that is best on the *test* set, and reports the better of that and of the searched mixture; ImageNet is searched on the
-test set, too (and both are printed; here the better one is kept). That is protocol="official", and must be given those
-pictures; "clean" keeps the last epoch and searches on validation pictures. Deviations: float32 (upstream: fp16); views
-that were averaged into keys are not trained on again.
+α and β are searched on a grid, on validation images: those of the few-shot draw, or the whole list as upstream does, if
+the data were loaded with repeat=True. Upstream's s is the constant 100.
+Upstream selects on *test* images. Tip-Adapter-F takes the epoch that is best there, and reports the better of that and
+of the searched mixture. On ImageNet α and β are searched there too; both results are printed, and here the better is
+kept. protocol="official" does the same and must be given those images; "clean" keeps the last epoch and searches on
+validation images. Deviations: float32 (upstream: fp16); views that went into keys are not trained on again.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from torch import Tensor
 from clipcompat.backbones.backbone import Backbone
 from clipcompat.common.errors import ConfigError
 from clipcompat.methods.parts.logits import no_class_weights
-from clipcompat.methods.parts.parameters import shape_mismatch, warm_start
+from clipcompat.methods.parts.parameters import shape_mismatch, trainable
 from clipcompat.methods.parts.prompts import zero_shot_weights
 from clipcompat.training.learner import Learner, no_loss
 from clipcompat.training.recipe import Recipe
 from clipcompat.training.task import Task
 
-# dataset: (initial α, largest β of the search, largest α of the search), configs/*.yaml
+# dataset: (initial α, largest β searched, largest α searched), from configs/*.yaml
 _CONFIGS = {
     "caltech101": (3.0, 12.0, 5.0),
     "dtd": (2.0, 13.0, 13.0),
@@ -45,23 +45,32 @@ _CONFIGS = {
     "sun397": (1.17, 12.0, 10.0),
     "ucf101": (3.0, 7.0, 3.0),
 }
-_OTHERS = (1.17, 12.0, 10.0)  # what SUN397 has: the commonest α, the middle of the searched ranges
-_STEPS = (200, 20)  # values of β and of α that the search tries
+_OTHERS = (1.17, 12.0, 10.0)  # SUN397's: the commonest α, the middle of the searched ranges
+_STEPS = (200, 20)  # values of β and of α in the search
 _CACHE_RECIPE = Recipe(crop=(0.5, 1.0))
 _TRAINING_RECIPE = Recipe(
-    optimizer="adamw", lr=1e-3, eps=1e-4, weight_decay=0.01, epochs=20, eurosat_epochs=100, batch_size=256,
-    drop_last=False, schedule="step", warmup_epochs=0, crop=(0.5, 1.0),
-)  # fmt: skip
+    optimizer="adamw",
+    lr=1e-3,
+    eps=1e-4,
+    weight_decay=0.01,
+    epochs=20,
+    eurosat_epochs=100,
+    batch_size=256,
+    drop_last=False,
+    schedule="step",
+    warmup_epochs=0,
+    crop=(0.5, 1.0),
+)
 
 
 @dataclass(frozen=True)
 class TipAdapter:
     """A cache of few-shot features beside the zero-shot classifier; nothing is trained.
 
-    alpha: weight of the cache; None is the code's value for the dataset (1.17 where it has none). beta: sharpness.
-    passes: augmented views averaged into a key. search: choose alpha and beta on validation pictures, else keep them.
+    alpha: weight of the cache; None is the code's value for the dataset (1.17 if it has none). beta: sharpness.
+    passes: augmented views averaged into a key. search: choose alpha and beta on validation images, else keep them.
     search_scale: largest beta and alpha tried; None is the code's for the dataset. scale: s; None is the backbone's.
-    protocol: "clean" or "official", see the module. recipe: only its random crops matter here.
+    protocol: "clean" or "official", see the module. recipe: only its random crops are used.
     """
 
     name: ClassVar[str] = "tip_adapter"
@@ -101,11 +110,10 @@ class TipAdapter:
         no_class_weights(self, "its cache adds something that is not linear in the image feature")
 
     def logits(self, tensors, backbone: Backbone, features, classnames, template) -> Tensor:
-        tensors = {name: t.to(backbone.device) for name, t in tensors.items()}
         weights = self._scale(backbone) * zero_shot_weights(backbone, classnames, template)
-        parts = F.normalize(features, dim=-1).split(max(1, (1 << 26) // len(tensors["keys"])))
-        mix = tensors["alpha"], tensors["beta"]
-        return torch.cat([f @ weights.T + _cache_logits(f, tensors["keys"], tensors["values"], *mix) for f in parts])
+        images = max(1, (1 << 26) // len(tensors["keys"]))  # in one matrix of affinities [image, key]
+        parts = F.normalize(features, dim=-1).split(images)
+        return torch.cat([f @ weights.T + _cache_logits(f, **tensors) for f in parts])
 
     def mismatch(self, tensors, backbone: Backbone, classnames) -> str | None:
         images = len(tensors["values"]) if "values" in tensors else None
@@ -123,25 +131,22 @@ class TipAdapter:
             task.require_validation("the mixture of cache and zero-shot classifier (alpha, beta)")
         views = task.views(self.passes, self.recipe.crop_for(task.data.name))
         values = F.one_hot(task.train_labels, len(task.data.classnames)).float()
-        alpha = _configured(task)[0] if self.alpha is None else self.alpha
-        device = task.backbone.device
-        mix = {"alpha": torch.tensor(alpha, device=device), "beta": torch.tensor(self.beta, device=device)}
-        return {"keys": F.normalize(views.mean(0).to(task.backbone.device), dim=-1), "values": values, **mix}
+        keys = F.normalize(views.mean(0).to(task.backbone.device), dim=-1)
+        alpha = initial_alpha(task.data.name) if self.alpha is None else self.alpha
+        return {"keys": keys, "values": values, **_mixture(alpha, self.beta, keys.device)}
 
     def _mixed(self, task: Task, cache: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """The cache with alpha and beta as searched, where they are."""
+        """The cache with the alpha and beta of the search, if there is one."""
         if not self.search:
             return dict(cache)
         split = task.select_on if self._searches_test(task) else task.data.val
         features, labels = task.features(split), split.labels.to(task.backbone.device)
-        largest = self.search_scale or _configured(task)[1:]
+        largest = self.search_scale or _configured(task.data.name)[1:]
         f = F.normalize(features, dim=-1)
         zero_shot = self._scale(task.backbone) * f @ _zero_shot(task).T
         with torch.no_grad():
             alpha, beta = search_mixture(f, labels, zero_shot, cache["keys"], cache["values"], *largest)
-        device = task.backbone.device
-        mix = {"alpha": torch.tensor(alpha, device=device), "beta": torch.tensor(beta, device=device)}
-        return {**cache, **mix}
+        return {**cache, **_mixture(alpha, beta, f.device)}
 
 
 @dataclass(frozen=True)
@@ -155,15 +160,13 @@ class TipAdapterF(TipAdapter):
 
     def setup(self, task: Task) -> Learner:
         cache = self._cache(task)
-        parameters = {"keys": cache["keys"].clone().requires_grad_()}
-        warm_start(parameters, task.init)
+        parameters = trainable({"keys": cache["keys"].clone()}, task)
         weights = self._scale(task.backbone) * _zero_shot(task)
-        mix = cache["values"], cache["alpha"], cache["beta"]
         best: dict[str, Tensor] = {}
 
         def loss(features: Tensor, labels: Tensor) -> Tensor:
             f = F.normalize(features, dim=-1)
-            return F.cross_entropy(f @ weights.T + _cache_logits(f, parameters["keys"], *mix), labels)
+            return F.cross_entropy(f @ weights.T + _cache_logits(f, **{**cache, **parameters}), labels)
 
         def hits(tensors: Mapping[str, Tensor]) -> Tensor:
             split = task.select_on
@@ -181,24 +184,29 @@ class TipAdapterF(TipAdapter):
             searched = self._mixed(task, best)
             return searched if hits(searched) > hits(best) else best
 
-        return Learner(
-            parameters, loss, first_view=self.passes, finish=finish,
-            after_epoch=select if self.protocol == "official" else None,
-        )  # fmt: skip
+        after_epoch = select if self.protocol == "official" else None
+        return Learner(parameters, loss, first_view=self.passes, finish=finish, after_epoch=after_epoch)
 
 
 def search_mixture(
-    features: Tensor, labels: Tensor, zero_shot: Tensor, keys: Tensor, values: Tensor,
-    largest_beta: float, largest_alpha: float,
-) -> tuple[float, float]:  # fmt: skip
+    features: Tensor,
+    labels: Tensor,
+    zero_shot: Tensor,
+    keys: Tensor,
+    values: Tensor,
+    largest_beta: float,
+    largest_alpha: float,
+) -> tuple[float, float]:
     """The (alpha, beta) of most hits: 200 values of beta, 20 of alpha for each; of equals the first.
 
     Args:
         features: [image, dim], unit norm. labels: [image]. zero_shot: s · f w^zs, [image, class].
         keys: [key, dim]. values: [key, class].
     """
-    betas, alphas = ([0.1 + i * (top - 0.1) / n for i in range(n)] for top, n in zip(
-        (largest_beta, largest_alpha), _STEPS, strict=True))  # fmt: skip
+    betas, alphas = (
+        [0.1 + i * (largest - 0.1) / n for i in range(n)]
+        for largest, n in zip((largest_beta, largest_alpha), _STEPS, strict=True)
+    )
     best, most = (0.0, 0.0), 0
     for beta in betas:
         cache = _cache_logits(features, keys, values, 1.0, beta)
@@ -210,7 +218,7 @@ def search_mixture(
 
 
 def _cache_logits(f: Tensor, keys: Tensor, values: Tensor, alpha: Tensor | float, beta: Tensor | float) -> Tensor:
-    """α · exp(−β (1 − f Fᵀ)) V: [image, class]."""
+    """α · exp(−β (1 − f Fᵀ)) V: [image, class], from f [image, dim], keys [key, dim] and values [key, class]."""
     return alpha * torch.exp(-beta * (1 - f @ keys.T)) @ values
 
 
@@ -218,10 +226,14 @@ def _zero_shot(task: Task) -> Tensor:
     return zero_shot_weights(task.backbone, task.data.classnames, task.data.train.template)
 
 
+def _mixture(alpha: float, beta: float, device: torch.device) -> dict[str, Tensor]:
+    return {"alpha": torch.tensor(alpha, device=device), "beta": torch.tensor(beta, device=device)}
+
+
 def initial_alpha(dataset: str | None) -> float:
-    """Upstream's α before any search; `dataset` as `Dataset.name` has it, or None."""
-    return _CONFIGS.get(str(dataset).partition("[")[0], _OTHERS)[0]
+    """Upstream's α before any search. dataset: a name as in `Dataset.name`, or None."""
+    return _configured(dataset)[0]
 
 
-def _configured(task: Task) -> tuple[float, float, float]:
-    return _CONFIGS.get(task.data.name.partition("[")[0], _OTHERS)
+def _configured(dataset: str | None) -> tuple[float, float, float]:
+    return _CONFIGS.get(str(dataset).partition("[")[0], _OTHERS)  # "dtd[base]" is half of dtd

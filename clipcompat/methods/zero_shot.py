@@ -1,6 +1,6 @@
 """Zero-shot CLIP (arXiv 2103.00020): no training, a text classifier from templates; nothing is carried over.
 
-logits = s · cos(f, w), w = text feature of the filled-in template. Source of the templates: clipcompat.data.templates.
+Equation: logits = s · cos(f, w), w = text feature of the filled-in template (templates: clipcompat.data.templates).
 """
 
 from __future__ import annotations
@@ -34,9 +34,7 @@ class ZeroShot:
         return zero_shot_weights(backbone, classnames, template)
 
     def logits(self, tensors, backbone, features, classnames, template):
-        return cosine_logits(
-            features, self.class_weights(tensors, backbone, classnames, template), backbone.logit_scale
-        )
+        return cosine_logits(features, zero_shot_weights(backbone, classnames, template), backbone.logit_scale)
 
     def mismatch(self, tensors, backbone, classnames):
         return None

@@ -74,8 +74,8 @@ def _scale(plugin: Plugin, backbone: Backbone, weights: Tensor, names: Sequence[
     if not plugin.method.class_specific:
         names = names[:2]  # two are enough, and the text tower is slow
     probes = weights[: min(2, len(names))]
-    features = probes.to(backbone.device)
-    logits = plugin.method.logits(plugin.tensors, backbone, features, names, template).float().cpu()
+    tensors = {name: t.to(backbone.device) for name, t in plugin.tensors.items()}
+    logits = plugin.method.logits(tensors, backbone, probes.to(backbone.device), names, template).float().cpu()
     scale = float(logits[0, 0] / (probes[0] @ probes[0]))
     if not torch.allclose(logits, scale * probes @ weights[: len(names)].T, rtol=1e-3, atol=1e-3 * abs(scale)):
         raise PluginError(

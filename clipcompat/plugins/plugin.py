@@ -1,7 +1,7 @@
 """A plug-in: the small tensors that fine-tuning learned, the method that uses them, and where they came from.
 
-Saved as one safetensors file with a JSON header; class buffers are never stored, they are derived again on whatever
-backbone and class list the plug-in meets. Loading a file executes nothing and trains nothing.
+Saved as one safetensors file with a JSON header. Class buffers are not stored; each backbone and class list makes its
+own. Loading a file executes nothing and trains nothing.
 """
 
 from __future__ import annotations
@@ -29,18 +29,7 @@ from clipcompat.methods import METHODS
 from clipcompat.training.learner import Method, Template
 
 _FORMAT = "clipcompat-plugin-1"
-_ORIGIN = (
-    "backbone",
-    "dataset",
-    "train_stamp",
-    "classnames",
-    "template",
-    "shots",
-    "seed",
-    "views",
-    "epochs",
-    "seconds",
-)
+_ORIGIN = "backbone dataset train_stamp classnames template shots seed views epochs seconds".split()
 
 
 @dataclass(frozen=True)
@@ -59,7 +48,7 @@ class Plugin:
     """What `fit` returns and `save` keeps.
 
     tensors: float32, on the CPU. origin: backbone (name, stamp), dataset, classnames, template, shots, seed, views,
-    epochs, final loss, stamps: everything needed to say what this is and to train its like again.
+    epochs, final loss, stamps: all that is needed to say what this is and to train it again.
     """
 
     method: Method
@@ -68,11 +57,9 @@ class Plugin:
 
     @property
     def stamp(self) -> str:
-        """Names the tensors, to the last bit."""
-        named = sorted(self.tensors.items())
-        return digest(
-            [(n, list(t.shape), hashlib.sha256(t.contiguous().numpy().tobytes()).hexdigest()) for n, t in named]
-        )
+        """A hash of the tensors, names and shapes included."""
+        named = sorted((n, t.contiguous().numpy()) for n, t in self.tensors.items())
+        return digest([(n, list(a.shape), hashlib.sha256(a.tobytes()).hexdigest()) for n, a in named])
 
     def match(self, backbone: Backbone, classnames: Sequence[str] | None = None) -> Match:
         """Can it act on this backbone (and class list)?"""
@@ -80,13 +67,12 @@ class Plugin:
         why = self.method.mismatch(self.tensors, backbone, names)
         if not why and self.method.class_specific and names != self.origin["classnames"]:
             why = "it has learned vectors for single classes, and these are other classes or another order"
+        tuned_on = self.origin["backbone"]
         if why:
             return Match("incompatible", f"{self.method.name} cannot act on {backbone.name}: {why}.")
-        if backbone.stamp == self.origin["backbone"]["stamp"]:
+        if backbone.stamp == tuned_on["stamp"]:
             return Match("exact", f"it was tuned on this very backbone, {backbone.name}.")
-        return Match(
-            "compatible", f"it was tuned on {self.origin['backbone']['name']}; its tensors fit {backbone.name} too."
-        )
+        return Match("compatible", f"it was tuned on {tuned_on['name']}; its tensors fit {backbone.name} too.")
 
     @torch.no_grad()
     def class_weights(self, backbone: Backbone, classnames: Sequence[str], template: Template | None = None) -> Tensor:
@@ -95,15 +81,15 @@ class Plugin:
         Raises:
             IncompatibleError: the tensors do not fit. PluginError: the method has no class weights.
         """
-        self._require(backbone, classnames)
-        return self.method.class_weights(self.tensors, backbone, classnames, template or self.origin["template"])
+        tensors = self._tensors_for(backbone, classnames)
+        return self.method.class_weights(tensors, backbone, classnames, template or self.origin["template"])
 
     @torch.no_grad()
     def logits(self, backbone: Backbone, split: Split, cache: str | Path | None = None, progress=None) -> Tensor:
         """Scaled similarities of every image with every class: [image, class], float32."""
-        self._require(backbone, split.classnames)
+        tensors = self._tensors_for(backbone, split.classnames)
         features = encode_split(backbone, split, cache, progress, self.method.image_features)
-        return self.method.logits(self.tensors, backbone, features, split.classnames, split.template)
+        return self.method.logits(tensors, backbone, features, split.classnames, split.template)
 
     @torch.no_grad()
     def predict(
@@ -111,11 +97,11 @@ class Plugin:
     ) -> list[tuple[str, float]]:
         """One image -> (class name, probability), most probable first; classes default to those it was tuned on."""
         classnames = tuple(classnames or self.origin["classnames"])
-        self._require(backbone, classnames)
-        pixels = backbone.preprocess.test(_read(image))[None]
-        features = backbone.image_features(pixels, self.method.image_features)
-        logits = self.method.logits(self.tensors, backbone, features, classnames, self.origin["template"])
-        probabilities = logits.softmax(-1)[0]
+        tensors = self._tensors_for(backbone, classnames)
+        pixels = backbone.preprocess.test(_read(image))[None]  # [1, 3, height, width]
+        features = backbone.image_features(pixels, self.method.image_features)  # [1, dim]
+        logits = self.method.logits(tensors, backbone, features, classnames, self.origin["template"])
+        probabilities = logits.softmax(-1)[0]  # [class]
         return [(classnames[i], float(probabilities[i])) for i in probabilities.argsort(descending=True).tolist()]
 
     def save(self, path: str | Path) -> Path:
@@ -132,14 +118,16 @@ class Plugin:
         tensors = {name: t.contiguous() for name, t in self.tensors.items()}
         return write_atomic(path, save(tensors, {"clipcompat": to_json(header, indent=None)}))
 
-    def _require(self, backbone: Backbone, classnames: Sequence[str]) -> None:
+    def _tensors_for(self, backbone: Backbone, classnames: Sequence[str]) -> dict[str, Tensor]:
+        """The tensors on the backbone's device, if they fit it."""
         match = self.match(backbone, classnames)
         if match.kind == "incompatible":
             raise IncompatibleError(f"{match.why} Tune it again on this backbone.")
+        return {name: t.to(backbone.device) for name, t in self.tensors.items()}
 
 
 def _read(image: Image.Image | str | Path) -> Image.Image:
-    try:  # PIL decodes late: an opened picture may turn out to be broken, too
+    try:  # PIL decodes late: load() finds a broken image that open() accepted
         if isinstance(image, Image.Image):
             image.load()
             return to_rgb(image)
@@ -168,9 +156,7 @@ def load_plugin(path: str | Path) -> Plugin:
     except (SafetensorError, OSError, ValueError) as error:
         raise PluginError(f"{path} is not a whole safetensors file ({error}); save the plug-in again.") from error
     if not isinstance(header, dict) or header.get("format") != _FORMAT:
-        raise PluginError(
-            f"{path} holds tensors but no plug-in header of format {_FORMAT}; was it made by Plugin.save?"
-        )
+        raise PluginError(f"{path} has no plug-in header of format {_FORMAT}; give a file that Plugin.save wrote.")
     try:
         name = header["method"]["name"]
         if name not in METHODS:

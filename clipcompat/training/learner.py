@@ -65,7 +65,7 @@ def losses(learners: Sequence[Learner], features: Sequence[Tensor], labels: Sequ
 
 
 class Method(Protocol):
-    """Frozen hyper-parameters that know how to make a plug-in."""
+    """Frozen hyper-parameters that know how to make a plug-in. `tensors`: the plug-in's, on the backbone's device."""
 
     name: ClassVar[str]
     """Its key in `METHODS`, in records and in files: "tip_adapter_f"."""

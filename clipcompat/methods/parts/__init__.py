@@ -1,4 +1,4 @@
-"""What several methods share: prompts, attention, the class condition, distillation.
+"""Parts that several methods share: prompts, attention, the class condition, distillation, logits, parameters.
 
 Imports: `training` and below.
 """

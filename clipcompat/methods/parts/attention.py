@@ -1,7 +1,7 @@
-"""The attention layer of ContCoOp: context rows look at themselves and at the class they describe.
+"""The attention layer of ContCoOp: context rows attend to themselves and to the class they describe.
 
 Paper: arXiv 2412.20895; O = softmax(Q Kᵀ / √D) V W_O over X_i = [p; c_i], of which the first N rows are kept.
-Switches for what the paper leaves open are numbered as in this project's method notes (6.2, #4–#11, #16, #32).
+The paper leaves the switches open; this project's method notes list the readings (6.2, #4–#11, #16, #32).
 """
 
 from __future__ import annotations
@@ -14,8 +14,14 @@ import torch
 from torch import Tensor, nn
 
 from clipcompat.common.errors import ConfigError, unknown_name
+from clipcompat.methods.parts.parameters import linear_default
 
-INITS = ("linear_default", "kaiming_normal_relu", "kaiming_uniform_relu", "xavier")
+INITS = {
+    "linear_default": (nn.init.kaiming_uniform_, {"a": math.sqrt(5)}),
+    "kaiming_normal_relu": (nn.init.kaiming_normal_, {"nonlinearity": "relu"}),
+    "kaiming_uniform_relu": (nn.init.kaiming_uniform_, {"nonlinearity": "relu"}),
+    "xavier": (nn.init.xavier_uniform_, {}),
+}
 SCALES = ("head", "model")
 
 
@@ -26,8 +32,8 @@ class Attention:
     heads: must divide the width. scale: divide scores by the root of the head's width ("head") or of D ("model");
     the same for one head. bias: biases on all four maps. init: "linear_default" is kaiming_uniform(a=√5).
     out_zero: W_O (and its bias) start at 0, so that p(c_i) = p at first. residual: p + Attn, else Attn alone.
-    causal: rows see only earlier rows of X, which hides the condition from the context. pos: add the tower's positions
-    to X first. lr_scale, weight_decay: for W_* and biases; None takes the recipe's weight decay.
+    causal: rows see only earlier rows of X, which hides the condition from the context. pos: first add the tower's
+    positions to X. lr_scale, weight_decay: for W_* and biases; None takes the recipe's weight decay.
     """
 
     heads: int = 1
@@ -55,29 +61,25 @@ class Attention:
             )
 
     def parameters(self, width: int, generator: torch.Generator) -> dict[str, Tensor]:
-        """attn.{q,k,v,o}.weight [width, width], as y = x · Wᵀ, and biases [width] if asked for."""
+        """Initial values of attn.{q,k,v,o}.weight [width, width], applied as x · Wᵀ, and of their biases [width]."""
         if width % self.heads:
             raise ConfigError(f"attention.heads={self.heads} does not divide a text tower {width} wide.")
         parameters = {}
         for name in "qkvo":
-            weight = torch.empty(width, width)
-            if self.init == "linear_default":
-                nn.init.kaiming_uniform_(weight, a=math.sqrt(5), generator=generator)
-            elif self.init == "kaiming_normal_relu":
-                nn.init.kaiming_normal_(weight, nonlinearity="relu", generator=generator)
-            elif self.init == "kaiming_uniform_relu":
-                nn.init.kaiming_uniform_(weight, nonlinearity="relu", generator=generator)
-            else:
-                nn.init.xavier_uniform_(weight, generator=generator)
-            parameters[f"attn.{name}.weight"] = weight
+            draw, options = INITS[self.init]
+            parameters[f"attn.{name}.weight"] = draw(torch.empty(width, width), generator=generator, **options)
             if self.bias:
-                bound = 1 / math.sqrt(width)
-                parameters[f"attn.{name}.bias"] = torch.empty(width).uniform_(-bound, bound, generator=generator)
+                parameters[f"attn.{name}.bias"] = linear_default(width, width, generator, bias=True)
         if self.out_zero:
-            for name in ("attn.o.weight", "attn.o.bias"):
-                if name in parameters:
-                    parameters[name].zero_()
+            for kind in ("weight", "bias") if self.bias else ("weight",):
+                parameters[f"attn.o.{kind}"].zero_()
         return parameters
+
+    @property
+    def options(self) -> dict[str, float]:
+        """Optimiser options of the maps that differ from the recipe's."""
+        own = {"lr_scale": self.lr_scale, "weight_decay": self.weight_decay}
+        return {name: value for name, value in own.items() if value is not None}
 
 
 def attend(
@@ -102,11 +104,11 @@ def attend(
 
     n_ctx, width = context.shape
     classes, rows = condition.shape[:2]
-    # what the context rows contribute is the same for every class, and is never copied for each
+    # the context's own q, k and v are the same for every class: computed once, never copied
     q, k, v = (split(linear(context, name)) for name in "qkv")  # [head, n_ctx, channel]
     own_k, own_v = split(linear(condition, "k")), split(linear(condition, "v"))  # [class, head, row, channel]
     channels = width // config.heads if config.scale == "head" else width
-    shared = (q @ k.mT).expand(classes, -1, -1, -1)
+    shared = (q @ k.mT).expand(classes, -1, -1, -1)  # [class, head, n_ctx, n_ctx]
     scores = torch.cat([shared, torch.einsum("hnd,chmd->chnm", q, own_k)], dim=-1) / math.sqrt(channels)
     hidden = torch.cat([torch.zeros(classes, n_ctx, dtype=torch.bool, device=mask.device), ~mask], dim=1)
     scores = scores.masked_fill(hidden[:, None, None], float("-inf"))
@@ -114,5 +116,5 @@ def attend(
         later = torch.ones(n_ctx, n_ctx + rows, dtype=torch.bool, device=mask.device).triu(1)
         scores = scores.masked_fill(later, float("-inf"))
     to_context, to_condition = scores.softmax(-1).split([n_ctx, rows], dim=-1)
-    mixed = torch.einsum("chnm,hmd->chnd", to_context, v) + to_condition @ own_v
-    return linear(mixed.transpose(-3, -2).flatten(-2), "o")
+    mixed = torch.einsum("chnm,hmd->chnd", to_context, v) + to_condition @ own_v  # [class, head, n_ctx, channel]
+    return linear(mixed.transpose(-3, -2).flatten(-2), "o")  # [class, n_ctx, width]

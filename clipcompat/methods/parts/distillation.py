@@ -1,7 +1,7 @@
-"""The pull of a learned classifier towards the zero-shot one: KgCoOp's idea, which ContCoOp takes up.
+"""The distance of a learned classifier from the zero-shot one, a term of the loss in KgCoOp and ContCoOp.
 
 Papers: KgCoOp (arXiv 2303.13283; code htyao89/KgCoOp), ContCoOp (arXiv 2412.20895). On unit vectors 1 − cos = ½ ‖·‖²,
-so the code of KgCoOp pulls half as hard as its printed square; ContCoOp prints the norm without a square.
+so KgCoOp's code pulls half as hard as its printed square. ContCoOp prints the norm without a square.
 """
 
 from __future__ import annotations
@@ -25,12 +25,11 @@ FORMS = ("l2", "l2sq", "cosine")
 class Distillation:
     """The pull towards zero-shot weights.
 
-    weight: λ; 1 as the paper states (its Table 5 suggests that its main table used 0.5); 0 switches it off.
+    weight: λ; 1 as ContCoOp's paper states (its Table 5 suggests that its main table used 0.5); 0 switches it off.
     form: "l2" ‖·‖ as printed, "l2sq" ‖·‖² (KgCoOp's paper), "cosine" 1 − cos (KgCoOp's code).
     normalize: compare unit vectors, else the tower's raw outputs.
-    templates: "auto" is the split's own, but Tip-Adapter's seven on ImageNet; "data" is the split's own everywhere;
-    any other is a style of clipcompat.data.templates ("kgcoop": KgCoOp's table). A dataset that those tables do not
-    have, such as a mini one, brings its own template.
+    templates: "data" is the split's own; "auto" too, but on ImageNet Tip-Adapter's seven; any other value is a style of
+        clipcompat.data.templates ("kgcoop": KgCoOp's table). Datasets outside those tables use the split's own.
     """
 
     weight: float = 1.0
@@ -47,8 +46,8 @@ class Distillation:
             raise ConfigError(f"distillation.weight is λ and must be 0 or more, not {self.weight}.")
 
     def target(self, backbone: Backbone, data: Dataset) -> Tensor:
-        """w^zs on the backbone that is trained on: [class, dim]; a constant."""
-        name = data.name.partition("[")[0]  # half of a dataset is named "dtd[base]"; its template is the whole one's
+        """w^zs, the zero-shot weights of the backbone: [class, dim]; a constant."""
+        name = data.name.partition("[")[0]  # "dtd[base]" is half of dtd and has its template
         style = self.templates
         if style == "auto":
             style = "tip7" if name == "imagenet" else "data"
@@ -63,5 +62,5 @@ class Distillation:
         if self.normalize:
             weights, target = F.normalize(weights, dim=-1), F.normalize(target, dim=-1)
         squared = (weights - target).pow(2).sum(-1)
-        # 1e-12 keeps the root's gradient finite where a weight equals its target
+        # 1e-12 keeps the gradient of the root finite at distance 0
         return (squared if self.form == "l2sq" else (squared + 1e-12).sqrt()).mean()

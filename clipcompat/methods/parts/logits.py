@@ -1,4 +1,4 @@
-"""Logits that several methods share, and the answer of those that have no class weights."""
+"""Logits that several methods share, and the error of methods without class weights."""
 
 from __future__ import annotations
 
@@ -17,5 +17,5 @@ def cosine_logits(features: Tensor, weights: Tensor, scale: float) -> Tensor:
 
 
 def no_class_weights(method: Method, why: str) -> NoReturn:
-    """The answer of methods whose classifier is not a matrix of unit vectors."""
+    """Raised for methods whose classifier is not a matrix of unit vectors."""
     raise PluginError(f"{method.name} has no class weights: {why}. Use the plug-in's logits or predict.")

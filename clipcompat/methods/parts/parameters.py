@@ -3,40 +3,58 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import torch
 from torch import Tensor
 
-from clipcompat.common.errors import IncompatibleError
+from clipcompat.common.errors import ConfigError, IncompatibleError
+from clipcompat.training.task import Task
 
 
-def warm_start(parameters: Mapping[str, Tensor], init: Any) -> None:
-    """Overwrite initial values with those of another plug-in of the same shapes, in place."""
-    if init is None:
-        return
-    for name, parameter in parameters.items():
-        given = init.tensors.get(name)
+def trainable(values: Mapping[str, Tensor], task: Task) -> dict[str, Tensor]:
+    """Initial values as parameters on the backbone's device. `task.init`, a plug-in of the same shapes, replaces them.
+
+    Raises:
+        IncompatibleError: the plug-in given as init lacks a tensor or has it in another shape.
+    """
+    parameters = {name: value.to(task.backbone.device).requires_grad_() for name, value in values.items()}
+    for name, parameter in parameters.items() if task.init is not None else ():
+        given = task.init.tensors.get(name)
         if given is None or given.shape != parameter.shape:
             raise IncompatibleError(
                 f"the plug-in given as init has {'no ' + name if given is None else f'{name} {list(given.shape)}'}; "
                 f"this method starts from {name} {list(parameter.shape)}."
             )
         parameter.data.copy_(given)
+    return parameters
 
 
 def linear_default(outputs: int, inputs: int, generator: torch.Generator, bias: bool = False) -> Tensor:
-    """What nn.Linear starts with, U(±1/√inputs): a weight [outputs, inputs], or with `bias` a bias [outputs]."""
+    """The initial values of nn.Linear, U(±1/√inputs): a weight [outputs, inputs], or with `bias` a bias [outputs]."""
     shape = (outputs,) if bias else (outputs, inputs)
     return torch.empty(shape).uniform_(-(inputs**-0.5), inputs**-0.5, generator=generator)
 
 
+def hidden_width(dim: int, reduction: int) -> int:
+    """Channels of a bottleneck, dim / reduction.
+
+    Raises:
+        ConfigError: none would be left.
+    """
+    if reduction > dim:
+        raise ConfigError(f"reduction {reduction} leaves no channel of {dim}; use a smaller one.")
+    return dim // reduction
+
+
 def shape_mismatch(tensors: Mapping[str, Tensor], shapes: Mapping[str, tuple[int | None, ...]]) -> str | None:
-    """The first tensor that is missing or of another shape than wanted (None: any length), as a sentence; or None."""
-    for name, wanted in shapes.items():
-        came = list(tensors[name].shape) if name in tensors else "missing"
-        if came == "missing" or len(came) != len(wanted) or any(
-            w is not None and w != c for w, c in zip(wanted, came, strict=True)
-        ):  # fmt: skip
-            return f"its tensor {name} should be {[w if w is not None else 'any' for w in wanted]}, but is {came}"
+    """A sentence on the first tensor that is missing or has the wrong shape; None if all fit.
+
+    shapes: name -> expected shape; a None in it accepts any length.
+    """
+    for name, shape in shapes.items():
+        came = list(tensors[name].shape) if name in tensors else None
+        fits = came is not None and len(came) == len(shape)
+        if not fits or any(wanted not in (None, found) for wanted, found in zip(shape, came, strict=True)):
+            expected = ["any" if wanted is None else wanted for wanted in shape]
+            return f"its tensor {name} should be {expected}, but is {'missing' if came is None else came}"
     return None

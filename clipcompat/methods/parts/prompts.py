@@ -1,6 +1,6 @@
 """Class names as prompts: templates filled in, zero-shot classifiers, and embeddings with room for a context.
 
-Source of the layouts: CoOp (arXiv 2109.01134, KaiyangZhou/CoOp trainers/coop.py), spelled out in `PromptTable`.
+Source of the layouts in `PromptTable`: CoOp (arXiv 2109.01134, KaiyangZhou/CoOp trainers/coop.py).
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ def readable(name: str) -> str:
 def zero_shot_weights(
     backbone: Backbone, classnames: Sequence[str], template: str | Sequence[str], normalize: bool = True
 ) -> Tensor:
-    """The text classifier CLIP has without training: [class, dim], unit norm.
+    """CLIP's text classifier without training: [class, dim], unit norm.
 
-    With several templates: each text feature normalised, averaged over templates, normalised again (CLIP, Tip-Adapter).
-    normalize: False gives the tower's raw outputs, averaged over templates.
+    Text features are normalised, averaged over templates and normalised again (CLIP, Tip-Adapter).
+    normalize: False averages the tower's raw outputs instead.
     """
     templates = [template] if isinstance(template, str) else list(template)
     if not templates or any("{}" not in t for t in templates):
@@ -48,22 +48,22 @@ class PromptTable:
     """The constant part of `[SOS] [context] [name] . [EOT]` for every class, in the tokens of one backbone.
 
     ids: [class, token]; tokens 1 … n_ctx are placeholders, which `fill` and `prompts` replace.
-    order: [class, token], where each row of the finished prompt is taken from, or None for position "end".
+    order: [class, token], from which token each row of the finished prompt comes; None for position "end".
         end     [SOS] [context] [name] . [EOT]
         middle  [SOS] [first n_ctx // 2] [name] [the rest of the context] . [EOT]
         front   [SOS] [name] [context] . [EOT]
     eot: [class], row of EOT, the same for all three positions.
-    lead: rows before the name: SOS and the context, or the part of it that comes first.
-    tower: what will read them.
+    prefix: number of rows before the name: SOS and the context that precedes it.
+    tower: reads the prompts.
     """
 
     ids: Tensor
     eot: Tensor
     order: Tensor | None
     n_ctx: int
-    lead: int
+    prefix: int
     tower: TextTower
-    _moulds: dict = field(default_factory=dict, repr=False)
+    _layouts: dict = field(default_factory=dict, repr=False)
 
     @staticmethod
     def of(backbone: Backbone, classnames: Sequence[str], n_ctx: int, position: str = "end") -> PromptTable:
@@ -74,59 +74,56 @@ class PromptTable:
         ids = backbone.tokenize([" ".join(["X"] * n_ctx + [name + "."]) for name in names])
         order, before = None, {"end": n_ctx, "middle": n_ctx // 2, "front": 0}[position]
         if position != "end":
-            rows = []
+            rows, columns = [], list(range(ids.shape[1]))
             for name in names:
-                length = len(backbone.tokenizer.encode(name))
-                context, name_rows = list(range(1, 1 + n_ctx)), list(range(1 + n_ctx, 1 + n_ctx + length))
-                head = [0, *context[:before], *name_rows, *context[before:]]
-                rows.append(head + list(range(len(head), ids.shape[1])))
+                end = 1 + n_ctx + len(backbone.tokenizer.encode(name))  # of the name
+                sos_context, rest = columns[: 1 + before], columns[1 + before : 1 + n_ctx]
+                rows.append(sos_context + columns[1 + n_ctx : end] + rest + columns[end:])
             order = torch.tensor(rows, device=backbone.device)
         ids = ids.to(backbone.device)
         return PromptTable(ids, ids.argmax(-1), order, n_ctx, 1 + before, backbone.text)
 
     @cached_property
     def embeddings(self) -> Tensor:
-        """[class, token, width], padded to the longest prompt; for those who do not take `prompts`."""
+        """[class, token, width], padded to the longest prompt."""
         return self.tower.embed(self.ids)
 
     def fill(self, context: Tensor) -> Tensor:
         """context [n_ctx, width] (shared) or [class, n_ctx, width] -> padded embeddings [class, token, width]."""
-        if context.ndim == 2:
-            context = context.expand(len(self.embeddings), -1, -1)
-        x = torch.cat(
-            [self.embeddings[:, :1], context.to(self.embeddings.dtype), self.embeddings[:, 1 + self.n_ctx :]], dim=1
-        )
+        rows = self.embeddings
+        context = context.expand(len(rows), -1, -1).to(rows.dtype)
+        x = torch.cat([rows[:, :1], context, rows[:, 1 + self.n_ctx :]], dim=1)
         return x if self.order is None else x.gather(1, self.order[..., None].expand_as(x))
 
     def prompts(self, context: Tensor | None = None, inject: Sequence[Injection] = ()) -> Prompts:
-        """The finished prompts, packed for the tower: one a class.
+        """The finished prompts, packed for the tower: one per class.
 
         context: as for `fill`; None leaves the placeholders. inject: see `Injection`.
         """
         each = (context is not None and context.ndim == 3) or any(i.vectors.ndim == 3 for i in inject)
         if each and context is not None:
             context = context.expand(len(self.ids), -1, -1)
-        return self._cast(context, "class" if each else "all", inject=tuple(inject))
+        return self._pack(context, "class" if each else "all", inject=tuple(inject))
 
     def grouped(self, contexts: Tensor) -> Prompts:
-        """The same for several contexts [group, n_ctx, width]: for each of them one prompt a class."""
-        return self._cast(contexts, "group", len(contexts))
+        """Packed prompts for several contexts [group, n_ctx, width]: group · class prompts, group by group."""
+        return self._pack(contexts, "group", len(contexts))
 
-    def _cast(self, context: Tensor | None, whose: str, groups: int = 1, inject: tuple[Injection, ...] = ()) -> Prompts:
-        """Tokens' rows, and the context copied into its places; which those are is worked out once.
+    def _pack(self, context: Tensor | None, whose: str, groups: int = 1, inject: tuple[Injection, ...] = ()) -> Prompts:
+        """Packed rows [row, width]: token embeddings, with the context copied over its placeholders.
 
-        whose: a context's, "all", one for each "class" or one for each "group".
+        whose: there is one context for "all" prompts, per "class" or per "group". Layouts are computed once.
         """
-        if (whose, groups) not in self._moulds:
-            shared = 1 if whose == "class" else self.lead
+        if (whose, groups) not in self._layouts:
+            shared = 1 if whose == "class" else self.prefix
             packing = self.tower.pack((self.eot + 1).tolist() * groups, shared, groups)
             (prompt, token), classes = packing.prompt_and_token, len(self.ids)
             column = token if self.order is None else self.order[prompt % classes, token]
-            where = ((column > 0) & (column <= self.n_ctx)).nonzero().flatten()
+            where = ((column > 0) & (column <= self.n_ctx)).nonzero().flatten()  # packed rows of the context
             owner = {"all": 0 * prompt, "class": prompt % classes, "group": prompt // classes}[whose][where]
-            which = owner * self.n_ctx + column[where] - 1
-            self._moulds[whose, groups] = packing, self.ids[prompt % classes, column], where, which
-        packing, ids, where, which = self._moulds[whose, groups]
+            which = owner * self.n_ctx + column[where] - 1  # the rows of [owner · n_ctx, width] that go there
+            self._layouts[whose, groups] = packing, self.ids[prompt % classes, column], where, which
+        packing, ids, where, which = self._layouts[whose, groups]
         rows = self.tower.embed(ids)
         if context is not None:
             rows.index_copy_(0, where, context.to(rows.dtype).flatten(0, -2)[which])
@@ -136,7 +133,7 @@ class PromptTable:
 def start_context(backbone: Backbone, n_ctx: int, words: str | None, generator: torch.Generator) -> Tensor:
     """Initial values of a context shared by all classes, [n_ctx, width], on the CPU.
 
-    words: start from their token embeddings, as many as they have tokens; None: N(0, 0.02²).
+    words: start from their token embeddings, one row per token; None: N(0, 0.02²).
     """
     if words:
         return context_embeddings(backbone, words).cpu()
@@ -145,7 +142,7 @@ def start_context(backbone: Backbone, n_ctx: int, words: str | None, generator: 
 
 
 def check_context(backbone: Backbone, n_ctx: int) -> None:
-    """Refuse a context that leaves no room, before anything is allocated for it."""
+    """Refuse a context that leaves no room for a name, before anything is allocated."""
     if n_ctx > backbone.context_length - 4:
         raise ConfigError(
             f"{n_ctx} context tokens do not fit: {backbone.name} reads {backbone.context_length} tokens, and SOS, a "
@@ -160,8 +157,8 @@ def _names(classnames: Sequence[str]) -> list[str]:
     empty = [str(i) for i, name in enumerate(names, 1) if not name.strip()]
     if empty:
         raise ConfigError(
-            f"every class needs a name to be put into prompts; of {len(names)} class names number {', '.join(empty)} "
-            "is empty. Name the class, or leave it out."
+            f"every class needs a name for its prompt; of {len(names)} class names number {', '.join(empty)} is empty. "
+            "Name the class, or leave it out."
         )
     return names
 
@@ -169,7 +166,7 @@ def _names(classnames: Sequence[str]) -> list[str]:
 def context_embeddings(backbone: Backbone, words: str) -> Tensor:
     """Token embeddings of the words a context starts from, [token, width].
 
-    CoOp counts words, which is wrong where a word has several tokens; here it is tokens. Equal for "a photo of a".
+    CoOp counts words, which is wrong for words of several tokens. Here it is tokens; equal for "a photo of a".
     """
     ids = backbone.tokenize([readable(words)])
     return backbone.text.embed(ids)[0, 1 : int(ids[0].argmax())].clone()

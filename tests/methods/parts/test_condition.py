@@ -127,10 +127,10 @@ def test_the_reference_knows_where_rows_stand():
         ({"source": "suffix"}, UnknownNameError, "condition.source.*suffix_full"),
         ({"include": ("dot",)}, UnknownNameError, "condition.include"),
         ({"template": "a photo"}, ConfigError, "condition.template"),
-        ({"source": "suffix_full", "include": ("eot",)}, ConfigError, "already holds every row"),
-        ({"source": "suffix_full", "template": "a {}"}, ConfigError, "already holds every row"),
-        ({"pool": "text_feature", "include": ("eot",)}, ConfigError, "one feature a class"),
-        ({"pool": "text_feature", "source": "suffix_full"}, ConfigError, "one feature a class"),
+        ({"source": "suffix_full", "include": ("eot",)}, ConfigError, "holds every row already"),
+        ({"source": "suffix_full", "template": "a {}"}, ConfigError, "holds every row already"),
+        ({"pool": "text_feature", "include": ("eot",)}, ConfigError, "one row per class"),
+        ({"pool": "text_feature", "source": "suffix_full"}, ConfigError, "one row per class"),
     ],
 )
 def test_switches_that_cannot_be_meant_are_refused(values, error, words):

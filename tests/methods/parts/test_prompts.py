@@ -141,7 +141,7 @@ def test_a_table_knows_how_many_leading_rows_classes_share(mini_old, position, l
     context = torch.randn(4, mini_old.width, generator=torch.Generator().manual_seed(1))
     filled = table.fill(context)
     same = (filled[0] == filled[1]).all(-1)
-    assert table.lead == lead and same[:lead].all() and not same[lead]
+    assert table.prefix == lead and same[:lead].all() and not same[lead]
     assert table.prompts(context).packing.shared == (lead if lead >= 4 else 0)  # fewer are not worth it
     assert table.prompts(context.expand(2, -1, -1)).packing.shared == 0
 
