@@ -22,13 +22,13 @@ from clipcompat.common.errors import ConfigError
 from clipcompat.methods.parts.logits import cosine_logits, no_class_weights
 from clipcompat.methods.parts.parameters import hidden_width, linear_default, shape_mismatch, trainable
 from clipcompat.methods.parts.prompts import zero_shot_weights
-from clipcompat.training.learner import Learner
+from clipcompat.training.learner import Learner, Method
 from clipcompat.training.recipe import Recipe
 from clipcompat.training.task import Task
 
 
 @dataclass(frozen=True)
-class CLIPAdapter:
+class CLIPAdapter(Method):
     """A two-layer bottleneck beside the image feature.
 
     ratio: a, the adapter's share of the feature; 0.2 in the code. reduction: the bottleneck is dim / reduction wide.
@@ -38,9 +38,6 @@ class CLIPAdapter:
     name: ClassVar[str] = "clip_adapter"
     title: ClassVar[str] = "CLIP-Adapter"
     acts_on: ClassVar[str] = "image features"
-    needs: ClassVar[str] = "features"
-    image_features: ClassVar[str] = "projected"
-    class_specific: ClassVar[bool] = False
 
     ratio: float = 0.2
     reduction: int = 4

@@ -25,7 +25,7 @@ from clipcompat.common.errors import ConfigError
 from clipcompat.methods.parts.logits import no_class_weights
 from clipcompat.methods.parts.parameters import hidden_width, linear_default, shape_mismatch, trainable
 from clipcompat.methods.parts.prompts import PromptTable, start_context
-from clipcompat.training.learner import Learner
+from clipcompat.training.learner import Learner, Method
 from clipcompat.training.recipe import Recipe
 from clipcompat.training.task import Task
 
@@ -33,7 +33,7 @@ _ROWS = 1 << 15  # text rows per pass at test time
 
 
 @dataclass(frozen=True)
-class CoCoOp:
+class CoCoOp(Method):
     """A context that a small network (the meta-net) shifts by the image.
 
     n_ctx, ctx_init: as in CoOp. reduction: the meta-net's hidden layer is dim / reduction wide.
@@ -43,9 +43,6 @@ class CoCoOp:
     name: ClassVar[str] = "cocoop"
     title: ClassVar[str] = "CoCoOp"
     acts_on: ClassVar[str] = "prompts"
-    needs: ClassVar[str] = "features"
-    image_features: ClassVar[str] = "projected"
-    class_specific: ClassVar[bool] = False
 
     n_ctx: int = 4
     ctx_init: str | None = "a photo of a"

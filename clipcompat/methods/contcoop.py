@@ -30,13 +30,13 @@ from clipcompat.methods.parts.distillation import Distillation
 from clipcompat.methods.parts.logits import cosine_logits
 from clipcompat.methods.parts.parameters import trainable
 from clipcompat.methods.parts.prompts import PromptTable, start_context
-from clipcompat.training.learner import Learner, Template
+from clipcompat.training.learner import Learner, Method, Template
 from clipcompat.training.recipe import Recipe
 from clipcompat.training.task import Task
 
 
 @dataclass(frozen=True)
-class ContCoOp:
+class ContCoOp(Method):
     """Context tokens that attend to the class they describe, distilled towards zero-shot weights.
 
     n_ctx, ctx_init: as in CoOp; the class name comes last. attention: None uses p itself (the paper's ablation "Attn
@@ -46,9 +46,6 @@ class ContCoOp:
     name: ClassVar[str] = "contcoop"
     title: ClassVar[str] = "ContCoOp"
     acts_on: ClassVar[str] = "prompts"
-    needs: ClassVar[str] = "features"
-    image_features: ClassVar[str] = "projected"
-    class_specific: ClassVar[bool] = False
 
     n_ctx: int = 16
     ctx_init: str | None = None

@@ -23,13 +23,13 @@ from clipcompat.common.errors import ConfigError
 from clipcompat.methods.parts.logits import cosine_logits
 from clipcompat.methods.parts.parameters import trainable
 from clipcompat.methods.parts.prompts import PromptTable, start_context
-from clipcompat.training.learner import Learner
+from clipcompat.training.learner import Learner, Method
 from clipcompat.training.recipe import Recipe
 from clipcompat.training.task import Task
 
 
 @dataclass(frozen=True)
-class CoOp:
+class CoOp(Method):
     """Learned context vectors, shared by all classes or one set per class.
 
     n_ctx: context tokens; ignored if ctx_init is given. ctx_init: words to start from, else N(0, 0.02²).
@@ -40,8 +40,6 @@ class CoOp:
     name: ClassVar[str] = "coop"
     title: ClassVar[str] = "CoOp"
     acts_on: ClassVar[str] = "prompts"
-    needs: ClassVar[str] = "features"
-    image_features: ClassVar[str] = "projected"
 
     n_ctx: int = 16
     ctx_init: str | None = None

@@ -14,13 +14,13 @@ from typing import ClassVar
 
 from clipcompat.methods.contcoop import ContCoOp
 from clipcompat.methods.parts.distillation import Distillation
-from clipcompat.training.learner import Learner
+from clipcompat.training.learner import Learner, Method
 from clipcompat.training.recipe import Recipe
 from clipcompat.training.task import Task
 
 
 @dataclass(frozen=True)
-class KgCoOp:
+class KgCoOp(Method):
     """A context whose classifier is held near the zero-shot one.
 
     n_ctx, ctx_init: as in CoOp; the class name comes last. distillation: λ = 8, as in its scripts, and its own table of
@@ -30,9 +30,6 @@ class KgCoOp:
     name: ClassVar[str] = "kgcoop"
     title: ClassVar[str] = "KgCoOp"
     acts_on: ClassVar[str] = "prompts"
-    needs: ClassVar[str] = "features"
-    image_features: ClassVar[str] = "projected"
-    class_specific: ClassVar[bool] = False
 
     n_ctx: int = 4
     ctx_init: str | None = "a photo of a"

@@ -28,7 +28,7 @@ from clipcompat.backbones.backbone import FEATURES, Backbone
 from clipcompat.common.errors import ConfigError, unknown_name
 from clipcompat.methods.parts.logits import no_class_weights
 from clipcompat.methods.parts.parameters import shape_mismatch
-from clipcompat.training.learner import Learner, no_loss
+from clipcompat.training.learner import Learner, Method, no_loss
 from clipcompat.training.recipe import Recipe
 from clipcompat.training.task import Task
 
@@ -37,7 +37,7 @@ _BISECTIONS = 8
 
 
 @dataclass(frozen=True)
-class LinearProbe:
+class LinearProbe(Method):
     """A linear classifier of image features, in closed form.
 
     features: "penultimate" or "projected". normalize: scale features to unit norm first.
@@ -47,7 +47,6 @@ class LinearProbe:
     name: ClassVar[str] = "linear_probe"
     title: ClassVar[str] = "linear probe"
     acts_on: ClassVar[str] = "image features"
-    needs: ClassVar[str] = "features"
     class_specific: ClassVar[bool] = True
     recipe: ClassVar[Recipe] = Recipe()
 

@@ -27,7 +27,7 @@ from clipcompat.common.errors import ConfigError
 from clipcompat.methods.parts.logits import no_class_weights
 from clipcompat.methods.parts.parameters import shape_mismatch, trainable
 from clipcompat.methods.parts.prompts import zero_shot_weights
-from clipcompat.training.learner import Learner, no_loss
+from clipcompat.training.learner import Learner, Method, no_loss
 from clipcompat.training.recipe import Recipe
 from clipcompat.training.task import Task
 
@@ -64,7 +64,7 @@ _TRAINING_RECIPE = Recipe(
 
 
 @dataclass(frozen=True)
-class TipAdapter:
+class TipAdapter(Method):
     """A cache of few-shot features beside the zero-shot classifier; nothing is trained.
 
     alpha: weight of the cache; None is the code's value for the dataset (1.17 if it has none). beta: sharpness.
@@ -76,8 +76,6 @@ class TipAdapter:
     name: ClassVar[str] = "tip_adapter"
     title: ClassVar[str] = "Tip-Adapter"
     acts_on: ClassVar[str] = "image features"
-    needs: ClassVar[str] = "features"
-    image_features: ClassVar[str] = "projected"
     class_specific: ClassVar[bool] = True
 
     alpha: float | None = None

@@ -10,21 +10,19 @@ from typing import ClassVar
 
 from clipcompat.methods.parts.logits import cosine_logits
 from clipcompat.methods.parts.prompts import zero_shot_weights
-from clipcompat.training.learner import Learner, no_loss
+from clipcompat.training.learner import Learner, Method, no_loss
 from clipcompat.training.recipe import Recipe
 from clipcompat.training.task import Task
 
 
 @dataclass(frozen=True)
-class ZeroShot:
+class ZeroShot(Method):
     """The baseline of every table; its plug-in holds no tensors."""
 
     name: ClassVar[str] = "zero_shot"
     title: ClassVar[str] = "zero-shot"
     acts_on: ClassVar[str] = "nothing"
     needs: ClassVar[str] = "nothing"
-    image_features: ClassVar[str] = "projected"
-    class_specific: ClassVar[bool] = False
     recipe: ClassVar[Recipe] = Recipe()
 
     def setup(self, task: Task) -> Learner:

@@ -1,4 +1,4 @@
-"""Class weights for use without this library: one safetensors file with everything a reader needs in its header."""
+"""Class weights for use without this library: one safetensors file whose header says how to use it."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def export_class_weights(
 
 @torch.no_grad()
 def _scale(plugin: Plugin, backbone: Backbone, weights: Tensor, names: Sequence[str], template: Any) -> float:
-    """What the method multiplies cosines with, from its logits: a method may have a temperature of its own."""
+    """The factor of the cosines, computed from the method's logits: a method may have its own temperature."""
     if not plugin.method.class_specific:
         names = names[:2]  # two are enough, and the text tower is slow
     probes = weights[: min(2, len(names))]
@@ -79,19 +79,19 @@ def _scale(plugin: Plugin, backbone: Backbone, weights: Tensor, names: Sequence[
     scale = float(logits[0, 0] / (probes[0] @ probes[0]))
     if not torch.allclose(logits, scale * probes @ weights[: len(names)].T, rtol=1e-3, atol=1e-3 * abs(scale)):
         raise PluginError(
-            f"the logits of {plugin.method.name} are no scaled cosines with its class weights, so the weights alone do "
-            "not make its classifier. Use the plug-in's logits or predict."
+            f"the logits of {plugin.method.name} are no scaled cosines with its class weights, so a file of weights "
+            "cannot be its classifier. Use the plug-in's logits or predict."
         )
     return backbone.logit_scale if math.isclose(scale, backbone.logit_scale, rel_tol=1e-5) else scale
 
 
 def _described(preprocess: Preprocess) -> list[dict[str, Any]]:
     """The test transform as JSON values, step by step."""
+    resize = {"shorter_side": preprocess.size, "longer_side": "int(shorter_side * longer / shorter)"}
     return [
         {"convert": "RGB"},
-        {"resize": {"shorter_side": preprocess.size, "longer_side": "int(shorter_side * longer / shorter)",
-                    "interpolation": "bicubic, antialiased (PIL's BICUBIC)"}},
+        {"resize": {**resize, "interpolation": "bicubic, antialiased (PIL's BICUBIC)"}},
         {"centre_crop": preprocess.size},
         {"divide": 255},
         {"normalise": {"mean": list(preprocess.mean), "std": list(preprocess.std)}},
-    ]  # fmt: skip
+    ]

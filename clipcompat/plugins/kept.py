@@ -1,4 +1,4 @@
-"""Plug-ins that runs have tuned, kept beside their records for runs that were killed and for other upgrades."""
+"""Plug-ins kept beside the records of their runs, so that a killed run or another upgrade need not train them again."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from clipcompat.training.learner import Method
 
 @dataclass(frozen=True)
 class TunedPlugins:
-    """One method's plug-ins in a folder, made where they are missing.
+    """The plug-ins of one method in a folder; those that are missing are trained.
 
     views, cache, progress: as for `clipcompat.fit`. memory: gigabytes, its `memory_budget`.
     """
@@ -33,35 +33,33 @@ class TunedPlugins:
     progress: Progress | None = None
 
     def tune(self, backbone: Backbone, datasets: Mapping[int, Dataset]) -> dict[int, Plugin]:
-        """The plug-in of every seed; those that are missing are trained side by side, and saved."""
+        """The plug-in of every seed. The missing ones are trained side by side and saved."""
         kept = {seed: self._finished(backbone, data, seed) for seed, data in datasets.items()}
         missing = {seed: data for seed, data in datasets.items() if kept[seed] is None}
         if missing:
-            data = list(missing.values())
-            made = fit_many(
-                self.method, backbone, data, seeds=list(missing),
-                select_on=[d.test for d in data] if is_official(self.method) else None,
-                views=self.views, memory_budget=None if self.memory is None else int(1e9 * self.memory),
-                cache=self.cache, progress=self.progress,
-            )  # fmt: skip
-            for (seed, d), plugin in zip(missing.items(), made, strict=True):
-                plugin.save(self._file(backbone, d, seed))
+            options = {"views": self.views, "cache": self.cache, "progress": self.progress}
+            if self.memory is not None:
+                options["memory_budget"] = int(1e9 * self.memory)
+            if is_official(self.method):
+                options["select_on"] = [data.test for data in missing.values()]
+            made = fit_many(self.method, backbone, list(missing.values()), seeds=list(missing), **options)
+            for (seed, data), plugin in zip(missing.items(), made, strict=True):
+                plugin.save(self._file(backbone, data, seed))
                 kept[seed] = plugin
         return kept
 
     def _file(self, backbone: Backbone, data: Dataset, seed: int) -> Path:
         wanted = [to_config(self.method), backbone.description, data.train.stamp, seed, self.views]
-        if not data.name.startswith("mini/"):  # which has one template a data set, and no stamp of pictures tells
+        if data.kind != "mini":  # a mini dataset has one template; the train stamp of others does not tell theirs
             wanted.append(data.train.template)
         name = f"{self.method.name}-{shortened(data.name)}-seed-{seed}-{backbone.name}-{digest(wanted)}.safetensors"
         return self.folder / re.sub(r"[^\w.-]+", "-", name)
 
     def _finished(self, backbone: Backbone, data: Dataset, seed: int) -> Plugin | None:
-        """A plug-in that an earlier run left, if it is whole and just what `fit` would make here."""
+        """The plug-in of an earlier run, if it is whole and what `fit` would make here."""
         try:
             plugin = load_plugin(self._file(backbone, data, seed))
-        except ClipcompatError:  # none, damaged, or of settings that this version no longer has
+        except ClipcompatError:  # none, damaged, or with settings that this version no longer has
             return None
-        found = (plugin.method, plugin.origin["seed"], plugin.origin["train_stamp"], plugin.origin["backbone"])
-        same = found == (self.method, seed, data.train.stamp, backbone.description)
-        return plugin if same else None
+        found = (plugin.method, *(plugin.origin[key] for key in ("seed", "train_stamp", "backbone")))
+        return plugin if found == (self.method, seed, data.train.stamp, backbone.description) else None

@@ -76,13 +76,13 @@ class Method(Protocol):
     acts_on: ClassVar[str]
     """Which part of the pipeline its plug-in changes: a key of `DEPTHS`."""
 
-    needs: ClassVar[str]
+    needs: ClassVar[str] = "features"
     """"features" (cached image features), "pixels" (visual prompts) or "nothing" (no training)."""
 
-    image_features: str
+    image_features: str = "projected"
     """Which image features it sees: "projected" into the joint space, or "penultimate", before that projection."""
 
-    class_specific: bool
+    class_specific: bool = False
     """Some tensors belong to single classes, so a plug-in works with the class list of its training only."""
 
     recipe: Recipe

@@ -1,8 +1,8 @@
 """Plug-ins from checkpoints of the official code: CoOp, CoCoOp, KgCoOp, CLIP-Adapter, Tip-Adapter and Tip-Adapter-F.
 
-Only what was learned is taken; the rest is derived again, as with every plug-in. A file cannot tell everything: what it
-cannot comes from the method given, and what it and the caller say must not contradict each other. The class buffers of
-prompt learners are good for one thing: they tell whether backbone and class names are those of the training.
+Only learned tensors are taken; the backbone makes the rest again, as for every plug-in. Settings that are not in a file
+come from the given method, which must not contradict the file. The class buffers of prompt learners have one use: they
+tell whether backbone and class names are those of the training.
 
 Sources: KaiyangZhou/CoOp, htyao89/KgCoOp, gaopengcuhk/CLIP-Adapter, gaopengcuhk/Tip-Adapter.
 """
@@ -36,7 +36,7 @@ _log = logging.getLogger(__name__)
 
 _TIPS = ("tip_adapter", "tip_adapter_f")
 _STYLES = {"kgcoop": "kgcoop", "tip_adapter": "tip7", "tip_adapter_f": "tip7"}  # of templates; the others have CoOp's
-_WITH_TEMPLATE = ("clip_adapter", *_TIPS)  # their logits have the zero-shot classifier in them
+_WITH_TEMPLATE = ("clip_adapter", *_TIPS)  # their logits contain the zero-shot classifier
 
 
 def import_plugin(
@@ -50,21 +50,21 @@ def import_plugin(
     shots: int | None = None,
     seed: int | None = None,
 ) -> Plugin:
-    """A plug-in from a checkpoint of the official code; nothing in the file is run.
+    """A plug-in from a checkpoint of the official code. Nothing in the file is executed.
 
     Args:
         path: Dassl's `model.pth.tar-<epoch>`, its folder (`prompt_learner`) or the output folder above; for Tip-Adapter
             the cache folder, or one of its files.
-        method: a name, whose settings follow the shapes in the file; or a method, for settings a file cannot tell
-            (CoOp's position, CLIP-Adapter's ratio, Tip-Adapter's alpha and beta), which must agree with the shapes.
+        method: a name: the settings follow the shapes in the file. Or a method, which must agree with the shapes: for
+            settings that a file cannot tell (CoOp's position, CLIP-Adapter's ratio, Tip-Adapter's alpha and beta).
         backbone: the one it was tuned on.
         classnames: of the training, in its order.
         template: of the zero-shot classifier; None takes upstream's for the dataset.
-        dataset, shots, seed: of the training, where known.
+        dataset, shots, seed: of the training, if known.
 
     Raises:
         CheckpointError: the file is missing, damaged, unsafe or of another method. ConfigError: the settings contradict
-        the file, or something is needed that it cannot tell. IncompatibleError: it does not fit backbone or classes.
+        the file, or a setting is missing that it cannot tell. IncompatibleError: it does not fit backbone or classes.
     """
     name = method if isinstance(method, str) else getattr(method, "name", repr(method))
     if name not in METHODS:
@@ -84,8 +84,9 @@ def import_plugin(
         "seed": None if seed is None else parse_seed(seed),
         **dict.fromkeys(("views", "epochs", "seconds", "final_loss", "init", "select_on")),
     }
+    buffers: dict[str, Any] = {}
     if name in _TIPS:
-        plugin, buffers = _from_cache(path, name, given, origin), {}
+        plugin = _from_cache(path, name, given, origin)
     else:
         plugin, buffers = _from_dassl(path, name, given, origin, backbone)
     file = plugin.origin["source"].removeprefix("imported from ").partition(",")[0]
@@ -99,10 +100,10 @@ def import_plugin(
     agree = _buffers_agree(buffers["token_suffix"], backbone, names, plugin.tensors["ctx"].shape[-2])
     if not agree:
         _log.warning(
-            "%s: the class buffers beside the context are not what %s makes of these %d class names. It was tuned on "
-            "another backbone, or with other class names or another order of them; it is imported as you say.",
-            file, backbone.name, len(names),
-        )  # fmt: skip
+            f"{file}: the class buffers beside the context are not what {backbone.name} makes of these {len(names)} "
+            "class names. It was tuned on another backbone, or with other class names or another order of them. It is "
+            "imported as given."
+        )
     return replace(plugin, origin={**plugin.origin, "class_buffers": "agree" if agree else "differ"})
 
 
@@ -135,14 +136,14 @@ def _from_cache(path: Path, name: str, given: Any, origin: dict[str, Any]) -> Pl
             f"the cache in {path} has {cache.values.shape[1]} classes, and {classes} class names were given. Give "
             "those it was made with, in their order."
         )
-    # upstream searches alpha and beta, prints them and saves none; what is used here was not searched
+    # upstream searches alpha and beta, and prints but does not save them
     method = given or METHODS[name](search=False)
     alpha = initial_alpha(origin["dataset"]) if method.alpha is None else method.alpha
     if method.alpha is None:
         _log.warning(
-            "alpha and beta are not in Tip-Adapter's files; alpha=%g and beta=%g are used, upstream's before its "
-            "search. If its log is at hand, give the method with the values it found.", alpha, method.beta,
-        )  # fmt: skip
+            f"alpha and beta are not in Tip-Adapter's files; alpha={alpha:g} and beta={method.beta:g} are used, "
+            "upstream's before its search. If you have its log, give the method with the values it found."
+        )
     tensors = {"keys": cache.keys, "values": cache.values}
     tensors |= {"alpha": torch.tensor(float(alpha)), "beta": torch.tensor(float(method.beta))}
     facts = {"source": f"imported from {cache.source}", "shots": cache.shots}
@@ -160,24 +161,23 @@ def _buffers_agree(suffix: Any, backbone: Backbone, names: list[str], n_ctx: int
         return False
     if suffix.is_meta or suffix.ndim != 3 or suffix.shape[::2] != rows.shape[::2] or suffix.shape[1] < rows.shape[1]:
         return False
-    at = torch.arange(rows.shape[1], device=rows.device)
-    real = at <= (table.eot - 1 - n_ctx)[:, None]
+    real = torch.arange(rows.shape[1], device=rows.device) <= (table.eot - 1 - n_ctx)[:, None]  # [class, token]
     theirs = suffix[:, : rows.shape[1]].to(rows.device, rows.dtype)
-    return torch.allclose(theirs[real], rows[real], rtol=5e-3, atol=1e-6)  # what rounding to 16 bits leaves
+    return torch.allclose(theirs[real], rows[real], rtol=5e-3, atol=1e-6)  # the error of rounding to 16 bits
 
 
 def _class_names(classnames: Sequence[str]) -> list[str]:
     names = [] if isinstance(classnames, str) else list(classnames or ())
     if not names or not all(isinstance(name, str) and name.strip() for name in names):
         raise ConfigError(
-            "classnames must be the list of class names of the training, in its order (that of the dataset: "
-            f"data.classnames); got {classnames!r:.80}."
+            "classnames must be the list of class names of the training, in its order (such as data.classnames); "
+            f"got {classnames!r:.80}."
         )
     return names
 
 
 def _dataset_name(dataset: str | None) -> str | None:
-    """This library's name of a dataset it knows; any other as it is."""
+    """This library's name of a dataset that it knows; any other name as it is."""
     if dataset is None:
         return None
     name, bracket, part = str(dataset).partition("[")
@@ -188,7 +188,7 @@ def _dataset_name(dataset: str | None) -> str | None:
 
 
 def _template(template: str | Sequence[str] | None, name: str, dataset: str | None) -> str | list[str] | None:
-    """As given, else upstream's for the dataset, else none, where no logit depends on it."""
+    """As given, or else upstream's for the dataset. None if there is none and no logit depends on it."""
     if template is None and dataset:
         from clipcompat.data.mini.sets import SETS
 
@@ -197,12 +197,12 @@ def _template(template: str | Sequence[str] | None, name: str, dataset: str | No
             template = SETS[plain].template if plain in SETS else template_for(plain, _STYLES.get(name, "coop"))
         except UnknownNameError:
             template = None
+    if template is None and name in _WITH_TEMPLATE:
+        raise ConfigError(
+            f"{name} has the zero-shot classifier in its logits, whose template is not in the file. Give a template, "
+            "such as template='a photo of a {}.', or a dataset that this library knows."
+        )
     if template is None:
-        if name in _WITH_TEMPLATE:
-            raise ConfigError(
-                f"{name} has the zero-shot classifier in its logits, whose template is not in the file. Give "
-                "template='a photo of a {}.', say, or a dataset this library knows."
-            )
         return None
     several = [template] if isinstance(template, str) else list(template)
     if not several or not all(isinstance(t, str) and "{}" in t for t in several):
