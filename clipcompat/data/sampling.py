@@ -92,33 +92,36 @@ def parse_seed(seed: int) -> int:
 
 
 def check_shots(
-    train_labels: Sequence[int], classnames: Sequence[str], shots: Shots, name: str, allow_fewer: bool = False
+    train_labels: Sequence[int],
+    classnames: Sequence[str],
+    shots: Shots,
+    name: str,
+    allow_fewer: bool = False,
+    hint: str = "",
 ) -> None:
-    """Refuse (or, with `allow_fewer`, log) a request for more images than some class has.
+    """Refuse a request for more images than some class has; with `allow_fewer`, log it instead.
 
     Raises:
         DataError: some class has fewer than `shots` training images and `allow_fewer` is False,
-            or no class has as many.
+            or every class has fewer. `hint` ends the message.
     """
     shots = parse_shots(shots)
+    counts = Counter(train_labels)
     if shots is None:
         return
-    counts = Counter(train_labels)
-    short = [(counts[label], classname) for label, classname in enumerate(classnames) if counts[label] < shots]
+    short = sorted((counts[label], classname) for label, classname in enumerate(classnames) if counts[label] < shots)
     if not short:
         return
-    short.sort()
     listed = ", ".join(f"{classname!r} has {count}" for count, classname in short[:5])
     more = f" and {len(short) - 5} more classes" if len(short) > 5 else ""
     most = max(counts.values(), default=0)
     told = f"{name}: {shots} shots were asked for, but {listed}{more}"
+    least = f"Ask for at most {short[0][0]} shots"
     if most < shots:
-        raise DataError(f"{told}; no class has more than {most}. Ask for at most {short[0][0]} shots.")
+        raise DataError(f"{told}; no class has more than {most}. {least}.{hint}")
     if not allow_fewer:
-        raise DataError(
-            f"{told}. Ask for at most {short[0][0]} shots, or allow classes with fewer, as the official "
-            "sampler does: allow_fewer=True (on the command line: --allow-fewer)."
-        )
+        again = "pass allow_fewer=True (command line: --allow-fewer), as the official sampler does"
+        raise DataError(f"{told}. {least}, or {again}.{hint}")
     _log.warning("%s; such classes give all they have.", told)
 
 

@@ -1,24 +1,24 @@
-"""A `Dataset` of somebody's own pictures: the same few-shot draw and the same splits as those of public data sets."""
+"""A `Dataset` of the user's own pictures, drawn and split as public data sets are."""
 
 from __future__ import annotations
 
 import logging
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-import torch
 
 from clipcompat.common.errors import ConfigError, DataError
 from clipcompat.data.custom.classnames import ClassNames
 from clipcompat.data.custom.partition import Parts
-from clipcompat.data.indices import listed_shots, positions, read_indices
-from clipcompat.data.sampling import Shots, check_shots, few_shot, parse_seed, parse_shots
-from clipcompat.data.split import Dataset, Images, Split
+from clipcompat.data.drawing import draw_dataset
+from clipcompat.data.public.folders import first
+from clipcompat.data.sampling import Shots, parse_seed, parse_shots
+from clipcompat.data.split import Dataset, Images
 
 TEMPLATE = "a photo of a {}."
-"""What a class name is put into where nobody says otherwise."""
+"""The default template."""
 
 Template = str | Sequence[str]
 Names = Mapping[str, str] | Sequence[str] | None
@@ -27,74 +27,60 @@ Indices = str | Path | Mapping[str, Any] | None
 _log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True)
+class Draw:
+    """The arguments that folders, tables and samples share; `dataset_from_folder` explains them."""
+
+    shots: Shots
+    seed: int
+    template: Template
+    names: Names
+    indices: Indices
+    allow_fewer: bool
+
+
 def own_name(kind: str, name: str) -> str:
-    """What a data set is called in records: "folder/pets". Never a path, and never the name of a public data set."""
+    """The name in records: "folder/pets". Never a path, and never the name of a public data set."""
     plain = re.sub(r"[^\w.-]+", "-", name).strip("-")
     return f"{kind}/{plain or 'data'}"
 
 
-def assemble(
-    images: Images,
-    labels: Sequence[int],
-    parts: Parts,
-    classnames: ClassNames,
-    *,
-    name: str,
-    template: Template,
-    shots: Shots,
-    seed: int,
-    indices: Indices,
-    allow_fewer: bool,
-) -> Dataset:
-    """Draw the few-shot set; test is the whole test part, the unlabelled pool the whole training part.
+def assemble(images: Images, labels: Sequence[int], parts: Parts, raw: Sequence[str], name: str, draw: Draw) -> Dataset:
+    """Draw the few-shot set.
 
     Args:
-        images, labels: all pictures and the label of each, in one order; `parts` are positions in it.
-        shots, seed, indices, allow_fewer: as in `clipcompat.data.load.load_dataset`.
+        images, labels: all pictures, and the label of each in the same order; `parts` are positions in them.
+        raw: the name of each class, before clean-up.
 
     Raises:
-        ConfigError: a template without {}; shots or a seed that cannot be meant.
-        DataError: class names that are unusable, a class without training pictures, too few shots, other indices.
+        ConfigError: a template without {}; names that do not fit; shots or a seed out of range.
+        DataError: unusable class names, a class without pictures, too few shots, or indices of other pictures.
     """
-    shots, seed, template = parse_shots(shots), parse_seed(seed), _template(template)
-    names = classnames.check(name).names
-    if said := classnames.changes():
+    cleaned = ClassNames.of(raw, draw.names)
+    shots, seed, template = parse_shots(draw.shots), parse_seed(draw.seed), _template(draw.template)
+    classnames = cleaned.check(name).names
+    if said := cleaned.changes():
         _log.warning("%s: %s clean_classnames() shows all, names= gives others.", name, said)
-    _check_classes(labels, parts, names, name)
-    train_labels = [labels[i] for i in parts.train]
-    if indices is None:
-        _check_shots(train_labels, names, shots, name, allow_fewer, parts.held_out)
-        val_labels = None if parts.val is None else [labels[i] for i in parts.val]
-        train, val = few_shot(train_labels, val_labels, shots, seed)
-        drawn_with: int | None = seed
-    else:
-        given, pool = read_indices(indices, name), {"train": parts.train, "val": parts.val or parts.train}
-        train, val = (
-            positions(given[part], [images.key(i) for i in pool[part]], part, name) for part in ("train", "val")
-        )
-        shots, drawn_with = listed_shots(given, [train_labels[i] for i in train], len(parts.train)), given.get("seed")
-    at = {
-        "train": [parts.train[i] for i in train],
-        "val": [(parts.val or parts.train)[i] for i in val],
-        "test": parts.test,
-    }
-    splits = {
-        part: Split(
-            images=images.select(chosen),
-            labels=torch.tensor([labels[i] for i in chosen], dtype=torch.int64),
-            classnames=names,
-            template=template,
-            name=f"{name}/{part}",
-        )
-        for part, chosen in at.items()
-    }
-    return Dataset(
+    at = {"train": parts.train, "val": parts.val or [], "test": parts.test}
+    pools = {part: (images.select(chosen), [labels[i] for i in chosen]) for part, chosen in at.items()}
+    for part, task in (("train", "train on"), ("test", "test on")):
+        present = set(pools[part][1])
+        absent = [repr(one) for label, one in enumerate(classnames) if label not in present]
+        if absent:
+            raise DataError(
+                f"{name}: {len(absent)} of {len(classnames)} classes have no picture to {task}: {first(absent)}. "
+                "Add some, or leave these classes out of all parts."
+            )
+    return draw_dataset(
+        pools,
         name=name,
-        **splits,
-        unlabelled=images.select(parts.train),
+        classnames=classnames,
+        template=template,
         shots=shots,
-        seed=drawn_with,
-        indices={part: list(splits[part].keys) for part in ("train", "val")},
+        seed=seed,
+        indices=draw.indices,
+        allow_fewer=draw.allow_fewer,
+        hint=" (There is no test part, so only about half the pictures are for training.)" * parts.held_out,
     )
 
 
@@ -105,23 +91,3 @@ def _template(template: Template) -> str | tuple[str, ...]:
     if not sentences or not all(isinstance(one, str) and "{}" in one for one in sentences):
         raise ConfigError(f"a template needs {{}} where the class name goes; this is {template!r}.")
     return template if isinstance(template, str) else sentences
-
-
-def _check_classes(labels: Sequence[int], parts: Parts, names: Sequence[str], name: str) -> None:
-    trained, tested = ({labels[i] for i in part} for part in (parts.train, parts.test))
-    for here, what in ((trained, "to train on"), (tested, "to test on")):
-        absent = [repr(names[label]) for label in range(len(names)) if label not in here]
-        if absent:
-            listed = ", ".join(absent[:5]) + (", …" if len(absent) > 5 else "")
-            raise DataError(
-                f"{name}: {len(absent)} of {len(names)} classes have no picture {what}: {listed}. Every class needs "
-                "some; add them, or leave these classes out of all parts."
-            )
-
-
-def _check_shots(labels, names, shots, name: str, allow_fewer: bool, held_out: bool) -> None:
-    try:
-        check_shots(labels, names, shots, name, allow_fewer)
-    except DataError as error:
-        rule = " (There is no test part, so of each class only about half the pictures are for training.)"
-        raise DataError(f"{error}{rule if held_out else ''}") from error

@@ -17,8 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from clipcompat.common.errors import DataError
-from clipcompat.data.custom.assembly import TEMPLATE, Indices, Names, Template, assemble, own_name
-from clipcompat.data.custom.classnames import ClassNames
+from clipcompat.data.custom.assembly import TEMPLATE, Draw, Indices, Names, Template, assemble, own_name
 from clipcompat.data.custom.partition import PART_NAMES, resolve
 from clipcompat.data.pictures.images import ImageFiles
 from clipcompat.data.public.folders import check_present, first
@@ -89,10 +88,9 @@ def dataset_from_csv(
     for i, part in enumerate(listing.parts):
         found.setdefault(part, []).append(i)
     parts = resolve(found, listing.paths, listing.labels, name)
-    return assemble(
-        ImageFiles(root, tuple(listing.paths), name, upright), listing.labels, parts, ClassNames.of(listing.raw, names),
-        name=name, template=template, shots=shots, seed=seed, indices=indices, allow_fewer=allow_fewer,
-    )  # fmt: skip
+    images = ImageFiles(root, tuple(listing.paths), name, upright)
+    draw = Draw(shots, seed, template, names, indices, allow_fewer)
+    return assemble(images, listing.labels, parts, listing.raw, name, draw)
 
 
 def read_csv(file: Path, root: Path) -> Listing:

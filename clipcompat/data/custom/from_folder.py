@@ -16,8 +16,7 @@ import logging
 from pathlib import Path
 
 from clipcompat.common.errors import DataError
-from clipcompat.data.custom.assembly import TEMPLATE, Indices, Names, Template, assemble, own_name
-from clipcompat.data.custom.classnames import ClassNames
+from clipcompat.data.custom.assembly import TEMPLATE, Draw, Indices, Names, Template, assemble, own_name
 from clipcompat.data.custom.partition import PART_NAMES, resolve
 from clipcompat.data.custom.tree import Walk
 from clipcompat.data.pictures.images import ImageFiles
@@ -77,10 +76,9 @@ def dataset_from_folder(
             labels += [label] * len(classes[folder])
         found[part] = list(range(start, len(keys)))
     parts = resolve(found, [_within_class(key, folders[y]) for key, y in zip(keys, labels, strict=True)], labels, name)
-    return assemble(
-        ImageFiles(root, tuple(keys), name, upright), labels, parts, ClassNames.of(folders, names),
-        name=name, template=template, shots=shots, seed=seed, indices=indices, allow_fewer=allow_fewer,
-    )  # fmt: skip
+    images = ImageFiles(root, tuple(keys), name, upright)
+    draw = Draw(shots, seed, template, names, indices, allow_fewer)
+    return assemble(images, labels, parts, folders, name, draw)
 
 
 def read_folder(root: Path) -> dict[str, dict[str, list[str]]]:

@@ -9,8 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from clipcompat.common.errors import ConfigError, DataError
-from clipcompat.data.custom.assembly import TEMPLATE, Indices, Names, Template, assemble, own_name
-from clipcompat.data.custom.classnames import ClassNames
+from clipcompat.data.custom.assembly import TEMPLATE, Draw, Indices, Names, Template, assemble, own_name
 from clipcompat.data.custom.partition import PART_NAMES, resolve
 from clipcompat.data.pictures.samples import SampleImages, Source
 from clipcompat.data.sampling import Shots
@@ -67,10 +66,8 @@ def dataset_from_samples(
         found[part] = list(range(start, len(labels)))
     images = SampleImages.of(list(sources.values()), name, version)
     parts = resolve(found, [str(i) for i in range(len(labels))], labels, name)
-    return assemble(
-        images, labels, parts, ClassNames.of(raw, names),
-        name=name, template=template, shots=shots, seed=seed, indices=indices, allow_fewer=allow_fewer,
-    )  # fmt: skip
+    draw = Draw(shots, seed, template, names, indices, allow_fewer)
+    return assemble(images, labels, parts, raw, name, draw)
 
 
 def _own_names(sources: Mapping[str, Source], column: str, name: str) -> list[str]:

@@ -142,6 +142,11 @@ def test_a_drawn_list_gives_the_same_pictures_back(single, tmp_path):
     assert (again.train.stamp, again.val.stamp, again.shots, again.seed) == (data.train.stamp, data.val.stamp, 3, 9)
 
 
+def test_a_drawn_list_without_training_pictures_is_refused(single):
+    with pytest.raises(DataError, match="name no training image"):
+        dataset_from_folder(single, indices={"train": [], "val": []})
+
+
 def test_all_shots_take_everything(single):
     data = dataset_from_folder(single, shots="all")
     assert (len(data.train), len(data.val), data.shots) == (30, 12, None)

@@ -1,0 +1,77 @@
+"""A few-shot `Dataset`, drawn from pools of labelled pictures; every source of pictures can end here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from clipcompat.common.errors import DataError
+from clipcompat.data.indices import listed_shots, positions, read_indices
+from clipcompat.data.sampling import check_shots, few_shot
+from clipcompat.data.split import Dataset, Images, Split
+
+Pool = tuple[Images, Sequence[int]]
+"""Pictures and the label of each."""
+
+
+def draw_dataset(
+    pools: Mapping[str, Pool],
+    *,
+    name: str,
+    classnames: tuple[str, ...],
+    template: str | tuple[str, ...],
+    shots: int | None,
+    seed: int,
+    indices: str | Path | Mapping[str, Any] | None = None,
+    allow_fewer: bool = False,
+    repeat: bool = False,
+    hint: str = "",
+    own_split: bool = False,
+) -> Dataset:
+    """Train and val are drawn, test is the whole pool, and the unlabelled images are the whole training pool.
+
+    Args:
+        pools: "train", "val" and "test". If val is empty, it is drawn from the training images that are left over.
+            If train is empty too, nothing is drawn: `shots` and `seed` are then None.
+        shots, seed, indices, allow_fewer, repeat: as in `clipcompat.data.load.load_dataset`, and already checked.
+        hint: ends the error on too few images.
+
+    Raises:
+        DataError: some class has too few images, or `indices` name other images or no training image.
+    """
+    images, labels = pools["train"]
+    val_images, val_labels = pools["val"] if pools["val"][1] else pools["train"]
+    drawn_with: int | None = seed
+    if indices is not None:
+        given = read_indices(indices, name)
+        train = positions(given["train"], _keys(images), "train", name)
+        val = positions(given["val"], _keys(val_images), "val", name)
+        if labels and not train:
+            raise DataError(f"{name}: the given indices name no training image; leave them out to draw some.")
+        shots, drawn_with = listed_shots(given, [labels[i] for i in train], len(labels)), given.get("seed")
+    elif labels:
+        if not repeat:  # which fills small classes by drawing again
+            check_shots(labels, classnames, shots, name, allow_fewer, hint)
+        train, val = few_shot(labels, pools["val"][1] or None, shots, seed, repeat=repeat)
+    else:
+        train, val, shots, drawn_with = [], [], None, None
+
+    def split(part: str, images: Images, labels: Sequence[int]) -> Split:
+        return Split(images, torch.tensor(labels, dtype=torch.int64), classnames, template, f"{name}/{part}")
+
+    splits = {
+        "train": split("train", images.select(train), [labels[i] for i in train]),
+        "val": split("val", val_images.select(val), [val_labels[i] for i in val]),
+        "test": split("test", *pools["test"]),
+    }
+    drawn = {part: list(splits[part].keys) for part in ("train", "val")}
+    return Dataset(
+        name=name, **splits, unlabelled=images, shots=shots, seed=drawn_with, indices=drawn, own_split=own_split
+    )
+
+
+def _keys(images: Images) -> list[str]:
+    return [images.key(i) for i in range(len(images))]
