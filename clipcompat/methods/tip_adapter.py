@@ -143,7 +143,7 @@ class TipAdapter(Method):
         f = F.normalize(features, dim=-1)
         zero_shot = self._scale(task.backbone) * f @ _zero_shot(task).T
         with torch.no_grad():
-            alpha, beta = search_mixture(f, labels, zero_shot, cache["keys"], cache["values"], *largest)
+            alpha, beta = search_mixture(f, labels, zero_shot, cache["keys"], cache["values"], largest)
         return {**cache, **_mixture(alpha, beta, f.device)}
 
 
@@ -187,24 +187,16 @@ class TipAdapterF(TipAdapter):
 
 
 def search_mixture(
-    features: Tensor,
-    labels: Tensor,
-    zero_shot: Tensor,
-    keys: Tensor,
-    values: Tensor,
-    largest_beta: float,
-    largest_alpha: float,
+    features: Tensor, labels: Tensor, zero_shot: Tensor, keys: Tensor, values: Tensor, largest: tuple[float, float]
 ) -> tuple[float, float]:
     """The (alpha, beta) of most hits: 200 values of beta, 20 of alpha for each; of equals the first.
 
     Args:
         features: [image, dim], unit norm. labels: [image]. zero_shot: s · f w^zs, [image, class].
-        keys: [key, dim]. values: [key, class].
+        keys: [key, dim]. values: [key, class]. largest: beta and alpha.
     """
-    betas, alphas = (
-        [0.1 + i * (largest - 0.1) / n for i in range(n)]
-        for largest, n in zip((largest_beta, largest_alpha), _STEPS, strict=True)
-    )
+    steps = zip(largest, _STEPS, strict=True)
+    betas, alphas = ([0.1 + i * (top - 0.1) / n for i in range(n)] for top, n in steps)
     best, most = (0.0, 0.0), 0
     for beta in betas:
         cache = _cache_logits(features, keys, values, 1.0, beta)

@@ -120,14 +120,14 @@ def test_the_search_finds_the_first_best_pair_of_the_grid(seed):
     features = ways[labels] + numbers((20, 16), 83 + seed, 2.0)
     features, weights, keys = (rows / rows.norm(dim=-1, keepdim=True) for rows in (features, weights, keys))
     values, zero_shot = torch.eye(3).repeat(3, 1), 20 * features @ weights.T
-    ours = tip_adapter.search_mixture(features, labels, zero_shot, keys, values, 12.0, 10.0)
+    ours = tip_adapter.search_mixture(features, labels, zero_shot, keys, values, (12.0, 10.0))
     score = slow.mixture_accuracy(features, labels, weights, keys, values, scale=20.0)
     assert ours == pytest.approx(slow.search(slow.grid((12, 10)), score), rel=1e-9)
 
 
 def test_a_search_that_never_hits_ends_at_the_zero_shot_classifier():
     f, wrong = torch.eye(2), torch.tensor([1, 0])
-    none = tip_adapter.search_mixture(f, wrong, 20 * f, f, f, 12.0, 10.0)
+    none = tip_adapter.search_mixture(f, wrong, 20 * f, f, f, (12.0, 10.0))
     assert none == (0, 0) == slow.search(slow.grid((12, 10)), slow.mixture_accuracy(f, wrong, f, f, f, 20.0))
 
 
@@ -137,7 +137,7 @@ def test_every_dataset_has_the_codes_alpha_and_search_ranges(tiny, written_down,
         kept = fit(TipAdapter(search=False), tiny, data).tensors
         assert (kept["alpha"], kept["beta"]) == (torch.tensor(float(slow.ALPHA[name])), 1)
         with monkeypatch.context() as patch:
-            patch.setattr(tip_adapter, "search_mixture", lambda *args: args[-2:])
+            patch.setattr(tip_adapter, "search_mixture", lambda *args: args[-1])
             asked = fit(METHOD, tiny, data).tensors
         assert (asked["alpha"], asked["beta"]) == slow.SEARCH_SCALE[name]
 

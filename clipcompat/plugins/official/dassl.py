@@ -1,7 +1,7 @@
-"""How the official Dassl trainers save what they learned, one line a method in `LEARNERS`.
+"""How the official Dassl trainers save what they learned: one entry per method in `LEARNERS`.
 
-Dropped are class buffers (`token_prefix`, `token_suffix`), which this library derives again on whatever backbone it
-meets, and weights that upstream builds but never trains or uses (KgCoOp's `bias_vectors` and `meta_net`).
+Dropped: class buffers (`token_prefix`, `token_suffix`), which each backbone makes again, and weights that upstream
+builds but never trains or uses (KgCoOp's `bias_vectors` and `meta_net`).
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class DasslLearner:
 
     folder: the name its learner is registered under. keys: pattern of an entry -> name of our tensor (which may use the
     pattern's groups); the file must have an entry for each pattern. dropped: patterns of entries to leave out.
-    settings: (tensors, method, backbone) -> the method's fields that the shapes tell, where they differ.
+    settings: (tensors, method, backbone) -> those fields of the method that the shapes tell.
     constants: method -> tensors of the plug-in that are not in the file.
     """
 
@@ -40,7 +40,7 @@ class DasslLearner:
     constants: Callable[[Any], dict[str, Tensor]] = lambda method: {}
 
     def lacks(self, entries: Mapping[str, Any]) -> list[str]:
-        """Entries that are needed and not there."""
+        """Entries that are missing."""
         return [k.replace("\\", "") for k in self.keys if not any(re.fullmatch(k, entry) for entry in entries)]
 
     def unknown(self, entries: Mapping[str, Any]) -> list[str]:
@@ -49,10 +49,10 @@ class DasslLearner:
 
 
 def learned(name: str, file: OfficialFile) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """What the method `name` learned, float32 and under our names; and the entries that were dropped, as they are.
+    """The tensors that the method `name` learned, float32 and under our names; and the dropped entries, unchanged.
 
     Raises:
-        CheckpointError: no state dict, an entry is missing, unknown or no tensor of finite numbers.
+        CheckpointError: no state dict, or an entry is missing, unknown or no tensor of finite numbers.
     """
     learner, entries = LEARNERS[name], _entries(file)
     lacking, unknown = learner.lacks(entries), learner.unknown(entries)
@@ -71,8 +71,8 @@ def _entries(file: OfficialFile) -> dict[str, Any]:
     state = content.get("state_dict", content) if isinstance(content, Mapping) else None
     if not isinstance(state, Mapping) or not state or not all(isinstance(key, str) for key in state):
         raise CheckpointError(
-            f"{file.name} holds no `state_dict` (names and tensors), as Dassl's model.pth.tar-<epoch> do. Give such a "
-            "file, or the folder it lies in."
+            f"{file.name} holds no `state_dict` (names and tensors) as Dassl's model.pth.tar-<epoch> does. Give such a "
+            "file or its folder."
         )
     entries = {key.removeprefix("module."): value for key, value in state.items()}
     if len(entries) < len(state):
@@ -81,39 +81,35 @@ def _entries(file: OfficialFile) -> dict[str, Any]:
 
 
 def _difference(entries: Mapping[str, Any], lacking: list[str], unknown: list[str]) -> str:
-    parts = []
-    if lacking:
-        parts.append(f"it lacks {_listed(lacking)}")
-    if unknown:
-        parts.append(f"it holds {_listed(unknown)}, which this library does not know what to do with")
+    parts = [f"it lacks {_listed(lacking)}"] if lacking else []
+    parts += [f"it holds {_listed(unknown)}, which this library does not know"] if unknown else []
     like = [n for n, other in LEARNERS.items() if not other.lacks(entries) and not other.unknown(entries)]
     advice = f"It looks like one of {' or '.join(like)}." if like else "Give a file and its own method."
     return f"{' and '.join(parts)}. {advice}"
 
 
 def _listed(names: list[str]) -> str:
-    shown = [ascii(name)[1:-1][:60] for name in names[:5]]  # a file may call its entries anything
+    shown = [ascii(name)[1:-1][:60] for name in names[:5]]  # a name in a file can be any text
     return ", ".join(shown) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
 
 
 def _context(tensors: Tensors, method: Any, backbone: Backbone) -> dict[str, Any]:
-    ctx = tensors["ctx"]
-    if ctx.ndim not in (2, 3):
-        raise CheckpointError(
-            f"ctx has shape {list(ctx.shape)} in this file; [token, channel] was expected, or one a class."
-        )
-    rows, told = ctx.shape[-2], {"csc": ctx.ndim == 3} if hasattr(method, "csc") else {}
+    shape = list(tensors["ctx"].shape)
+    if len(shape) not in (2, 3):
+        raise CheckpointError(f"ctx has shape {shape} in this file; [token, channel] was expected, or one per class.")
+    rows, told = shape[-2], {"csc": len(shape) == 3} if hasattr(method, "csc") else {}
     if method.ctx_init and len(backbone.tokenizer.encode(readable(method.ctx_init))) == rows:
-        return told  # these words may well be what it started from; n_ctx has no say beside them
+        return told  # it may have started from these words; they overrule n_ctx
     return {**told, "n_ctx": rows, "ctx_init": None}
 
 
 def _reduction(weight: Tensor, method: Any) -> dict[str, Any]:
-    hidden, width = weight.shape if weight.ndim == 2 else (0, 0)
+    shape = list(weight.shape)
+    hidden, width = shape if len(shape) == 2 else (0, 0)
     fitting = [r for r in (method.reduction, width // max(hidden, 1)) if r and width // r == hidden]
     if not hidden or not fitting:
         raise CheckpointError(
-            f"the first layer is {list(weight.shape)} in this file; [channels / reduction, channels] was expected."
+            f"the first layer is {shape} in this file; [channels / reduction, channels] was expected."
         )
     return {"reduction": fitting[0]}
 
@@ -122,20 +118,20 @@ def _cocoop(tensors: Tensors, method: Any, backbone: Backbone) -> dict[str, Any]
     return _context(tensors, method, backbone) | _reduction(tensors["meta_net.linear1.weight"], method)
 
 
-_META_NET = [f"meta_net.{layer}.{kind}" for layer in ("linear1", "linear2") for kind in ("weight", "bias")]
-LEARNERS = {
-    "coop": DasslLearner("prompt_learner", {"ctx": "ctx"}, _context, _BUFFERS),
-    "cocoop": DasslLearner(
-        "prompt_learner", {"ctx": "ctx"} | {re.escape(name): name for name in _META_NET}, _cocoop, _BUFFERS
-    ),
-    "kgcoop": DasslLearner(
-        "prompt_learner", {"ctx": "ctx"}, _context, (*_BUFFERS, r"bias_vectors", r"meta_net\.linear1\.(weight|bias)")
-    ),
-    "clip_adapter": DasslLearner(
-        "clip_adapter",
-        {re.escape(name): name for name in ("fc.0.weight", "fc.2.weight")},
-        lambda tensors, method, backbone: _reduction(tensors["fc.0.weight"], method),
-        constants=lambda method: {"ratio": torch.tensor(method.ratio)},
-    ),
+def _clip_adapter(tensors: Tensors, method: Any, backbone: Backbone) -> dict[str, Any]:
+    return _reduction(tensors["fc.0.weight"], method)
+
+
+_CONTEXT = {"ctx": "ctx"}
+_META_NET = {
+    rf"meta_net\.linear{n}\.{kind}": f"meta_net.linear{n}.{kind}" for n in (1, 2) for kind in ("weight", "bias")
 }
-"""Ours by name -> how the official code saves it."""
+_UNUSED = (*_BUFFERS, r"bias_vectors", r"meta_net\.linear1\.(weight|bias)")
+_FC = {r"fc\.0\.weight": "fc.0.weight", r"fc\.2\.weight": "fc.2.weight"}
+LEARNERS = {
+    "coop": DasslLearner("prompt_learner", _CONTEXT, _context, _BUFFERS),
+    "cocoop": DasslLearner("prompt_learner", _CONTEXT | _META_NET, _cocoop, _BUFFERS),
+    "kgcoop": DasslLearner("prompt_learner", _CONTEXT, _context, _UNUSED),
+    "clip_adapter": DasslLearner("clip_adapter", _FC, _clip_adapter, (), lambda m: {"ratio": torch.tensor(m.ratio)}),
+}
+"""Name of a method -> how the official code saves it."""

@@ -1,9 +1,9 @@
-"""Files of the official code: found in the folders it writes, and read without running anything that is in them.
+"""Files of the official code: found in the folders it writes, and read without executing anything in them.
 
-Dassl saves a dictionary by torch.save: `state_dict`, `epoch`, `optimizer`, `scheduler`, `val_result`. The scheduler
-holds a pickled CosineAnnealingLR, which holds the pickled optimiser, and so torch.load(weights_only=True) refuses the
-file. Here these few classes are read as inert objects that drop what they were saved with, and everything else that is
-no tensor or plain value is refused. Nothing is allow-listed beyond the call.
+Dassl saves a dictionary by torch.save: `state_dict`, `epoch`, `optimizer`, `scheduler`, `val_result`. The scheduler is
+a pickled CosineAnnealingLR that holds the optimiser, so torch.load(weights_only=True) refuses the file. Here these few
+classes are read as inert objects without state. Everything else that is no tensor or plain value is refused, and
+nothing stays allow-listed after the call.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from torch import Tensor
 from clipcompat.common.errors import CheckpointError
 
 _OPTIMISERS = ("sgd.SGD", "adam.Adam", "adamw.AdamW", "rmsprop.RMSprop", "radam.RAdam")
-_SCHEDULES = ("CosineAnnealingLR", "StepLR", "MultiStepLR")
+_SCHEDULES = ("lr_scheduler.CosineAnnealingLR", "lr_scheduler.StepLR", "lr_scheduler.MultiStepLR")
 
 
 class _Inert:
-    """Stands for an optimiser or a schedule: takes every state and keeps none."""
+    """Stands for an optimiser or a schedule; it drops its state."""
 
     def __new__(cls, *arguments: Any) -> _Inert:
         return object.__new__(cls)
@@ -42,17 +42,13 @@ def _plain_dict(*arguments: Any) -> dict[Any, Any]:
     return {}
 
 
-_STAND_INS = [
-    *((_Inert, f"torch.optim.{name}") for name in _OPTIMISERS),
-    *((_Inert, f"torch.optim.lr_scheduler.{name}") for name in _SCHEDULES),
-    (_plain_dict, "collections.defaultdict"),
-    (dict, "builtins.dict"),
-]
+_INERT = [f"torch.optim.{name}" for name in (*_OPTIMISERS, *_SCHEDULES)]
+_STAND_INS = [*((_Inert, name) for name in _INERT), (_plain_dict, "collections.defaultdict"), (dict, "builtins.dict")]
 
 
 @dataclass(frozen=True)
 class OfficialFile:
-    """What torch.save was given. name: of the file, without its folder. sha256: of its bytes."""
+    """The content of a file of torch.save. name: of the file, without its folder. sha256: of its bytes."""
 
     name: str
     sha256: str
@@ -68,27 +64,23 @@ class OfficialFile:
         try:
             with torch.serialization.safe_globals(_STAND_INS):
                 content = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
-        except Exception as error:  # a damaged or hostile pickle raises whatever it likes
+        except Exception as error:  # a damaged or malicious pickle can raise anything
             raise CheckpointError(_refusal(path, data, error)) from error
         return OfficialFile(path.name, hashlib.sha256(data).hexdigest(), content)
 
     @property
     def source(self) -> str:
-        """For a plug-in's origin; it names no place on this machine."""
+        """For a plug-in's origin, without the path on this machine."""
         return f"{self.name}, sha256 {self.sha256}"
 
     def tensor(self, value: Any, what: str) -> Tensor:
-        """`value` as a float32 tensor of its own, if it is a plain tensor of finite numbers.
-
-        Args:
-            what: it is called, for the error.
-        """
+        """A float32 copy of `value`, if it is a plain tensor of finite numbers. what: its name in errors."""
         if not isinstance(value, Tensor):
             raise CheckpointError(f"{self.name}: {what} is a {type(value).__name__}; a tensor was expected.")
         value = value.detach()
         if value.layout != torch.strided or value.is_quantized or value.is_complex() or value.is_meta:
             raise CheckpointError(f"{self.name}: {what} is a tensor of an odd kind; plain numbers were expected.")
-        # strides of 0 could make a few bytes into terabytes
+        # with strides of 0 a file of a few bytes could claim terabytes
         if value.numel() * value.element_size() > value.untyped_storage().nbytes():
             raise CheckpointError(f"{self.name}: {what} claims more numbers than the file holds; it is damaged.")
         value = value.float().clone(memory_format=torch.contiguous_format)
@@ -101,13 +93,13 @@ class OfficialFile:
 
 
 def find_checkpoint(path: Path, folder: str) -> Path:
-    """The checkpoint meant by a file, a learner's folder, or the output folder above it.
+    """The checkpoint at a path: the file itself, or in a learner's folder, or in the output folder above it.
 
     Args:
         folder: the name under which the learner is registered, such as "prompt_learner".
 
     Raises:
-        CheckpointError: there is no such place, or it leaves open which file is meant.
+        CheckpointError: there is no checkpoint, or several and no note of the last.
     """
     if path.is_file():
         return path
@@ -124,9 +116,10 @@ def find_checkpoint(path: Path, folder: str) -> Path:
     if len(found) == 1:
         return found[0]
     if found:
+        named = ", ".join(p.name for p in found[:5]) + (" …" if len(found) > 5 else "")
         raise CheckpointError(
-            f"{place} holds {len(found)} checkpoints ({', '.join(p.name for p in found[:5])}"
-            f"{' …' if len(found) > 5 else ''}) and no file `checkpoint` that names the last one. Give one of them."
+            f"{place} holds {len(found)} checkpoints ({named}) and no file `checkpoint` that names the last one. Give "
+            "one of them."
         )
     held = ", ".join(sorted(p.name + "/" * p.is_dir() for p in place.iterdir())[:5]) or "nothing"
     raise CheckpointError(
@@ -142,8 +135,7 @@ def _refusal(path: Path, data: bytes, error: Exception) -> str:
     if refused:
         return (
             f"{path} holds a Python object, {refused[1]}, and unpickling it could run anything; nothing of it was run. "
-            "Only tensors and what Dassl saves beside them are taken. If you trust its maker, save the `state_dict` "
-            "alone."
+            "Only tensors and what Dassl saves beside them are read. If you trust it, save its `state_dict` alone."
         )
     return (
         f"{path} is damaged or no file of torch.save ({type(error).__name__}). Compare its size and checksum with the "

@@ -84,17 +84,12 @@ def import_plugin(
         "seed": None if seed is None else parse_seed(seed),
         **dict.fromkeys(("views", "epochs", "seconds", "final_loss", "init", "select_on")),
     }
-    buffers: dict[str, Any] = {}
-    if name in _TIPS:
-        plugin = _from_cache(path, name, given, origin)
-    else:
-        plugin, buffers = _from_dassl(path, name, given, origin, backbone)
+    read = _from_cache if name in _TIPS else _from_dassl
+    plugin, buffers = read(path, name, given, origin, backbone)
     file = plugin.origin["source"].removeprefix("imported from ").partition(",")[0]
-    why = plugin.method.mismatch(plugin.tensors, backbone, names)
-    if why:
-        raise IncompatibleError(
-            f"{file} does not fit {backbone.name}: {why}. Give the backbone and the class names it was tuned on."
-        )
+    if why := plugin.method.mismatch(plugin.tensors, backbone, names):
+        advice = "Give the backbone and the class names it was tuned on"
+        raise IncompatibleError(f"{file} does not fit {backbone.name}: {why}. {advice}.")
     if "token_suffix" not in buffers:
         return plugin
     agree = _buffers_agree(buffers["token_suffix"], backbone, names, plugin.tensors["ctx"].shape[-2])
@@ -107,10 +102,10 @@ def import_plugin(
     return replace(plugin, origin={**plugin.origin, "class_buffers": "agree" if agree else "differ"})
 
 
-def _from_dassl(
-    path: Path, name: str, given: Any, origin: dict[str, Any], backbone: Backbone
-) -> tuple[Plugin, dict[str, Any]]:
-    """The plug-in, and the entries of the file that were dropped."""
+_Imported = tuple[Plugin, Mapping[str, Any]]  # and the entries of the file that were dropped
+
+
+def _from_dassl(path: Path, name: str, given: Any, origin: dict[str, Any], backbone: Backbone) -> _Imported:
     learner = LEARNERS[name]
     file = OfficialFile.read(find_checkpoint(path, learner.folder))
     tensors, dropped = learned(name, file)
@@ -128,7 +123,7 @@ def _from_dassl(
     return Plugin(method, {**tensors, **learner.constants(method)}, origin | source), dropped
 
 
-def _from_cache(path: Path, name: str, given: Any, origin: dict[str, Any]) -> Plugin:
+def _from_cache(path: Path, name: str, given: Any, origin: dict[str, Any], backbone: Backbone) -> _Imported:
     trained, classes = name == "tip_adapter_f", len(origin["classnames"])
     cache = TipCache.read(path, trained, origin["shots"])
     if cache.values.shape[1] != classes:
@@ -144,13 +139,12 @@ def _from_cache(path: Path, name: str, given: Any, origin: dict[str, Any]) -> Pl
             f"alpha and beta are not in Tip-Adapter's files; alpha={alpha:g} and beta={method.beta:g} are used, "
             "upstream's before its search. If you have its log, give the method with the values it found."
         )
-    tensors = {"keys": cache.keys, "values": cache.values}
-    tensors |= {"alpha": torch.tensor(float(alpha)), "beta": torch.tensor(float(method.beta))}
+    mixture = {"alpha": torch.tensor(float(alpha)), "beta": torch.tensor(float(method.beta))}
     facts = {"source": f"imported from {cache.source}", "shots": cache.shots}
     facts["mixture"] = "upstream's before its search" if method.alpha is None else "as given"
     if trained:
         facts["select_on"] = "test pictures, by upstream: best_F is the epoch of the best test accuracy"
-    return Plugin(method, tensors, origin | facts)
+    return Plugin(method, {"keys": cache.keys, "values": cache.values, **mixture}, origin | facts), {}
 
 
 def _buffers_agree(suffix: Any, backbone: Backbone, names: list[str], n_ctx: int) -> bool:

@@ -1,7 +1,7 @@
-"""The cache files of Tip-Adapter's code (gaopengcuhk/Tip-Adapter utils.py, main.py): bare tensors, one a file.
+"""The cache files of Tip-Adapter's code (gaopengcuhk/Tip-Adapter utils.py, main.py): one bare tensor per file.
 
-keys_{K}shots.pt [dim, image], values_{K}shots.pt [image, class], and best_F_{K}shots.pt [image, dim], the keys of
-Tip-Adapter-F, of the epoch that was best on the test set. α and β are in none of them.
+keys_{K}shots.pt [dim, image]; values_{K}shots.pt [image, class]; best_F_{K}shots.pt [image, dim], the keys of
+Tip-Adapter-F at the epoch that was best on the test set. No file has α and β.
 """
 
 from __future__ import annotations
@@ -35,21 +35,19 @@ class TipCache:
         """Read a cache folder, or the cache that a file belongs to.
 
         Args:
-            trained: take the keys of Tip-Adapter-F. shots: which K, where the folder has several.
+            trained: take the keys of Tip-Adapter-F. shots: K, if the folder has several.
 
         Raises:
-            CheckpointError: a file is missing, damaged or no tensor of the expected shape; K is left open.
+            CheckpointError: a file is missing, damaged or no tensor of the expected shape; or K is not determined.
         """
         keys_name = "best_F" if trained else "keys"
         folder, k = _find(path, keys_name, shots)
         files = [OfficialFile.read(folder / f"{name}_{k}shots.pt") for name in (keys_name, "values")]
         keys, values = (file.tensor(file.content, "its content") for file in files)
-        for file, tensor in zip(files, (keys, values), strict=True):
-            if tensor.ndim != 2:
-                raise CheckpointError(
-                    f"{file.name} holds a tensor of shape {list(tensor.shape)}; a matrix was expected. Is it the cache "
-                    "that Tip-Adapter's code wrote?"
-                )
+        for file, shape in zip(files, (list(keys.shape), list(values.shape)), strict=True):
+            if len(shape) != 2:
+                advice = "Give the cache that Tip-Adapter's code wrote"
+                raise CheckpointError(f"{file.name} holds a tensor of shape {shape}; a matrix was expected. {advice}.")
         keys = keys if trained else keys.T.contiguous()
         if len(keys) != len(values):
             raise CheckpointError(
@@ -60,7 +58,7 @@ class TipCache:
 
 
 def _find(path: Path, keys_name: str, shots: int | None) -> tuple[Path, int]:
-    """The folder and K that are meant."""
+    """The folder and K."""
     wanted = f"{keys_name}_<K>shots.pt"
     if path.is_dir():
         names = (_NAME.fullmatch(p.name) for p in path.iterdir())
