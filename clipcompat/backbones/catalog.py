@@ -1,7 +1,5 @@
 """The upgrades that have a name, and the kind of a backbone or an upgrade. Reading this needs no torch."""
 
-from __future__ import annotations
-
 from typing import Literal
 
 Kind = Literal["mini", "public", "own"]

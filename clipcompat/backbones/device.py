@@ -7,8 +7,6 @@
 | MPS, CPU | float32 | few processors multiply half types faster; if yours does, ask for bf16 |
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 

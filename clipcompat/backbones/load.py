@@ -5,8 +5,6 @@ activation: "ViT-B-16" with the tag "openai" runs GELU, but OpenAI trained Quick
 of another picture size, which open_clip resizes.
 """
 
-from __future__ import annotations
-
 import difflib
 import logging
 import os

@@ -9,8 +9,6 @@ pictures are converted to RGB first (OpenAI and open_clip convert after the crop
 and EXIF rotation is ignored, unless `ImageFiles` is asked for upright pictures.
 """
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """An upgrade: an ordered pair of backbones; a chain is a tuple of them."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
 

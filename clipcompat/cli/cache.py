@@ -1,7 +1,5 @@
 """The verb `clipcompat cache`: lists the feature caches in a folder and verifies them."""
 
-from __future__ import annotations
-
 import argparse
 from pathlib import Path
 from typing import Any

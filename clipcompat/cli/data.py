@@ -1,7 +1,5 @@
 """The command line's verb for the fifteen public data sets: list, check and fetch them."""
 
-from __future__ import annotations
-
 import argparse
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """The command line. Every verb is found from `clipcompat --help`, which imports nothing heavy."""
 
-from __future__ import annotations
-
 import argparse
 import logging
 import os

@@ -1,7 +1,5 @@
 """The verbs that show things: `clipcompat table` and `clipcompat list`."""
 
-from __future__ import annotations
-
 import argparse
 from typing import Any
 

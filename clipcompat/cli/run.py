@@ -1,7 +1,5 @@
 """The verb that makes records: `clipcompat run`."""
 
-from __future__ import annotations
-
 import argparse
 import os
 from typing import Any

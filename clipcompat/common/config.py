@@ -1,7 +1,5 @@
 """Frozen dataclasses to and from plain dictionaries, and `key=value` overrides; unknown keys name the nearest one."""
 
-from __future__ import annotations
-
 import dataclasses
 import json
 import math

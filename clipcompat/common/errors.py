@@ -1,7 +1,5 @@
 """Errors a user can act on: every message says what was expected, what came and what to do next."""
 
-from __future__ import annotations
-
 import difflib
 from collections.abc import Iterable
 

@@ -1,7 +1,5 @@
 """Writing files so that a reader never sees half of one, and naming content by its hash."""
 
-from __future__ import annotations
-
 import contextlib
 import hashlib
 import json

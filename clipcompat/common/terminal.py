@@ -1,7 +1,5 @@
 """What the command line says while it works: progress bars, and every warning once."""
 
-from __future__ import annotations
-
 import logging
 import sys
 

@@ -5,8 +5,6 @@ that continues after a kill, a subset of the classes, and augmenting in every ep
 with views >= epochs is exact in distribution. Fewer views are an approximation, and tables state how many.
 """
 
-from __future__ import annotations
-
 import hashlib
 import logging
 from collections.abc import Sequence

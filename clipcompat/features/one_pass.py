@@ -1,7 +1,5 @@
 """One pass over the images for several image towers: each picture is decoded once, and a stopped pass continues."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, nullcontext

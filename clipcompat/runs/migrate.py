@@ -3,8 +3,6 @@
 python -m clipcompat.runs.migrate results/            # a folder of records, or a .jsonl of them
 """
 
-from __future__ import annotations
-
 import json
 import sys
 from pathlib import Path

@@ -3,8 +3,6 @@
 Needs no torch, so that the command line can explain itself at once.
 """
 
-from __future__ import annotations
-
 import argparse
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields

@@ -5,8 +5,6 @@ beside the records, where every run finds them. One plug-in serves all upgrades 
 A run that is finished is not run again.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 from dataclasses import dataclass

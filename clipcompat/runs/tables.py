@@ -1,7 +1,5 @@
 """Records as a table: mean ± sd over seeds, what was run, and the paper's number beside it."""
 
-from __future__ import annotations
-
 import html
 from collections.abc import Sequence
 from dataclasses import dataclass

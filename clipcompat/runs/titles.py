@@ -1,7 +1,5 @@
 """What tables and texts call a run, worked out once, when its record is made."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

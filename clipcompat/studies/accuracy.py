@@ -1,7 +1,5 @@
 """The one test loop, and the few numbers everything is reported in."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import torch

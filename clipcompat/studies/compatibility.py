@@ -4,8 +4,6 @@ Paper: ContCoOp (arXiv 2412.20895), whose Base, New and H are `old`, `new` and `
 tell compatibility from a better backbone, so a report also has zero-shot on both, retraining on new, and what flipped.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any

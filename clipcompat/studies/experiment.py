@@ -1,7 +1,5 @@
 """What every study is given: a method, an upgrade, few-shot sets by seed, and the plug-ins that were tuned on them."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Every study by its name. Adding one: a file here, a line in STUDIES, a test."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from typing import Any
 

@@ -1,7 +1,5 @@
 """What a study of compatibility says of one plug-in; needs no torch, so that tables print fast."""
 
-from __future__ import annotations
-
 from dataclasses import asdict, dataclass
 
 _SMALLEST_GAIN = 1.0  # points; a share of a smaller gain is noise

@@ -6,8 +6,6 @@ are copied there first, and it leaves gradients in fixed tensors. The optimiser,
 part of the graph. Steps run without a graph on other devices, and if recording fails or would take too much memory.
 """
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

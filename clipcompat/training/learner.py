@@ -1,7 +1,5 @@
 """The contract of a method: how `fit` trains it, and how a plug-in gets logits from it."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, Protocol

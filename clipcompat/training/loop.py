@@ -6,8 +6,6 @@ parameter gets the gradient that it would get alone. Batches, views and learning
 Shapes: V views, N training images, B images per batch, D feature dimension.
 """
 
-from __future__ import annotations
-
 import logging
 import time
 from collections.abc import Iterator, Sequence

@@ -1,7 +1,5 @@
 """One training's inputs. A method may use all of them except the test images."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 

@@ -5,8 +5,6 @@ under autocast. No product gets a transposed view, which torch's attention modul
 CPU forty times slower. After the last block only the class token is computed.
 """
 
-from __future__ import annotations
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn

@@ -6,8 +6,6 @@ them, under autocast. (In a narrow tower our blocks would save only 0.1 ms per p
 single rows there, which would make the last digit of a feature depend on the batch size.)
 """
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 

@@ -5,8 +5,6 @@ number: new 2 was trained from old 2. An upgrade from old 1 to new 2 joins unrel
 the true upgrade.
 """
 
-from __future__ import annotations
-
 import json
 from functools import lru_cache
 from pathlib import Path

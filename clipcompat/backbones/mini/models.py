@@ -5,8 +5,6 @@
 pair. Text width, joint dim, tokenizer, context length and picture size are the same for both.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any

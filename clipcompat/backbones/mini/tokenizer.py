@@ -1,7 +1,5 @@
 """The tokenizer of the mini backbones: CLIP's byte-pair encoding with a small table of merges."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -9,8 +9,6 @@ Weights get no gradient, so they are stored in the type the tower runs in, and a
 Norms and the residual stream stay float32, as under autocast.
 """
 
-from __future__ import annotations
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn

@@ -6,8 +6,6 @@ classes 55 %. torch offers this only as private operators: if they are missing o
 computes the same up to rounding.
 """
 
-from __future__ import annotations
-
 from functools import cached_property, lru_cache
 
 import torch

@@ -6,8 +6,6 @@ they save, so `clipcompat.backbones.text.split_attention` is used there; packing
 `clipcompat.backbones.text.masked_attention`. benchmarks/attention.py measured which is faster, backward included.
 """
 
-from __future__ import annotations
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor

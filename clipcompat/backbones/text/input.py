@@ -1,7 +1,5 @@
 """What a text tower reads: packed prompts, and vectors that enter them before a later block."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 
 import torch

@@ -6,8 +6,6 @@ would avoid it (benchmarks/attention.py): without this kernel a step of CoOp wit
 q, k and v.
 """
 
-from __future__ import annotations
-
 from functools import lru_cache
 
 import torch

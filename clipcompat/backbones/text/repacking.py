@@ -1,7 +1,5 @@
 """Packings made from packings: cut into parts, joined, or with more rows per prompt."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache

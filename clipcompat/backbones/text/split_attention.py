@@ -8,8 +8,6 @@ costs little, a separate segment costs about thirty kernel launches.
 Letters: G groups, P prompts per group, H heads, R own rows per prompt, S prefix rows, C channels per head.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 

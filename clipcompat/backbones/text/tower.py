@@ -8,8 +8,6 @@ embeddings and need no padding, because the causal mask hides it from every earl
     x = Z + pos;   x += attention(ln_1 x);   x += mlp(ln_2 x);   feature = ln_final(x)[eot] · projection
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from weakref import WeakKeyDictionary
 

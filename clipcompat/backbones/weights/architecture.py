@@ -1,7 +1,5 @@
 """Build an open_clip model by name: randomly initialised, or with undefined weights that a checkpoint will replace."""
 
-from __future__ import annotations
-
 import difflib
 from contextlib import nullcontext
 from typing import Any

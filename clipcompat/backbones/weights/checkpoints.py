@@ -1,7 +1,5 @@
 """Read the tensors of a checkpoint without running anything in the file."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Load a checkpoint's tensors into a model: every tensor must fit, or the checkpoint is refused."""
 
-from __future__ import annotations
-
 import hashlib
 import math
 import re

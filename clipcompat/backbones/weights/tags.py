@@ -1,7 +1,5 @@
 """Published weights by open_clip tag, from a cache or downloaded into it."""
 
-from __future__ import annotations
-
 import os
 import urllib.error
 import urllib.request

@@ -11,8 +11,6 @@ The archive's code is read, as text, only for the slots that each class declares
 attributes (a mask, for example) are in the same pickle and are not part of a state dict.
 """
 
-from __future__ import annotations
-
 import io
 import math
 import pickle

@@ -3,8 +3,6 @@
 contcoop_table2_vit_b16.csv, contcoop_table8_vit_l14.csv: ContCoOp (arXiv 2412.20895), Tables 2 and 8.
 """
 
-from __future__ import annotations
-
 import csv
 import functools
 import importlib.resources
