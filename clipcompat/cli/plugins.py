@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from clipcompat.backbones.backbone import Backbone
 
 _IMPORT = """\
-make a plug-in of a checkpoint of the official code; nothing in the checkpoint is executed
+make a plug-in from a checkpoint of the official code; nothing in the checkpoint is executed
 
   clipcompat import output/eurosat/CoOp/seed1 --method coop --backbone ViT-B-16-quickgelu --weights openai \\
       --dataset eurosat --root $DATA --shots 16 --seed 1 --out coop.safetensors
@@ -20,9 +20,9 @@ make a plug-in of a checkpoint of the official code; nothing in the checkpoint i
 
 
 def add_plugin_verbs(verbs: Any) -> None:
-    """Add them to the parser's sub-commands."""
-    read = verbs.add_parser("import", help="a checkpoint of the official code -> a plug-in", description=_IMPORT,
-                            formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
+    """Add the verbs to the parser's sub-commands."""
+    layout = {"description": _IMPORT, "formatter_class": argparse.RawDescriptionHelpFormatter}
+    read = verbs.add_parser("import", help="a checkpoint of the official code -> a plug-in", **layout)
     add = read.add_argument
     add("path", metavar="PATH", help="model.pth.tar-<epoch>, its folder or the one above; a Tip-Adapter cache folder")
     add("--method", required=True, help="coop, cocoop, kgcoop, clip_adapter, tip_adapter or tip_adapter_f")
@@ -32,10 +32,10 @@ def add_plugin_verbs(verbs: Any) -> None:
     add("--classes", default="all", help="of the dataset: all, base (first half, rounded up) or new (the rest)")
     _add_classes(read, "instead of the dataset's")
     add("--template", metavar="TEXT", help="of the zero-shot classifier (default: upstream's for the dataset)")
-    add("--shots", type=int, help="training images a class, where known")
-    add("--seed", type=int, help="of the training, where known")
-    add("--set", dest="settings", action="extend", nargs="+", default=[], metavar="KEY=VALUE",
-        help="fields of the method that a checkpoint cannot tell: position=middle, ratio=0.6, alpha=2")  # fmt: skip
+    add("--shots", type=int, help="training images per class, if known")
+    add("--seed", type=int, help="of the training, if known")
+    settings = "fields of the method that a checkpoint cannot tell: position=middle, ratio=0.6, alpha=2"
+    add("--set", dest="settings", action="extend", nargs="+", default=[], metavar="KEY=VALUE", help=settings)
     add("--out", required=True, metavar="FILE.safetensors")
     read.set_defaults(verb=_import)
 
@@ -43,9 +43,9 @@ def add_plugin_verbs(verbs: Any) -> None:
     write.add_argument("--template", metavar="TEXT", help="for zero-shot weights (default: the plug-in's)")
     write.add_argument("--out", required=True, metavar="FILE.safetensors")
 
-    predict = _plugin_verb(verbs, "predict", "name what is in pictures: a line each, most probable first", _predict)
+    predict = _plugin_verb(verbs, "predict", "classify images: one line per image, most probable class first", _predict)
     predict.add_argument("images", nargs="+", metavar="IMAGE")
-    predict.add_argument("--top", type=int, default=5, help="names a picture (default: 5)")
+    predict.add_argument("--top", type=int, default=5, help="class names per image (default: 5)")
 
     _plugin_verb(verbs, "match", "whether a plug-in can act on a backbone: exact, compatible or incompatible", _match)
 
@@ -68,7 +68,7 @@ def _add_backbone(parser: argparse.ArgumentParser, which: str) -> None:
 
 
 def _add_classes(parser: argparse.ArgumentParser, which: str) -> None:
-    parser.add_argument("--classnames", metavar="FILE", help=f"class names, one a line or a JSON list, {which}")
+    parser.add_argument("--classnames", metavar="FILE", help=f"class names, one per line or a JSON list, {which}")
 
 
 def _import(options: argparse.Namespace) -> None:
@@ -82,10 +82,8 @@ def _import(options: argparse.Namespace) -> None:
     if options.settings:
         method = override(METHODS[method](), options.settings)
     names, dataset = _names_and_dataset(options)
-    plugin = import_plugin(
-        options.path, method, _backbone(options), names,
-        template=options.template, dataset=dataset, shots=options.shots, seed=options.seed,
-    )  # fmt: skip
+    facts = {"template": options.template, "dataset": dataset, "shots": options.shots, "seed": options.seed}
+    plugin = import_plugin(options.path, method, _backbone(options), names, **facts)
     print(plugin.save(options.out))
 
 
@@ -108,7 +106,7 @@ def _predict(options: argparse.Namespace) -> None:
         raise ConfigError(f"--top must be at least 1, not {options.top}.")
     plugin = load_plugin(options.plugin)
     names = tuple(_classnames(options.classnames) or plugin.origin["classnames"])
-    # all pictures together, so that the class names go through the text tower once
+    # all images in one split, so that the class names go through the text tower once
     pictures, labels = ImageFiles(Path(), tuple(options.images), "pictures"), torch.zeros(len(options.images)).long()
     split = Split(pictures, labels, names, plugin.origin["template"], "pictures")
     shares = plugin.logits(_backbone(options), split).softmax(-1).cpu()
@@ -135,7 +133,7 @@ def _backbone(options: argparse.Namespace) -> Backbone:
 
 
 def _names_and_dataset(options: argparse.Namespace) -> tuple[list[str], str | None]:
-    """Class names from the file given or else from the dataset, and what to call the dataset."""
+    """Class names, from the file if one is given or else from the dataset; and the dataset's name."""
     parts = ("all", "base", "new")
     if options.classes not in parts:
         raise unknown_name("classes", options.classes, parts)
@@ -145,7 +143,7 @@ def _names_and_dataset(options: argparse.Namespace) -> tuple[list[str], str | No
         return names, options.dataset and options.dataset + part
     if options.dataset is None:
         raise ConfigError(
-            "a checkpoint does not name its classes: give --dataset with --root, or --classnames FILE, in the order of "
+            "a checkpoint does not name its classes: give --dataset with --root, or --classnames FILE in the order of "
             "the training."
         )
     from clipcompat.data.load import load_dataset
@@ -156,7 +154,7 @@ def _names_and_dataset(options: argparse.Namespace) -> tuple[list[str], str | No
 
 
 def _classnames(file: str | None) -> list[str] | None:
-    """The names in a file: a JSON list, or one a line; None without a file."""
+    """The names in a file: a JSON list, or one per line. None if no file is given."""
     import json
 
     if file is None:
@@ -165,8 +163,8 @@ def _classnames(file: str | None) -> list[str] | None:
         text = Path(file).expanduser().read_text(encoding="utf-8-sig")
         names = json.loads(text) if text.lstrip().startswith("[") else text.splitlines()
     except (OSError, ValueError) as error:
-        raise DataError(f"the class names in {file} cannot be read: {error}. Write one name a line.") from error
+        raise DataError(f"the class names in {file} cannot be read: {error}. Write one name per line.") from error
     names = [name.strip() for name in names if isinstance(name, str) and name.strip()]
     if not names:
-        raise DataError(f"{file} holds no class names; write one a line, in order, or a JSON list.")
+        raise DataError(f"{file} holds no class names; write one per line, in order, or a JSON list.")
     return names

@@ -1,4 +1,4 @@
-"""The one test loop, and the few numbers everything is reported in."""
+"""The one test loop: which images a plug-in classifies correctly, and their share in percent."""
 
 from pathlib import Path
 
@@ -20,14 +20,17 @@ def correct(
     cache: str | Path | None = None,
     progress: Progress | None = None,
 ) -> Tensor:
-    """Which images are classified rightly: [image], bool, on the CPU. Ties go to the first class."""
+    """Which images are classified correctly: [image], bool, on the CPU. Ties go to the first class.
+
+    Raises:
+        DataError: the split is empty, or a logit is not a finite number.
+    """
     if len(split) == 0:
         raise DataError(f"{split.name} has no images, so there is nothing to measure.")
     logits = plugin.logits(backbone, split, cache, progress)
     if not torch.isfinite(logits).all():
-        raise DataError(
-            f"{plugin.method.name} gives logits that are not numbers on {split.name}; is the plug-in damaged?"
-        )
+        advice = "The plug-in may be damaged: load or tune it again"
+        raise DataError(f"{plugin.method.name} gives logits that are not numbers on {split.name}. {advice}.")
     return logits.argmax(-1).cpu() == split.labels
 
 
@@ -39,7 +42,7 @@ def accuracy(
     cache: str | Path | None = None,
     progress: Progress | None = None,
 ) -> float:
-    """Plain top-1 over the whole split, percent (Dassl's metric for every dataset; no per-class mean)."""
+    """Plain top-1 accuracy over the whole split, in percent: Dassl's metric for every dataset, no mean per class."""
     return percent(correct(plugin, backbone, split, cache=cache, progress=progress))
 
 

@@ -17,10 +17,17 @@ from tests.tiny import numbers
 from tests.toys import NAMES, toy_dataset
 
 SGD_RECIPE = {
-    "recipe.optimizer": "adamw", "recipe.lr": 0.101, "recipe.momentum": 0.89, "recipe.weight_decay": 4e-4,
-    "recipe.epochs": 4, "recipe.max_steps": 2, "recipe.warmup_epochs": 0, "recipe.warmup_lr": 2e-3,
-    "recipe.schedule": "step", "recipe.crop": (0.09, 1.0),
-}  # fmt: skip
+    "recipe.optimizer": "adamw",
+    "recipe.lr": 0.101,
+    "recipe.momentum": 0.89,
+    "recipe.weight_decay": 4e-4,
+    "recipe.epochs": 4,
+    "recipe.max_steps": 2,
+    "recipe.warmup_epochs": 0,
+    "recipe.warmup_lr": 2e-3,
+    "recipe.schedule": "step",
+    "recipe.crop": (0.09, 1.0),
+}
 """A slightly other value for every constant that SGD on the toy pictures can notice."""
 
 ELSEWHERE = {"recipe.eurosat_epochs", "recipe.imagenet_crop"}

@@ -32,8 +32,9 @@ def test_loss_gradients_and_logits_equal_the_papers_formulas(name, request):
 def test_learned_tensors_are_p_and_four_maps_without_biases(tiny):
     tensors = tensors_of(start(ContCoOp(n_ctx=5), tiny))
     assert {n: tuple(t.shape) for n, t in tensors.items()} == {
-        "ctx": (5, 16), **{f"attn.{m}.weight": (16, 16) for m in "qkvo"},
-    }  # fmt: skip
+        "ctx": (5, 16),
+        **{f"attn.{m}.weight": (16, 16) for m in "qkvo"},
+    }
 
 
 @pytest.mark.parametrize(("width", "count"), [(512, 1_056_768), (768, 2_371_584)])
@@ -96,10 +97,8 @@ def test_attention_off_and_distillation_off_is_coop_bit_for_bit(mini_old):
     recipe = Recipe(epochs=2)
     a, b = (
         fit(m, mini_old, data, views=1)
-        for m in (
-            ContCoOp(n_ctx=4, attention=None, distillation=NO_PULL, recipe=recipe), CoOp(n_ctx=4, recipe=recipe),
-        )
-    )  # fmt: skip
+        for m in (ContCoOp(n_ctx=4, attention=None, distillation=NO_PULL, recipe=recipe), CoOp(n_ctx=4, recipe=recipe))
+    )
     assert torch.equal(a.tensors["ctx"], b.tensors["ctx"])
     scores = [m.logits(a.tensors, mini_old, features, NAMES) for m in (ours, coop)]
     assert torch.equal(*scores)
@@ -107,9 +106,10 @@ def test_attention_off_and_distillation_off_is_coop_bit_for_bit(mini_old):
 
 def test_attention_off_takes_no_notice_of_the_condition(tiny):
     agree(
-        tiny, ContCoOp(n_ctx=3, attention=None, condition=Condition(pool="last")),
+        tiny,
+        ContCoOp(n_ctx=3, attention=None, condition=Condition(pool="last")),
         lambda t: slow_coop(tiny, NAMES, t["ctx"]),
-    )  # fmt: skip
+    )
 
 
 @pytest.mark.parametrize("tau", [0.01, 0.2])
@@ -129,9 +129,14 @@ def test_settings_that_cannot_be_meant_are_refused():
 
 def test_defaults_are_the_papers_and_the_recommended_readings():
     assert ContCoOp() == ContCoOp(
-        n_ctx=16, ctx_init=None, attention=Attention(), condition=Condition("tokens", (), "name", "{}"),
-        distillation=Distillation(1.0, "l2", True, "auto"), tau=None, recipe=Recipe(),
-    )  # fmt: skip
+        n_ctx=16,
+        ctx_init=None,
+        attention=Attention(),
+        condition=Condition("tokens", (), "name", "{}"),
+        distillation=Distillation(1.0, "l2", True, "auto"),
+        tau=None,
+        recipe=Recipe(),
+    )
 
 
 @pytest.mark.parametrize(

@@ -29,9 +29,10 @@ from tests.toys import NAMES
 )
 def test_condition_switches_change_what_the_context_attends_to(tiny, switches, slow):
     agree(
-        tiny, ContCoOp(n_ctx=3, condition=Condition(**switches)),
+        tiny,
+        ContCoOp(n_ctx=3, condition=Condition(**switches)),
         lambda t: slow_contcoop(tiny, NAMES, t, [slow_condition(tiny, n, 3, **slow) for n in NAMES]),
-    )  # fmt: skip
+    )
 
 
 def test_condition_from_a_template_a_text_feature_and_the_full_suffix(tiny):

@@ -159,8 +159,14 @@ def test_fit_takes_the_steps_of_sgd_by_hand(mini_old):
     """Three epochs of one batch: the reference's loss and gradient, Dassl's rates, momentum and decay by hand."""
     data, recipe = toy_dataset(), Recipe(lr=0.02, epochs=3, weight_decay=5e-3)
     first = torch.randn(3, 128, generator=torch.Generator().manual_seed(2)) * 0.02
-    plugin = fit(CoOp(n_ctx=3, recipe=recipe), mini_old, data, seed=4, views=3,
-                 init=plugin_of(CoOp(n_ctx=3), {"ctx": first}, mini_old))  # fmt: skip
+    plugin = fit(
+        CoOp(n_ctx=3, recipe=recipe),
+        mini_old,
+        data,
+        seed=4,
+        views=3,
+        init=plugin_of(CoOp(n_ctx=3), {"ctx": first}, mini_old),
+    )
     views = encode_views(mini_old, data.train, 3, 4, recipe.crop)
     value, buffer = first.clone(), None
     for epoch, rate in enumerate(learning_rates(3, 0.02)):

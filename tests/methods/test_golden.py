@@ -26,8 +26,10 @@ from tests.toys import NAMES
 
 METHOD = ContCoOp(n_ctx=3, attention=Attention(heads=2), recipe=Recipe(lr=0.1, epochs=4))
 LOSS, PATH = 1.772060, 93.41174
-TENSORS = {"ctx": numbers((3, 16), 50, 0.5), **{f"attn.{m}.weight": numbers((16, 16), 60 + i, 0.5)
-                                               for i, m in enumerate("qkvo")}}  # fmt: skip
+TENSORS = {
+    "ctx": numbers((3, 16), 50, 0.5),
+    **{f"attn.{m}.weight": numbers((16, 16), 60 + i, 0.5) for i, m in enumerate("qkvo")},
+}
 
 
 def loss_of(method, backbone):

@@ -74,8 +74,12 @@ def test_the_searched_ratio_is_the_first_of_most_validation_hits(tiny, written_d
 
 
 CHANGES = golden.SGD_RECIPE | {
-    "recipe.batch_size": 6, "recipe.drop_last": False, "ratio": 0.21, "search": True, "reduction": 5,
-}  # fmt: skip
+    "recipe.batch_size": 6,
+    "recipe.drop_last": False,
+    "ratio": 0.21,
+    "search": True,
+    "reduction": 5,
+}
 
 
 def test_every_constant_is_changed_below():
@@ -96,8 +100,9 @@ def test_the_golden_loss_notices_another_ratio(tiny):
 def test_the_adapter_starts_as_linear_layers_do(mini_old, method, hidden):
     start_values = start(method, mini_old).parameters
     assert {n: list(p.shape) for n, p in start_values.items()} == {
-        "fc.0.weight": [hidden, 128], "fc.2.weight": [128, hidden],
-    }  # fmt: skip
+        "fc.0.weight": [hidden, 128],
+        "fc.2.weight": [128, hidden],
+    }
     for p in start_values.values():
         bound = p.shape[1] ** -0.5
         assert 0.99 * bound < p.detach().abs().max() <= bound  # uniform up to its end

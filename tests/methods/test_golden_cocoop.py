@@ -107,9 +107,12 @@ def test_the_length_of_an_image_feature_does_not_matter(tiny):
 def test_the_meta_net_starts_as_linear_layers_do(mini_old, method, hidden):
     start_values = start(method, mini_old).parameters
     assert {n: list(p.shape) for n, p in start_values.items()} == {
-        "ctx": [4, 128], "meta_net.linear1.weight": [hidden, 128], "meta_net.linear1.bias": [hidden],
-        "meta_net.linear2.weight": [128, hidden], "meta_net.linear2.bias": [128],
-    }  # fmt: skip
+        "ctx": [4, 128],
+        "meta_net.linear1.weight": [hidden, 128],
+        "meta_net.linear1.bias": [hidden],
+        "meta_net.linear2.weight": [128, hidden],
+        "meta_net.linear2.bias": [128],
+    }
     for name, inputs in (("linear1", 128), ("linear2", hidden)):
         for part in ("weight", "bias"):
             p = start_values[f"meta_net.{name}.{part}"].detach()

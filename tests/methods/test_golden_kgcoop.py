@@ -72,9 +72,14 @@ def test_training_ends_at_the_golden_number(tiny, written_down):
 
 
 CHANGES = golden.SGD_RECIPE | {
-    "recipe.lr": 0.0101, "recipe.weight_decay": 0.04, "recipe.batch_size": 6, "recipe.drop_last": False,
-    "distillation.weight": 7.9, "distillation.form": "l2sq", "distillation.templates": "data",
-}  # fmt: skip
+    "recipe.lr": 0.0101,
+    "recipe.weight_decay": 0.04,
+    "recipe.batch_size": 6,
+    "recipe.drop_last": False,
+    "distillation.weight": 7.9,
+    "distillation.form": "l2sq",
+    "distillation.templates": "data",
+}
 WITHOUT_EFFECT = {"recipe.eps", "distillation.normalize"}  # a cosine has its own unit vectors
 STARTS = {"n_ctx", "ctx_init"}  # tested below
 

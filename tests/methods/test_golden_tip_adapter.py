@@ -23,9 +23,11 @@ METHOD = TipAdapter()
 TRAINED = TipAdapterF(recipe=dataclasses.replace(TipAdapterF().recipe, lr=0.02, epochs=3, batch_size=5))
 CROP = (0.5, 1.0)
 TENSORS = {
-    "keys": numbers((12, 16), 70, 0.4), "values": torch.eye(3).repeat(4, 1),
-    "alpha": torch.tensor(2.0), "beta": torch.tensor(1.5),
-}  # fmt: skip
+    "keys": numbers((12, 16), 70, 0.4),
+    "values": torch.eye(3).repeat(4, 1),
+    "alpha": torch.tensor(2.0),
+    "beta": torch.tensor(1.5),
+}
 LOGITS, CACHE, LOSS, PATH = 22184.17, 186.69203, 6.953800, 191.14605
 
 
@@ -182,10 +184,17 @@ def test_without_training_only_imagenet_is_searched_on_test_pictures(tiny, writt
 
 CHANGES = {"alpha": 2.1, "beta": 1.1, "passes": 9, "search": False, "search_scale": (13.0, 12.9), "scale": 99.0}
 RECIPE = {
-    "recipe.optimizer": "sgd", "recipe.lr": 0.0201, "recipe.eps": 1.1e-4, "recipe.weight_decay": 9e-3,
-    "recipe.epochs": 4, "recipe.max_steps": 3, "recipe.batch_size": 6, "recipe.drop_last": True,
-    "recipe.schedule": "epoch", "recipe.crop": (0.51, 1.0),
-}  # fmt: skip
+    "recipe.optimizer": "sgd",
+    "recipe.lr": 0.0201,
+    "recipe.eps": 1.1e-4,
+    "recipe.weight_decay": 9e-3,
+    "recipe.epochs": 4,
+    "recipe.max_steps": 3,
+    "recipe.batch_size": 6,
+    "recipe.drop_last": True,
+    "recipe.schedule": "epoch",
+    "recipe.crop": (0.51, 1.0),
+}
 WITHOUT_EFFECT = {"recipe.momentum", "recipe.warmup_epochs", "recipe.warmup_lr"}  # of AdamW and of rates by the step
 SEPARATE = {"protocol"}  # tested above
 
@@ -234,8 +243,11 @@ def test_the_golden_logits_notice_another_scale_alpha_or_beta(tiny):
 def test_eurosat_trains_five_times_as_long():
     recipe = TipAdapterF().recipe
     assert [recipe.epochs_for(name, 16, 160) for name in ("eurosat", "eurosat[base]", "dtd", "imagenet")] == [
-        100, 100, 20, 20,
-    ]  # fmt: skip
+        100,
+        100,
+        20,
+        20,
+    ]
 
 
 def test_the_defaults_are_the_published_ones():
@@ -244,6 +256,15 @@ def test_the_defaults_are_the_published_ones():
         assert (method.search, method.search_scale, method.protocol) == (True, None, "clean")
     assert TipAdapter().recipe.crop == CROP
     assert TipAdapterF().recipe == Recipe(
-        optimizer="adamw", lr=1e-3, eps=1e-4, weight_decay=0.01, epochs=20, eurosat_epochs=100, batch_size=256,
-        drop_last=False, schedule="step", warmup_epochs=0, crop=CROP,
-    )  # fmt: skip
+        optimizer="adamw",
+        lr=1e-3,
+        eps=1e-4,
+        weight_decay=0.01,
+        epochs=20,
+        eurosat_epochs=100,
+        batch_size=256,
+        drop_last=False,
+        schedule="step",
+        warmup_epochs=0,
+        crop=CROP,
+    )

@@ -45,8 +45,10 @@ def test_a_trial_that_was_run_is_not_run_again(monkeypatch, tmp_path):
     sha = tune.hash_file(weights)
     rows = [
         {"method": "coop", "lr": lr, "dataset": d, "seed": s, "old": sha, "val": 50.0 + lr, "seconds": 1}
-        for lr in tune.TRIALS for d in development_names() for s in (1, 2)
-    ]  # fmt: skip
+        for lr in tune.TRIALS
+        for d in development_names()
+        for s in (1, 2)
+    ]
     out.write_text("".join(json.dumps(row) + "\n" for row in rows[1:]))
     monkeypatch.setattr(tune, "load_backbone", lambda *a, **k: None)
     ran = []

@@ -22,9 +22,16 @@ from tests.toys import NAMES, toy_dataset
 def test_methods_are_found_by_their_own_names():
     assert clipcompat.METHODS is METHODS
     assert list(METHODS) == [
-        "zero_shot", "linear_probe", "clip_adapter", "tip_adapter", "tip_adapter_f", "coop", "cocoop", "kgcoop",
+        "zero_shot",
+        "linear_probe",
+        "clip_adapter",
+        "tip_adapter",
+        "tip_adapter_f",
+        "coop",
+        "cocoop",
+        "kgcoop",
         "contcoop",
-    ]  # fmt: skip
+    ]
     assert all(name == method.name for name, method in METHODS.items())
     assert all(getattr(clipcompat, method.__name__) is method for method in METHODS.values())
 

@@ -168,8 +168,11 @@ def test_a_plugin_says_where_it_comes_from(old):
     plugin = fit(COOP, old, data, seed=7, views=2)
     origin = plugin.origin
     assert origin["backbone"] == {
-        "name": "mini-old", "stamp": old.stamp, "source": "random weights, seed 1", "dtype": "torch.float32"
-    }  # fmt: skip
+        "name": "mini-old",
+        "stamp": old.stamp,
+        "source": "random weights, seed 1",
+        "dtype": "torch.float32",
+    }
     assert origin["dataset"] == "toys" and origin["train_stamp"] == data.train.stamp
     assert origin["classnames"] == list(data.classnames) and origin["template"] == "a photo of a {}."
     assert (origin["shots"], origin["seed"], origin["views"], origin["epochs"]) == (4, 7, 2, 3)

@@ -46,9 +46,13 @@ def test_a_teacher_is_refused_by_methods_that_take_none(old):
 
 @pytest.mark.parametrize(
     ("options", "says"),
-    [({"views": -1}, "views must be 0"), ({"seed": -1}, "seed must be"), ({"seed": 2**63}, "seed must be"),
-     ({"dtype": "fp8"}, "fp8")],
-)  # fmt: skip
+    [
+        ({"views": -1}, "views must be 0"),
+        ({"seed": -1}, "seed must be"),
+        ({"seed": 2**63}, "seed must be"),
+        ({"dtype": "fp8"}, "fp8"),
+    ],
+)
 def test_arguments_that_cannot_be_meant_are_refused(old, options, says):
     with pytest.raises(ClipcompatError, match=says):
         fit(COOP, old, toy_dataset(4), **options)
@@ -67,10 +71,14 @@ def test_a_class_without_pictures_is_named_before_anything_is_trained(old):
 
 @pytest.mark.parametrize(
     ("method", "what"),
-    [(LinearProbe(), "the probe's C"), (TipAdapter(), "alpha, beta"), (TipAdapterF(), "alpha, beta"),
-     (CLIPAdapter(search=True), "the adapter's ratio")],
+    [
+        (LinearProbe(), "the probe's C"),
+        (TipAdapter(), "alpha, beta"),
+        (TipAdapterF(), "alpha, beta"),
+        (CLIPAdapter(search=True), "the adapter's ratio"),
+    ],
     ids=lambda m: getattr(m, "name", ""),
-)  # fmt: skip
+)
 def test_a_search_without_validation_pictures_is_refused_before_training(old, method, what):
     data = toy_dataset(4)
     bare = dataclasses.replace(data, val=toy_split("val", 0))

@@ -37,10 +37,14 @@ METHODS = [
     ZeroShot(),
     CoOp(n_ctx=3, csc=True, position="middle", recipe=SHORT),
     ContCoOp(
-        n_ctx=2, attention=Attention(heads=2, bias=True, weight_decay=0.1), tau=0.02, recipe=SHORT,
-        condition=Condition(include=("sos",), template="a {}"), distillation=Distillation(weight=0.5, form="l2sq"),
+        n_ctx=2,
+        attention=Attention(heads=2, bias=True, weight_decay=0.1),
+        tau=0.02,
+        recipe=SHORT,
+        condition=Condition(include=("sos",), template="a {}"),
+        distillation=Distillation(weight=0.5, form="l2sq"),
     ),
-]  # fmt: skip
+]
 by_name = {"ids": lambda m: m.name}
 
 
@@ -79,9 +83,12 @@ def test_a_saved_plugin_comes_back_exactly(old, new, method, tmp_path):
 
 @pytest.mark.parametrize(
     ("method", "names"),
-    [(METHODS[0], set()), (METHODS[1], {"ctx"}),
-     (METHODS[2], {"ctx", *(f"attn.{m}.{kind}" for m in "qkvo" for kind in ("weight", "bias"))})],
-)  # fmt: skip
+    [
+        (METHODS[0], set()),
+        (METHODS[1], {"ctx"}),
+        (METHODS[2], {"ctx", *(f"attn.{m}.{kind}" for m in "qkvo" for kind in ("weight", "bias"))}),
+    ],
+)
 def test_only_what_was_learned_is_in_the_file(old, method, names, tmp_path):
     path = fit(method, old, toy_dataset(4), views=1).save(tmp_path / "p.safetensors")
     with safe_open(path, "pt") as file:

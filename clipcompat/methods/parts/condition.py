@@ -38,12 +38,10 @@ class Condition:
     template: str = "{}"
 
     def __post_init__(self):
-        for kind, value, known in [("pool", self.pool, POOLS), ("source", self.source, SOURCES)]:
+        extras = (("include", extra, EXTRAS) for extra in self.include)
+        for kind, value, known in (("pool", self.pool, POOLS), ("source", self.source, SOURCES), *extras):
             if value not in known:
                 raise unknown_name(f"condition.{kind}", value, known)
-        for extra in self.include:
-            if extra not in EXTRAS:
-                raise unknown_name("condition.include", extra, EXTRAS)
         if "{}" not in self.template:
             raise ConfigError(f"condition.template needs {{}} where the class name goes; it is {self.template!r}.")
         if self.source == "suffix_full" and (self.include or self.template != "{}"):

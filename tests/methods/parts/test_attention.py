@@ -146,9 +146,17 @@ def test_out_zero_starts_without_any_change(bias):
 
 def test_default_switches_are_the_papers_formulas():
     assert Attention() == Attention(
-        heads=1, scale="head", bias=False, init="linear_default", out_zero=False, residual=True, causal=False,
-        pos=False, lr_scale=1.0, weight_decay=None,
-    )  # fmt: skip
+        heads=1,
+        scale="head",
+        bias=False,
+        init="linear_default",
+        out_zero=False,
+        residual=True,
+        causal=False,
+        pos=False,
+        lr_scale=1.0,
+        weight_decay=None,
+    )
 
 
 def test_unknown_switches_and_impossible_heads_are_refused():

@@ -23,17 +23,25 @@ NO_PULL = Distillation(weight=0.0)
 def test_distillation_forms_equal_their_formulas(tiny, form, normalize):
     pull = Distillation(weight=0.7, form=form, normalize=normalize)
     agree(
-        tiny, ContCoOp(n_ctx=3, distillation=pull), lambda t: slow_contcoop(tiny, NAMES, t),
-        pull=0.7, form=form, normalize=normalize,
-    )  # fmt: skip
+        tiny,
+        ContCoOp(n_ctx=3, distillation=pull),
+        lambda t: slow_contcoop(tiny, NAMES, t),
+        pull=0.7,
+        form=form,
+        normalize=normalize,
+    )
 
 
 def test_distances_of_one_pair_by_hand():
     w, t = torch.tensor([[3.0, 4.0]]), torch.tensor([[0.0, 2.0]])  # unit: (.6, .8) and (0, 1); cos = .8
     by_hand = {
-        ("l2", True): 0.4**0.5, ("l2sq", True): 0.4, ("cosine", True): 0.2,
-        ("l2", False): 13**0.5, ("l2sq", False): 13.0, ("cosine", False): 0.2,
-    }  # fmt: skip
+        ("l2", True): 0.4**0.5,
+        ("l2sq", True): 0.4,
+        ("cosine", True): 0.2,
+        ("l2", False): 13**0.5,
+        ("l2sq", False): 13.0,
+        ("cosine", False): 0.2,
+    }
     for (form, normalize), value in by_hand.items():
         ours = Distillation(form=form, normalize=normalize).distance(w, t)
         assert float(ours) == pytest.approx(value, rel=1e-6)

@@ -113,9 +113,15 @@ def test_a_file_without_class_buffers_is_imported_without_that_check(old, offici
 
 @pytest.mark.parametrize(
     "suffix",
-    [None, torch.zeros(3), torch.zeros(3, 1, 128), torch.zeros(3, 72, 128, dtype=torch.int64),
-     torch.zeros(3, 36, 128, device="meta"), torch.full((3, 36, 128), float("nan"))],
-)  # fmt: skip
+    [
+        None,
+        torch.zeros(3),
+        torch.zeros(3, 1, 128),
+        torch.zeros(3, 72, 128, dtype=torch.int64),
+        torch.zeros(3, 36, 128, device="meta"),
+        torch.full((3, 36, 128), float("nan")),
+    ],
+)
 def test_class_buffers_that_are_none_do_not_stop_an_import(old, official_import, tmp_path, suffix):
     torch.save({"state_dict": context(old) | {"token_suffix": suffix}}, tmp_path / "m")
     assert official_import(tmp_path / "m").origin["class_buffers"] == "differ"

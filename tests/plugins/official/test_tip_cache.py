@@ -75,9 +75,10 @@ def test_the_number_of_shots_decides_among_several_caches(old, given, tmp_path):
     assert len(given(tmp_path, "tip_adapter", shots=16).tensors["keys"]) == 48
     assert len(given(tmp_path / "best_F_2shots.pt", "tip_adapter_f").tensors["keys"]) == 6
     for path, shots, words in (
-        (tmp_path, None, "[2, 16] shots"), (tmp_path, 4, "no keys_4shots.pt"),
+        (tmp_path, None, "[2, 16] shots"),
+        (tmp_path, 4, "no keys_4shots.pt"),
         (tmp_path / "keys_2shots.pt", 16, "2 shots, not 16"),
-    ):  # fmt: skip
+    ):
         with pytest.raises(CheckpointError) as caught:
             given(path, "tip_adapter", shots=shots)
         refused(caught, words)
