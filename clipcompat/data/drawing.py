@@ -1,7 +1,5 @@
 """A few-shot `Dataset`, drawn from pools of labelled pictures; every source of pictures can end here."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any

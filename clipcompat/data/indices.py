@@ -1,7 +1,5 @@
 """Which images were drawn, as a list that travels: what a record stores and another machine can read."""
 
-from __future__ import annotations
-
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence

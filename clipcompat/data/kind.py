@@ -1,7 +1,5 @@
 """Where a dataset comes from, told by its name alone; needs no torch."""
 
-from __future__ import annotations
-
 from typing import Literal
 
 Kind = Literal["mini", "own", "public"]

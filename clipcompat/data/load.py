@@ -1,7 +1,5 @@
 """One door to every data set: a name, a root, a number of shots and a seed give a `Dataset`."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Mapping
 from pathlib import Path

@@ -10,8 +10,6 @@ Source: Dassl's `generate_fewshot_dataset` with CoOp's data sets on top. Deviati
   Upstream validates such a set on its test images; the training draw is not affected.
 """
 
-from __future__ import annotations
-
 import logging
 import operator
 import random

@@ -1,7 +1,5 @@
 """The sentences into which class names are put."""
 
-from __future__ import annotations
-
 from clipcompat.common.errors import unknown_name
 from clipcompat.data.public.layout import find_layout
 

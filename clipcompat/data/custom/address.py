@@ -1,7 +1,5 @@
 """Somebody's own pictures by one name, as the command line takes them: "folder:pictures/pets", "csv:pets.csv"."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path

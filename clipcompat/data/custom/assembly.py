@@ -1,7 +1,5 @@
 """A `Dataset` of the user's own pictures, drawn and split as public data sets are."""
 
-from __future__ import annotations
-
 import logging
 import re
 from collections.abc import Mapping, Sequence

@@ -1,12 +1,10 @@
-"""A table of pictures and classes, in a text file with a header, as a data set.
+"""A data set from a CSV table of pictures and classes, with a header.
 
 ```
 path,classname,split
 images/001.jpg,polka dotted,train
 ```
 """
-
-from __future__ import annotations
 
 import csv
 import io
@@ -25,19 +23,21 @@ from clipcompat.data.public.split_zhou import check_relative
 from clipcompat.data.sampling import Shots
 from clipcompat.data.split import Dataset
 
-_NUMBER = re.compile(r"[-+]?\d+([.,]\d*)?")  # what is meant as a label and no word
+_NUMBER = re.compile(r"[-+]?\d+([.,]\d*)?")  # a label column of these holds numbers; any other holds words
 _COLUMNS = {
     "path": ("path", "file", "filename", "image"),
     "label": ("label",),
     "classname": ("classname", "class"),
     "split": ("split",),
 }
-"""What each column may be called; case and spaces around it do not matter."""
+"""Accepted names of each column; case and surrounding spaces do not matter."""
+
+_Row = tuple[int, dict[str, str]]  # line number, column -> cell
 
 
 @dataclass(frozen=True)
 class Listing:
-    """What the file says: a path, a label and a part of each picture, and the raw name of each label."""
+    """Path, label and part of each picture, and the raw name of each label."""
 
     paths: list[str]
     labels: list[int]
@@ -60,22 +60,21 @@ def dataset_from_csv(
 ) -> Dataset:
     """Drawn train and val splits, the whole test split and the training pool of the pictures that a table lists.
 
-    The first line names the columns: `path`, and `label` or `classname` or both, and `split` if you like; others are
-    passed over. What separates them (comma, semicolon, tab or bar) is seen from that line. Labels are whole numbers
-    from 0 on, without gaps; where there are class names only, they are numbered in sorted order; a `label` column of
-    words is one of class names. `split` says train, val or test; what is not said follows
-    `clipcompat.data.custom.partition`.
+    The first line names the columns: `path`, then `label` or `classname` or both, and optionally `split` (train, val or
+    test); other columns are ignored. Commas, semicolons, tabs or bars separate them. Labels are whole numbers from 0
+    without gaps. Without them, class names are numbered in sorted order; a `label` column of words holds class names.
+    Missing parts follow `clipcompat.data.custom.partition`.
 
     Args:
-        root: the folder that paths are relative to; None: the file's own.
-        names: raw class name (or label, where there are no names) -> class name; or one name a class, in order.
-        name: what records call it: "csv/<name>"; the file's name without suffix if None.
+        root: the folder that paths are relative to; None: the table's own folder.
+        names: raw class name (or label, if there are no names) -> class name; or one name per class, in order.
+        name: records call it "csv/<name>"; None: the file's name without suffix.
         shots, seed, template, indices, allow_fewer, upright: as in `dataset_from_folder`.
 
     Raises:
-        DataError: the file or a picture cannot be read, or a line does not hold together with the others; a path that
-            leaves the root; class names that are unusable; too few shots.
-        ConfigError, UnknownNameError: arguments that cannot be meant.
+        DataError: the file or a picture cannot be read; lines that contradict each other; a path outside the root;
+            unusable class names; too few shots.
+        ConfigError, UnknownNameError: an argument is out of range or unknown.
     """
     file = Path(path).expanduser()
     name = own_name("csv", name or file.stem)
@@ -84,9 +83,7 @@ def dataset_from_csv(
         raise DataError(f"the root {root} is no folder; it must be the one that the paths in {file} are relative to.")
     listing = read_csv(file, root)
     check_present(root, listing.paths, name)
-    found: dict[str, list[int]] = {}
-    for i, part in enumerate(listing.parts):
-        found.setdefault(part, []).append(i)
+    found = {part: [i for i, its in enumerate(listing.parts) if its == part] for part in set(listing.parts)}
     parts = resolve(found, listing.paths, listing.labels, name)
     images = ImageFiles(root, tuple(listing.paths), name, upright)
     draw = Draw(shots, seed, template, names, indices, allow_fewer)
@@ -94,35 +91,29 @@ def dataset_from_csv(
 
 
 def read_csv(file: Path, root: Path) -> Listing:
-    """The lines of a table, checked against each other; pictures are not looked for.
+    """Read a table and check its lines against each other; pictures are not looked for.
 
     Raises:
         DataError: with the number of the first line at fault.
     """
-    rows = _rows(file)
-    bases = (root.absolute(), root.resolve())
-    seen: dict[str, int] = {}
-    paths, parts, cells = [], [], []
+    rows, bases = _rows(file), (root.absolute(), root.resolve())
+    lines: dict[str, int] = {}
+    parts = []
     for line, row in rows:
         where = f"{file}, line {line}"
         path = _relative(row["path"], bases, where)
-        if path in seen:
-            raise DataError(f"{where}: {path} is listed in line {seen[path]} already; each picture may be listed once.")
-        seen[path] = line
-        part = "train"
-        if "split" in row:
-            part = PART_NAMES.get(row["split"].lower(), "")
-            if not part:
-                raise DataError(f"{where}: the split should be train, val or test; it is {row['split']!r}.")
-        paths.append(path)
+        if lines.setdefault(path, line) != line:
+            raise DataError(f"{where}: {path} is listed in line {lines[path]} already; list each picture once.")
+        part = PART_NAMES.get(row.get("split", "train").lower())
+        if part is None:
+            raise DataError(f"{where}: the split should be train, val or test; it is {row['split']!r}.")
         parts.append(part)
-        cells.append((where, row.get("label"), row.get("classname")))
-    labels, raw = _classes(cells, file)
-    return Listing(paths, labels, parts, raw)
+    labels, raw = _classes(rows, file)
+    return Listing(list(lines), labels, parts, raw)
 
 
-def _rows(file: Path) -> list[tuple[int, dict[str, str]]]:
-    """(line number, column -> cell) of every line that is not blank."""
+def _rows(file: Path) -> list[_Row]:
+    """Every line below the header that is not blank."""
     try:
         text = file.read_bytes().decode("utf-8-sig")
     except OSError as error:
@@ -144,13 +135,13 @@ def _rows(file: Path) -> list[tuple[int, dict[str, str]]]:
             if len(row) <= max(columns.values()):
                 raise DataError(
                     f"{file}, line {reader.line_num}: expected {max(columns.values()) + 1} cells at least; there are "
-                    f"{len(row)}. A cell with the separator in it must be quoted."
+                    f"{len(row)}. Quote cells that contain the separator."
                 )
             found.append((reader.line_num, {column: row[at].strip() for column, at in columns.items()}))
     except csv.Error as error:
         raise DataError(f"{file}, line {reader.line_num}: not a sound table ({error}). Write it again.") from error
     if len(found) < 2:
-        raise DataError(f"{file} lists no picture; write one a line below the header.")
+        raise DataError(f"{file} lists no picture; write one per line below the header.")
     return found[1:]
 
 
@@ -168,42 +159,43 @@ def _columns(header: str, delimiter: str) -> dict[str, int]:
 
 
 def _relative(path: str, bases: Sequence[Path], where: str) -> str:
-    """The path relative to the root; an absolute one is taken if it lies in the root, by any of its spellings."""
+    """The path relative to the root; an absolute path must lie in one of `bases`, the root's spellings."""
     for base in bases:
         if Path(path).is_absolute() and Path(path).is_relative_to(base):
             path = Path(path).relative_to(base).as_posix()
     return check_relative(path, where)
 
 
-def _classes(cells: Sequence[tuple[str, str | None, str | None]], file: Path) -> tuple[list[int], list[str]]:
-    """A label a line, and the raw name of each label."""
-    for where, label, classname in cells:
-        if label == "" or classname == "":
-            raise DataError(f"{where}: the {'label' if label == '' else 'class name'} is empty.")
-    words = [classname for _, _, classname in cells]
-    if words[0] is None and not all(_NUMBER.fullmatch(label) for _, label, _ in cells):
-        words = [label for _, label, _ in cells]  # a label column of words
-    elif cells[0][1] is not None:
-        return _numbered(cells, file)
+def _classes(rows: list[_Row], file: Path) -> tuple[list[int], list[str]]:
+    """The label of each line, and the raw name of each label."""
+    for line, row in rows:
+        for column, what in (("label", "label"), ("classname", "class name")):
+            if row.get(column) == "":
+                raise DataError(f"{file}, line {line}: the {what} is empty.")
+    _, columns = rows[0]
+    if "label" in columns and ("classname" in columns or all(_NUMBER.fullmatch(row["label"]) for _, row in rows)):
+        return _numbered(rows, file)
+    words = [row["classname" if "classname" in columns else "label"] for _, row in rows]
     raw = sorted(set(words))
     at = {word: i for i, word in enumerate(raw)}
     return [at[word] for word in words], raw
 
 
-def _numbered(cells: Sequence[tuple[str, str | None, str | None]], file: Path) -> tuple[list[int], list[str]]:
-    names: dict[int, tuple[str, str]] = {}
+def _numbered(rows: list[_Row], file: Path) -> tuple[list[int], list[str]]:
+    names: dict[int, tuple[str, int]] = {}
     labels = []
-    for where, label, classname in cells:
+    for line, row in rows:
+        where, label = f"{file}, line {line}", row["label"]
         if not (label.isascii() and label.isdecimal() and len(label) < 19):
             raise DataError(f"{where}: the label should be a whole number from 0 on; it is {label[:40]!r}.")
-        known, there = names.setdefault(int(label), (classname or label, where))
-        if known != (classname or label):
-            raise DataError(f"{where}: label {label} is called {classname!r} here and {known!r} in {there}.")
+        name = row.get("classname", label)
+        known, there = names.setdefault(int(label), (name, line))
+        if known != name:
+            raise DataError(f"{where}: label {label} is called {name!r} here and {known!r} in line {there}.")
         labels.append(int(label))
-    missing = list(itertools.islice((str(i) for i in range(max(names)) if i not in names), 6))
-    if missing:
+    if missing := list(itertools.islice((str(i) for i in range(max(names)) if i not in names), 6)):
         raise DataError(
-            f"{file}: labels run up to {max(names)}, but {first(missing)} {'does' if len(missing) == 1 else 'do'} not "
-            "occur; they must be 0, 1, 2, … without gaps. Number the classes anew, or leave the label column out."
+            f"{file}: labels must be 0, 1, 2, … without gaps; they run up to {max(names)} without {first(missing)}. "
+            "Number the classes again, or leave the label column out."
         )
     return labels, [names[i][0] for i in range(len(names))]

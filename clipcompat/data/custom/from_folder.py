@@ -1,4 +1,4 @@
-"""A folder of pictures, a folder a class, as a data set. From there to a compatibility report:
+"""A data set from a tree with one folder per class. From there to a compatibility report:
 
 ```python
 import clipcompat as cc
@@ -9,8 +9,6 @@ plugin = cc.fit(cc.default_method("contcoop", data.name, "mini"), upgrade.old, d
 print(cc.compatibility(plugin, upgrade, data))
 ```
 """
-
-from __future__ import annotations
 
 import logging
 from pathlib import Path
@@ -41,28 +39,28 @@ def dataset_from_folder(
 ) -> Dataset:
     """Drawn train and val splits, the whole test split and the training pool of an ImageFolder tree.
 
-    The tree has one folder a class, or one of these trees for each part: `train`, `val` (or `valid`), `test`, all with
-    the same class folders. Classes are numbered in the sorted order of their folders' names. What parts a tree lacks
-    follows the rule of `clipcompat.data.custom.partition`: a tree without parts is divided 50 : 20 : 30, class by
-    class, in the same way for every seed and number of shots.
+    The tree has one folder per class, or `train`, `val` (or `valid`) and `test`, each with the same class folders.
+    Classes are numbered in the sorted order of their folders' names. Missing parts follow the rule of
+    `clipcompat.data.custom.partition`: a tree without parts is divided 50 : 20 : 30, class by class, in the same way
+    for every seed and number of shots.
 
-    Class names are made of folder names by the rules of `clipcompat.data.custom.classnames`; a warning tells what they
-    changed, and `clean_classnames(path)` shows all of it beforehand.
+    Folder names become class names by the rules of `clipcompat.data.custom.classnames`. A warning tells what they
+    changed; `clean_classnames(path)` shows it beforehand.
 
     Args:
-        shots: training pictures a class; None or "all" takes every training and validation picture.
+        shots: training pictures per class; None or "all" takes every training and validation picture.
         seed: of the draw, by the community's sampler; the pool and the test pictures are the same for every seed.
         template: a sentence with {} for the class name, or several, whose text features are averaged.
-        names: folder name -> class name, for some or all classes; or one name a class, in order.
-        name: what records call it: "folder/<name>"; the folder's own name if None.
+        names: folder name -> class name, for some or all classes; or one name per class, in order.
+        name: records call it "folder/<name>"; None: the folder's own name.
         indices: a drawn list to repeat, as in `load_dataset`, instead of shots and seed.
-        allow_fewer: let classes with fewer than `shots` pictures give all they have.
-        upright: turn pictures as their EXIF says, as phones store them; public data sets are read without.
+        allow_fewer: classes with fewer than `shots` pictures give all they have.
+        upright: turn pictures as their EXIF says, as phones need; public data sets are read without.
 
     Raises:
-        DataError: no such folder, no class or a class without pictures, parts with different classes, a name that is
-            not UTF-8, a link in a circle, a picture reached twice, class names that are unusable, too few shots.
-        ConfigError, UnknownNameError: arguments that cannot be meant.
+        DataError: no such folder; no class, or one without pictures; parts with different classes; a name that is not
+            UTF-8; links in a circle; a picture reached twice; unusable class names; too few shots.
+        ConfigError, UnknownNameError: an argument is out of range or unknown.
     """
     root = Path(path).expanduser()
     name = own_name("folder", name or root.resolve().name)
@@ -88,7 +86,7 @@ def read_folder(root: Path) -> dict[str, dict[str, list[str]]]:
         DataError: it is no such tree, or parts have different classes.
     """
     if not root.is_dir():
-        raise DataError(f"there is no folder {root}; expected a folder that holds one folder of pictures a class.")
+        raise DataError(f"there is no folder {root}; expected a folder that holds one folder of pictures per class.")
     walk = Walk(root)
     top = walk.folders()
     parts: dict[str, str] = {}
@@ -101,32 +99,26 @@ def read_folder(root: Path) -> dict[str, dict[str, list[str]]]:
     # a lone "train" beside other folders may be a class: a picture of a train
     if "train" not in parts or len(parts) == 1 and len(top) > 1:
         listing = {"train": walk.classes()}
+    elif others := [folder for folder in top if folder not in parts.values()]:
+        raise DataError(
+            f"{root}: beside the parts ({first(sorted(parts.values()))}) there are other folders: {first(others)}. "
+            "Move them elsewhere, or give a folder that holds class folders only."
+        )
     else:
         listing = {part: walk.classes(folder) for part, folder in parts.items()}
-        others = [folder for folder in top if folder not in parts.values()]
-        if others:
+    train = listing["train"]
+    for part, classes in listing.items():
+        if apart := sorted(classes.keys() ^ train.keys()):
+            where = "train" if apart[0] in train else part
             raise DataError(
-                f"{root}: beside the parts ({first(sorted(parts.values()))}) there are other folders: {first(others)}. "
-                "Move them elsewhere, or give a folder that holds class folders only."
+                f"{root}: train and {part} need the same class folders, but {len(apart)} are not in both: "
+                f"{first(apart, 3)} ({apart[0]} only in {where}). Name them alike."
             )
-    _check_same_classes(root, listing)
     walk.check_once(key for classes in listing.values() for keys in classes.values() for key in keys)
     if walk.left_out:
         left_out = list(dict.fromkeys(walk.left_out))
         _log.warning("%s: %d files are no pictures in class folders: %s.", root.name, len(left_out), first(left_out, 3))
     return listing
-
-
-def _check_same_classes(root: Path, listing: dict[str, dict[str, list[str]]]) -> None:
-    train = listing["train"]
-    for part, classes in listing.items():
-        apart = sorted(set(classes) ^ set(train))
-        if apart:
-            where = "train" if apart[0] in train else part
-            raise DataError(
-                f"{root}: train and {part} have different class folders; {first(apart, 3)} "
-                f"{'is' if len(apart) == 1 else 'are'} not in both ({apart[0]} only in {where}). Name them alike."
-            )
 
 
 def _within_class(key: str, folder: str) -> str:

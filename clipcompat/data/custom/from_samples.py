@@ -3,8 +3,6 @@
 Nothing of either library is imported; what such objects have in common is asked for by name.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

@@ -8,8 +8,6 @@ What the data say is taken. What they do not say follows a fixed rule, which dep
     one part only       `hold_out`: 5 of 10 pictures of each class for training, 2 for validation, 3 for testing
 """
 
-from __future__ import annotations
-
 import hashlib
 import logging
 from collections.abc import Mapping, Sequence

@@ -4,8 +4,6 @@ A class is a folder; its pictures lie anywhere below it. Links are followed, but
 reached twice: a copy in train and in test would be tested on after it was trained on.
 """
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field

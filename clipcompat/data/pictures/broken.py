@@ -4,8 +4,6 @@ It is decided on the splits, so that labels stay with their pictures, and stamps
 is left.
 """
 
-from __future__ import annotations
-
 import logging
 from dataclasses import replace
 

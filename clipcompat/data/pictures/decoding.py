@@ -8,8 +8,6 @@ and resizes; what is left of Python takes 0.10 ms a picture (0.17), so that abou
 feeds. And nothing needs to be pickled, or forked beside torch's threads.
 """
 
-from __future__ import annotations
-
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor

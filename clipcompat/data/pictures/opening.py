@@ -1,7 +1,5 @@
 """Pictures that cannot be opened, found by decoding all of them, in parallel. Imports nothing heavy."""
 
-from __future__ import annotations
-
 import os
 from collections import deque
 from collections.abc import Sequence

@@ -7,8 +7,6 @@ Deviation: grey pictures with 16 bits keep their upper eight, as PIL itself does
 them at 255 instead, which upstream shows as white: all of the picture but the darkest 256th.
 """
 
-from __future__ import annotations
-
 import numpy as np
 from PIL import Image
 

@@ -159,7 +159,7 @@ class Single(Pairs):
         ({"train": Pairs(classes=NAMES), "test": Pairs(classes=NAMES[::-1])}, DataError, "classes differently"),
         ({"test": Pairs(classes=NAMES)}, DataError, "expected pictures to train on"),
     ],
-)  # fmt: skip
+)
 def test_samples_of_another_form_are_refused(samples, error, said):
     if error is None:
         assert len(dataset_from_samples(samples, shots=1).test) == 6
