@@ -13,6 +13,7 @@ from clipcompat.studies.summary import summary
 from clipcompat_book.chapters.compatibility.controls import shipped_pair
 from clipcompat_book.committed import committed_records
 from clipcompat_book.show import INK, NEW, OLD, ZERO_SHOT
+from clipcompat_book.words import short_name
 
 FILE = Path("book/assets/answer.svg")
 METHODS = ("CoOp", "ContCoOp")
@@ -22,12 +23,12 @@ _NUMBERS = ("old", "new", "zs_new", "retrained")
 
 
 def draw(records: Sequence[Record]) -> str:
-    """A panel a method, a row a dataset: dots for old and new, a diamond for retraining, a tick for zero-shot on new.
+    """One panel per method, one row per dataset: dots for old and new, a diamond for retraining, a tick for zero-shot.
 
     Only the records of the upgrade's own weights count; the last row is the mean of the datasets above it.
     """
     own = [r for r in shipped_pair(records) if r.titles.method in METHODS]
-    found = {(r.titles.method, r.inputs["dataset"]): _numbers(r) for r in own}
+    found = {(r.titles.method, r.dataset): _numbers(r) for r in own}
     datasets = sorted({dataset for _, dataset in found})
     shapes, bottom = [], _TOP + _ROW * (len(datasets) + 1) + 10
     for column, method in enumerate(METHODS):
@@ -39,7 +40,7 @@ def draw(records: Sequence[Record]) -> str:
         if rows:
             mean = {part: _mean([numbers[part] for _, numbers in rows]) for part in _NUMBERS}
             shapes += _row(left, bottom - _ROW, mean)
-    names = [_text(12, _TOP + _ROW * y + 15, name.removeprefix("mini/")) for y, name in enumerate(datasets)]
+    names = [_text(12, _TOP + _ROW * y + 15, short_name(name)) for y, name in enumerate(datasets)]
     names.append(_text(12, bottom - _ROW + 15, f"mean of {len(datasets)}", weight="bold"))
     seeds = "/".join(str(n) for n in sorted({len(r.per_seed) for r in own}))
     title = f"Test accuracy on {len(datasets)} datasets of the embedded miniature, mean of {seeds} seeds"

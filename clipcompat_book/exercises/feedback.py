@@ -1,4 +1,9 @@
-"""How a reader's answer to an exercise is tried: case by case, and whatever it does, a sentence comes back."""
+"""How a reader's answer to an exercise is tried, case by case; whatever it does, a sentence comes back.
+
+    check_harmonic_mean(my_function)      # Feedback: "Not yet. …" or "Right. …", true only if it is right
+
+Nothing is raised, so that a chapter with open exercises still runs from top to bottom.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +12,8 @@ import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+import torch
 
 
 @dataclass(frozen=True)
@@ -29,10 +36,10 @@ EMPTY = Feedback(False, "Your function returns nothing yet.")
 def try_cases(
     answer: Callable, cases: Sequence[tuple[tuple, float | None]], hints: Mapping[Any, str], moral: str
 ) -> Feedback:
-    """Every case in turn; the first that fails is told.
+    """Try every case in turn, and report the first that fails.
 
     cases: (arguments, the number or None that they must give). hints: by arguments, or by a case's number.
-    moral: what a right answer is told.
+    moral: the sentence after a right answer.
     """
     for number, (arguments, expected) in enumerate(cases):
         given = call(answer, arguments)
@@ -52,8 +59,24 @@ def call(answer: Callable, arguments: tuple) -> Any:
     """What the answer returns, or the Feedback that it raised something."""
     try:
         return answer(*arguments)
-    except Exception as error:  # a reader's code may raise anything, and is told what
+    except Exception as error:  # a reader's code may raise anything
         return Feedback(False, f"It raised {type(error).__name__}: {error}.")
+
+
+def call_for_tensor(answer: Callable, arguments: tuple, shape: torch.Size, told: str) -> Any:
+    """The tensor of this shape that the answer returns, or the Feedback that it returns something else.
+
+    told: the sentence on the shape, up to what came instead.
+    """
+    given = call(answer, arguments)
+    if isinstance(given, Feedback):
+        return given
+    if given is None or given is ...:
+        return EMPTY
+    if not isinstance(given, torch.Tensor) or given.shape != shape:
+        came = list(given.shape) if isinstance(given, torch.Tensor) else given
+        return Feedback(False, f"{told}; yours is {came}.")
+    return given
 
 
 def _same(given: Any, expected: float | None) -> bool:
@@ -73,5 +96,5 @@ def _short(value: Any) -> str:
     if hasattr(value, "tolist"):
         value = value.tolist()
     if isinstance(value, list) and all(isinstance(v, bool) for v in value):
-        value = [int(v) for v in value]  # shorter, and shown beside each other
+        value = [int(v) for v in value]  # shorter
     return f"{value:.4g}" if isinstance(value, float) else str(value)

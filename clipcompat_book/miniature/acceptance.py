@@ -49,12 +49,11 @@ def linear_probe(backbone: Backbone, data: Dataset) -> float:
     """Test accuracy of logistic regression on standardised joint features; validation pictures choose the decay."""
     x, y = encode_split(backbone, data.train), data.train.labels
     mean, sd = x.mean(0), x.std(0) + 1e-6
-    parts = {part: ((encode_split(backbone, split) - mean) / sd, split.labels) for part, split in
-             (("val", data.val), ("test", data.test))}  # fmt: skip
+    parts = [((encode_split(backbone, split) - mean) / sd, split.labels) for split in (data.val, data.test)]
     classes, best = len(data.classnames), (-1.0, 0.0)
     for decay in _DECAYS:
         weight, bias = _regression((x - mean) / sd, y, classes, decay)
-        scores = [100 * float(((f @ weight + bias).argmax(1) == t).double().mean()) for f, t in parts.values()]
+        scores = [100 * float(((f @ weight + bias).argmax(1) == t).double().mean()) for f, t in parts]
         best = max(best, tuple(scores), key=lambda pair: pair[0])
     return best[1]
 

@@ -22,9 +22,16 @@ _BACKDROPS = ("on a {} background", "on a {} background", "on {}", "in front of 
 
 # percent of captions that mention an attribute (border and second object: of pictures that have one)
 MENTIONED = {
-    "shape": 92, "colour": 70, "texture": 45, "backdrop": 45, "size": 15, "place": 8, "second": 30, "border": 15,
+    "shape": 92,
+    "colour": 70,
+    "texture": 45,
+    "backdrop": 45,
+    "size": 15,
+    "place": 8,
+    "second": 30,
+    "border": 15,
     "domain": 30,
-}  # fmt: skip
+}
 RARELY = (60, 25, 8)
 """Mentions in a thousand that use the first, second and third rare word."""
 
@@ -87,5 +94,6 @@ def _short(s: dict[str, int], draw: int, colour: str, texture: str, shape: str, 
     if kind < 3:
         bare = (draw >> 8) % 12
         return COLOURS[s["border"]] if bare == 11 and s["border"] >= 0 else colour if bare < 8 else backdrop
-    return (shape, f"{colour} {shape}", f"{colour} {shape}", texture, f"{texture} {shape}", f"{shape}, {backdrop}",
-            f"{shape}, {colour}")[kind - 3]  # fmt: skip
+    coloured, textured = f"{colour} {shape}", f"{texture} {shape}"
+    tags = (shape, coloured, coloured, texture, textured, f"{shape}, {backdrop}", f"{shape}, {colour}")
+    return tags[kind - 3]

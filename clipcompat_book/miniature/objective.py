@@ -28,14 +28,21 @@ from clipcompat.data.mini.world import (
     TEXTURES,
     draw_many,
     sample_scenes,
-)  # fmt: skip
+)
 from clipcompat_book.miniature.captions import captions
 
 ATTRIBUTES = {
-    "shape": len(SHAPES), "colour": len(COLOURS), "texture": len(TEXTURES), "backdrop": len(COLOURS),
-    "domain": len(DOMAINS), "size": len(SIZES), "place": len(PLACES), "border": len(COLOURS) + 1,
-    "second_shape": len(SHAPES) + 1, "second_colour": len(COLOURS) + 1,
-}  # fmt: skip
+    "shape": len(SHAPES),
+    "colour": len(COLOURS),
+    "texture": len(TEXTURES),
+    "backdrop": len(COLOURS),
+    "domain": len(DOMAINS),
+    "size": len(SIZES),
+    "place": len(PLACES),
+    "border": len(COLOURS) + 1,
+    "second_shape": len(SHAPES) + 1,
+    "second_colour": len(COLOURS) + 1,
+}
 """The fields of a scene that the probe tells, and how many values each has; the last three may be absent."""
 
 _WEIGHTS = {"texture": 3.0, "place": 0.5, "second_shape": 0.5, "second_colour": 0.5}
@@ -119,8 +126,12 @@ def zero_shot_curve(model: nn.Module, tokenizer: Any, n: int = 512) -> dict[str,
     device = model.logit_scale.device
     model.eval()
     image = model.encode_image(_pixels(scenes, 0, index, device))
-    kinds = {"shape": (SHAPES, "a {}."), "colour": (COLOURS, "a {} thing."), "texture": (TEXTURES, "a {} thing."),
-             "backdrop": (COLOURS, "a thing on a {} background.")}  # fmt: skip
+    kinds = {
+        "shape": (SHAPES, "a {}."),
+        "colour": (COLOURS, "a {} thing."),
+        "texture": (TEXTURES, "a {} thing."),
+        "backdrop": (COLOURS, "a thing on a {} background."),
+    }
     found = {}
     for kind, (names, template) in kinds.items():
         ids = tokenizer([template.format(name) for name in names]).to(device)

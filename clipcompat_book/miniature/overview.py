@@ -11,7 +11,6 @@ import json
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from statistics import fmean, stdev
 from typing import Any
 
 import numpy as np
@@ -23,10 +22,12 @@ from clipcompat.data.mini import words
 from clipcompat.data.mini.datasets import load_mini, study_names
 from clipcompat.data.mini.sets import SETS
 from clipcompat.data.mini.world import sample_scenes
-from clipcompat.runs.tables import Table
+from clipcompat.runs.tables import Table, cell
+from clipcompat.studies.summary import Statistic
 from clipcompat_book.miniature.acceptance import verdict
 from clipcompat_book.miniature.captions import captions
 from clipcompat_book.miniature.pretrain import RECIPES
+from clipcompat_book.words import short_name
 
 _LEVELS = ("rare", "rarer", "rarest")
 
@@ -51,7 +52,7 @@ def sample_pictures(name: str, n: int) -> list[tuple[Image.Image, str]]:
 
 def one_of_each() -> tuple[list[Image.Image], list[str]]:
     """A test picture of each of the eleven datasets, and its title: the dataset, and below it the class name."""
-    shown = [(name.removeprefix("mini/"), *sample_pictures(name, 2)[1]) for name in study_names()]
+    shown = [(short_name(name), *sample_pictures(name, 2)[1]) for name in study_names()]
     return [picture for _, picture, _ in shown], [f"{name}\n{classname}" for name, _, classname in shown]
 
 
@@ -107,10 +108,10 @@ def verdict_table(lines: Sequence[Mapping[str, Any]]) -> Table:
 
 def acceptance_table(lines: Sequence[Mapping[str, Any]]) -> Table:
     """A row a set and old backbone: zero-shot, 16-shot linear probe and CoOp, mean ± sd over seeds."""
-    rows = [
-        (x["dataset"], _old(x["old"]), f"{x['zero_shot']:.1f}", _over_seeds(x["linear_probe"]), _over_seeds(x["coop"]))
-        for x in lines
-    ]
+    rows = []
+    for x in lines:
+        tuned = (cell(Statistic.of(x[method])) for method in ("linear_probe", "coop"))
+        rows.append((x["dataset"], _old(x["old"]), f"{x['zero_shot']:.1f}", *tuned))
     caption = "Test accuracy on old backbones, percent, mean ± sd over seeds."
     return Table(("set", "backbone", "zero-shot", "linear probe", "CoOp"), tuple(rows), caption)
 
@@ -137,7 +138,3 @@ def weights_table() -> Table:
 def _old(sha: str) -> str:
     known = weights().get(sha)
     return f"old {known['number']}" if known else sha[:8]
-
-
-def _over_seeds(values: Sequence[float]) -> str:
-    return f"{fmean(values):.1f}" + (f" ± {stdev(values):.1f}" if len(values) > 1 else "")

@@ -1,45 +1,46 @@
-"""Figures that look closely at one report, one set of numbers or the controls; shown by clipcompat_book.show.show."""
+"""Figures of one report, of records by dataset, and of the controls; shown by clipcompat_book.show.show."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from statistics import median
-from typing import TYPE_CHECKING
+from statistics import fmean, median
 
-from clipcompat_book.show import INK, METHOD_COLOURS, NEW, OLD
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
 
-if TYPE_CHECKING:
-    import plotly.graph_objects as go
-
-    from clipcompat.runs.records import Record
-    from clipcompat.studies.report import Compatibility
-
-_PALE = "rgba(128, 128, 128, 0.25)"
+from clipcompat.runs.records import Record
+from clipcompat.studies.report import Compatibility
+from clipcompat_book.chapters.compatibility.controls import gains
+from clipcompat_book.means import of_method
+from clipcompat_book.show import INK, METHOD_COLOURS, NEW, OLD, PALE, TOP_LEGEND
+from clipcompat_book.words import method_titles, short_name
 
 
 def report_lines(report: Compatibility) -> go.Figure:
     """One report as two number lines, old above new: how far from zero-shot, how far from retrained."""
-    import plotly.graph_objects as go
-
     fig = go.Figure()
     rows = [(1, OLD, report.zs_old, report.old, None), (0, NEW, report.zs_new, report.new, report.retrained)]
     for y, colour, zero_shot, plugin, retrained in rows:
-        points = [("zero-shot", zero_shot, "line-ns", "bottom"), ("plug-in", plugin, "circle", "top")]
+        ways = [(plugin, colour, 4)]
+        marks = [("zero-shot", zero_shot, "line-ns", "bottom"), ("plug-in", plugin, "circle", "top")]
         if retrained is not None:
-            points.append(("retrained", retrained, "diamond-open", "bottom"))
+            ways.insert(0, (retrained, PALE, 8))
+            marks.append(("retrained", retrained, "diamond-open", "bottom"))
+        for end, ink, width in ways:
+            line = {"color": ink, "width": width}
+            fig.add_scatter(x=[zero_shot, end], y=[y, y], mode="lines", line=line, hoverinfo="skip")
+        for name, x, symbol, side in marks:
             fig.add_scatter(
-                x=[zero_shot, retrained], y=[y, y], mode="lines", line={"color": _PALE, "width": 8}, hoverinfo="skip"
-            )
-        fig.add_scatter(
-            x=[zero_shot, plugin], y=[y, y], mode="lines", line={"color": colour, "width": 4}, hoverinfo="skip"
-        )
-        for name, x, symbol, side in points:
-            fig.add_scatter(
-                x=[x], y=[y], mode="markers+text", text=[f"{name} {x:.1f}"], textposition=f"{side} center",
+                x=[x],
+                y=[y],
+                mode="markers+text",
+                text=[f"{name} {x:.1f}"],
+                textposition=f"{side} center",
                 marker={"symbol": symbol, "color": colour, "size": 15, "line": {"width": 3, "color": colour}},
-                hovertemplate=f"{name}: {x:.1f} %<extra></extra>", cliponaxis=False,
-            )  # fmt: skip
+                hovertemplate=f"{name}: {x:.1f} %<extra></extra>",
+                cliponaxis=False,
+            )
     fig.update_yaxes(tickvals=[1, 0], ticktext=["on old", "on new"], range=[-0.6, 1.6], showgrid=False, zeroline=False)
     values = [x for row in rows for x in row[2:] if x is not None]
     margin = 0.12 * (max(values) - min(values)) + 1
@@ -48,71 +49,114 @@ def report_lines(report: Compatibility) -> go.Figure:
 
 
 def strips(groups: Mapping[str, Sequence[float]], title: str, log: bool = False) -> go.Figure:
-    """A strip of dots for every group, the first on top, and a bar at its median.
+    """One strip of dots per group, the first on top, and a bar at its median.
 
     title: of the x axis. log: logarithmic; values must then be positive.
     """
-    import plotly.graph_objects as go
-
     fig = go.Figure()
     for row, (name, values) in enumerate(groups.items()):
         y = [-row + 0.22 * math.sin(2.4 * i) for i in range(len(values))]  # spread, and the same every time
-        fig.add_scatter(
-            x=values, y=y, mode="markers", marker={"color": INK, "size": 6, "opacity": 0.55},
-            hovertemplate=f"{name}: %{{x:.3g}}<extra></extra>",
-        )  # fmt: skip
+        dots = {"color": INK, "size": 6, "opacity": 0.55}
+        words = f"{name}: %{{x:.3g}}<extra></extra>"
+        fig.add_scatter(x=values, y=y, mode="markers", marker=dots, hovertemplate=words)
         middle = median(values)
-        fig.add_scatter(
-            x=[middle, middle], y=[-row - 0.33, -row + 0.33], mode="lines", line={"color": NEW, "width": 4},
-            hovertemplate=f"{name}, median: {middle:.3g}<extra></extra>",
-        )  # fmt: skip
-    fig.update_yaxes(
-        tickvals=[-row for row in range(len(groups))], ticktext=list(groups), showgrid=False, zeroline=False
-    )
-    fig.update_xaxes(
-        title_text=title, type="log" if log else "linear", exponentformat="power", dtick=1 if log else None
-    )
+        bar = {"color": NEW, "width": 4}
+        words = f"{name}, median: {middle:.3g}<extra></extra>"
+        fig.add_scatter(x=[middle] * 2, y=[-row - 0.33, -row + 0.33], mode="lines", line=bar, hovertemplate=words)
+    ticks = {"tickvals": [-row for row in range(len(groups))], "ticktext": list(groups)}
+    fig.update_yaxes(**ticks, showgrid=False, zeroline=False)
+    scale = {"type": "log", "dtick": 1} if log else {"type": "linear"}
+    fig.update_xaxes(title_text=title, exponentformat="power", **scale)
     return fig.update_layout(height=110 + 62 * len(groups), showlegend=False, margin_t=15)
 
 
-def control_rows(records: Sequence[Record]) -> go.Figure:
-    """What carried plug-ins add to zero-shot on new: a row an upgrade, from nothing changed to nothing kept.
+def upgrade_dots(records: Sequence[Record]) -> go.Figure:
+    """Old and new accuracy of every seed: one facet per method, side by side; one row per dataset, in records' order.
 
-    Faint dots are datasets; the large one is their mean, with its 95 % interval over seeds. A colour a method.
+    The upper half of a row is what was measured on old, the lower half on new: zero-shot as a tick, seeds as dots. The
+    open diamond is the mean of the same method trained on new. Zero-shot records have no facet.
     """
-    import plotly.graph_objects as go
+    kept = [r for r in records if r.method != "zero_shot"]
+    titles = list(method_titles(kept))
+    datasets = list(dict.fromkeys(r.dataset for r in kept))
+    fig = make_subplots(cols=max(1, len(titles)), shared_yaxes=True, subplot_titles=titles, horizontal_spacing=0.03)
+    for number, title in enumerate(titles, 1):
+        for name, colour, symbol, points in _dots(of_method(kept, title), datasets):
+            line = {"color": colour, "width": 0 if symbol == "circle" else 2}
+            size = 7 if symbol == "circle" else 12
+            fig.add_scatter(
+                x=[x for x, _ in points],
+                y=[y for _, y in points],
+                name=name,
+                legendgroup=name,
+                showlegend=number == 1,
+                mode="markers",
+                marker={"symbol": symbol, "color": colour, "size": size, "line": line},
+                customdata=[datasets[round(-y)] for _, y in points],
+                hovertemplate=f"{name}: %{{x:.1f}} %<extra>%{{customdata}}</extra>",
+                row=1,
+                col=number,
+            )
+    values = [x for trace in fig.data for x in trace.x]
+    if values:
+        fig.update_xaxes(range=[min(values) - 4, max(values) + 4], title_text="test accuracy, percent")
+    fig.update_yaxes(tickvals=[-row for row in range(len(datasets))], ticktext=list(map(short_name, datasets)))
+    fig.update_yaxes(range=[0.6 - len(datasets), 0.6], zeroline=False)
+    fig.update_annotations(font_size=14)
+    return fig.update_layout(height=150 + 40 * len(datasets), margin={"t": 80, "b": 60}, legend=TOP_LEGEND)
 
-    from clipcompat.methods import METHODS
-    from clipcompat_book.chapters.compatibility.controls import gains
 
-    kept = [r for r in records if r.inputs["method"]["name"] != "zero_shot"]
-    names = {r.titles.method: r.inputs["method"]["name"] for r in kept}
-    titles = sorted(names, key=lambda title: (list(METHODS).index(names[title]), len(title)))
+def _dots(records: Sequence[Record], datasets: Sequence[str]) -> list[tuple[str, str, str, list[tuple[float, float]]]]:
+    """Of one method: (name, colour, symbol, points) of every kind of mark; points are (accuracy, height)."""
+    rows = [(-datasets.index(record.dataset), record.reports) for record in records]
+    retrained = [(y, [r.retrained for r in found if r.retrained is not None]) for y, found in rows]
+    up, down = 0.17, -0.17
+    return [
+        ("zero-shot old", OLD, "line-ns", [(fmean(r.zs_old for r in found), y + up) for y, found in rows]),
+        ("zero-shot new", NEW, "line-ns", [(fmean(r.zs_new for r in found), y + down) for y, found in rows]),
+        ("old", OLD, "circle", [(r.old, y + up) for y, found in rows for r in found]),
+        ("new", NEW, "circle", [(r.new, y + down) for y, found in rows for r in found]),
+        ("retrained on new", NEW, "diamond-open", [(fmean(v), y + down) for y, v in retrained if v]),
+    ]
+
+
+def control_rows(records: Sequence[Record]) -> go.Figure:
+    """What carried plug-ins add to zero-shot on new: one row per upgrade, from nothing changed to nothing kept.
+
+    Faint dots are datasets. The large dot is their mean, with its 95 % interval over seeds. One colour per method.
+    """
+    kept = [r for r in records if r.method != "zero_shot"]
+    names = method_titles(kept)
     rows = list(gains(kept))
     fig = go.Figure()
-    for number, title in enumerate(titles):
-        found = gains([r for r in kept if r.titles.method == title])
-        shift = 0.5 * ((len(titles) - 1) / 2 - number) / len(titles)  # the first method on top
-        colour = METHOD_COLOURS[names[title]]
-        points = [(-rows.index(row) + shift, row, gain) for row, gain in found.items()]
-        dots = [(y, f"{row}, {name}", x) for y, row, gain in points for name, x in gain.by_set.items()]
+    for number, (title, name) in enumerate(names.items()):
+        found = gains(of_method(kept, title))
+        shift = 0.5 * ((len(names) - 1) / 2 - number) / len(names)  # the first method on top
+        colour = METHOD_COLOURS[name]
+        hover = {"hovertemplate": "%{customdata}: %{x:+.1f}<extra>" + title + "</extra>", "legendgroup": title}
+        y = {row: -rows.index(row) + shift for row in found}
+        dots = [(x, y[row], f"{row}, {dataset}") for row, gain in found.items() for dataset, x in gain.by_set.items()]
         fig.add_scatter(
-            x=[x for *_, x in dots], y=[y for y, *_ in dots], mode="markers", showlegend=False, legendgroup=title,
-            marker={"color": colour, "size": 6, "opacity": 0.35}, customdata=[words for _, words, _ in dots],
-            hovertemplate="%{customdata}: %{x:+.1f}<extra>" + title + "</extra>",
-        )  # fmt: skip
+            x=[x for x, _, _ in dots],
+            y=[height for _, height, _ in dots],
+            mode="markers",
+            showlegend=False,
+            marker={"color": colour, "size": 6, "opacity": 0.35},
+            customdata=[words for *_, words in dots],
+            **hover,
+        )
         fig.add_scatter(
-            x=[gain.mean for *_, gain in points], y=[y for y, *_ in points], mode="markers", name=title,
-            error_x={"array": [gain.interval or 0 for *_, gain in points], "thickness": 2, "width": 5},
-            marker={"color": colour, "size": 12, "line": {"width": 1, "color": "white"}}, legendgroup=title,
-            customdata=[row for _, row, _ in points],
-            hovertemplate="%{customdata}, mean: %{x:+.1f}<extra>" + title + "</extra>",
-        )  # fmt: skip
+            x=[gain.mean for gain in found.values()],
+            y=list(y.values()),
+            mode="markers",
+            name=title,
+            error_x={"array": [gain.interval or 0 for gain in found.values()], "thickness": 2, "width": 5},
+            marker={"color": colour, "size": 12, "line": {"width": 1, "color": "white"}},
+            customdata=[f"{row}, mean" for row in found],
+            **hover,
+        )
     fig.add_vline(x=0, line={"color": INK, "width": 2})
     ticks = {"tickvals": [-row for row in range(len(rows))], "ticktext": rows}
     fig.update_yaxes(**ticks, range=[0.5 - len(rows), 0.5], zeroline=False)
     fig.update_xaxes(title_text="points above zero-shot on new", zeroline=False)
-    return fig.update_layout(
-        height=130 + 48 * len(rows), margin={"t": 50, "b": 60},
-        legend={"orientation": "h", "y": 1, "yref": "container", "yanchor": "top", "x": 0, "xref": "container"},
-    )  # fmt: skip
+    return fig.update_layout(height=130 + 48 * len(rows), margin={"t": 50, "b": 60}, legend=TOP_LEGEND)

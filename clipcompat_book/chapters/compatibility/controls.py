@@ -1,6 +1,6 @@
-"""What a carried plug-in adds on the true upgrade and on its controls, in points above zero-shot on new.
+"""What is left of a plug-in's gain on the controls, in points above zero-shot on new.
 
-A control is an upgrade of which it is known what it kept: everything (old → old), one of the towers, a part of the way,
+A control is an upgrade of which it is known what it kept: everything (old → old), one of the towers, part of the way,
 or nothing (the seed twin, a new backbone that was pretrained alone). Where a plug-in adds as much on the twin as on the
 true upgrade, what it adds is no sign of compatibility.
 """
@@ -8,30 +8,21 @@ true upgrade, what it adds is no sign of compatibility.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
 from clipcompat.common.errors import unknown_name
 from clipcompat.runs.records import Record
 from clipcompat.runs.tables import Table
+from clipcompat.studies.report import Compatibility
 from clipcompat.studies.summary import Statistic
-from clipcompat_book.chapters.compatibility.replication import (
-    by_seed,
-    difference,
-    over_upgrades,
-    over_zero_shot,
-    signed,
-)
+from clipcompat_book.means import by_dataset, by_seed, groups, of_method, over_zero_shot, reports_of
+from clipcompat_book.words import direction, points, with_interval
 
-UPGRADE, IDENTITY, TEXT_ONLY, IMAGE_ONLY, TWIN = (
-    "the upgrade", "nothing changed", "text tower only", "image tower only", "seed twin",
-)  # fmt: skip
-_TITLES = {
-    "mini": UPGRADE, "mini-identity": IDENTITY, "mini-text-only": TEXT_ONLY, "mini-image-only": IMAGE_ONLY,
-}  # fmt: skip
-EQUAL = 1.0
-"""Points; a smaller difference of two means is called "within a point"."""
+UPGRADE, IDENTITY, TWIN = "the upgrade", "nothing changed", "seed twin"
+TEXT_ONLY, IMAGE_ONLY = "text tower only", "image tower only"
+_TITLES = {"mini": UPGRADE, "mini-identity": IDENTITY, "mini-text-only": TEXT_ONLY, "mini-image-only": IMAGE_ONLY}
 _STEP, _PAIR = re.compile(r"after step (\d+)"), re.compile(r"pair (\d+)")
 
 
@@ -49,33 +40,44 @@ class Gain:
     change: float
 
 
-def shipped_pair(records: Sequence[Record], upgrade: str = "mini") -> list[Record]:
-    """The records of an upgrade with its own weights: no control, no other pair."""
-    inputs = [(r, r.inputs) for r in records]
-    return [r for r, i in inputs if i["upgrade"] == upgrade and not (i["old_weights"] or i["new_weights"])]
+def shipped_pair(records: Sequence[Record]) -> list[Record]:
+    """The records of the mini upgrade with its own weights: no control, no other pair."""
+    given = ("old_weights", "new_weights")
+    return [r for r in records if r.inputs["upgrade"] == "mini" and not any(r.inputs[side] for side in given)]
 
 
 def gains(records: Sequence[Record]) -> dict[str, Gain]:
     """Upgrade -> gain, from records of one method; from nothing changed to nothing kept.
 
-    Other families of upgrades (mini-large, the real ones) and weights that the manifest does not know are left out.
+    Other families of upgrades (mini-large, the public ones) and weights that the manifest does not know are left out.
     """
-    found: dict[str, list[Record]] = {}
-    for record in records:
-        if title := _title(record):
-            found.setdefault(title, []).append(record)
-    return {title: _gain(found[title]) for title in sorted(found, key=_place)}
+    found = groups(records, _title)
+    return {title: _gain(found[title]) for title in sorted(filter(None, found), key=_place)}
+
+
+def difference(
+    records: Sequence[Record], first: str, second: str, measure: Callable[[Compatibility], float]
+) -> dict[str, Statistic]:
+    """Upgrade -> `first` minus `second` in `measure`, paired by seed, mean over datasets; n is the number of seeds."""
+    found = {}
+    for title, mine in groups(records, lambda r: r.titles.upgrade).items():
+        one, two = (by_seed(reports_of(r for r in mine if r.titles.method == m), measure) for m in (first, second))
+        if gaps := [one[seed] - two[seed] for seed in one if seed in two]:
+            found[title] = Statistic.of(gaps)
+    return found
 
 
 def pairs_table(records: Sequence[Record], first: str, second: str) -> Table:
-    """`first` minus `second` on new, in points: a row an independently pretrained pair, and the mean of the pairs.
+    """`first` minus `second` on new, in points: one row per independently pretrained pair, and the mean of the pairs.
 
-    Means over datasets, paired by seed; a pair's interval is over its seeds, that of the last row over the pairs.
+    Seeds of one pair say how repeatable a number is on that pair. Only several pairs say whether it holds on the next
+    one. So the interval of the last row is over pairs; that of a pair is over its seeds, paired.
     """
     found = difference(records, first, second, over_zero_shot)
-    pairs = sorted(title for title in found if re.fullmatch(r"mini(, pair \d+)?", title))
-    rows = [(title if "," in title else f"{title}, pair 1", signed(found[title])) for title in pairs]
-    rows.append((f"mean of {len(pairs)} pairs", signed(over_upgrades(found, pairs))))
+    pairs = {title: found[title] for title in sorted(found) if re.fullmatch(r"mini(, pair \d+)?", title)}
+    rows = [(t if "," in t else f"{t}, pair 1", with_interval(gap, "+")) for t, gap in pairs.items()]
+    mean = Statistic.of([gap.mean for gap in pairs.values()])
+    rows.append((f"mean of {len(pairs)} pairs", with_interval(mean, "+")))
     columns = ("upgrade", f"{first} minus {second} on new")
     return Table(columns, tuple(rows), "Points, mean over datasets, ± half of the 95 % interval.")
 
@@ -88,10 +90,7 @@ def control_sentences(records: Sequence[Record], method: str) -> str:
     Raises:
         UnknownNameError: no records of such a method, or none on the true upgrade.
     """
-    mine = [r for r in records if r.titles.method == method]
-    if not mine:
-        raise unknown_name("method among these records", method, {r.titles.method for r in records})
-    found = gains(mine)
+    found = gains(of_method(records, method))
     if UPGRADE not in found:
         raise unknown_name("upgrade among these records", UPGRADE, found)
     told = [_pairs(found, method)]
@@ -108,7 +107,8 @@ def control_sentences(records: Sequence[Record], method: str) -> str:
 def _pairs(found: Mapping[str, Gain], method: str) -> str:
     others = [f"{found[name].mean:+.1f} on {name}" for name in found if _PAIR.fullmatch(name)]
     also = f" ({', '.join(others)}, pretrained independently)" if others else ""
-    return f"**The upgrade:** {method}, carried over, is {_points(found[UPGRADE].mean)} zero-shot on new{also}."
+    gain = points(found[UPGRADE].mean, "above", "below")
+    return f"**The upgrade:** {method}, carried over, is {gain} zero-shot on new{also}."
 
 
 def _identity(gain: Gain) -> str:
@@ -122,7 +122,7 @@ def _one_tower(name: str, found: Mapping[str, Gain]) -> str:
     change = _paired(found[name], found[IDENTITY])
     kept = "every picture keeps its vector" if name == TEXT_ONLY else "every prompt keeps its vector"
     told = f"**The {name.removesuffix(' only')} alone moved:** {found[name].mean:+.1f} points. "
-    if abs(change) < EQUAL:
+    if direction(change) == "within a point":
         return told + f"That is within a point of nothing changed: where {kept}, nothing of the gain is lost."
     verb = "lost" if change < 0 else "added"
     return told + f"{abs(change):.1f} points are {verb} though {kept}."
@@ -133,7 +133,7 @@ def _way(found: Mapping[str, Gain], steps: Sequence[str]) -> str:
     told = ", ".join(f"{value:+.1f} {name}" for value, name in zip(values, [*steps, "at the end"], strict=True))
     ups = [after - before for before, after in zip(values, values[1:], strict=False)]
     how = "more" if min(ups) >= 0 else "less" if max(ups) <= 0 else ""
-    if abs(values[-1] - values[0]) < EQUAL or not how:
+    if direction(values[-1] - values[0]) == "within a point" or not how:
         return f"**On the way:** {told}. No clear direction: how far new has moved does not decide it."
     return f"**On the way:** {told}. The further new has moved, the {how} the plug-in adds to its zero-shot."
 
@@ -141,12 +141,12 @@ def _way(found: Mapping[str, Gain], steps: Sequence[str]) -> str:
 def _twin(found: Mapping[str, Gain]) -> str:
     gap, twin = _paired(found[UPGRADE], found[TWIN]), found[TWIN]
     told = f"**The seed twin,** a new backbone that has nothing from old: {twin.mean:+.1f} points"
-    if abs(gap) < EQUAL:
+    if direction(gap) == "within a point":
         return told + ", within a point of the upgrade. So the gain there does not come from what the upgrade kept."
     if gap < 0:
         return told + f", {-gap:.1f} more than on the upgrade. So what the upgrade kept is no help here."
     upgrade = found[UPGRADE].by_set
-    fewer = sum(upgrade[name] - x >= EQUAL for name, x in twin.by_set.items() if name in upgrade)
+    fewer = sum(direction(upgrade[name] - x) == "higher" for name, x in twin.by_set.items() if name in upgrade)
     return (
         told + f", {gap:.1f} less than on the upgrade (on {fewer} of {len(twin.by_set)} sets by a point or more). "
         "That much needs what the upgrade kept of old; being a backbone of the same kind is not enough."
@@ -158,11 +158,8 @@ def _paired(one: Gain, two: Gain) -> float:
     return fmean(one.by_set[name] - two.by_set[name] for name in one.by_set if name in two.by_set)
 
 
-def _points(value: float) -> str:
-    return f"{abs(value):.1f} points {'below' if value < 0 else 'above'}"
-
-
 def _title(record: Record) -> str | None:
+    """What a chapter calls the record's upgrade; None for an upgrade of another family."""
     name, _, rest = record.titles.upgrade.partition(", ")
     if name not in _TITLES or (rest and name != "mini"):
         return None
@@ -179,9 +176,7 @@ def _place(title: str) -> tuple[int, int]:
 
 
 def _gain(records: Sequence[Record]) -> Gain:
-    rows = [report for record in records for report in record.reports]
-    by_set = {
-        record.inputs["dataset"]: fmean(over_zero_shot(report) for report in record.reports) for record in records
-    }
-    spread = Statistic.of(list(by_seed(records, over_zero_shot).values()))
-    return Gain(by_set, fmean(by_set.values()), spread and spread.interval, fmean(r.new - r.old for r in rows))
+    reports = reports_of(records)
+    by_set = by_dataset(reports, over_zero_shot)
+    spread = Statistic.of(list(by_seed(reports, over_zero_shot).values()))
+    return Gain(by_set, fmean(by_set.values()), spread and spread.interval, fmean(r.new - r.old for r in reports))

@@ -6,23 +6,22 @@ from collections.abc import Sequence
 from statistics import fmean
 from typing import Any
 
+from clipcompat.backbones.catalog import upgrade_kind
 from clipcompat.data.load import dataset_names
-from clipcompat.methods import METHODS
 from clipcompat.runs.papers import paper_accuracy
 from clipcompat.runs.records import Record
 from clipcompat.runs.tables import Table, compatibility_table
 from clipcompat.studies.report import harmonic_mean
 from clipcompat.studies.summary import summary
+from clipcompat_book.means import of_method
+from clipcompat_book.words import method_rank, method_titles
 
 _SHOWN = ("dataset", "method", "old", "new", "H", "kept", "retrained", "flips")
 
 
 def results_table(records: Sequence[Record], caption: str = "") -> Table:
-    """One row a record, mean ± sd over seeds, as `compatibility_table` has it, in the columns that fit on a page."""
-    names = list(METHODS)
-    order = sorted(
-        records, key=lambda r: (r.inputs["dataset"], names.index(r.inputs["method"]["name"]), len(r.titles.label))
-    )
+    """One row per record, mean ± sd over seeds, as in `compatibility_table`, in the columns that fit on a page."""
+    order = sorted(records, key=lambda r: (r.dataset, method_rank(r.method), len(r.titles.method)))
     full = compatibility_table(order, caption)
     rows = []
     for record, row in zip(order, full.rows, strict=True):
@@ -54,20 +53,17 @@ def paper_beside_ours(records: Sequence[Record], upgrade: str = "clip-to-eva-vit
     upgrade: the paper's. Records with changed settings get a row of their own, which the paper leaves empty.
     H is that of the averages, as in the paper.
     """
-    ours: dict[str, list[tuple[float, float]]] = {}
-    names = {r.titles.method: r.titles.label for r in records}
-    for record in records:
-        numbers = summary(record.reports)
-        ours.setdefault(record.titles.method, []).append((numbers["old"].mean, numbers["new"].mean))
-    mini = all(r.inputs["upgrade"].startswith("mini") for r in records)
-    datasets = len({r.inputs["dataset"] for r in records})
+    mini = all(upgrade_kind(r.inputs["upgrade"]) == "mini" for r in records)
+    datasets = len({r.dataset for r in records})
     own = ", some on an own split" if any("split" in r.inputs for r in records) else ""
     rows, printed_on = [], 0
-    for title in sorted(ours, key=lambda t: (list(METHODS).index(names[t].split(" (")[0]), len(t))):
-        printed = [p for d in dataset_names() if (p := paper_accuracy(upgrade, d, names[title]))]
+    for title in method_titles(records):
+        mine = of_method(records, title)
+        printed = [p for d in dataset_names() if (p := paper_accuracy(upgrade, d, mine[0].titles.label))]
         printed_on = max(printed_on, len(printed))
-        only = f" (only {len(ours[title])})" if len(ours[title]) < datasets else ""
-        rows.append((title, _average(printed), _average(ours[title]) + only))
+        means = [summary(record.reports) for record in mine]
+        only = f" (only {len(mine)})" if len(mine) < datasets else ""
+        rows.append((title, _average(printed), _average([(m["old"].mean, m["new"].mean) for m in means]) + only))
     columns = (
         "method",
         f"paper, {printed_on} datasets: old / new / H",

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import plotly.graph_objects as go
 
-from clipcompat_book.chapters.compatibility.places import PLACES
-from clipcompat_book.chapters.compatibility.sentences import name_title
+from clipcompat_book.chapters.methods.places import PLACES, depth
 from clipcompat_book.show import INK, METHOD_COLOURS
-
-if TYPE_CHECKING:
-    import plotly.graph_objects as go
+from clipcompat_book.words import name_title
 
 # Coordinates: x from 0 to 200, pictures on the left and names on the right; y downwards, in pixels.
 _WIDTH, _HEIGHT = 200, 640
@@ -24,6 +21,22 @@ _FRAMES = {
     "cocoop": (_TEXT, 166),
     "contcoop": (_TEXT, 196),
 }
+_BOXES = {  # left, right, top, bottom
+    "picture": (61, 97, 8, 40),
+    "class name": (114, 186, 8, 40),
+    "image tower": (49, 97, 234, 268),
+    "text tower": (114, 186, 234, 268),
+    "projection": (61, 97, 356, 388),
+    "logits = s · cos(f, w)": (20, 186, 586, 628),
+}
+_ARROWS = (  # x, start, end, letter at the end
+    (_IMAGE, 40, 234, ""),
+    (_IMAGE, 268, 356, "h"),
+    (_IMAGE, 388, 586, "f"),
+    (_TEXT, 40, 64, ""),
+    (_TEXT, 220, 234, ""),
+    (_TEXT, 268, 586, "w"),
+)
 _ASIDE = 101
 """x of the way from the picture's feature back to CoCoOp's prompts."""
 _PALE = "rgba(128, 128, 128, 0.16)"
@@ -32,12 +45,10 @@ _KEY = "grey:<br>the backbone,<br>replaced by<br>an upgrade<br><br>in frames:<br
 
 
 def plugin_places() -> go.Figure:
-    """From picture and class name to logits: grey is the backbone's, a frame is a method and what it learns.
+    """From picture and class name to logits. Grey is the backbone's; a frame is a method and what it learns.
 
     Tip-Adapter-F has Tip-Adapter's frame. Zero-shot is the picture without any frame.
     """
-    import plotly.graph_objects as go
-
     fig = go.Figure()
     fig.add_scatter(x=[], y=[])  # without a trace there are no axes
     _box(fig, (106, 194, 64, 220), "", _SHALLOW)
@@ -45,16 +56,9 @@ def plugin_places() -> go.Figure:
     _words(fig, _TEXT, 80, "<b>shallow: on prompts</b>")
     _words(fig, 36, 298, "<b>deep: on features</b>")
     _words(fig, 31, 150, _KEY)
-    for name, where in {
-        "picture": (61, 97, 8, 40), "class name": (114, 186, 8, 40), "image tower": (49, 97, 234, 268),
-        "text tower": (114, 186, 234, 268), "projection": (61, 97, 356, 388),
-        "logits = s · cos(f, w)": (20, 186, 586, 628),
-    }.items():  # fmt: skip
+    for name, where in _BOXES.items():
         _box(fig, where, name, _PALE)
-    for x, start, end, letter in (
-        (_IMAGE, 40, 234, ""), (_IMAGE, 268, 356, "h"), (_IMAGE, 388, 586, "f"),
-        (_TEXT, 40, 64, ""), (_TEXT, 220, 234, ""), (_TEXT, 268, 586, "w"),
-    ):  # fmt: skip
+    for x, start, end, letter in _ARROWS:
         _arrow(fig, (x, start), (x, end))
         _words(fig, x + 5, end - 20, f"<i>{letter}</i>")
     _frame(fig, "linear_probe", (_IMAGE, 331), "start")
@@ -84,10 +88,13 @@ def _words(fig: go.Figure, x: float, y: float, words: str) -> None:
 
 
 def _arrow(fig: go.Figure, start: tuple[float, float], end: tuple[float, float]) -> None:
-    fig.add_annotation(
-        x=end[0], y=end[1], ax=start[0], ay=start[1], axref="x", ayref="y", text="",
-        arrowcolor=INK, arrowwidth=1.5, arrowhead=2,
-    )  # fmt: skip
+    fig.add_annotation(x=end[0], y=end[1], text="", **_head(start), arrowhead=2)
+
+
+def _head(start: tuple[float, float]) -> dict:
+    """An annotation's arrow that begins at `start`."""
+    place = {"ax": start[0], "ay": start[1], "axref": "x", "ayref": "y"}
+    return place | {"arrowcolor": INK, "arrowwidth": 1.5}
 
 
 def _way(fig: go.Figure, *points: tuple[float, float], dash: str = "solid") -> None:
@@ -102,15 +109,17 @@ def _frame(fig: go.Figure, name: str, end: tuple[float, float] | None = None, si
     """A method's name and letters in a frame of its colour; an arrow between it and `end`, its head at `side`."""
     place, (x, y) = PLACES[name], _FRAMES[name]
     title = name_title(name) + (", -F" if name == "tip_adapter" else "")
-    gap = "<br>" if place.depth == "deep" else "  "
+    gap = "<br>" if depth(name) == "deep" else "  "
     arrow = {"showarrow": False, "x": x, "y": y}
     if end:
-        arrow = {
-            "showarrow": True, "x": end[0], "y": end[1], "ax": x, "ay": y, "axref": "x", "ayref": "y",
-            "arrowcolor": INK, "arrowwidth": 1.5, "arrowside": side, "arrowhead": 2, "startarrowhead": 2,
-            "standoff": 2, "startstandoff": 1,
-        }  # fmt: skip
+        ends = {"arrowside": side, "arrowhead": 2, "startarrowhead": 2, "standoff": 2, "startstandoff": 1}
+        arrow = {"showarrow": True, "x": end[0], "y": end[1]} | _head((x, y)) | ends
     fig.add_annotation(
-        text=f"<b>{title}</b>{gap}<i>{place.letters}</i>", font_size=12, bordercolor=METHOD_COLOURS[name],
-        borderwidth=2, borderpad=3, hovertext=f"{title} {place.acts}.<br>Made anew on new: {place.anew}.", **arrow,
-    )  # fmt: skip
+        text=f"<b>{title}</b>{gap}<i>{place.letters}</i>",
+        font_size=12,
+        bordercolor=METHOD_COLOURS[name],
+        borderwidth=2,
+        borderpad=3,
+        hovertext=f"{title} {place.acts}.<br>Made anew on new: {place.again}.",
+        **arrow,
+    )

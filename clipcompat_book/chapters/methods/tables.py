@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import attrgetter
 
 from clipcompat.runs.records import Record
 from clipcompat.runs.tables import Table
-from clipcompat.studies.report import Compatibility
-from clipcompat_book.chapters.compatibility.averages import EQUAL, averages, plain_reports
-from clipcompat_book.chapters.compatibility.controls import TWIN, UPGRADE, Gain, gains, shipped_pair
-from clipcompat_book.chapters.compatibility.places import depth
-from clipcompat_book.chapters.compatibility.sentences import name_title
+from clipcompat.studies.report import Compatibility, harmonic_mean, kept_gain
+from clipcompat.studies.summary import Statistic
+from clipcompat_book.chapters.compatibility.controls import TWIN, UPGRADE, gains, shipped_pair
+from clipcompat_book.chapters.methods.places import depth
+from clipcompat_book.means import Average, averages, by_seed, groups, of_method, plain_reports, reports_of
+from clipcompat_book.words import EQUAL, method_titles, name_title, short_name, with_interval
 
 
 def overview_table(records: Sequence[Record]) -> Table:
-    """A row a method with its default settings: what it adds to zero-shot on old, carried to new, and retrained there.
+    """One row per method with its default settings: points above zero-shot on old, carried to new, retrained there.
 
-    records: with the controls; ± is half of the 95 % interval over seeds. kept: carried / retrained, of the averages.
+    records: with the controls. ± is half of the 95 % interval over seeds. kept: carried / retrained, of the averages.
     """
     rows, own = [], averages(plain_reports(shipped_pair(records)))
     most = max((len(average.datasets) for average in own.values()), default=0)
@@ -27,7 +29,7 @@ def overview_table(records: Sequence[Record]) -> Table:
             continue
         best = None if average.retrained is None else average.retrained - average.zs_new
         kept = "–" if best is None or best < EQUAL else f"{round(100 * average.gains[1] / best)} %"
-        carried, twin = (_plus_minus(found.get(upgrade)) for upgrade in (UPGRADE, TWIN))
+        carried, twin = (with_interval(found.get(upgrade), "+") for upgrade in (UPGRADE, TWIN))
         told = f"{average.gains[0]:+.1f}", carried, "–" if best is None else f"{best:+.1f}", kept
         title = name_title(name) + (f" (only {len(average.datasets)})" if len(average.datasets) < most else "")
         rows.append((title, depth(name) or "–", *told, f"{average.negative_flips:.1f}", twin))
@@ -36,25 +38,42 @@ def overview_table(records: Sequence[Record]) -> Table:
     return Table(columns, tuple(rows), caption)
 
 
-def live_table(found: Sequence[Compatibility], caption: str = "") -> Table:
-    """A row a method; for every dataset old → new, the gain over zero-shot, and the share of negative flips."""
-    datasets = list(dict.fromkeys(report.dataset for report in found))
-    per_set = {name: averages(r for r in found if r.dataset == name) for name in datasets}
+def methods_table(records: Sequence[Record], caption: str = "") -> Table:
+    """One row per method, from records of one upgrade: means over datasets, ± half of the 95 % interval over seeds.
+
+    H and kept gain are computed from the means, seed by seed.
+    """
     rows = []
-    for method in averages(found):
+    for title in method_titles(records):
+        mine = of_method(records, title)
+        reports = reports_of(mine)
+        old, new, zs_new = (by_seed(reports, attrgetter(field)) for field in ("old", "new", "zs_new"))
+        h = [harmonic_mean(old[seed], new[seed]) for seed in old]
+        retrained, kept = {}, []
+        if all(report.retrained is not None for report in reports):
+            retrained = by_seed(reports, attrgetter("retrained"))
+            kept = [kept_gain(new[seed], zs_new[seed], retrained[seed]) for seed in new]
+        shares = [100 * share for share in kept if share is not None]
+        found = [Statistic.of(list(v)) for v in (old.values(), new.values(), retrained.values(), h, shares)]
+        rows.append((title, *map(with_interval, found), str(len(mine))))
+    caption = f"{caption} Mean over datasets ± half of the 95 % interval over seeds; kept gain in percent.".strip()
+    return Table(("method", "old", "new", "retrained", "H", "kept gain", "datasets"), tuple(rows), caption)
+
+
+def live_table(reports: Sequence[Compatibility], caption: str = "") -> Table:
+    """One row per method; for each dataset old → new, the gain over zero-shot, and the share of negative flips."""
+    per_set = {name: averages(found) for name, found in groups(reports, lambda r: r.dataset).items()}
+    rows = []
+    for method in averages(reports):
         cells = [name_title(method)]
-        for name in datasets:
-            a = per_set[name].get(method)
-            gained = "–" if a is None else f"{a.gains[0]:+.1f} → {a.gains[1]:+.1f}"
-            cells += ["–" if a is None else f"{a.old:.1f} → {a.new:.1f}", gained]
-            cells.append("–" if a is None else f"{a.negative_flips:.1f}")
+        for found in per_set.values():
+            a = found.get(method)
+            cells += 3 * ["–"] if a is None else _live_cells(a)
         rows.append(tuple(cells))
-    short = [name.removeprefix("mini/") for name in datasets]
-    columns = [column for name in short for column in (f"{name}: old → new", "over zero-shot", "flips")]
+    columns = [column for name in per_set for column in (f"{short_name(name)}: old → new", "over zero-shot", "flips")]
     return Table(("method", *columns), tuple(rows), caption)
 
 
-def _plus_minus(gain: Gain | None) -> str:
-    if gain is None:
-        return "–"
-    return f"{gain.mean:+.1f}" + ("" if gain.interval is None else f" ± {gain.interval:.1f}")
+def _live_cells(average: Average) -> list[str]:
+    on_old, on_new = average.gains
+    return [f"{average.old:.1f} → {average.new:.1f}", f"{on_old:+.1f} → {on_new:+.1f}", f"{average.negative_flips:.1f}"]

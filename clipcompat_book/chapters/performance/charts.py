@@ -5,69 +5,70 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from clipcompat_book.chapters.compatibility.sentences import name_title
-from clipcompat_book.chapters.performance.measured import Row
-from clipcompat_book.chapters.performance.measurements import BUDGET, Performance
+import plotly.graph_objects as go
+
+from clipcompat_book.chapters.performance.measurements import BUDGET, Performance, Row
 from clipcompat_book.chapters.performance.sentences import duration, size
-from clipcompat_book.show import INK, METHOD_COLOURS
-
-if TYPE_CHECKING:
-    import plotly.graph_objects as go
+from clipcompat_book.show import INK, METHOD_COLOURS, TOP_LEGEND
+from clipcompat_book.words import name_title
 
 _ROW = 30
-_PALE = "rgba(128, 128, 128, 0.35)"
-_LEGEND = {"orientation": "h", "y": 1, "yref": "container", "yanchor": "top", "x": 0, "xref": "container"}
+_FAINT = "rgba(128, 128, 128, 0.35)"
 _AXES = {"seconds": ("time of a {}", duration), "memory_bytes": ("memory of a {}", size)}
 
 
 def ratio_dots(found: Performance) -> go.Figure:
-    """How many times as fast, a row a comparison: steps, pictures and whole trainings apart, a number type at a time.
+    """How many times as fast, one row per comparison: steps, pictures and whole trainings apart, by number type.
 
     Whiskers: slowest against fastest repetition. Open dots are extrapolated. A tick: what arithmetic allows.
     """
-    import plotly.graph_objects as go
-
-    steps = [r for r in found.rows if r.kind == "step"]
-    groups = {f"a step at the text side, {t}": [r for r in steps if r.dtype == t] for t in _types(steps)}
-    images = [r for r in found.rows if r.kind == "images"]
-    groups |= {f"pictures through the image tower, {t}": [r for r in images if r.dtype == t] for t in _types(images)}
-    groups["a whole training, pictures included"] = [r for r in found.rows if r.kind == "training"]
-    lines: list[tuple[str, Row | None]] = []
-    for title, rows in groups.items():
-        lines += [(title, None), *((row.title, row) for row in rows)] if rows else []
+    lines = _comparisons(found)
     fig, ticks = go.Figure(), []
     for y, (title, row) in enumerate(lines):
         if row is None:
-            fig.add_annotation(
-                text=f"<b>{title}</b>", x=0, xref="x domain", xanchor="left", y=-y, showarrow=False, font_size=13
-            )  # fmt: skip
+            words = {"text": f"<b>{title}</b>", "font_size": 13, "showarrow": False}
+            fig.add_annotation(x=0, xref="x domain", xanchor="left", y=-y, **words)
             continue
         _ratio(fig, row, -y)
         limit = found.limit(row)
         ticks += [(row.reference_s / limit, -y, title)] if limit else []
     fig.add_scatter(
-        x=[x for x, *_ in ticks], y=[y for _, y, _ in ticks], mode="markers", name="what arithmetic allows",
-        marker={"symbol": "line-ns", "size": 20, "line": {"color": INK, "width": 3}}, customdata=[t for *_, t in ticks],
+        x=[x for x, *_ in ticks],
+        y=[y for _, y, _ in ticks],
+        mode="markers",
+        name="what arithmetic allows",
+        marker={"symbol": "line-ns", "size": 20, "line": {"color": INK, "width": 3}},
+        customdata=[title for *_, title in ticks],
         hovertemplate="arithmetic allows %{x:.1f} ×<extra>%{customdata}</extra>",
-    )  # fmt: skip
+    )
     ends = [x for trace in fig.data for x in trace.x]
     values, _ = _ticks(ends or [1], duration)
-    fig.update_xaxes(
-        type="log", title_text="times as fast as the plain way", tickvals=values, ticktext=[f"{v:g}" for v in values],
-        range=[math.log10(min([1, *ends])) - 0.05, math.log10(max([2, *ends])) + 0.2],
-    )  # fmt: skip
-    fig.update_yaxes(
-        tickvals=[-y for y, (_, row) in enumerate(lines) if row], ticktext=[title for title, row in lines if row],
-        range=[0.6 - max(1, len(lines)), 0.6], zeroline=False, showgrid=False,
-    )  # fmt: skip
+    fig.update_xaxes(type="log", title_text="times as fast as the plain way")
+    fig.update_xaxes(tickvals=values, ticktext=[f"{v:g}" for v in values])
+    fig.update_xaxes(range=[math.log10(min([1, *ends])) - 0.05, math.log10(max([2, *ends])) + 0.2])
+    shown = {-y: title for y, (title, row) in enumerate(lines) if row}
+    fig.update_yaxes(tickvals=list(shown), ticktext=list(shown.values()))
+    fig.update_yaxes(range=[0.6 - max(1, len(lines)), 0.6], zeroline=False, showgrid=False)
     margin = {"t": 50, "b": 60, "l": 10, "r": 10}
-    return fig.update_layout(height=120 + _ROW * len(lines), margin=margin, legend=_LEGEND)
+    return fig.update_layout(height=120 + _ROW * len(lines), margin=margin, legend=TOP_LEGEND)
+
+
+def _comparisons(found: Performance) -> list[tuple[str, Row | None]]:
+    """(title, row), or (heading, None), from top to bottom."""
+    steps, images = ([r for r in found.rows if r.kind == kind] for kind in ("step", "images"))
+    groups = {f"a step at the text side, {t}": [r for r in steps if r.dtype == t] for t in _types(steps)}
+    groups |= {f"pictures through the image tower, {t}": [r for r in images if r.dtype == t] for t in _types(images)}
+    groups["a whole training, pictures included"] = [r for r in found.rows if r.kind == "training"]
+    lines: list[tuple[str, Row | None]] = []
+    for title, rows in groups.items():
+        lines += [(title, None), *((row.title, row) for row in rows)] if rows else []
+    return lines
 
 
 def growth_lines(found: Performance, sweep: str = "classes", what: str = "seconds") -> go.Figure:
-    """Growth of a step with "classes" or "context": a colour a method, the plain way grey, the arithmetic limit dotted.
+    """Growth of a step with "classes" or "context": one colour per method, the plain way grey, the limit dotted.
 
     what: "seconds", or "memory_bytes", which has the measurements' budget instead of a limit. Points whose memory
     is not known are left out.
@@ -124,8 +125,6 @@ def _grown(
     lines: Sequence[_Line], across: str, name: str, of: str, what: str, budget: float | None = None
 ) -> go.Figure:
     """Lines on two logarithmic axes; numbers that are 0 are not known, and left out."""
-    import plotly.graph_objects as go
-
     title, words = _AXES[what]
     fig, sizes = go.Figure(), set()
     for line in lines:
@@ -134,45 +133,50 @@ def _grown(
         if not points:
             continue
         y = [getattr(p, line.field) for p in points]
+        kept = [_kept(getattr(p, "kept", {})) for p in points]
         fig.add_scatter(
-            x=[getattr(p, across) for p in points], y=y, mode="lines+markers", name=line.name,
+            x=[getattr(p, across) for p in points],
+            y=y,
+            mode="lines+markers",
+            name=line.name,
             line={"color": line.colour, "dash": line.dash, "width": 2},
             marker={"symbol": _SYMBOLS[line.dash], "color": line.colour, "size": 8},
-            customdata=[[words(v), _kept(getattr(p, "kept", {}))] for v, p in zip(y, points, strict=True)],
+            customdata=list(zip(map(words, y), kept, strict=True)),
             hovertemplate=f"{line.name}, %{{x:,}} {name}: %{{customdata[0]}}%{{customdata[1]}}<extra></extra>",
-        )  # fmt: skip
+        )
     drawn = [v for trace in fig.data for v in trace.y]
     if budget is not None:
         drawn.append(budget)
         fig.add_hline(y=budget, line={"color": INK, "dash": "dot", "width": 1})
-        fig.add_annotation(
-            text=f"budget {size(budget)}", x=0, xref="x domain", xanchor="left", y=math.log10(budget), yanchor="bottom",
-            showarrow=False, font_size=12,
-        )  # fmt: skip
+        place = {"x": 0, "xref": "x domain", "xanchor": "left", "y": math.log10(budget), "yanchor": "bottom"}
+        fig.add_annotation(text=f"budget {size(budget)}", font_size=12, showarrow=False, **place)
     fig.update_xaxes(type="log", title_text=name, tickvals=sorted(sizes), ticktext=[f"{s:,}" for s in sorted(sizes)])
     values, labels = _ticks(drawn, words)
     ends = [math.log10(min(drawn)) - 0.1, math.log10(max(drawn)) + 0.15]
     fig.update_yaxes(type="log", tickvals=values, ticktext=labels, range=ends, title_text=title.format(of))
-    return fig.update_layout(height=430, margin={"t": 80, "b": 60, "r": 10}, legend=_LEGEND)
+    return fig.update_layout(height=430, margin={"t": 80, "b": 60, "r": 10}, legend=TOP_LEGEND)
 
 
-def _ratio(fig: Any, row: Row, y: float) -> None:
+def _ratio(fig: go.Figure, row: Row, y: float) -> None:
     """One comparison: a bar from 1, whiskers, and a dot with its number."""
     colour = METHOD_COLOURS.get(row.method, INK)
     bounds = row.bounds or (row.ratio, row.ratio)
+    bar = {"color": _FAINT, "width": 6}
+    fig.add_scatter(x=[1, row.ratio], y=[y, y], mode="lines", line=bar, hoverinfo="skip", showlegend=False)
+    edge = {"color": colour, "width": 2 * row.extrapolated}
+    symbol = "circle-open" if row.extrapolated else "circle"
     fig.add_scatter(
-        x=[1, row.ratio], y=[y, y], mode="lines", line={"color": _PALE, "width": 6}, hoverinfo="skip", showlegend=False
-    )  # fmt: skip
-    fig.add_scatter(
-        x=[row.ratio], y=[y], mode="markers+text", showlegend=False, cliponaxis=False,
-        text=[f"{row.ratio:.1f} ×" + (" (extrapolated)" if row.extrapolated else "")], textposition="top center",
-        marker={
-            "color": colour, "size": 11, "symbol": "circle-open" if row.extrapolated else "circle",
-            "line": {"color": colour, "width": 2 * row.extrapolated},
-        },
+        x=[row.ratio],
+        y=[y],
+        mode="markers+text",
+        showlegend=False,
+        cliponaxis=False,
+        text=[f"{row.ratio:.1f} ×" + (" (extrapolated)" if row.extrapolated else "")],
+        textposition="top center",
+        marker={"color": colour, "size": 11, "symbol": symbol, "line": edge},
         error_x={"array": [bounds[1] - row.ratio], "arrayminus": [row.ratio - bounds[0]], "thickness": 1.5, "width": 4},
         hovertemplate=f"{duration(row.reference_s)} → {duration(row.fast_s)}<extra>{row.title}, {row.dtype}</extra>",
-    )  # fmt: skip
+    )
 
 
 def _types(rows: Iterable[Row]) -> list[str]:

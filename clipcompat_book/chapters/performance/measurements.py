@@ -4,7 +4,7 @@
     cpu.row("coop-47").ratio            # how many times as fast
 
 `records/performance.json` and `growth.json` are copies of what `make bench` and `python -m benchmarks.growth` wrote on
-one device; another device's are beside them, as `performance-<device>.json` and `growth-<device>.json`.
+one device. Those of another device are beside them, as `performance-<device>.json` and `growth-<device>.json`.
 """
 
 from __future__ import annotations
@@ -16,10 +16,136 @@ from dataclasses import dataclass
 from typing import Any
 
 from clipcompat.common.errors import DataError, unknown_name
-from clipcompat_book.chapters.performance.measured import Point, Row, Training
+from clipcompat_book.words import name_title
 
 BUDGET = 16e9
 """Bytes that the growth of steps was measured within."""
+_OPTIONAL = {  # field of a Row -> what `make bench` calls it
+    "features": "max_abs_diff",
+    "gradients": "max_rel_grad_diff",
+    "largest": "largest_feature",
+    "budget": "budget_bytes",
+    "peak": "peak_bytes",
+    "parts": "parts",
+    "limit_s": "limit_s",
+}
+
+_NAMES = {  # method, classes, what is timed
+    "coop-47": ("coop", 47, "47 classes"),
+    "contcoop-47": ("contcoop", 47, "47 classes"),
+    "cocoop-10x8": ("cocoop", 10, "10 classes × 8 images"),
+    "coop-1000": ("coop", 1000, "1,000 classes"),
+    "contcoop-1000": ("contcoop", 1000, "1,000 classes"),
+    "coop-training": ("coop", 47, "47 classes"),
+    "coop-training-mini": ("coop", 0, "mini"),
+    "images-32": ("", 0, "CLIP, 32 pictures"),
+    "images-32-eva": ("", 0, "EVA-CLIP, 32 pictures"),
+    "classes-10000": ("coop", 10_000, "10,000 classes"),
+    "classes-10000-contcoop": ("contcoop", 10_000, "10,000 classes"),
+}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One comparison of a plain way with the fast one.
+
+    name: as `make bench` prints it. reference_s, fast_s: medians. reference: what the plain way was, in words.
+    extrapolated: steps were timed and multiplied. features, gradients: the largest difference of both ways, absolute
+    and relative to the largest gradient; None: not comparable. largest: feature. bounds: the ratio's, slowest against
+    fastest. budget, peak: bytes that a process might take, and took. parts: what was kept for backward -> of how many.
+    """
+
+    name: str
+    reference_s: float
+    fast_s: float
+    dtype: str
+    reference: str
+    extrapolated: bool = False
+    features: float | None = None
+    gradients: float | None = None
+    largest: float | None = None
+    bounds: tuple[float, float] | None = None
+    budget: float | None = None
+    peak: float | None = None
+    parts: Mapping[str, int] | None = None
+    limit_s: float | None = None
+
+    @property
+    def ratio(self) -> float:
+        """How many times as fast the fast way is."""
+        return self.reference_s / self.fast_s
+
+    @property
+    def kind(self) -> str:
+        """ "step", "images", "training" or "chunks"."""
+        if self.budget is not None:
+            return "chunks"
+        return "training" if "training" in self.name else "images" if self.name.startswith("images") else "step"
+
+    @property
+    def method(self) -> str:
+        return self._told[0]
+
+    @property
+    def classes(self) -> int:
+        return self._told[1]
+
+    @property
+    def title(self) -> str:
+        """How a text calls it: "CoOp, 47 classes"."""
+        method, _, words = self._told
+        return f"{name_title(method)}, {words}" if method else words
+
+    @property
+    def _told(self) -> tuple[str, int, str]:
+        return _NAMES.get(self.name.removesuffix("-bf16"), ("", 0, self.name))
+
+
+@dataclass(frozen=True)
+class Point:
+    """One step of some size.
+
+    sweep: "classes" or "context". way: "fast" or "plain". limit_s: what arithmetic takes. memory_bytes: the most
+    that the process took, beyond what it held before its first step; 0: not known. kept: what was kept for backward
+    -> of how many parts.
+    """
+
+    sweep: str
+    method: str
+    way: str
+    classes: int
+    n_ctx: int
+    seconds: float
+    limit_s: float
+    memory_bytes: float
+    kept: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class Training:
+    """A whole training at full size, from picture files to a plug-in.
+
+    pictures_s: what decoding and encoding `views` views of all pictures took; steps_s: all that came after, `steps`
+    steps. limit_s: what the arithmetic of both takes. pictures_bytes, steps_bytes: the most that the process took in
+    each, beyond what it held before. views_bytes: what has to be kept of the pictures, a vector a view.
+    """
+
+    method: str
+    classes: int
+    shots: int
+    views: int
+    steps: int
+    pictures_s: float
+    steps_s: float
+    limit_s: float
+    pictures_bytes: float
+    steps_bytes: float
+    views_bytes: float
+
+    @property
+    def seconds(self) -> float:
+        """From pictures to a plug-in."""
+        return self.pictures_s + self.steps_s
 
 
 @dataclass(frozen=True)
@@ -74,7 +200,7 @@ class Performance:
 
 
 def committed_performance() -> tuple[Performance, ...]:
-    """What this version ships: one a device, the CPU's first."""
+    """What this version ships: one per device, the CPU's first."""
     folder = importlib.resources.files("clipcompat_book") / "records"
     stems = sorted(p.name.removesuffix(".json") for p in folder.iterdir() if p.name.startswith("performance"))
     return tuple(_read(folder, f"{stem}.json", f"{stem.replace('performance', 'growth')}.json") for stem in stems)
@@ -87,14 +213,13 @@ def parse_performance(bench: Mapping[str, Any], growth: Mapping[str, Any]) -> Pe
         DataError: something is missing, or of another kind.
     """
     try:
+        rows = [_row(r) for r in bench["rows"] if "reference_s" in r]  # benchmarks/gpu.py has rows of another kind
         sweeps = [dict(p) for p in growth["rows"]]
-        shots = [p for p in sweeps if p["sweep"] == "shots"]
-        return Performance(
-            bench["device"], bench["model"], growth["torch"],
-            tuple(_row(r) for r in bench["rows"] if "reference_s" in r),  # benchmarks/gpu.py has rows of another kind
-            tuple(Point(**p) for p in sweeps if p["sweep"] != "shots"),
-            tuple(Training(**{name: value for name, value in p.items() if name != "sweep"}) for p in shots),
-        )  # fmt: skip
+        points = [Point(**p) for p in sweeps if p["sweep"] != "shots"]
+        shots = [{k: v for k, v in p.items() if k != "sweep"} for p in sweeps if p["sweep"] == "shots"]
+        trainings = [Training(**p) for p in shots]
+        of = bench["device"], bench["model"], growth["torch"]
+        return Performance(*of, tuple(rows), tuple(points), tuple(trainings))
     except (KeyError, TypeError, ValueError, AttributeError, ZeroDivisionError) as error:
         raise DataError(
             "these are not measurements as `make bench` and `python -m benchmarks.growth` write them "
@@ -115,11 +240,8 @@ def _read(folder: Any, bench: str, growth: str) -> Performance:
 def _row(raw: Mapping[str, Any]) -> Row:
     spread = raw.get("spread", {})
     plain, fast = spread.get(raw["reference"]), spread.get("fast")
-    return Row(
-        raw["name"], float(raw["reference_s"]), float(raw["fast_s"]), raw["dtype"], raw["reference"],
-        extrapolated=bool(raw.get("extrapolated")),
-        features=raw.get("max_abs_diff"), gradients=raw.get("max_rel_grad_diff"), largest=raw.get("largest_feature"),
-        bounds=(plain[0] / fast[1], plain[1] / fast[0]) if plain and fast else None,
-        budget=raw.get("budget_bytes"), peak=raw.get("peak_bytes"), parts=raw.get("parts"),
-        limit_s=raw.get("limit_s"),
-    )  # fmt: skip
+    given = {field: raw.get(name) for field, name in _OPTIONAL.items()}
+    given |= {"extrapolated": bool(raw.get("extrapolated"))}
+    given |= {"bounds": (plain[0] / fast[1], plain[1] / fast[0]) if plain and fast else None}
+    times = float(raw["reference_s"]), float(raw["fast_s"])
+    return Row(raw["name"], *times, raw["dtype"], raw["reference"], **given)

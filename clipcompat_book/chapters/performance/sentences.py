@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from clipcompat.methods.coop import CoOp
 from clipcompat.runs.tables import Table
 from clipcompat.training.loop import DEFAULT_VIEWS
-from clipcompat_book.chapters.compatibility.sentences import name_title
-from clipcompat_book.chapters.performance.measured import Point, Training
-from clipcompat_book.chapters.performance.measurements import Performance
+from clipcompat_book.chapters.performance.measurements import Performance, Point, Training
+from clipcompat_book.words import name_title
 
 
 def duration(seconds: float) -> str:

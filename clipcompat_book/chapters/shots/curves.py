@@ -10,6 +10,7 @@ folder:… --names … --shots …`. Sentences that state a direction are comput
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from operator import attrgetter
 from statistics import fmean
 
 from clipcompat.common.errors import unknown_name
@@ -17,13 +18,11 @@ from clipcompat.data.custom.classnames import ClassNames
 from clipcompat.runs.records import Record
 from clipcompat.runs.tables import Table, cell
 from clipcompat.studies.summary import Statistic
-from clipcompat_book.chapters.compatibility.sentences import name_title
+from clipcompat_book.means import by_seed, reports_of
 from clipcompat_book.miniature.cloth import KINDS, cloth_names
+from clipcompat_book.words import EQUAL, name_title, points
 
 SIDES = ("old", "new", "retrained")
-CLOSE = 1.0
-"""Points; an accuracy is "as good" if no more is missing."""
-
 _TITLES = {"raw": "folder names", "plain": "everyday words", "house": "house words"}
 _CLEANED = "cleaned names"
 
@@ -48,30 +47,23 @@ def curve(records: Sequence[Record], names: str, method: str, side: str) -> dict
     Raises:
         UnknownNameError: no such list, side, or no record of it.
     """
-    lists = name_lists()
-    if names not in lists:
-        raise unknown_name("list of names", names, lists)
     if side not in SIDES:
         raise unknown_name("side", side, SIDES)
     found: dict[int, Statistic] = {}
-    for record in records:
-        inputs, rows = record.inputs, record.reports
-        if tuple(inputs["classnames"]) == lists[names] and inputs["method"]["name"] == method:
-            if side != "retrained":
-                found[0] = Statistic.of([rows[0].zs_old if side == "old" else rows[0].zs_new])
-            found[inputs["shots"]] = Statistic.of([getattr(row, side) for row in rows])
-    if not found:
-        raise unknown_name("method with these names", method, {r.inputs["method"]["name"] for r in records})
+    for record in _of(records, names, method):
+        rows = record.reports
+        if side != "retrained":
+            found[0] = Statistic.of([rows[0].zs_old if side == "old" else rows[0].zs_new])
+        found[record.inputs["shots"]] = Statistic.of([getattr(row, side) for row in rows])
     return dict(sorted(found.items()))
 
 
-def enough(curve: Mapping[int, float | Statistic], close: float = CLOSE) -> int:
-    """The fewest shots from which on every number of shots is at most `close` points below the most shots."""
+def enough(curve: Mapping[int, float | Statistic]) -> int:
+    """The fewest shots from which on every accuracy is at most a point below that of the most shots."""
     means = {shots: getattr(value, "mean", value) for shots, value in curve.items()}
-    most = means[max(means)]
-    few = max(means)
+    few = most = max(means)
     for shots in sorted(means, reverse=True):
-        if means[shots] < most - close:
+        if means[shots] < means[most] - EQUAL:
             break
         few = shots
     return few
@@ -97,7 +89,8 @@ def repair_sentence(records: Sequence[Record], worse: str, better: str, method: 
     if lost.interval is not None:
         doubt = ", which does not exclude 0" if abs(lost.mean) <= lost.interval else ""
         told += f" ± {lost.interval:.1f} (95 % interval over {lost.n} draws{doubt})"
-    start, tuned, carried = (_behind(x) for x in (two[0].mean - one[0].mean, *(fmean(x.values()) for x in (old, new))))
+    behind = (two[0].mean - one[0].mean, fmean(old.values()), fmean(new.values()))
+    start, tuned, carried = (points(value, "behind", "ahead") for value in behind)
     return (
         f"**{worse.capitalize()} against {better}:** {start} without training, {tuned} after {most} shots on old, "
         f"{carried} when carried to new. {told}."
@@ -109,8 +102,8 @@ def enough_sentence(records: Sequence[Record], names: str, method: str = "coop")
     old, new, retrained = (curve(records, names, method, side) for side in SIDES)
     most = max(old)
     told = []
-    for side, points in (("on old", old), ("carried to new", new)):
-        few = enough(points)
+    for side, found in (("on old", old), ("carried to new", new)):
+        few = enough(found)
         told.append(f"{side}, {'no fewer than ' if few == most else ''}{few} shots will do")
     worth = [shots for shots, value in retrained.items() if value.mean >= new[most].mean]
     again = f"retraining with up to {most} shots is below"
@@ -123,26 +116,26 @@ def enough_sentence(records: Sequence[Record], names: str, method: str = "coop")
 
 
 def curves_table(records: Sequence[Record], names: str, methods: Sequence[str], caption: str = "") -> Table:
-    """A row a method and side: mean ± sd over seeds, a column a number of shots."""
+    """One row per method and side, one column per number of shots: mean ± sd over seeds."""
     curves = {(m, side): curve(records, names, m, side) for m in methods for side in SIDES}
-    shots = sorted({k for points in curves.values() for k in points})
-    rows = [
-        (name_title(m), side, *(cell(points.get(k)) for k in shots)) for (m, side), points in curves.items()
-    ]  # fmt: skip
+    shots = sorted({k for found in curves.values() for k in found})
+    rows = [(name_title(m), side, *(cell(found.get(k)) for k in shots)) for (m, side), found in curves.items()]
     return Table(("method", "", *(f"{k} shots" for k in shots)), tuple(rows), caption)
 
 
-def _gaps(records, worse: str, better: str, method: str, side: str, shots: int) -> dict[int, float]:
-    """Seed -> how far one list is behind the other, drawn alike."""
-    found: dict[str, dict[int, float]] = {}
-    for record in records:
-        inputs = record.inputs
-        for names in (worse, better):
-            same = tuple(inputs["classnames"]) == name_lists()[names]
-            if same and inputs["method"]["name"] == method and inputs["shots"] == shots:
-                found[names] = {row.seed: getattr(row, side) for row in record.reports}
-    return {seed: found[better][seed] - found[worse][seed] for seed in found[better] if seed in found[worse]}
+def _of(records: Sequence[Record], names: str, method: str) -> list[Record]:
+    """The records of one method with one list of names, one per number of shots."""
+    lists = name_lists()
+    if names not in lists:
+        raise unknown_name("list of names", names, lists)
+    found = [r for r in records if r.method == method and tuple(r.inputs["classnames"]) == lists[names]]
+    if not found:
+        raise unknown_name("method with these names", method, {r.method for r in records})
+    return found
 
 
-def _behind(points: float) -> str:
-    return f"{abs(points):.1f} points {'behind' if points >= 0 else 'ahead'}"
+def _gaps(records: Sequence[Record], worse: str, better: str, method: str, side: str, shots: int) -> dict[int, float]:
+    """Seed -> how many points one list of names is behind the other, with the same pictures drawn."""
+    lists = [[r for r in _of(records, names, method) if r.inputs["shots"] == shots] for names in (worse, better)]
+    behind, ahead = (by_seed(reports_of(mine), attrgetter(side)) for mine in lists)
+    return {seed: ahead[seed] - behind[seed] for seed in ahead if seed in behind}

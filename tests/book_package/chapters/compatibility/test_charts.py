@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from clipcompat.studies.report import Compatibility
-from clipcompat_book.chapters.compatibility.charts import control_rows, report_lines, strips
+from clipcompat_book.chapters.compatibility.charts import control_rows, report_lines, strips, upgrade_dots
 from clipcompat_book.show import METHOD_COLOURS, NEW, OLD
 from tests.book_package.chapters.compatibility.test_controls import know_toys, toy_records
+from tests.runs.test_tables import run
 
 REPORT = Compatibility("coop", "toys", 1, old=80, new=70, zs_old=40, zs_new=50, retrained=90, negative_flips=9)
 
@@ -61,3 +62,43 @@ def test_controls_are_rows_and_methods_are_colours_with_every_dataset_s_dot(monk
 
 def test_no_records_are_an_empty_chart():
     assert not control_rows([]).data
+
+
+def test_upgrade_dots_show_every_seed_and_the_mean_of_retraining() -> None:
+    fig = upgrade_dots([run("coop", news=(70.0, 72.0)), run("coop", dataset="dtd"), run("zero_shot")])
+    traces = {trace.name: trace for trace in fig.data}
+    assert list(traces["new"].x) == [70.0, 72.0, 72.0] and list(traces["old"].x) == [80.0] * 3
+    assert list(traces["retrained on new"].x) == [90.0, 90.0]
+    assert list(traces["zero-shot old"].x) == [40.0, 40.0] and list(traces["zero-shot new"].x) == [50.0, 50.0]
+    assert traces["old"].marker.color == OLD and traces["new"].marker.color == NEW
+    assert [round(y) for y in traces["new"].y] == [0, 0, -1], "a row a dataset"
+    assert list(traces["new"].customdata) == ["eurosat", "eurosat", "dtd"]
+
+
+def test_upgrade_dots_have_a_facet_for_every_method_and_one_legend() -> None:
+    plain, off = run("contcoop"), run("contcoop", settings={"attention": None})
+    fig = upgrade_dots([off, plain, run("coop", dataset="dtd")])
+    assert [title.text for title in fig.layout.annotations] == ["CoOp", "ContCoOp", "ContCoOp (Attn off)"]
+    assert sum(bool(trace.showlegend) for trace in fig.data) == len({trace.name for trace in fig.data}) == 5
+    assert list(fig.layout.yaxis.ticktext) == ["eurosat", "dtd"] and fig.layout.yaxis.range[1] > 0
+    assert len({axis.range for axis in fig.select_xaxes()}) == 1, "facets are compared by eye"
+
+
+def test_eleven_sets_of_two_methods_fit_on_a_screen() -> None:
+    many = [run(method, dataset=f"set {k}") for k in range(11) for method in ("coop", "contcoop")]
+    assert upgrade_dots(many).layout.height <= 700
+
+
+def test_the_prefix_that_all_mini_sets_share_is_not_repeated_in_every_row() -> None:
+    assert list(upgrade_dots([run("coop", dataset="mini/tints")]).layout.yaxis.ticktext) == ["tints"]
+
+
+def test_no_records_are_a_figure_without_dots() -> None:
+    assert not [x for trace in upgrade_dots([]).data for x in trace.x]
+
+
+def test_dots_of_what_was_not_retrained_have_no_diamond() -> None:
+    made = run("coop")
+    made.per_seed[0]["retrained"] = None
+    (diamonds,) = (t for t in upgrade_dots([made]).data if t.name == "retrained on new")
+    assert not diamonds.x

@@ -14,6 +14,7 @@ from clipcompat_book.chapters.compatibility.controls import (
     TWIN,
     UPGRADE,
     control_sentences,
+    difference,
     gains,
     pairs_table,
     shipped_pair,
@@ -75,6 +76,21 @@ def told(*, method: str = "CoOp", **places: float) -> str:
     return control_sentences([toy_run(p, g) for p, g in gain.items()], method)
 
 
+@pytest.mark.parametrize(
+    ("place", "title"),
+    [
+        (UPGRADE, "mini"),
+        ("pair 2", "mini, pair 2"),
+        (TWIN, "mini, old 1 → new 2"),
+        ("after step 5000", "mini, step 5000"),
+        (IDENTITY, "mini-identity"),
+    ],
+)
+def test_an_upgrade_is_named_by_what_its_weights_are(place, title):
+    assert toy_run(place, 1).titles.upgrade == title
+    assert run(new_weights="sha256:unknown", shipped=SHIPPED["mini"]).titles.upgrade == "mini*"
+
+
 def test_every_kind_of_upgrade_has_its_name_from_nothing_changed_to_nothing_kept():
     assert list(gains([toy_run(place, 1) for place in PLACES])) == [
         IDENTITY, TEXT_ONLY, IMAGE_ONLY, "after step 4000", "after step 5000", UPGRADE, "pair 2", TWIN,
@@ -93,6 +109,19 @@ def test_other_upgrades_and_unknown_weights_are_left_out():
     real = run(upgrade="clip-to-eva-vit-b-16", shipped=[None, None])
     assert gains([strange, real]) == {}
     assert shipped_pair([strange, real, *(toy_run(p, 1) for p in PLACES)]) == [toy_run(UPGRADE, 1)]
+
+
+def test_a_difference_is_paired_by_seed_and_averaged_over_datasets():
+    records = [
+        run("coop", (60.0, 70.0)),
+        run("contcoop", (61.0, 75.0)),
+        run("coop", (50.0, 50.0), dataset="dtd"),
+        run("contcoop", (51.0, 53.0), dataset="dtd"),
+    ]
+    found = difference(records, "ContCoOp", "CoOp", lambda report: report.new)
+    assert list(found) == ["mini"] and found["mini"].n == 2
+    assert found["mini"].mean == pytest.approx((1.0 + 4.0) / 2)  # seed 1: (1 + 1) / 2; seed 2: (5 + 3) / 2
+    assert found["mini"].interval == pytest.approx(12.7062047 * (4.0 - 1.0) / 2**0.5 / 2**0.5)
 
 
 def test_two_methods_are_held_against_each_other_pair_by_pair():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from clipcompat_book.chapters.methods.charts import method_rows
 from clipcompat_book.show import NEW, OLD
-from tests.book_package.chapters.compatibility.test_averages import report
+from tests.book_package.test_means import report
 
 
 def marks(fig) -> dict[tuple[str, str], tuple[float, float, str]]:

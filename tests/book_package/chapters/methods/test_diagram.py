@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from itertools import combinations
 
-from clipcompat_book.chapters.compatibility.places import PLACES
-from clipcompat_book.chapters.compatibility.sentences import name_title
 from clipcompat_book.chapters.methods.diagram import plugin_places
+from clipcompat_book.chapters.methods.places import PLACES, depth
 from clipcompat_book.show import INK, METHOD_COLOURS
+from clipcompat_book.words import name_title
 
 PHONE = 350
 """Pixels."""
@@ -33,7 +33,7 @@ def test_every_method_that_keeps_something_has_a_frame_in_its_colour_with_its_le
     for name in wanted:
         note = notes[METHOD_COLOURS[name]]
         assert f"<b>{name_title(name)}" in note.text and f"<i>{PLACES[name].letters}</i>" in note.text
-        assert PLACES[name].acts in note.hovertext and PLACES[name].anew in note.hovertext
+        assert PLACES[name].acts in note.hovertext and PLACES[name].again in note.hovertext
 
 
 def test_frames_fit_on_a_phone_and_do_not_overlap():
@@ -49,7 +49,7 @@ def test_shallow_frames_lie_above_the_towers_and_deep_ones_below():
     found = frames(plugin_places())
     for name, place in PLACES.items():
         if METHOD_COLOURS[name] in found and place.letters:
-            assert (found[METHOD_COLOURS[name]][3] < tower) == (place.depth == "shallow"), name
+            assert (found[METHOD_COLOURS[name]][3] < tower) == (depth(name) == "shallow"), name
 
 
 def test_every_text_has_the_ink_that_follows_the_theme():

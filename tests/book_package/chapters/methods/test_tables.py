@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from clipcompat_book.chapters.compatibility.controls import TWIN, UPGRADE
-from clipcompat_book.chapters.methods.tables import live_table, overview_table
-from tests.book_package.chapters.compatibility.test_averages import report
+from clipcompat_book.chapters.methods.tables import live_table, methods_table, overview_table
 from tests.book_package.chapters.compatibility.test_controls import know_toys, toy_run
+from tests.book_package.test_means import report
+from tests.runs.test_tables import run
 
 
 def rows(records) -> dict[str, dict[str, str]]:
@@ -48,6 +49,27 @@ def test_nothing_is_kept_of_a_gain_of_less_than_a_point(monkeypatch):
     for row in made.per_seed:
         row["retrained"] = None
     assert rows([made])["CoOp"]["retrained"] == rows([made])["CoOp"]["kept"] == "–"
+
+
+def test_the_table_of_methods_has_means_over_datasets_and_intervals_over_seeds():
+    records = [run("contcoop", (61.0, 75.0)), run("coop", (60.0, 70.0)), run("coop", (50.0, 54.0), dataset="dtd")]
+    table = methods_table(records, "Two.")
+    assert [row[0] for row in table.rows] == ["CoOp", "ContCoOp"]  # in the order of METHODS
+    cells = dict(zip(table.columns, table.rows[0], strict=True))
+    rows = [row for record in records[1:] for row in record.per_seed]
+    new = [(60.0 + 50.0) / 2, (70.0 + 54.0) / 2]
+    assert cells["new"] == f"{sum(new) / 2:.1f} ± {12.706 * 7 / 2:.1f}" and cells["datasets"] == "2"  # sd 7 / √2, n = 2
+    for side in ("old", "retrained"):
+        assert cells[side].startswith(f"{sum(row[side] for row in rows) / len(rows):.1f}")
+    mean = {k: [(rows[i][k] + rows[i + 2][k]) / 2 for i in (0, 1)] for k in ("old", "zs_new", "retrained")}
+    h = [2 * o * n / (o + n) for o, n in zip(mean["old"], new, strict=True)]
+    assert cells["H"].startswith(f"{sum(h) / 2:.1f}")
+    kept = [100 * (n - z) / (r - z) for n, z, r in zip(new, mean["zs_new"], mean["retrained"], strict=True)]
+    assert cells["kept gain"].startswith(f"{sum(kept) / 2:.1f}")
+    for record in records:
+        for row in record.per_seed:
+            row["retrained"] = None
+    assert methods_table(records).rows[0][3] == methods_table(records).rows[0][5] == "–"
 
 
 def test_a_live_table_has_a_row_a_method_and_a_dash_where_nothing_ran():

@@ -12,7 +12,7 @@ from clipcompat.data.load import load_dataset
 from clipcompat.methods import METHODS
 from clipcompat.plugins.fit import fit
 from clipcompat.plugins.plugin import Plugin
-from clipcompat_book.chapters.compatibility.places import PLACES, carried_table, depth, match_table
+from clipcompat_book.chapters.methods.places import PLACES, carried_table, depth, match_table
 
 ORIGIN = {"classnames": ["a cat", "a dog"], "template": "a photo of {}.", "backbone": {"name": "x", "stamp": "none"}}
 
@@ -30,14 +30,14 @@ def test_every_column_of_the_paper_s_table_has_a_place():
     assert depth("nothing like it") == depth("zero_shot") == ""
 
 
-@pytest.mark.parametrize("name", [name for name in PLACES if PLACES[name].depth])
+@pytest.mark.parametrize("name", [name for name in PLACES if depth(name)])
 def test_shallow_plugins_hold_vectors_for_prompts_and_deep_ones_do_not(name, mini_old):
     data = load_dataset("mini/shapes", shots=1, seed=1).subset(["circle", "square"])
     method = METHODS[name]()
     if "recipe" in {f.name for f in fields(method)}:
         method = replace(method, recipe=replace(method.recipe, epochs=1, batch_size=2))
     made = fit(method, mini_old, data, views=11 if name == "tip_adapter_f" else 1)
-    assert ("ctx" in made.tensors) == (PLACES[name].depth == "shallow")
+    assert ("ctx" in made.tensors) == (depth(name) == "shallow")
 
 
 def test_what_is_carried_is_told_tensor_by_tensor_and_equal_shapes_once():

@@ -10,7 +10,14 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from clipcompat_book.exercises import start as exercises
+from clipcompat_book.exercises import contcoop, methods, miniature, own_data, performance, start
+
+CHECKS = {
+    name: check
+    for chapter in (contcoop, methods, miniature, own_data, performance, start)
+    for name, check in vars(chapter).items()
+    if name.startswith("check_")
+}
 
 
 def attention(p, c, w_q, w_k, w_v, w_o, add=0.0):
@@ -146,28 +153,28 @@ WRONG = [
 
 
 def test_every_check_is_tried_here():
-    assert set(RIGHT) == {name for name in vars(exercises) if name.startswith("check_")}
+    assert set(RIGHT) == set(CHECKS)
 
 
 @pytest.mark.parametrize("name", RIGHT)
 def test_the_right_answer_is_told_so(name):
-    found = getattr(exercises, name)(RIGHT[name])
+    found = CHECKS[name](RIGHT[name])
     assert found and repr(found).startswith("✓ Right. ")
 
 
 @pytest.mark.parametrize(("name", "answer", "words"), WRONG)
 def test_a_wrong_answer_gets_a_sentence_that_helps(name, answer, words):
-    found = getattr(exercises, name)(answer)
+    found = CHECKS[name](answer)
     assert not found and words in found.words and repr(found).startswith("○ Not yet. ")
 
 
 @pytest.mark.parametrize("name", RIGHT)
 def test_an_empty_function_is_called_empty_and_no_line_is_wider_than_a_page(name):
-    assert "returns nothing yet" in getattr(exercises, name)(lambda *a: None).words
-    assert all(len(line) <= 68 for line in repr(getattr(exercises, name)(lambda *a: 10**6)).splitlines())
+    assert "returns nothing yet" in CHECKS[name](lambda *a: None).words
+    assert all(len(line) <= 68 for line in repr(CHECKS[name](lambda *a: 10**6)).splitlines())
 
 
 @pytest.mark.parametrize("name", RIGHT)
 @pytest.mark.parametrize("answer", [lambda *a: None, lambda *a: ..., lambda: 1, lambda *a: "?", lambda *a: [1]])
 def test_an_empty_or_strange_answer_is_not_an_error(name, answer):
-    assert not getattr(exercises, name)(answer)
+    assert not CHECKS[name](answer)

@@ -1,43 +1,12 @@
-"""Averages over datasets are of comparable things, and sentences about them say what they say."""
+"""Sentences on all methods say what the numbers say, and turn with them."""
 
 from __future__ import annotations
 
 import pytest
 
 from clipcompat.common.errors import ConfigError
-from clipcompat.studies.report import Compatibility
-from clipcompat_book.chapters.compatibility.averages import averages, carried_sentence, depth_sentence, plain_reports
-from tests.runs.test_tables import run
-
-
-def report(method, old=80.0, new=60.0, dataset="a", seed=1, retrained=90.0, zs=(40.0, 50.0)) -> Compatibility:
-    return Compatibility(method, dataset, seed, old, new, *zs, retrained, 5.0)
-
-
-def test_seeds_are_averaged_before_datasets():
-    found = [report("coop", new=x, seed=i) for i, x in enumerate((50.0, 60.0, 70.0))] + [
-        report("coop", new=90.0, dataset="b")
-    ]
-    (average,) = averages(found).values()
-    assert average.new == 75.0 and average.datasets == ("a", "b") and average.gains == (40.0, 25.0)
-    assert average.retrained == 90.0 and average.negative_flips == 5.0
-
-
-def test_retraining_on_some_datasets_only_has_no_average():
-    assert averages([report("coop"), report("coop", dataset="b", retrained=None)])["coop"].retrained is None
-
-
-def test_methods_come_in_the_registry_s_order():
-    assert list(averages([report("contcoop"), report("coop"), report("linear_probe")])) == [
-        "linear_probe",
-        "coop",
-        "contcoop",
-    ]
-
-
-def test_records_with_changed_settings_are_left_out():
-    made = [run("coop"), run("coop", settings={"n_ctx": 4}), run("kgcoop", news=(70.0, 71.0))]
-    assert [(r.method, r.seed) for r in plain_reports(made)] == [("coop", 1), ("kgcoop", 1), ("kgcoop", 2)]
+from clipcompat_book.chapters.methods.sentences import carried_sentence, depth_sentence
+from tests.book_package.test_means import report
 
 
 def test_who_is_above_zero_shot_after_the_upgrade_is_told_from_best_to_worst():

@@ -1,0 +1,98 @@
+"""Sentences on all methods: what was carried, and shallow methods against deep ones.
+
+    reports = plain_reports(committed_records("compatibility"))
+    carried_sentence(reports), depth_sentence(reports)
+
+They are computed from reports, and change when the reports do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import product
+from operator import attrgetter
+from statistics import fmean
+
+from clipcompat.common.errors import ConfigError
+from clipcompat.studies.report import Compatibility
+from clipcompat_book.chapters.methods.places import depth
+from clipcompat_book.means import Average, averages, by_dataset, groups
+from clipcompat_book.words import datasets, direction, name_title
+
+_AGAINST_ZERO_SHOT = {"higher": "above it", "within a point": "within a point", "lower": "below it"}
+
+
+def carried_sentence(reports: Sequence[Compatibility]) -> str:
+    """Which carried plug-ins are above zero-shot on new, and which are not: Markdown.
+
+    Raises:
+        ConfigError: there is no report of a method that learns something.
+    """
+    tuned = _tuned(reports)
+    most = max(len(average.datasets) for average in tuned.values())
+    gains = {name: average.gains[1] for name, average in tuned.items()}
+
+    def told(name: str) -> str:
+        n = len(tuned[name].datasets)
+        return f"{name_title(name)} {gains[name]:+.1f}" + (f" (of {n} only)" if n < most else "")
+
+    names = groups(sorted(gains, key=gains.get, reverse=True), lambda name: direction(gains[name]))
+    parts = [f"{words}: {', '.join(map(told, names[d]))}" for d, words in _AGAINST_ZERO_SHOT.items() if d in names]
+    return f"**Carried to new, against zero-shot there,** in points, mean of {datasets(most)}: {'; '.join(parts)}."
+
+
+def depth_sentence(reports: Sequence[Compatibility]) -> str:
+    """Shallow methods against deep ones, pair by pair, on old and on new: Markdown."""
+    tuned = _tuned(reports)
+    sides = {side: [name for name in tuned if depth(name) == side] for side in ("deep", "shallow")}
+    missing = [side for side, names in sides.items() if not names]
+    if missing:
+        return f"**Shallow against deep:** no {' and no '.join(missing)} method is among these yet."
+    told = [f"on {field} {_counted(reports, sides, field)}" for field in ("old", "new")]
+    ranges = []
+    for side, names in sides.items():
+        on_old, on_new = (_range([tuned[name].gains[i] for name in names]) for i in (0, 1))
+        ranges.append(f"{side} {on_old} on old and {on_new} on new")
+    pairs = len(sides["shallow"]) * len(sides["deep"])
+    return (
+        f"**Shallow against deep:** of {pairs} pairs of a shallow and a deep method, {'; '.join(told)}. "
+        f"Points above zero-shot, from the lowest method to the highest: {'; '.join(ranges)}."
+    )
+
+
+def _tuned(reports: Sequence[Compatibility]) -> dict[str, Average]:
+    tuned = {name: average for name, average in averages(reports).items() if name != "zero_shot"}
+    if not tuned:
+        raise ConfigError("there is no report of a tuned method among these; zero-shot alone has nothing to carry.")
+    return tuned
+
+
+def _counted(reports: Sequence[Compatibility], sides: Mapping[str, Sequence[str]], field: str) -> str:
+    """In how many pairs the shallow method is higher, and lower; also without the linear probe, which reads no text."""
+
+    def counts(deep: Sequence[str]) -> tuple[int, int]:
+        found = [direction(gap) for gap in _gaps(reports, sides["shallow"], deep, field)]
+        return found.count("higher"), found.count("lower")
+
+    higher, lower = counts(sides["deep"])
+    others = [name for name in sides["deep"] if name != "linear_probe"]
+    told = f"the shallow one is higher by a point or more in {higher}, lower in {lower}"
+    if not others or others == sides["deep"]:
+        return told
+    higher, lower = counts(others)
+    return f"{told} (without the linear probe: {higher} and {lower})"
+
+
+def _gaps(reports: Sequence[Compatibility], firsts: Sequence[str], seconds: Sequence[str], field: str) -> list[float]:
+    """First minus second of every pair, a mean over the datasets that both have; pairs without any are left out."""
+    found = groups(reports, lambda report: report.method)
+    values = {name: by_dataset(found[name], attrgetter(field)) for name in (*firsts, *seconds)}
+    gaps = []
+    for one, two in product(firsts, seconds):
+        both = values[one].keys() & values[two].keys()
+        gaps += [fmean(values[one][d] - values[two][d] for d in both)] if both else []
+    return gaps
+
+
+def _range(values: Sequence[float]) -> str:
+    return f"{min(values):+.1f} … {max(values):+.1f}"

@@ -1,0 +1,108 @@
+"""Means over seeds and over datasets: the one place where chapters group and average.
+
+reports = reports_of(committed_records("compatibility"))
+by_dataset(reports, attrgetter("new"))    # {"mini/tints": mean over its seeds, …}
+by_seed(reports, over_zero_shot)          # {1: mean over the datasets, …}
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from operator import attrgetter
+from statistics import fmean
+from typing import TypeVar
+
+from clipcompat.common.errors import ConfigError, unknown_name
+from clipcompat.runs.records import Record
+from clipcompat.studies.report import Compatibility
+from clipcompat_book.words import method_rank
+
+Thing, Key = TypeVar("Thing"), TypeVar("Key")
+Measure = Callable[[Compatibility], float | None]
+
+
+def groups(things: Iterable[Thing], key: Callable[[Thing], Key]) -> dict[Key, list[Thing]]:
+    """Key -> the things that have it; keys and things stay in order of appearance."""
+    found: dict[Key, list[Thing]] = {}
+    for thing in things:
+        found.setdefault(key(thing), []).append(thing)
+    return found
+
+
+def of_method(records: Sequence[Record], title: str) -> list[Record]:
+    """The records of one method, by its title.
+
+    Raises:
+        UnknownNameError: there is none.
+    """
+    found = groups(records, lambda record: record.titles.method)
+    if title not in found:
+        raise unknown_name("method among these records", title, found)
+    return found[title]
+
+
+def reports_of(records: Iterable[Record]) -> list[Compatibility]:
+    """All reports of records, one per record and seed."""
+    return [report for record in records for report in record.reports]
+
+
+def plain_reports(records: Iterable[Record]) -> list[Compatibility]:
+    """The reports of all records whose method has its default settings."""
+    return reports_of(record for record in records if record.is_plain)
+
+
+def over_zero_shot(report: Compatibility) -> float:
+    """How many points the carried plug-in is above zero-shot on the new backbone."""
+    return report.new - report.zs_new
+
+
+def by_dataset(reports: Iterable[Compatibility], measure: Measure) -> dict[str, float]:
+    """Dataset -> mean over its seeds. Reports for which `measure` gives None are left out."""
+    values = [(report.dataset, value) for report in reports if (value := measure(report)) is not None]
+    return {name: fmean(value for _, value in found) for name, found in groups(values, lambda x: x[0]).items()}
+
+
+def by_seed(reports: Iterable[Compatibility], measure: Callable[[Compatibility], float]) -> dict[int, float]:
+    """Seed -> mean over the datasets, of one method on one upgrade.
+
+    Raises:
+        ConfigError: a seed is missing on some dataset, so that the means would be of different datasets.
+    """
+    found = groups(reports, lambda report: report.seed)
+    if len({len(same) for same in found.values()}) > 1:
+        raise ConfigError("some seeds are missing on some datasets; make all records with the same seeds.")
+    return {seed: fmean(map(measure, found[seed])) for seed in sorted(found)}
+
+
+@dataclass(frozen=True)
+class Average:
+    """One method: means over seeds, then over datasets, in percent. retrained: None if a report has none."""
+
+    old: float
+    new: float
+    zs_old: float
+    zs_new: float
+    retrained: float | None
+    negative_flips: float
+    datasets: tuple[str, ...]
+
+    @property
+    def gains(self) -> tuple[float, float]:
+        """Points above zero-shot, on old and on new."""
+        return self.old - self.zs_old, self.new - self.zs_new
+
+
+def averages(reports: Iterable[Compatibility]) -> dict[str, Average]:
+    """Method name -> its average, in the order of the registry. Methods without reports are left out."""
+    found = groups(reports, lambda report: report.method)
+    return {name: _average(found[name]) for name in sorted(found, key=method_rank)}
+
+
+def _average(reports: Sequence[Compatibility]) -> Average:
+    def mean(field: str) -> float | None:
+        missing = any(getattr(report, field) is None for report in reports)
+        return None if missing else fmean(by_dataset(reports, attrgetter(field)).values())
+
+    fields = ("old", "new", "zs_old", "zs_new", "retrained", "negative_flips")
+    return Average(*map(mean, fields), tuple(sorted({report.dataset for report in reports})))

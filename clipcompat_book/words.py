@@ -1,0 +1,68 @@
+"""How chapters write numbers and names: signs, "mean ± x", the order of methods, and when two numbers are equal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Protocol
+
+from clipcompat.methods import METHODS
+from clipcompat.runs.records import Record
+
+EQUAL = 1.0
+"""Points. A smaller difference of two means is called "within a point"."""
+DIRECTIONS = ("higher", "lower", "within a point")
+
+
+class Spread(Protocol):
+    """A mean and half the width of its 95 % interval; None for one value."""
+
+    @property
+    def mean(self) -> float: ...
+
+    @property
+    def interval(self) -> float | None: ...
+
+
+def with_interval(found: Spread | None, sign: str = "") -> str:
+    """ "71.2 ± 0.5", or "–" for None. sign: "+" writes the sign of positive numbers too."""
+    if found is None:
+        return "–"
+    return f"{found.mean:{sign}.1f}" + ("" if found.interval is None else f" ± {found.interval:.1f}")
+
+
+def points(value: float, positive: str, negative: str) -> str:
+    """ "5.0 points higher": the absolute value, and one of two words for its sign."""
+    return f"{abs(value):.1f} points {negative if value < 0 else positive}"
+
+
+def direction(gap: float) -> str:
+    """One of `DIRECTIONS`."""
+    if abs(gap) < EQUAL:
+        return "within a point"
+    return "higher" if gap > 0 else "lower"
+
+
+def datasets(count: int) -> str:
+    """ "1 dataset", "11 datasets"."""
+    return f"{count} dataset{'s' * (count != 1)}"
+
+
+def short_name(dataset: str) -> str:
+    """ "textures" for "mini/textures": what one axis or table of mini datasets needs."""
+    return dataset.removeprefix("mini/")
+
+
+def name_title(method: str) -> str:
+    """How texts call a method: "Tip-Adapter-F" for "tip_adapter_f"."""
+    return METHODS[method].title if method in METHODS else method
+
+
+def method_rank(method: str) -> int:
+    """The place of a method in the registry; unknown methods come last."""
+    return [*METHODS, method].index(method)
+
+
+def method_titles(records: Iterable[Record]) -> dict[str, str]:
+    """Title -> name of every method among records, in the registry's order, default settings before changed ones."""
+    names = {record.titles.method: record.method for record in records}
+    return {title: names[title] for title in sorted(names, key=lambda t: (method_rank(names[t]), len(t)))}

@@ -1,0 +1,51 @@
+"""Means are over seeds first, then over datasets, and of comparable things."""
+
+from __future__ import annotations
+
+import pytest
+
+from clipcompat.common.errors import ConfigError
+from clipcompat.studies.report import Compatibility
+from clipcompat_book.means import averages, by_dataset, by_seed, over_zero_shot, plain_reports
+from tests.runs.test_tables import run
+
+
+def report(method, old=80.0, new=60.0, dataset="a", seed=1, retrained=90.0, zs=(40.0, 50.0)) -> Compatibility:
+    return Compatibility(method, dataset, seed, old, new, *zs, retrained, 5.0)
+
+
+def test_seeds_are_averaged_before_datasets():
+    found = [report("coop", new=x, seed=i) for i, x in enumerate((50.0, 60.0, 70.0))] + [
+        report("coop", new=90.0, dataset="b")
+    ]
+    (average,) = averages(found).values()
+    assert average.new == 75.0 and average.datasets == ("a", "b") and average.gains == (40.0, 25.0)
+    assert average.retrained == 90.0 and average.negative_flips == 5.0
+
+
+def test_retraining_on_some_datasets_only_has_no_average():
+    assert averages([report("coop"), report("coop", dataset="b", retrained=None)])["coop"].retrained is None
+
+
+def test_methods_come_in_the_registry_s_order():
+    assert list(averages([report("contcoop"), report("coop"), report("linear_probe")])) == [
+        "linear_probe",
+        "coop",
+        "contcoop",
+    ]
+
+
+def test_records_with_changed_settings_are_left_out():
+    made = [run("coop"), run("coop", settings={"n_ctx": 4}), run("kgcoop", news=(70.0, 71.0))]
+    assert [(r.method, r.seed) for r in plain_reports(made)] == [("coop", 1), ("kgcoop", 1), ("kgcoop", 2)]
+
+
+def test_a_mean_by_dataset_is_over_its_seeds_and_leaves_out_what_was_not_measured():
+    found = [report("coop", new=50.0), report("coop", new=60.0, seed=2), report("coop", dataset="b", retrained=None)]
+    assert by_dataset(found, over_zero_shot) == {"a": 5.0, "b": 10.0}
+    assert by_dataset(found, lambda r: r.retrained) == {"a": 90.0}
+
+
+def test_a_seed_that_is_missing_on_a_dataset_is_not_averaged_over():
+    with pytest.raises(ConfigError, match="same seeds"):
+        by_seed([report("coop"), report("coop", seed=2), report("coop", dataset="b")], over_zero_shot)
