@@ -67,9 +67,12 @@ def test_a_sound_data_set_passes_with_exit_code_0(root, capsys, monkeypatch):
 
 @pytest.mark.parametrize(
     ("arguments", "says"),
-    [(["check", "eurosatt"], "Did you mean 'eurosat'?"), (["fetch", "eurosatt"], "Did you mean 'eurosat'?"),
-     (["check", "eurosat", "--workers", "0"], "--workers must be at least 1, not 0.")],
-)  # fmt: skip
+    [
+        (["check", "eurosatt"], "Did you mean 'eurosat'?"),
+        (["fetch", "eurosatt"], "Did you mean 'eurosat'?"),
+        (["check", "eurosat", "--workers", "0"], "--workers must be at least 1, not 0."),
+    ],
+)
 def test_what_cannot_be_meant_is_one_sentence(root, arguments, says, capsys):
     assert main(["data", *arguments, "--root", str(root)]) == 1
     (line,) = capsys.readouterr().err.splitlines()

@@ -1,10 +1,10 @@
-"""Looking through a whole data set on disk: layout, counts, every path of its lists, every picture."""
+"""Check a whole data set on disk: layout, counts, every path of its lists, every picture."""
 
 from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -22,10 +22,10 @@ from clipcompat.data.public.split_zhou import Item, is_own_split
 
 @dataclass(frozen=True)
 class Check:
-    """What was found.
+    """What a check found.
 
-    classes, train, val, test: of its lists; zeros where they cannot be read. decoded: pictures that were opened.
-    problems: a sentence each, everything that is missing or broken. notes: what is sound but worth knowing.
+    classes, train, val, test: sizes of its lists; 0 where they cannot be read. decoded: pictures that opened.
+    problems: one sentence per missing or broken thing. notes: sentences on what is sound but worth knowing.
     """
 
     name: str
@@ -41,13 +41,13 @@ class Check:
 def check_dataset(
     name: str, root: str | Path, *, fast: bool = False, workers: int | None = None, progress: Progress | None = None
 ) -> Check:
-    """Verify a data set of the community's layout and say all that is wrong with it, not only the first thing.
+    """Check a public data set and report everything that is wrong with it.
 
     Args:
         fast: do not open the pictures.
-        workers: threads that decode (default: two for each core). PIL decodes without Python's lock; measured on two
-            shared cores, four threads opened 8,300 pictures/s of EuroSAT, 4,100 of Caltech101 and 1,800 of 600 × 500
-            pixels, two processes 6,500, 5,400 and 1,700 after a start of one to three seconds.
+        workers: threads that decode (default: two per core). PIL decodes without Python's lock: on two cores, four
+            threads opened 8,300 pictures/s of EuroSAT and 4,100 of Caltech101; two processes, which take 1–3 s to
+            start, opened 6,500 and 5,400.
         progress: called with (pictures opened, pictures, what).
 
     Raises:
@@ -64,8 +64,7 @@ def check_dataset(
     paths = list(dict.fromkeys(path for items in listing.values() for path, _, _ in items))
     image_root = folder / layout.image_root
     missing, no_folder = find_missing(image_root, paths)
-    problems = [*_sizes(layout, found), *_name_missing(missing, no_folder)]
-    decoded = 0
+    problems, decoded = [*_sizes(layout, found), *_missing(missing, no_folder)], 0
     if not fast:
         present = ImageFiles(image_root, tuple(sorted(set(paths) - set(missing))), layout.name)
         threads = workers or 2 * (os.cpu_count() or 1)
@@ -85,8 +84,8 @@ def _sizes(layout: Layout, found: Check) -> Iterator[str]:
             yield f"{came:,} {what} in its lists; the complete data set has {complete:,}."
 
 
-def _name_missing(missing: list[str], no_folder: list[str]) -> Iterator[str]:
-    """Every picture, but of a folder that is not there only the folder."""
+def _missing(missing: list[str], no_folder: list[str]) -> Iterator[str]:
+    """One sentence per missing folder, and per missing picture of a folder that is there."""
     gone = set(no_folder)
     counts = Counter(path.rpartition("/")[0] for path in missing)
     for folder in no_folder:
@@ -96,7 +95,7 @@ def _name_missing(missing: list[str], no_folder: list[str]) -> Iterator[str]:
             yield f"{path} is not there."
 
 
-def _notes(layout: Layout, folder: Path, listing: dict[str, list[Item]]) -> Iterable[str]:
+def _notes(layout: Layout, folder: Path, listing: dict[str, list[Item]]) -> Iterator[str]:
     path, published = folder / layout.split_file, SOURCES[layout.name].split
     if layout.reader == "json" and is_own_split(path):
         yield f"{path.name} was made here (an own split), not published; records and tables say so."

@@ -1,14 +1,14 @@
-"""From nothing to a data set in the community's layout: fetch, verify, unpack, put in place.
+"""Fetch a data set into the community's layout: download, verify, unpack, put in place.
 
-Nothing is fetched unless this is called. An archive is unpacked beside the place where it belongs and moved there when
-it is whole, so that a reader never sees half of it; a run that was stopped goes on where it was.
+An archive is unpacked beside its place and moved there when it is whole, so no reader ever sees half of it. A run that
+was stopped continues where it was.
 """
 
 from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from clipcompat.common.errors import DataError, StorageError
@@ -22,32 +22,45 @@ from clipcompat.data.public.layout import find_layout
 from clipcompat.data.public.local_split import check_own_split, write_own_split
 
 DOWNLOADS = "downloads"
-"""Under the data root: archives that were fetched, or put there by hand. They may go once a data set is in place."""
+"""The folder for archives under the data root. An archive may be deleted once its data set is in place."""
 
 
 def fetch_dataset(
-    name: str, root: str | Path, *, own_split: bool = False, source: Source | None = None,
-    progress: Progress | None = None, say: Callable[[str], None] = lambda sentence: None,
-) -> Path:  # fmt: skip
-    """Bring what is missing of a data set into `root`; its folder. What is there already is left as it is.
+    name: str,
+    root: str | Path,
+    *,
+    own_split: bool = False,
+    source: Source | None = None,
+    progress: Progress | None = None,
+    say: Callable[[str], None] = lambda sentence: None,
+) -> Path:
+    """Bring what a data set lacks into `root` and return its folder. Existing files are left as they are.
 
     Args:
         own_split: make a split here instead of fetching the published one; results on it say so.
-        source: instead of the documented one of `sources.SOURCES`.
+        source: where to fetch from (default: `sources.SOURCES`).
         progress: called with (MiB done, MiB in all, what).
-        say: gets a sentence on every step.
+        say: called with one sentence per step.
 
     Raises:
         UnknownNameError: no such data set. ConfigError: it needs no own split.
-        DataError: it cannot be fetched, with the exact steps instead; or what came is not what it should be.
-        StorageError: it cannot be written here.
+        DataError: it cannot be fetched (the message has the exact steps instead), or a file is not what it should be.
+        StorageError: `root` cannot be written.
     """
     layout = find_layout(name)
     source = source or SOURCES[layout.name]
-    folder, downloads = Path(root).expanduser() / layout.folder, Path(root).expanduser() / DOWNLOADS
+    root = Path(root).expanduser()
+    folder, downloads = root / layout.folder, root / DOWNLOADS
+    by_hand = source.by_hand
+    for mark, place in (("{root}", root), ("{folder}", folder), ("{downloads}", downloads)):
+        by_hand = by_hand.replace(mark, str(place))
+    by_hand = f"{layout.name} cannot be fetched: {by_hand}"
+
+    def here(places: Iterable[str]) -> bool:
+        return all((folder / place).exists() for place in places)
 
     def bring(archive: Archive) -> None:
-        if all((folder / place).exists() for place in archive.places):
+        if here(archive.places):
             return
         path = downloads / archive.file
         if path.exists():
@@ -57,28 +70,27 @@ def fetch_dataset(
             say(f"fetching {archive.url}")
             download(archive.url, path, archive.checksum, progress)
         else:
-            raise DataError(f"{layout.name} cannot be fetched: {_steps(source, folder, downloads)}")
+            raise DataError(by_hand)
         _place(archive, path, folder, progress)
         say(f"in place: {', '.join(str(folder / place) for place in archive.places)}")
 
-    if own_split:  # before anything is fetched for nothing
+    if own_split:  # refuse before anything is fetched
         check_own_split(layout, folder)
     try:
         (folder / layout.image_root).parent.mkdir(parents=True, exist_ok=True)
         if source.split and not own_split:
             try:
                 bring(source.split)
-            except DataError as error:  # what has to be done by hand can be told all the same
-                if not source.by_hand or all((folder / p).exists() for a in source.pictures for p in a.places):
+            except DataError as error:  # name the steps by hand too, if the pictures need them
+                if not source.by_hand or all(here(archive.places) for archive in source.pictures):
                     raise
-                steps = _steps(source, folder, downloads)
-                raise DataError(f"{layout.name} cannot be fetched: {steps}\nNor, now, its split: {error}") from error
-        if layout.split_file == "classnames.txt" and not (folder / layout.split_file).exists():
+                raise DataError(f"{by_hand}\nNor, now, its split: {error}") from error
+        if layout.split_file == "classnames.txt" and not here([layout.split_file]):
             say(f"in place: {write_classnames(folder / layout.split_file)}")
         for archive in source.pictures:
             bring(archive)
-        if not all((folder / place).is_dir() for place in source.asked_for):
-            raise DataError(f"{layout.name} cannot be fetched: {_steps(source, folder, downloads)}")
+        if not here(source.asked_for):
+            raise DataError(by_hand)
         if own_split:
             for archive in source.lists:
                 bring(archive)
@@ -96,7 +108,7 @@ def _place(archive: Archive, path: Path, folder: Path, progress: Progress | None
         write_atomic(folder / archive.file, path.read_bytes())
         return
     work = folder / f".unpacking-{archive.file}"
-    shutil.rmtree(work, ignore_errors=True)  # of a run that was killed
+    shutil.rmtree(work, ignore_errors=True)  # left by a run that was killed
     try:
         if archive.inner:
             unpack(path, work / "outer", {archive.inner: archive.inner}, progress)
@@ -107,11 +119,3 @@ def _place(archive: Archive, path: Path, folder: Path, progress: Progress | None
                 os.replace(work / "pictures" / place, folder / place)
     finally:
         shutil.rmtree(work, ignore_errors=True)
-
-
-def _steps(source: Source, folder: Path, downloads: Path) -> str:
-    places = {"{root}": downloads.parent, "{folder}": folder, "{downloads}": downloads}
-    text = source.by_hand
-    for mark, place in places.items():
-        text = text.replace(mark, str(place))
-    return text

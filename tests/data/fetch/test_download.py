@@ -62,8 +62,10 @@ def test_what_an_earlier_run_left_is_gone_on_with(server, target):
 
 def test_a_run_that_was_killed_leaves_no_file_of_that_name_and_the_next_goes_on(server, target):
     url = server.put("a.zip", CONTENT, cut=2_500_000, stall=True)
-    code = "import sys; from pathlib import Path; from clipcompat.data.fetch.download import download as d; " \
-        "d(sys.argv[1], Path(sys.argv[2]), sys.argv[3])"  # fmt: skip
+    code = (
+        "import sys; from pathlib import Path; from clipcompat.data.fetch.download import download as d; "
+        "d(sys.argv[1], Path(sys.argv[2]), sys.argv[3])"
+    )
     part = target.with_name("a.zip.part")
     with subprocess.Popen([sys.executable, "-c", code, url, str(target), SHA], env=child_environment()) as child:
         deadline = time.monotonic() + 60
