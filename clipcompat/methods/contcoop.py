@@ -28,7 +28,7 @@ from clipcompat.methods.parts.attention import Attention, attend
 from clipcompat.methods.parts.condition import Condition
 from clipcompat.methods.parts.distillation import Distillation
 from clipcompat.methods.parts.logits import cosine_logits
-from clipcompat.methods.parts.parameters import trainable
+from clipcompat.methods.parts.parameters import context_mismatch, shape_mismatch, trainable
 from clipcompat.methods.parts.prompts import PromptTable, start_context
 from clipcompat.training.learner import Learner, Method, Template
 from clipcompat.training.recipe import Recipe
@@ -90,17 +90,12 @@ class ContCoOp(Method):
         return cosine_logits(features, self.class_weights(tensors, backbone, classnames), self._scale(backbone))
 
     def mismatch(self, tensors, backbone: Backbone, classnames) -> str | None:
-        channels = tensors["ctx"].shape[-1] if "ctx" in tensors else 0
-        wanted = {"ctx": 2} | {f"attn.{m}.weight": 2 for m in "qkvo" if self.attention}
+        width = backbone.width
+        maps = {f"attn.{m}.weight": (width, width) for m in "qkvo" if self.attention}
         if self.attention and self.attention.bias:
-            wanted |= {f"attn.{m}.bias": 1 for m in "qkvo"}
-        for name, dims in wanted.items():
-            shape = list(tensors[name].shape) if name in tensors else "missing"
-            if len(shape) != dims or (name != "ctx" and shape != [channels] * dims):
-                return f"its tensor {name} should have {dims} dimensions and fit ctx, but is {shape}"
-        if channels != backbone.width:
-            tower = f"the text tower of {backbone.name} has {backbone.width}"
-            return f"its context vectors have {channels} channels, {tower}"
+            maps |= {f"attn.{m}.bias": (width,) for m in "qkvo"}
+        if why := context_mismatch(tensors, 2, backbone) or shape_mismatch(tensors, maps):
+            return why
         if self.attention and self.condition.pool == "text_feature" and backbone.dim != backbone.width:
             return f"its condition is a text feature, which in {backbone.name} is not as wide as a token embedding"
         return None

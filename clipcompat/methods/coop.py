@@ -21,7 +21,7 @@ from clipcompat.backbones.backbone import Backbone
 from clipcompat.backbones.text.input import Injection, Prompts
 from clipcompat.common.errors import ConfigError
 from clipcompat.methods.parts.logits import cosine_logits
-from clipcompat.methods.parts.parameters import trainable
+from clipcompat.methods.parts.parameters import context_mismatch, trainable
 from clipcompat.methods.parts.prompts import PromptTable, start_context
 from clipcompat.training.learner import Learner, Method
 from clipcompat.training.recipe import Recipe
@@ -89,14 +89,11 @@ class CoOp(Method):
         return cosine_logits(features, self.class_weights(tensors, backbone, classnames), backbone.logit_scale)
 
     def mismatch(self, tensors, backbone: Backbone, classnames) -> str | None:
-        ctx = tensors.get("ctx")
-        if ctx is None or ctx.ndim != 2 + self.csc:
-            came = "missing" if ctx is None else list(ctx.shape)
-            return f"its tensor ctx should have {2 + self.csc} dimensions, but is {came}"
-        if ctx.shape[-1] != backbone.width:
-            return f"its context has {ctx.shape[-1]} channels, the text tower of {backbone.name} has {backbone.width}"
-        if ctx.ndim == 3 and len(ctx) != len(classnames):
-            return f"its contexts belong to {len(ctx)} classes (csc=True), {len(classnames)} class names were given"
+        if why := context_mismatch(tensors, 2 + self.csc, backbone):
+            return why
+        contexts = len(tensors["ctx"])
+        if self.csc and contexts != len(classnames):
+            return f"its contexts belong to {contexts} classes (csc=True), {len(classnames)} class names were given"
         if self.layer >= backbone.layers:
             return f"it acts at layer {self.layer}, the text tower of {backbone.name} has {backbone.layers}"
         return None

@@ -145,7 +145,7 @@ def test_defaults_are_the_papers_and_the_recommended_readings():
         ("ctx", None, "ctx"),
         ("attn.k.weight", None, "attn.k.weight"),
         ("attn.k.weight", (8, 16), "attn.k.weight"),
-        ("ctx", (3, 8), "fit ctx"),
+        ("ctx", (3, 8), "its context has 8 channels"),
     ],
 )
 def test_tensors_that_do_not_fit_are_refused_with_the_reason(tiny, drop, shape, words):

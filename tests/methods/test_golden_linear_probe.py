@@ -151,3 +151,15 @@ def test_fit_chooses_the_c_of_most_validation_hits(tiny, written_down, kind, wid
 def test_the_defaults_are_those_of_the_clip_paper_and_lpclip():
     method = LinearProbe()
     assert (method.features, method.normalize, method.c, method.max_iter) == ("penultimate", False, None, 1000)
+
+
+def test_the_search_solves_no_c_twice(tiny, written_down, monkeypatch):
+    solve_once, solved = linear_probe._regression, []
+
+    def regression(x, y, classes, c, max_iter):
+        solved.append(c)
+        return solve_once(x, y, classes, c, max_iter)
+
+    monkeypatch.setattr(linear_probe, "_regression", regression)
+    fit(LinearProbe(), tiny, golden.data_of())
+    assert len(solved) == len(set(solved)) < 7 + 2 * 8

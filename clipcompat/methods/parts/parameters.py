@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
+from clipcompat.backbones.backbone import Backbone
 from clipcompat.common.errors import ConfigError, IncompatibleError
 from clipcompat.training.task import Task
 
@@ -57,4 +58,14 @@ def shape_mismatch(tensors: Mapping[str, Tensor], shapes: Mapping[str, tuple[int
         if not fits or any(wanted not in (None, found) for wanted, found in zip(shape, came, strict=True)):
             expected = ["any" if wanted is None else wanted for wanted in shape]
             return f"its tensor {name} should be {expected}, but is {'missing' if came is None else came}"
+    return None
+
+
+def context_mismatch(tensors: Mapping[str, Tensor], dims: int, backbone: Backbone) -> str | None:
+    """A sentence on why the tensor ctx, [..., n_ctx, width] with `dims` dimensions, does not fit; None if it does."""
+    shape = list(tensors["ctx"].shape) if "ctx" in tensors else []
+    if len(shape) != dims:
+        return f"its tensor ctx should have {dims} dimensions, but is {shape or 'missing'}"
+    if shape[-1] != backbone.width:
+        return f"its context has {shape[-1]} channels, the text tower of {backbone.name} has {backbone.width}"
     return None

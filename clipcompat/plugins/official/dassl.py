@@ -97,10 +97,10 @@ def _context(tensors: Tensors, method: Any, backbone: Backbone) -> dict[str, Any
     shape = list(tensors["ctx"].shape)
     if len(shape) not in (2, 3):
         raise CheckpointError(f"ctx has shape {shape} in this file; [token, channel] was expected, or one per class.")
-    rows, told = shape[-2], {"csc": len(shape) == 3} if hasattr(method, "csc") else {}
+    rows, settings = shape[-2], {"csc": len(shape) == 3} if hasattr(method, "csc") else {}
     if method.ctx_init and len(backbone.tokenizer.encode(readable(method.ctx_init))) == rows:
-        return told  # it may have started from these words; they overrule n_ctx
-    return {**told, "n_ctx": rows, "ctx_init": None}
+        return settings  # it may have started from these words; they overrule n_ctx
+    return {**settings, "n_ctx": rows, "ctx_init": None}
 
 
 def _reduction(weight: Tensor, method: Any) -> dict[str, Any]:

@@ -110,16 +110,16 @@ def _from_dassl(path: Path, name: str, given: Any, origin: dict[str, Any], backb
     file = OfficialFile.read(find_checkpoint(path, learner.folder))
     tensors, dropped = learned(name, file)
     method = given or METHODS[name]()
-    told = learner.settings(tensors, method, backbone)
-    has = {field: getattr(method, field) for field in told}
-    if given and told != has:
+    settings = learner.settings(tensors, method, backbone)
+    given_settings = {field: getattr(method, field) for field in settings}
+    if given and settings != given_settings:
         raise ConfigError(
-            f"the shapes in {file.name} tell {_settings(told)}, but the given {type(method).__name__} has "
-            f"{_settings(has)}. Give one that agrees, or {name!r}, which takes from the file what it can tell."
+            f"the shapes in {file.name} tell {_listed(settings)}, but the given {type(method).__name__} has "
+            f"{_listed(given_settings)}. Give one that agrees, or {name!r}, which takes from the file what it can tell."
         )
     epochs = file.content.get("epoch")
     source = {"source": f"imported from {file.source}", "epochs": epochs if type(epochs) is int else None}
-    method = method if given else replace(method, **told)
+    method = method if given else replace(method, **settings)
     return Plugin(method, {**tensors, **learner.constants(method)}, origin | source), dropped
 
 
@@ -204,5 +204,5 @@ def _template(template: str | Sequence[str] | None, name: str, dataset: str | No
     return template if isinstance(template, str) else several
 
 
-def _settings(fields: Mapping[str, Any]) -> str:
+def _listed(fields: Mapping[str, Any]) -> str:
     return ", ".join(f"{name}={value!r}" for name, value in fields.items())
