@@ -124,7 +124,7 @@ def _execute_all(
     on_gpu = Path("/dev/nvidia0").exists()
     workers = workers or (1 if on_gpu else min(2, os.cpu_count() or 1))
     threads = max(1, (os.cpu_count() or 1) // workers)
-    with tempfile.TemporaryDirectory() as profile_folder:  # nobody's IPython start-up files take part in the book
+    with tempfile.TemporaryDirectory() as profile_folder:  # so that no IPython start-up file of the user takes part
         environment = {
             "CLIPCOMPAT_BOOK": "1",
             "HF_HUB_OFFLINE": "1",

@@ -62,7 +62,7 @@ class _Page(HTMLParser):
 
 
 def check_book(html: Path, notebooks: Iterable[str] = (), colab: str = "", private: Sequence[str] = ()) -> list[str]:
-    """What is wrong with the book in folder `html`, one sentence a finding; empty if nothing is.
+    """What is wrong with the book in folder `html`, one sentence per finding; empty if nothing is.
 
     Args:
         html: the folder with index.html.

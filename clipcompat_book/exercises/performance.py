@@ -18,7 +18,7 @@ def check_row_count(answer: Callable[[list[int], int], int]) -> Feedback:
 
 
 def check_shared_rows(answer: Callable[[str, int, bool], int]) -> Feedback:
-    """How many leading rows all prompts share, by position of the name, n_ctx, and one context a class?"""
+    """How many leading rows all prompts share, by position of the name, n_ctx, and whether contexts differ by class."""
     cases = [
         (("end", 16, False), 17),
         (("middle", 16, False), 9),

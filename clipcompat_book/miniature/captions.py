@@ -1,9 +1,9 @@
 """Captions of the procedural world, with a long-tailed vocabulary.
 
-Who writes captions names the object's shape and colour; now and then its texture, the backdrop, the size; seldom the
-border or how the picture was made (night, thermal, …), and seldom with a rare word. A bare colour word may mean the
-object's, the backdrop's or the border's colour. That leaves something to learn to whoever tunes prompts: which role a
-class name plays, which domain it is about, and what a rare word means.
+Captions name the object's shape and colour; now and then its texture, the backdrop, the size; seldom the border or how
+the picture was made (night, thermal, …), and seldom with a rare word. A bare colour word may mean the object's, the
+backdrop's or the border's colour. That leaves a tuned prompt something to learn: which role a class name plays, which
+domain it is about, and what a rare word means.
 """
 
 from __future__ import annotations

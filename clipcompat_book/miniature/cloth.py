@@ -1,8 +1,8 @@
-"""A folder of pictures as somebody might have it: cloth samples, in folders that are called as a catalogue calls them.
+"""A folder of pictures as a user might have it: cloth samples, in folders with a catalogue's names.
 
     python -m clipcompat_book.miniature.cloth samples
 
-writes `samples/cloth`, a folder a class, and lists of names for `clipcompat run --names`: `raw.json` (folder names,
+writes `samples/cloth`, one folder per class, and lists of names for `clipcompat run --names`: `raw.json` (folder names,
 untouched), `plain.json` (everyday words) and `house.json` (words that no caption of pretraining uses, as if a firm had
 made them up). The pictures are made as those of mini/fabrics are, but from a random stream of their own: no recipe was
 chosen on them, and no other chapter has seen them.
@@ -46,7 +46,9 @@ def cloth_names(kind: str = "plain") -> dict[str, str]:
 
 
 def write_cloth(folder: str | Path, count: int = 240) -> Path:
-    """Write `count` pictures a class and the lists of names; the folder of class folders, which is there whole or not.
+    """Write `count` pictures per class and the lists of names; returns the folder of class folders.
+
+    That folder appears whole or not at all.
 
     Raises:
         StorageError: there is such a folder already, or nothing can be written there.

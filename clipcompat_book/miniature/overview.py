@@ -1,4 +1,4 @@
-"""The miniature told by itself: what it consists of, counted and read from its definitions and its committed logs.
+"""What the miniature consists of, counted and read from its definitions and its committed logs.
 
 words_said(20_000)["rare"]["disc"]     # how many captions say "disc"
 acceptance_table(mini_log("acceptance"))
@@ -33,7 +33,7 @@ _LEVELS = ("rare", "rarer", "rarest")
 
 
 def set_lines(names: Sequence[str]) -> str:
-    """Markdown: a line a mini dataset, with the real one whose place it takes and what makes it hard."""
+    """Markdown: one line per mini dataset, with the real one whose place it takes and what makes it hard."""
     told = []
     for name in names:
         kind = SETS[name]
@@ -88,7 +88,7 @@ def mini_log(name: str) -> list[dict[str, Any]]:
 
 
 def mini_logs() -> tuple[str, ...]:
-    """The names of the committed files of curves, one a pretraining run."""
+    """The names of the committed files of curves, one per pretraining run."""
     return tuple(sorted(p.name.removesuffix(".jsonl") for p in _weights().iterdir() if p.name.endswith(".jsonl")))
 
 
@@ -107,7 +107,7 @@ def verdict_table(lines: Sequence[Mapping[str, Any]]) -> Table:
 
 
 def acceptance_table(lines: Sequence[Mapping[str, Any]]) -> Table:
-    """A row a set and old backbone: zero-shot, 16-shot linear probe and CoOp, mean ± sd over seeds."""
+    """One row per set and old backbone: zero-shot, 16-shot linear probe and CoOp, mean ± sd over seeds."""
     rows = []
     for x in lines:
         tuned = (cell(Statistic.of(x[method])) for method in ("linear_probe", "coop"))
@@ -117,7 +117,7 @@ def acceptance_table(lines: Sequence[Mapping[str, Any]]) -> Table:
 
 
 def weights_table() -> Table:
-    """A row a pretraining run of the manifest: what it started from, how long it went on, which weights it made."""
+    """One row per pretraining run of the manifest: what it started from, how long it went on, which weights it made."""
     known = weights()
     titles = {sha: f"{facts['name']} {facts['number']}" for sha, facts in known.items()}
     names = list(RECIPES)

@@ -2,7 +2,7 @@
 
     python -m clipcompat_book.miniature.tune old-1.safetensors old-2.safetensors --out trials.jsonl
 
-Validation pictures of the whole pool (16 a class) decide; the few-shot draw's own four a class are too few. Test
+Validation pictures of the whole pool (16 per class) decide; the few-shot draw's own four per class are too few. Test
 pictures and new backbones are never touched. A trial already in the file is not run again.
 """
 
@@ -38,7 +38,7 @@ _SEEDS = (1, 2)
 
 
 def tune(methods: Sequence[str], weights: Sequence[Path], out: Path) -> None:
-    """Run what is missing of methods × TRIALS × development sets × old backbones × seeds; a line a training."""
+    """Run what is missing of methods × TRIALS × development sets × old backbones × seeds; one line per training."""
     lines = [json.loads(line) for line in out.read_text().splitlines()] if out.exists() else []
     done = {_trial(line) for line in lines}
     for path in weights:

@@ -1,1 +1,1 @@
-"""Plug-ins carried over an upgrade: averages, controls, replication."""
+"""Plug-ins carried over an upgrade: sentences, tables, and what the controls say."""

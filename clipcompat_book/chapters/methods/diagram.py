@@ -120,6 +120,6 @@ def _frame(fig: go.Figure, name: str, end: tuple[float, float] | None = None, si
         bordercolor=METHOD_COLOURS[name],
         borderwidth=2,
         borderpad=3,
-        hovertext=f"{title} {place.acts}.<br>Made anew on new: {place.again}.",
+        hovertext=f"{title} {place.acts}.<br>Computed again on new: {place.again}.",
         **arrow,
     )

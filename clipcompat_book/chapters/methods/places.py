@@ -82,4 +82,4 @@ def match_table(plugins: Iterable[Plugin], upgrade: Upgrade, other: Sequence[str
         kinds = (plugin.match(upgrade.old), plugin.match(upgrade.new), plugin.match(upgrade.new, other))
         again = PLACES[name].again if name in PLACES else "–"
         rows.append((name_title(name), *(match.kind for match in kinds), again))
-    return Table(("method", "on old", "on new", "other list", "made anew"), tuple(rows), caption)
+    return Table(("method", "on old", "on new", "other list", "computed again"), tuple(rows), caption)

@@ -127,7 +127,7 @@ class Training:
 
     pictures_s: what decoding and encoding `views` views of all pictures took; steps_s: all that came after, `steps`
     steps. limit_s: what the arithmetic of both takes. pictures_bytes, steps_bytes: the most that the process took in
-    each, beyond what it held before. views_bytes: what has to be kept of the pictures, a vector a view.
+    each, beyond what it held before. views_bytes: what has to be kept of the pictures, one vector per view.
     """
 
     method: str

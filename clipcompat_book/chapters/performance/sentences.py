@@ -1,4 +1,4 @@
-"""Sentences about time and memory, and one table, made from what was measured, so that they change when that does."""
+"""Sentences on time and memory, and one table, computed from measurements; they change when those do."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def speed_sentence(found: Performance, dtype: str = "fp32") -> str:
 
 
 def limit_sentence(found: Performance, method: str) -> str:
-    """How near a step is to what its multiplications take at least: Markdown."""
+    """How near a step is to the time that its multiplications alone take: Markdown."""
     points = found.sweep("classes", method)
     share = {p.classes: p.seconds / p.limit_s for p in points}
     shown = 1000 if 1000 in share else max(share)
@@ -117,7 +117,7 @@ def chunks_sentence(found: Performance) -> str:
 
 
 def exact_sentence(found: Performance) -> str:
-    """The largest difference of both ways, a number type at a time: Markdown."""
+    """The largest difference of both ways, for each number type: Markdown."""
     told = []
     for dtype in dict.fromkeys(r.dtype for r in found.rows):
         rows = [r for r in found.rows if (r.kind, r.dtype) == ("step", dtype)]

@@ -1,6 +1,6 @@
 """World, captions, tokenizer, sets and recipes are what they were when the first compatibility number was made.
 
-They were frozen by the commit tagged mini-world-1, before that number. Whoever changes one of them makes another world:
+They were frozen by the commit tagged mini-world-1, before that number. Changing one of them makes another world:
 new names (`WORLD`), new weights, new acceptance, new records; not a new hash here.
 """
 

@@ -71,7 +71,7 @@ def test_upgrade_dots_show_every_seed_and_the_mean_of_retraining() -> None:
     assert list(traces["retrained on new"].x) == [90.0, 90.0]
     assert list(traces["zero-shot old"].x) == [40.0, 40.0] and list(traces["zero-shot new"].x) == [50.0, 50.0]
     assert traces["old"].marker.color == OLD and traces["new"].marker.color == NEW
-    assert [round(y) for y in traces["new"].y] == [0, 0, -1], "a row a dataset"
+    assert [round(y) for y in traces["new"].y] == [0, 0, -1], "one row per dataset"
     assert list(traces["new"].customdata) == ["eurosat", "eurosat", "dtd"]
 
 
