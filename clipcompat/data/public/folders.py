@@ -1,4 +1,4 @@
-"""Looking for a data set on disk, and saying what is missing and what is there instead."""
+"""Find a data set on disk; if something is missing, say what is there instead."""
 
 from __future__ import annotations
 
@@ -11,55 +11,47 @@ from clipcompat.data.public.layout import Layout
 
 
 def find_folder(layout: Layout, root: str | Path | None) -> Path:
-    """The data set's folder under `root`; its image root and its split file (or class names) are there.
+    """The data set's folder under `root`, if its image root and its split file (or class names) are there.
 
     Raises:
         DataError: no root was given, or one of these is missing.
     """
+    holds = f"the folder that holds {layout.folder}/."
     if root is None:
-        raise DataError(
-            f"{layout.name} is read from disk: pass root= (on the command line: --root), "
-            f"the folder that holds {layout.folder}/."
-        )
+        raise DataError(f"{layout.name} is read from disk: pass root= (on the command line: --root), {holds}")
     root = Path(root).expanduser()
     if not root.is_dir():
-        raise DataError(f"the root {root} is no folder; it must be the folder that holds {layout.folder}/.")
-    folder = root / layout.folder
+        raise DataError(f"the root {root} is no folder; it must be {holds}")
+    folder, images = root / layout.folder, root / layout.folder / layout.image_root
+    fetch = f"`clipcompat data fetch {layout.name} --root {root}` brings what is missing, or says how to get it."
     if not folder.is_dir():
-        todo = f"Put the data set there, or pass the root that holds {layout.folder}/. {_fetch(layout, root)}"
+        todo = f"Put the data set there, or pass the root that holds {layout.folder}/. {fetch}"
         if (root / layout.image_root).is_dir() and (root / layout.split_file).is_file():
             todo = f"This looks like the data set itself: name it {layout.folder} and pass its parent as root."
         raise DataError(f"{layout.name} is expected in {folder}, which is not there. {_there(root)} {todo}")
+    todo = f"{_there(folder)} Put it there, as CoOp's DATASETS.md says. {fetch}"
     if not (folder / layout.split_file).is_file():
-        what = "its class names"
-        if layout.reader == "json":
-            what = "the fixed split behind published numbers; none is made up in its place"
-        raise DataError(
-            f"{layout.name} needs {folder / layout.split_file} ({what}). {_there(folder)} "
-            f"Put it there, as CoOp's DATASETS.md says. {_fetch(layout, root)}"
-        )
-    if not (folder / layout.image_root).is_dir():
-        raise DataError(
-            f"the pictures of {layout.name} are expected in {folder / layout.image_root}, which is not "
-            f"there. {_there(folder)} Unpack them there, as CoOp's DATASETS.md says. {_fetch(layout, root)}"
-        )
+        fixed = "the fixed split behind published numbers; none is made up in its place"
+        what = fixed if layout.reader == "json" else "its class names"
+        raise DataError(f"{layout.name} needs {folder / layout.split_file} ({what}). {todo}")
+    if not images.is_dir():
+        raise DataError(f"the pictures of {layout.name} are expected in {images}, which is not there. {todo}")
     return folder
 
 
 def check_present(root: Path, paths: Iterable[str], name: str) -> None:
-    """Look for pictures with one listing a folder: single look-ups on a network disk take minutes.
+    """Look for pictures by listing each folder once: on a network disk, single look-ups take minutes.
 
     Raises:
-        DataError: with the number missing, the first three, and whole folders that are not there.
+        DataError: names how many are missing, the first three, and whole folders that are not there.
     """
-    paths = list(paths)
+    paths = set(paths)
     missing, no_folder = find_missing(root, paths)
     if missing:
         folders = f" Whole folders are missing: {first(no_folder, 3)}." if no_folder else ""
         raise DataError(
-            f"{name}: {len(missing):,} of the {len(set(paths)):,} pictures needed are not in "
-            f"{root}: {first(missing, 3)}.{folders} Unpack the data set again, or take the split file that "
-            "belongs to these pictures."
+            f"{name}: {len(missing):,} of the {len(paths):,} pictures needed are not in {root}: {first(missing, 3)}."
+            f"{folders} Unpack the data set again, or take the split file that belongs to these pictures."
         )
 
 
@@ -72,10 +64,10 @@ def find_missing(root: Path, paths: Iterable[str]) -> tuple[list[str], list[str]
     for parent, files in sorted(wanted.items()):
         found = set()
         if (root / parent).is_dir():
-            found = {f"{parent}/{entry.name}" if parent else entry.name for entry in entries(root / parent)}
+            found = {f"{parent}/{entry.name}".removeprefix("/") for entry in entries(root / parent)}
         else:
             no_folder.append(parent)
-        # A split may name a hidden file, which entries() leaves out; such files are looked up one by one.
+        # entries() leaves out hidden files, which a split may name: look these up one by one
         missing += [path for path in sorted(files - found) if not (root / path).is_file()]
     return missing, no_folder
 
@@ -102,19 +94,28 @@ def is_folder(entry: os.DirEntry) -> bool:
     try:
         return entry.is_dir()
     except OSError as error:
-        raise DataError(
-            f"{entry.path} leads nowhere: {error.strerror or error}. It is a link that comes back to itself; remove it."
-        ) from error
+        why = error.strerror or error
+        raise DataError(f"{entry.path} leads nowhere: {why}. It is a link to itself; remove it.") from error
+
+
+def read_text(path: Path, todo: str = "") -> str:
+    """The content of a text file.
+
+    Raises:
+        DataError: it cannot be read or is not UTF-8; the message ends with `todo`.
+    """
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror or error}. {todo}".rstrip()) from error
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path} is not a text file in UTF-8: {error}. {todo}".rstrip()) from error
 
 
 def first(names: list[str], count: int = 5) -> str:
-    """The first few names, for a sentence; what is not UTF-8 is escaped, since not every terminal can show it."""
+    """The first few names, for a sentence. What is not UTF-8 is escaped: not every terminal can show it."""
     shown = ", ".join(names[:count]) + (", …" if len(names) > count else "") if names else "none"
     return shown.encode(errors="backslashreplace").decode()
-
-
-def _fetch(layout: Layout, root: Path) -> str:
-    return f"`clipcompat data fetch {layout.name} --root {root}` brings what is missing, or says how to get it."
 
 
 def _there(folder: Path) -> str:

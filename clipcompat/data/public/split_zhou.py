@@ -1,34 +1,40 @@
-"""Reading the community's fixed splits, `split_zhou_<Name>.json`."""
+"""Read the community's fixed splits, `split_zhou_<Name>.json`."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+import reprlib
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
 from clipcompat.common.errors import DataError
+from clipcompat.data.public.folders import read_text
 
 Item = tuple[str, int, str]
-"""Relative posix path, label, class name as the file spells it."""
+"""Relative posix path, label, class name in the spelling of the file."""
 
 PARTS = ("train", "val", "test")
 OWN_SPLIT = "own_split"
-"""The key that marks a split file as made by `own_split`, not published."""
+"""The key that marks a split file as made here, not published."""
 _AGAIN = "Take the file again from the CoOp repository's DATASETS.md."
 
 
 def read_split(path: str | Path) -> dict[str, list[Item]]:
     """The train, val and test lists of a split file, in its order, which the few-shot draw depends on.
 
-    The file must hold together: labels 0 … C-1 without gaps, one name a label, a training image for every
-    label, some test images, relative paths that stay inside the image root, no picture twice.
+    Checked: labels are 0 … C-1 without gaps, each with one name and a training image; the test list is not empty;
+    paths are relative and stay inside the image root; no picture occurs twice.
 
     Raises:
-        DataError: the file cannot be read, or does not hold together; the first entry at fault is named.
+        DataError: the file cannot be read or fails a check; the first wrong entry is named.
     """
     path = Path(path)
-    content = _read_json(path)
+    try:
+        content = json.loads(read_text(path, _AGAIN))
+    except DataError:
+        raise
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{path} is not JSON: {error}. It may be cut short. {_AGAIN}") from error
     if not isinstance(content, dict) or not all(isinstance(content.get(part), list) for part in PARTS):
         came = f"an object with {sorted(content)[:5]}" if isinstance(content, dict) else type(content).__name__
         raise DataError(
@@ -44,16 +50,16 @@ def read_split(path: str | Path) -> dict[str, list[Item]]:
 
 
 def is_own_split(path: str | Path) -> bool:
-    """Whether a split file says of itself that it was made by `clipcompat data fetch --own-split`."""
+    """Whether a split file is marked as made by `clipcompat data fetch --own-split`."""
     content = Path(path).read_bytes()
     return f'"{OWN_SPLIT}"'.encode() in content and OWN_SPLIT in json.loads(content)
 
 
 def check_no_repeats(split: dict[str, list[Item]], source: Path) -> None:
-    """Refuse lists in which a picture occurs twice: accuracy on images that were trained on means nothing.
+    """Refuse lists in which a picture occurs twice, as accuracy on training images means nothing.
 
     Raises:
-        DataError: with the first such picture and both places.
+        DataError: names the first such picture and both places.
     """
     seen: dict[str, str] = {}
     for part, items in split.items():
@@ -64,32 +70,30 @@ def check_no_repeats(split: dict[str, list[Item]], source: Path) -> None:
             seen[path] = part
 
 
-_LONGEST = 255  # bytes of a file's name
-
-
 def check_relative(path: str, where: str) -> str:
     """The path in plain posix form, if it stays inside the image root.
 
     Raises:
-        DataError: it is absolute, climbs with `..`, is empty, was written with backslashes, or is too long.
+        DataError: it is absolute, climbs with "..", is empty, has backslashes, or a name in it is too long.
     """
+    posix = PurePosixPath(path)
     if "\\" in path or PureWindowsPath(path).drive:
         raise DataError(f"{where}: {path!r} is a Windows path; write it relative to the image root, with '/'.")
-    if "\0" in path or PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts:
+    if "\0" in path or posix.is_absolute() or ".." in posix.parts:
         raise DataError(f"{where}: {path!r} leaves the image root; paths must be relative to it, without '..'.")
     check_utf8(path, where)
-    if max(map(len, (part.encode() for part in path.split("/")))) > _LONGEST:
-        raise DataError(f"{where}: {path[:40]!r}… has a name of over {_LONGEST} bytes, and no file can; shorten it.")
-    if not PurePosixPath(path).parts:
+    if not posix.parts:
         raise DataError(f"{where}: the path is empty; it must name a picture relative to the image root.")
-    return PurePosixPath(path).as_posix()
+    if max(len(part.encode()) for part in posix.parts) > 255:
+        raise DataError(f"{where}: {path[:40]!r}… has a name of over 255 bytes, and no file can; shorten it.")
+    return posix.as_posix()
 
 
 def check_utf8(name: str, where: str) -> str:
-    """The name, if it can be written as UTF-8, as stamps and records need it.
+    """The name, if it can be written as UTF-8, which stamps and records need.
 
     Raises:
-        DataError: it holds bytes of another encoding; they are shown escaped.
+        DataError: it has bytes of another encoding; the message shows them escaped.
     """
     try:
         name.encode()
@@ -100,33 +104,22 @@ def check_utf8(name: str, where: str) -> str:
     return name
 
 
-def _read_json(path: Path) -> Any:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise DataError(f"the split file {path} cannot be read: {error.strerror or error}.") from error
-    except UnicodeDecodeError as error:
-        raise DataError(f"the split file {path} is not JSON in UTF-8: {error}. {_AGAIN}") from error
-    except (ValueError, RecursionError) as error:
-        raise DataError(f"the split file {path} is not JSON: {error}. It may be cut short. {_AGAIN}") from error
-
-
 def _item(entry: Any, where: str) -> Item:
     if not isinstance(entry, list) or len(entry) != 3:
-        raise DataError(f"{where} should be [path, label, class name]; it is {_short(entry)}. {_AGAIN}")
+        raise DataError(f"{where} should be [path, label, class name]; it is {reprlib.repr(entry)}. {_AGAIN}")
     path, label, name = entry
     if not isinstance(path, str):
-        raise DataError(f"{where}: the path should be a string; it is {_short(path)}. {_AGAIN}")
+        raise DataError(f"{where}: the path should be a string; it is {reprlib.repr(path)}. {_AGAIN}")
     if not isinstance(label, int) or isinstance(label, bool) or label < 0:
-        raise DataError(f"{where}: the label should be a whole number from 0 on; it is {_short(label)}. {_AGAIN}")
+        raise DataError(f"{where}: the label should be a whole number from 0 on; it is {reprlib.repr(label)}. {_AGAIN}")
     if not isinstance(name, str) or not name.replace("_", " ").strip():
-        raise DataError(f"{where}: the class name should be a string with words; it is {_short(name)}. {_AGAIN}")
+        raise DataError(f"{where}: the class name should be a string with words; it is {reprlib.repr(name)}. {_AGAIN}")
     return check_relative(path, where), label, check_utf8(name, where)
 
 
 def _check_labels(split: dict[str, list[Item]], source: Path) -> None:
     names: dict[int, str] = {}
-    for _, label, name in _all(split):
+    for _, label, name in (item for items in split.values() for item in items):
         if names.setdefault(label, name) != name:
             raise DataError(
                 f"{source}: label {label} is called {names[label]!r} and {name!r}; one label has one name. {_AGAIN}"
@@ -145,12 +138,3 @@ def _check_labels(split: dict[str, list[Item]], source: Path) -> None:
             f"{source}: class {names[untrained[0]]!r} (label {untrained[0]}) has no training image "
             f"({len(untrained)} such classes in all); every class of the test list needs some. {_AGAIN}"
         )
-
-
-def _all(split: dict[str, list[Item]]) -> Iterable[Item]:
-    return (item for items in split.values() for item in items)
-
-
-def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "…"

@@ -39,7 +39,7 @@ def test_a_file_that_is_no_split_is_refused(write_split, content, said):
 
 def test_a_file_that_is_no_text_is_refused(tmp_path):
     (tmp_path / "split.json").write_bytes(b"\xff\xd8\xff\xe0")
-    with pytest.raises(DataError, match="is not JSON in UTF-8"):
+    with pytest.raises(DataError, match="is not a text file in UTF-8"):
         read_split(tmp_path / "split.json")
 
 
