@@ -1,4 +1,4 @@
-"""Which images were drawn, as a list that travels: what a record stores and another machine can read."""
+"""Lists of drawn images: a record stores them, and another machine can repeat the draw."""
 
 import json
 from collections import Counter
@@ -11,19 +11,16 @@ from clipcompat.common.files import to_json, write_atomic
 from clipcompat.data.sampling import parse_shots
 from clipcompat.data.split import Dataset
 
+_WRITES = "export_indices() writes such files."
+
 
 def export_indices(dataset: Dataset, path: str | Path) -> Path:
-    """Write the drawn lists as JSON that `read_indices` and `load_dataset(indices=…)` take anywhere.
+    """Write the drawn lists as JSON that `load_dataset(indices=…)` takes on any machine.
 
     Base or new classes of a data set give the list of the whole draw: classes are left out after drawing.
     """
-    content = {
-        "dataset": dataset.name.partition("[")[0],
-        "shots": dataset.shots,
-        "seed": dataset.seed,
-        "train": list(dataset.indices["train"]),
-        "val": list(dataset.indices["val"]),
-    }
+    drawn = {part: list(dataset.indices[part]) for part in ("train", "val")}
+    content = {"dataset": dataset.name.partition("[")[0], "shots": dataset.shots, "seed": dataset.seed, **drawn}
     return write_atomic(path, to_json(content) + "\n")
 
 
@@ -31,9 +28,9 @@ def read_indices(source: str | Path | Mapping[str, Any], name: str) -> dict[str,
     """A drawn list, read from a file or taken as it is.
 
     Args:
-        source: a JSON file, or a mapping, with "train" and "val" (lists of keys); "dataset", "shots" and
-            "seed" may be there. A key may occur twice in train: draws with replacement are lists too.
-        name: the data set that the list is wanted for.
+        source: a JSON file, or a mapping, with "train" and "val" (lists of keys), and optionally "dataset", "shots"
+            and "seed". A key may occur twice in train, if it was drawn with replacement.
+        name: the data set that the list is for.
 
     Raises:
         DataError: no such file, no JSON, not of this form, or drawn from another data set.
@@ -46,34 +43,27 @@ def read_indices(source: str | Path | Mapping[str, Any], name: str) -> dict[str,
         except OSError as error:
             raise DataError(f"the index file {where} cannot be read: {error.strerror or error}.") from error
         except ValueError as error:
-            raise DataError(
-                f"the index file {where} is not JSON ({error}); export_indices() writes such files."
-            ) from error
+            raise DataError(f"the index file {where} is not JSON ({error}). {_WRITES}") from error
     for part in ("train", "val"):
         keys = source.get(part) if isinstance(source, Mapping) else None
         if not isinstance(keys, list | tuple) or not all(isinstance(key, str) for key in keys):
-            raise DataError(
-                f'{where}: expected {{"train": [keys], "val": [keys]}} with image keys as strings, '
-                f"but {part!r} is {'not there' if keys is None else 'something else'}. export_indices() "
-                "writes such files."
-            )
+            came = f"{part!r} is {'not there' if keys is None else 'something else'}"
+            form = '{"train": [keys], "val": [keys]} with image keys as strings'
+            raise DataError(f"{where}: expected {form}, but {came}. {_WRITES}")
     if source.get("dataset", name) != name:
         raise DataError(f"{where} was drawn from {source['dataset']!r}, not from {name!r}; use the list of {name!r}.")
     if not isinstance(source.get("seed"), int | None):
         raise DataError(f"{where}: the seed should be a whole number or null; it is {source['seed']!r}.")
-    both = set(source["train"]) & set(source["val"])
-    if both:
-        raise DataError(
-            f"{where}: {len(both)} images are both in train and in val, such as {min(both)}; "
-            "nothing can be validated on images that were trained on."
-        )
+    if both := set(source["train"]) & set(source["val"]):
+        said = f"{len(both)} images are both in train and in val, such as {min(both)}"
+        raise DataError(f"{where}: {said}; validate on images that were not trained on.")
     return dict(source)
 
 
 def listed_shots(given: Mapping[str, Any], drawn: Sequence[int], pool: int) -> int | None:
-    """The shots of a drawn list: what it says, else the most images any class has in it; None if it is the whole pool.
+    """The shots of a drawn list: as given, else the most images of any class; None if it is the whole pool.
 
-    drawn: labels of the drawn images. pool: how many there were to draw from.
+    drawn: labels of the drawn images. pool: how many images there were to draw from.
     """
     if "shots" in given:
         return parse_shots(given["shots"])
@@ -82,11 +72,7 @@ def listed_shots(given: Mapping[str, Any], drawn: Sequence[int], pool: int) -> i
 
 
 def positions(wanted: Sequence[str], keys: Sequence[str], part: str, name: str) -> list[int]:
-    """Where each wanted key stands in `keys`.
-
-    Raises:
-        DataError: some key is not there; names how many, and the first three.
-    """
+    """Where each wanted key stands in `keys`; a DataError names the first three that are missing."""
     at = {key: i for i, key in enumerate(keys)}
     unknown = [key for key in wanted if key not in at]
     if unknown:
@@ -94,6 +80,6 @@ def positions(wanted: Sequence[str], keys: Sequence[str], part: str, name: str) 
         raise DataError(
             f"{name}: {len(unknown)} of the {len(wanted)} {part} keys in the given indices are not among its "
             f"{len(keys):,} {part} images: {shown}. The list belongs to another data set or split file; "
-            "leave indices out to draw anew."
+            "leave indices out to draw again."
         )
     return [at[key] for key in wanted]

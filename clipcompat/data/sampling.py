@@ -2,12 +2,11 @@
 
 Source: Dassl's `generate_fewshot_dataset` with CoOp's data sets on top. Deviations:
 
-* the draw comes from a private `random.Random(seed)`, not from Python's global generator. Upstream seeds the
-  global one just before and nothing else uses it in between, so the images are the same;
-* seed 0 is a seed here. Upstream's command line takes it for "unseeded": a run of theirs with seed 0 cannot
-  be drawn again, by anyone;
-* a data set without a validation list (ImageNet) gets one from the training images that were not drawn.
-  Upstream validates such a set on its test images; the training draw is not affected.
+* the draw comes from a private `random.Random(seed)`. Upstream seeds Python's global generator just before the draw
+  and nothing else uses it in between, so the images are the same;
+* seed 0 is a seed. Upstream's command line reads it as "unseeded", so its runs with seed 0 cannot be drawn again;
+* a data set without a validation list (ImageNet) gets one from the training images that were not drawn. Upstream
+  validates on test images there; the training draw is the same.
 """
 
 import logging
@@ -20,7 +19,7 @@ from typing import Literal
 from clipcompat.common.errors import ConfigError, DataError
 
 Shots = int | Literal["all"] | None
-VAL_SHOTS = 4  # upstream draws at most 4 validation images a class
+VAL_SHOTS = 4  # upstream draws at most 4 validation images per class
 
 _log = logging.getLogger(__name__)
 
@@ -30,21 +29,20 @@ def few_shot(
 ) -> tuple[list[int], list[int]]:
     """Positions of the drawn training and validation images, in the order in which upstream lists them.
 
-    Labels are taken class by class in order of first appearance; a class gives `shots` images without
-    replacement, or all of them, in order, if it has fewer. Validation gives min(shots, 4) a class and goes on
-    with the same random stream.
+    Classes are drawn in order of first appearance. A class gives `shots` images without replacement; if it has fewer,
+    it gives all, in order. Validation gives min(shots, 4) per class from the same random stream.
 
     Args:
         train_labels: [image], the label of every training image, in the order of the split file.
-        val_labels: [image], likewise; None when there is no validation list: the second result then holds
-            positions in the *training* list, none of which is in the first result.
-        shots: images a class; None or "all" takes everything and draws nothing (validation too).
+        val_labels: [image], likewise; None if there is no validation list. The second result then holds positions in
+            the *training* list, none of which is in the first result.
+        shots: images per class; None or "all" takes everything and draws nothing (validation too).
         seed: 0, 1, 2, …
         repeat: the variant of the Tip-Adapter, SHIP, CraFT and GDA code: a class with too few images is drawn
             with replacement up to `shots`, and validation is the whole list.
 
     Raises:
-        ConfigError: `shots` or `seed` is not a number that can be meant.
+        ConfigError: `shots` or `seed` is out of range.
     """
     shots, seed = parse_shots(shots), parse_seed(seed)
     if shots is None:
@@ -54,14 +52,15 @@ def few_shot(
     if val_labels is None:
         drawn = set(train)
         groups = [[i for i in group if i not in drawn] for group in _groups(train_labels)]
-        return train, _draw(groups, min(shots, VAL_SHOTS), rng, repeat=False)
-    if repeat:
+    elif repeat:
         return train, list(range(len(val_labels)))
-    return train, _draw(_groups(val_labels), min(shots, VAL_SHOTS), rng, repeat=False)
+    else:
+        groups = _groups(val_labels)
+    return train, _draw(groups, min(shots, VAL_SHOTS), rng, repeat=False)
 
 
 def parse_shots(shots: Shots | str) -> int | None:
-    """A number of images a class, or None for all of them; takes a command line's "16" and "all" too.
+    """A number of images per class, or None for all of them; takes a command line's "16" and "all" too.
 
     Raises:
         ConfigError: anything else.
@@ -73,16 +72,12 @@ def parse_shots(shots: Shots | str) -> int | None:
     except (TypeError, ValueError):
         number = 0
     if isinstance(shots, bool) or number < 1:
-        raise ConfigError(f'shots must be a whole number of images a class, at least 1, or "all"; got {shots!r}.')
+        raise ConfigError(f'shots must be a whole number of images per class, at least 1, or "all"; got {shots!r}.')
     return number
 
 
 def parse_seed(seed: int) -> int:
-    """The seed, if it is one.
-
-    Raises:
-        ConfigError: it is no whole number from 0 on.
-    """
+    """The seed, if it is one; else a ConfigError."""
     # random.Random(-1) silently equals random.Random(1), and 1.5 is hashed: only 0, 1, 2, … are seeds.
     if isinstance(seed, bool) or not hasattr(seed, "__index__") or operator.index(seed) < 0:
         raise ConfigError(f"seed must be a whole number from 0 on; got {seed!r}.")
@@ -124,7 +119,7 @@ def check_shots(
 
 
 def _groups(labels: Sequence[int]) -> list[list[int]]:
-    """Positions by label, labels in order of first appearance (a dict keeps that order)."""
+    """Positions by label; labels in order of first appearance."""
     groups: dict[int, list[int]] = {}
     for position, label in enumerate(labels):
         groups.setdefault(label, []).append(position)

@@ -21,7 +21,7 @@ class Images(Protocol):
     """A sequence of pictures that are decoded or drawn only when asked for."""
 
     fingerprint: str
-    """Names where the pictures come from and what they are (root and sizes, or world version and seed)."""
+    """Names the pictures and where they come from (root and sizes, or world version and seed)."""
 
     def __len__(self) -> int: ...
 
@@ -49,14 +49,14 @@ class Split:
     name: str
 
     def __post_init__(self):
-        if len(self.images) != len(self.labels):
+        images, labels, classes = len(self.images), len(self.labels), len(self.classnames)
+        if images != labels:
+            raise DataError(f"{self.name}: {images} images came with {labels} labels; give one label per image.")
+        low, high = map(int, self.labels.aminmax()) if labels else (0, classes - 1)
+        if low < 0 or high >= classes:
             raise DataError(
-                f"{self.name}: {len(self.images)} images came with {len(self.labels)} labels; one each is needed."
-            )
-        if len(self.labels) and not 0 <= int(self.labels.min()) <= int(self.labels.max()) < len(self.classnames):
-            raise DataError(
-                f"{self.name}: labels run from {int(self.labels.min())} to {int(self.labels.max())}, but there are "
-                f"{len(self.classnames)} class names; labels must be 0 … {len(self.classnames) - 1}."
+                f"{self.name}: labels run from {low} to {high}, but there are {classes} class names; "
+                f"labels must be 0 … {classes - 1}."
             )
 
     def __len__(self) -> int:
@@ -68,7 +68,7 @@ class Split:
 
     @cached_property
     def image_stamp(self) -> str:
-        """Names the pictures and their order; features depend on this and on nothing else of the split."""
+        """Names the pictures and their order, all that features depend on."""
         return digest([self.images.fingerprint, self.keys])
 
     @cached_property
@@ -92,8 +92,8 @@ class Split:
 class Dataset:
     """Few-shot train and validation splits, the whole test split, and the unlabelled training pool.
 
-    indices: the keys drawn for train and val, in order: what a record stores and `load_dataset(indices=…)` takes.
-    own_split: the split was made on this machine (see `own_split`); its numbers are not those of the published split.
+    indices: the keys drawn for train and val, in order, as records store them and `load_dataset(indices=…)` takes them.
+    own_split: the split was made on this machine (see `own_split`), so its numbers are not those of the published one.
     """
 
     name: str
@@ -124,7 +124,7 @@ class Dataset:
         return self.keep(list(range(math.ceil(len(self.classnames) / 2), len(self.classnames))), "new")
 
     def subset(self, names: Iterable[str]) -> Dataset:
-        """The same images over fewer classes, given by name; a name that occurs twice brings both classes."""
+        """The same images over fewer classes, given by name; a name that two classes share brings both."""
         labels = []
         for name in names:
             found = [i for i, known in enumerate(self.classnames) if known == name]
@@ -135,7 +135,7 @@ class Dataset:
         return self.keep(labels, f"subset {digest([self.classnames[i] for i in labels])[:6]}")
 
     def keep(self, labels: list[int], part: str) -> Dataset:
-        """The same images over these classes, relabelled 0, 1, … in the order given; `part` goes into the name.
+        """These classes only, relabelled 0, 1, … in the order given; `part` goes into the name.
 
         Raises:
             DataError: there is no class to keep.

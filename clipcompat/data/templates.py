@@ -1,19 +1,10 @@
-"""The sentences into which class names are put."""
+"""Templates: the sentences that make a prompt of a class name."""
 
 from clipcompat.common.errors import unknown_name
 from clipcompat.data.public.layout import find_layout
 
 _PHOTO = "a photo of a {}."
-
-_COOP = {  # CoOp/trainers/zsclip.py
-    "imagenet": _PHOTO,
-    "imagenetv2": _PHOTO,
-    "imagenet_sketch": _PHOTO,
-    "imagenet_a": _PHOTO,
-    "imagenet_r": _PHOTO,
-    "caltech101": _PHOTO,
-    "stanford_cars": _PHOTO,
-    "sun397": _PHOTO,
+_COOP = {  # CoOp/trainers/zsclip.py; the data sets that are not here have _PHOTO
     "oxford_pets": "a photo of a {}, a type of pet.",
     "oxford_flowers": "a photo of a {}, a type of flower.",
     "fgvc_aircraft": "a photo of a {}, a type of aircraft.",
@@ -37,26 +28,25 @@ STYLES = ("coop", "kgcoop", "openai80", "tip7")
 
 
 def template_for(dataset: str, style: str = "coop") -> str | tuple[str, ...]:
-    """The template of a data set, or several whose text features are to be averaged; `{}` is the class name.
+    """The template of a data set, or several whose text features are averaged; `{}` is the class name.
 
     Args:
         dataset: a name or alias of `clipcompat.data.public.layout`.
-        style: "coop": CoOp's one sentence a data set. "kgcoop": the same but for DTD. "tip7": the same, but
-            seven sentences for ImageNet and its variants. "openai80": OpenAI's 80 ImageNet sentences, for any
-            data set.
+        style: "coop": CoOp's one sentence per data set. "kgcoop": the same, except for DTD. "tip7": the same, except
+            for ImageNet and its variants: seven sentences. "openai80": OpenAI's 80 ImageNet sentences.
 
     Raises:
         UnknownNameError: no such data set or style.
     """
     name = find_layout(dataset).name
-    if style == "coop":
-        return _COOP[name]
-    if style == "kgcoop":
-        return "a photo of a {}, a type of texture." if name == "dtd" else _COOP[name]
-    if style == "tip7":
-        return _SEVEN if name.startswith("imagenet") else _COOP[name]
+    if style == "kgcoop" and name == "dtd":
+        return "a photo of a {}, a type of texture."
+    if style == "tip7" and name.startswith("imagenet"):
+        return _SEVEN
+    if style in ("coop", "kgcoop", "tip7"):
+        return _COOP.get(name, _PHOTO)
     if style == "openai80":
-        # open_clip carries OpenAI's published list as functions of the class name; importing it is slow.
+        # open_clip has OpenAI's published list, as functions of the class name; importing it is slow
         from open_clip.zero_shot_metadata import OPENAI_IMAGENET_TEMPLATES
 
         return tuple(sentence("{}") for sentence in OPENAI_IMAGENET_TEMPLATES)

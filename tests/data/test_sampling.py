@@ -103,7 +103,7 @@ def test_shots_are_read_as_a_command_line_gives_them(given, meant):
 
 @pytest.mark.parametrize("shots", [0, -1, 1.5, True, "many", "0", [4]])
 def test_shots_that_cannot_be_meant_are_refused(shots):
-    with pytest.raises(ConfigError, match="whole number of images a class"):
+    with pytest.raises(ConfigError, match="whole number of images per class"):
         few_shot(TRAIN, VAL, shots, 1)
 
 

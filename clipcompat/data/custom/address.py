@@ -1,4 +1,4 @@
-"""Somebody's own pictures by one name, as the command line takes them: "folder:pictures/pets", "csv:pets.csv"."""
+"""Own pictures by one name, as the command line takes them: "folder:pictures/pets", "csv:pets.csv"."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -17,11 +17,11 @@ from clipcompat.data.templates import template_for
 def clean_classnames(
     source: str | Path | Sequence[str], names: Names = None, *, root: str | Path | None = None
 ) -> ClassNames:
-    """What a data set's classes will be called, and why, before it is used: prints as a table.
+    """The names that a data set's classes will get, and why, before it is used; prints as a table.
 
     Args:
         source: a folder, a .csv (or .tsv, .txt) file, or raw names.
-        names: as in `dataset_from_folder`: what should not be cleaned but called so.
+        names: names that are given instead of cleaned, as in `dataset_from_folder`.
         root: of a file's paths, as in `dataset_from_csv`.
 
     Raises:
@@ -35,11 +35,6 @@ def clean_classnames(
     return ClassNames.of(list(read_folder(path)["train"]), names)
 
 
-def is_own(dataset: str) -> bool:
-    """Whether a data set of this name is somebody's own: "folder:PATH", or "folder/pets" in a record."""
-    return dataset.startswith(("folder:", "folder/", "csv:", "csv/", "samples/"))
-
-
 def load_own(
     dataset: str, *, root: str | None, style: str, template: str | None, names: str | None, **draw: Any
 ) -> Dataset:
@@ -50,13 +45,13 @@ def load_own(
         names: a JSON file: an object, raw name -> class name, or a list. draw: more, as in `dataset_from_folder`.
 
     Raises:
-        DataError, ConfigError, UnknownNameError: as those of `dataset_from_folder` and `dataset_from_csv`.
+        DataError, ConfigError, UnknownNameError: as `dataset_from_folder` and `dataset_from_csv`.
     """
     kind, _, path = dataset.partition(":")
     if not path:
         raise DataError(f"{dataset} names no {'table' if kind == 'csv' else 'folder'}; write {kind}:PATH.")
-    # all styles but OpenAI's eighty sentences have one for data sets that nobody wrote a sentence for
-    sentences = template_for("imagenet", style) if style == "openai80" else template_for("caltech101", style)
+    # openai80 has the same sentences for every data set; the other styles have the plain one for Caltech101
+    sentences = template_for("caltech101", style)
     given: dict[str, Any] = {"template": template or sentences, "names": _read_names(names), **draw}
     if kind == "csv":
         return dataset_from_csv(path, root=root, **given)
@@ -78,9 +73,10 @@ def _read_names(file: str | None) -> Mapping[str, str] | list[str] | None:
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """A JSON object, whose last value of a key would be taken without a word."""
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        twice = next(key for i, (key, _) in enumerate(pairs) if key in dict(pairs[:i]))
-        raise ValueError(f"{twice!r} is named twice")
+    """A JSON object without repeated keys; `json` would keep the last value."""
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in found:
+            raise ValueError(f"{key!r} is named twice")
+        found[key] = value
     return found

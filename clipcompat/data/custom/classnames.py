@@ -1,16 +1,16 @@
-"""From what a folder or a column calls a class to what a prompt calls it, shown before it is used.
+"""Class names for prompts, made from the names of folders or columns, and shown before they are used.
 
-A text tower reads class names as words, and `003.Polka_Dotted` is none. Clean-up follows a few rules, in this order,
-and every name says which of them touched it:
+A text tower reads words, and `003.Polka_Dotted` is none. These rules apply in this order, and each name notes which of
+them changed it:
 
     n02084071-dog        a WordNet id in front is dropped                     dog
-    003.dog              a number in front is dropped, where it counts        dog
+    003.dog              a number in front is dropped if it counts classes    dog
     polka_dotted         underscores become spaces                            polka dotted
     AnnualCrop           a name in one piece is split at its capitals         Annual Crop
       polka   dotted     white space is tidied, accents are composed (NFC)    polka dotted
 
-A number counts classes where every class has one, all are different, and they are consecutive or padded with zeros:
-"707-320" beside "A300B4" stays. Hyphens and capitals stay too (tokenizers lower the case themselves).
+Numbers count classes if every class has one, all differ, and they are consecutive or padded with zeros: "707-320"
+beside "A300B4" stays. Hyphens and capitals stay too (tokenizers lower the case).
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from clipcompat.common.errors import ConfigError, DataError, unknown_name
+from clipcompat.data.public.folders import first
 
 _WORDNET = re.compile(r"^n\d{8}(?:[-_ .]+|$)")
 _NUMBER = re.compile(r"^(\d+)[-_ .]+(?=.*[^\W\d_])")
 _HUMP = re.compile(r"(?<=[a-z]{2})(?=[A-Z][a-z])|(?<=[A-Z])(?=[A-Z][a-z]{2})")
-_SHOWN = 4
-"""How many examples a sentence has."""
+_SHOWN = 4  # examples in a sentence
 _EMPTY, _NUMERIC, _TWIN = "NOTHING IS LEFT", "A MERE NUMBER", "READS LIKE ANOTHER CLASS"
 _FAULTS = {
     _EMPTY: "no word is left by clean-up",
@@ -40,7 +40,7 @@ _FAULTS = {
 class ClassNames:
     """Raw and clean names of all classes, in class order; prints as a table, and iterates over (raw, name, note).
 
-    notes: what was done to a name, or what is wrong with it; empty where nothing is.
+    notes: what was done to each name, or what is wrong with it; else empty.
     """
 
     raw: tuple[str, ...]
@@ -51,11 +51,10 @@ class ClassNames:
     def of(raw: Sequence[str], names: Mapping[str, str] | Sequence[str] | None = None) -> ClassNames:
         """Clean the raw names; those given in `names` are taken as they are.
 
-        Args:
-            names: raw name -> class name for some or all classes, or one name for each class, in order.
+        names: raw name -> class name for some or all classes, or one name per class, in order.
 
         Raises:
-            ConfigError, UnknownNameError: a raw name that is no text; `names` does not fit the classes.
+            ConfigError, UnknownNameError: a raw name is no text; `names` does not fit the classes.
         """
         if no_texts := [one for one in raw if not isinstance(one, str)]:
             raise ConfigError(f"class names are texts; {no_texts[0]!r} is none. Give str(name), or a word for it.")
@@ -84,18 +83,15 @@ class ClassNames:
         return "\n".join(lines)
 
     def changes(self) -> str:
-        """A sentence on what clean-up changed, "" if it changed nothing."""
+        """A sentence on what clean-up changed; "" if nothing."""
         changed = [f"{raw!r} → {name!r}" for raw, name, note in self if name != raw and note != "given"]
-        if not changed:
-            return ""
-        more = ", …" if len(changed) > _SHOWN else ""
-        return f"{len(changed)} of {len(self)} class names were cleaned: {', '.join(changed[:_SHOWN])}{more}."
+        return f"{len(changed)} of {len(self)} class names were cleaned: {first(changed, _SHOWN)}." if changed else ""
 
     def check(self, where: str) -> ClassNames:
         """These names, if every class has one of its own.
 
         Raises:
-            DataError: fewer than two classes; a class without a name, with a mere number, or with another class's name.
+            DataError: fewer than two classes; a name that is empty, a mere number, or another class's.
         """
         if len(self) < 2:
             raise DataError(f"{where} has {len(self)} class{'' if len(self) else 'es'}; a classifier needs two.")
@@ -104,38 +100,32 @@ class ClassNames:
             if not bad:
                 continue
             alike = [raw for raw, name in bad if fault != _TWIN or _as_read(name) == _as_read(bad[0][1])]
-            listed = ", ".join(map(repr, alike[:_SHOWN])) + (", …" if len(alike) > _SHOWN else "")
             raise DataError(
-                f"{where}: {listed}: {says.format(bad[0][1])}. Name such classes yourself: "
-                f"names={{{alike[0]!r}: 'a word for it', …}}."
+                f"{where}: {first([repr(raw) for raw in alike], _SHOWN)}: {says.format(bad[0][1])}. Name such classes "
+                f"yourself: names={{{alike[0]!r}: 'a word for it', …}}."
             )
         return self
 
 
-def _clean(raw: str, numbered: bool) -> tuple[str, list[str]]:
-    """The name, and what was done."""
-    name, notes = unicodedata.normalize("NFC", raw), []
-    if name != raw:
-        notes.append("accents composed")
-
-    def became(new: str, note: str) -> None:
-        nonlocal name
-        if new != name:
-            notes.append(note)
-        name = new
-
-    became(_WORDNET.sub("", name), "WordNet id dropped")
-    if numbered:
-        became(_NUMBER.sub("", name), "number dropped")
-    became(name.replace("_", " "), "underscores to spaces")
-    if " " not in name:
-        became(_HUMP.sub(" ", name), "split at capitals")
-    became(" ".join(name.split()), "spaces tidied")
+def _clean(name: str, numbered: bool) -> tuple[str, list[str]]:
+    """The clean name, and what was done."""
+    rules = (
+        ("accents composed", lambda name: unicodedata.normalize("NFC", name)),
+        ("WordNet id dropped", lambda name: _WORDNET.sub("", name)),
+        ("number dropped", lambda name: _NUMBER.sub("", name) if numbered else name),
+        ("underscores to spaces", lambda name: name.replace("_", " ")),
+        ("split at capitals", lambda name: name if " " in name else _HUMP.sub(" ", name)),
+        ("spaces tidied", lambda name: " ".join(name.split())),
+    )
+    notes = []
+    for note, rule in rules:
+        before, name = name, rule(name)
+        notes += [note] * (name != before)
     return name, notes
 
 
 def _numbered(raw: Sequence[str]) -> bool:
-    """Whether numbers in front count the classes, and are no part of the names."""
+    """Whether numbers in front count the classes, so that they are no part of the names."""
     found = [match[1] for one in raw if (match := _NUMBER.match(one))]
     values = sorted({int(number) for number in found})
     if len(raw) < 2 or len(values) < len(raw):
@@ -150,13 +140,13 @@ def _given(raw: Sequence[str], names: Mapping[str, str] | Sequence[str] | None) 
     if isinstance(names, str) or not isinstance(names, Mapping | Sequence):
         raise ConfigError(f"names must map folder or label names to class names, or list them; it is {names!r}.")
     if isinstance(names, Mapping):
-        named, known = {str(one): name for one, name in names.items()}, set(raw)
-        if unknown := [one for one in named if one not in known]:
-            raise unknown_name("class in names=", unknown[0], known)
+        named = {str(one): name for one, name in names.items()}
+        if unknown := [one for one in named if one not in raw]:
+            raise unknown_name("class in names=", unknown[0], set(raw))
         pairs, given = list(named.items()), [named.get(one) for one in raw]
+    elif len(names) != len(raw):
+        raise ConfigError(f"names lists {len(names)} class names, but there are {len(raw)} classes; give one each.")
     else:
-        if len(names) != len(raw):
-            raise ConfigError(f"names lists {len(names)} class names, but there are {len(raw)} classes; one each.")
         pairs, given = list(zip(raw, names, strict=True)), list(names)
     for one, name in pairs:
         if not isinstance(name, str) or not name.replace("_", " ").strip():
@@ -165,5 +155,5 @@ def _given(raw: Sequence[str], names: Mapping[str, str] | Sequence[str] | None) 
 
 
 def _as_read(name: str) -> str:
-    """What two names have in common if no tokenizer can tell them apart."""
+    """Equal for two names that no tokenizer can tell apart."""
     return " ".join(unicodedata.normalize("NFC", name).replace("_", " ").casefold().split())

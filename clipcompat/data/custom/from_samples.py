@@ -1,6 +1,6 @@
-"""Any object that gives (picture, label) by number, as a data set: torchvision's and Hugging Face's, and your own.
+"""A data set from any object that gives (picture, label) by number: torchvision's, Hugging Face's, your own.
 
-Nothing of either library is imported; what such objects have in common is asked for by name.
+Neither library is imported; common attributes are looked up by name.
 """
 
 from collections.abc import Mapping
@@ -31,22 +31,22 @@ def dataset_from_samples(
     """Drawn train and val splits, the whole test split and the training pool of one or more map-style data sets.
 
     Args:
-        samples: a data set, or a mapping of "train", "val" (or "validation"), "test" to data sets, such as Hugging
-            Face's DatasetDict. What parts there are not follows the rule of `clipcompat.data.custom.partition`. A data
-            set has `len()`, and by number gives (PIL picture, label) or a mapping that has the two `columns`. Load it
-            without a transform: preprocessing belongs to the backbone, augmentation to `fit`.
-        classnames: one a label, in order; None: the data set's own (`classes`, or the names in `features`).
-        columns: of the picture and of its label, where samples are mappings.
-        version: names the content, and is trusted: give another one when the content changes. None: the pixels of
-            every picture in use are hashed, which decodes each once more, and become part of its key.
-        names: class name -> another one, or one a class: as in `dataset_from_folder`.
-        name: what records call it: "samples/<name>".
+        samples: a data set, or a mapping of "train", "val" (or "validation") and "test" to data sets, such as Hugging
+            Face's DatasetDict. Missing parts follow the rule of `clipcompat.data.custom.partition`. A data set has
+            `len()`, and gives by number (PIL picture, label) or a mapping with the two `columns`. Load it without a
+            transform: preprocessing belongs to the backbone, augmentation to `fit`.
+        classnames: one per label, in order; None: the data set's own (`classes`, or the names in `features`).
+        columns: of the picture and of its label, if samples are mappings.
+        version: names the content and is trusted: change it when the content changes. None: the pixels of every
+            picture in use are hashed into its key, which decodes each once more.
+        names: class name -> another one, or one per class: as in `dataset_from_folder`.
+        name: records call it "samples/<name>".
         shots, seed, template, indices, allow_fewer: as in `dataset_from_folder`.
 
     Raises:
-        DataError: a sample is not of this form, or other pixels come each time; a label without a name; class names
-            that are unusable; too few shots.
-        ConfigError, UnknownNameError: arguments that cannot be meant.
+        DataError: a sample is not of this form, or has other pixels each time; a label without a name; unusable class
+            names; too few shots.
+        ConfigError, UnknownNameError: an argument is out of range or unknown.
     """
     name = own_name("samples", name)
     given = samples if isinstance(samples, Mapping) else {"train": samples}
@@ -69,12 +69,11 @@ def dataset_from_samples(
 
 
 def _own_names(sources: Mapping[str, Source], column: str, name: str) -> list[str]:
-    """The class names that the data sets bring along; all of them must agree."""
+    """The class names that the data sets bring along; all parts must agree."""
     known = {part: found for part, source in sources.items() if (found := source.classnames(column))}
     if not known:
-        raise DataError(f"{name}: the data set does not name its classes; pass classnames=[…], one a label, in order.")
-    (first, names), *others = known.items()
-    for part, found in others:
-        if found != names:
-            raise DataError(f"{name}: {first} and {part} name their classes differently; pass classnames=[…].")
+        raise DataError(f"{name}: the data set does not name its classes; pass classnames=[…], one per label.")
+    names = next(iter(known.values()))
+    if any(found != names for found in known.values()):
+        raise DataError(f"{name}: {' and '.join(known)} name their classes differently; pass classnames=[…].")
     return names

@@ -1,6 +1,6 @@
-"""Which pictures of somebody's own are for training, for validation and for testing.
+"""Which of the user's own pictures are for training, for validation and for testing.
 
-What the data say is taken. What they do not say follows a fixed rule, which depends on neither shots nor seed:
+Parts that the data name are kept. The others follow a fixed rule, which depends on neither shots nor seed:
 
     train, val, test    as they are
     train, test         validation is drawn, class by class, from training pictures that are left over
@@ -15,11 +15,9 @@ from dataclasses import dataclass
 
 from clipcompat.common.errors import DataError
 
-PART_NAMES = {
-    "train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val", "test": "test",
-    "testing": "test",
-}  # fmt: skip
-"""What folders and cells may call a part, in lower case."""
+_ALIASES = {"train": ("train", "training"), "val": ("val", "valid", "validation"), "test": ("test", "testing")}
+PART_NAMES = {alias: part for part, aliases in _ALIASES.items() for alias in aliases}
+"""Names of parts in folders and cells, in lower case."""
 
 _RULE = "clipcompat-hold-out-1"
 _log = logging.getLogger(__name__)
@@ -27,7 +25,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Parts:
-    """Positions of pictures in each part. val is None where it is to be drawn from what training leaves over."""
+    """Positions of pictures in each part. If val is None, it is drawn from what training leaves over."""
 
     train: list[int]
     val: list[int] | None
@@ -38,9 +36,7 @@ class Parts:
 def resolve(found: Mapping[str, list[int]], keys: Sequence[str], labels: Sequence[int], name: str) -> Parts:
     """The three parts, from those that were found ("train", "val", "test").
 
-    Args:
-        keys, labels: [picture]; a key is what `hold_out` orders by.
-        name: of the data set, for what is said.
+    keys, labels: [picture]; `hold_out` orders by a hash of the key. name: of the data set, for messages.
 
     Raises:
         DataError: no training part, no test picture, or too few pictures to divide.
@@ -48,10 +44,9 @@ def resolve(found: Mapping[str, list[int]], keys: Sequence[str], labels: Sequenc
     found = {part: at for part, at in found.items() if at}
     if set(found) == {"train"}:
         parts = hold_out(found["train"], keys, labels, name)
-        _log.info(
-            "%s: one part only; by a fixed rule %d pictures are for training, %d for validation, %d for testing.",
-            name, len(parts.train), len(parts.val or ()), len(parts.test),
-        )  # fmt: skip
+        sizes = (len(parts.train), len(parts.val or ()), len(parts.test))
+        said = "%s: one part only; by a fixed rule %d pictures are for training, %d for validation, %d for testing."
+        _log.info(said, name, *sizes)
         return parts
     if "train" not in found:
         came = ", ".join(found) or "nothing"
@@ -65,8 +60,8 @@ def resolve(found: Mapping[str, list[int]], keys: Sequence[str], labels: Sequenc
 def hold_out(at: Sequence[int], keys: Sequence[str], labels: Sequence[int], name: str) -> Parts:
     """Divide pictures class by class, ordered by a hash of their keys: the same on every machine and for every seed.
 
-    Of n pictures of a class 3n/10 are for testing and 2n/10 for validation, rounded to the nearest, at least one each;
-    the rest is for training. (CoOp shuffles and takes 50, 20 and 30 % where a data set has no official split.)
+    Of n pictures of a class, 3n/10 are for testing and 2n/10 for validation, rounded to the nearest, at least one each;
+    the rest is for training. (CoOp shuffles and takes 50, 20 and 30 % if a data set has no official split.)
 
     Raises:
         DataError: a class has fewer than three pictures.
@@ -79,8 +74,8 @@ def hold_out(at: Sequence[int], keys: Sequence[str], labels: Sequence[int], name
         n = len(group)
         if n < 3:
             raise DataError(
-                f"{name}: the class of {keys[group[0]]} has {n} {'picture' if n == 1 else 'pictures'}; to train, "
-                "validate and test on different ones, 3 are needed at least. Add some, or leave the class out."
+                f"{name}: the class of {keys[group[0]]} has {n} {'picture' if n == 1 else 'pictures'}; at least 3 are "
+                "needed, to train, validate and test on different ones. Add some, or leave the class out."
             )
         order = sorted(group, key=lambda i: hashlib.sha256(f"{_RULE}\0{keys[i]}".encode()).digest())
         tested, validated = max(1, (3 * n + 5) // 10), max(1, (2 * n + 5) // 10)

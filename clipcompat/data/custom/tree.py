@@ -1,6 +1,6 @@
-"""The pictures in a tree of class folders, as keys; what a walk must not fall for is refused in a sentence.
+"""The pictures in a tree of class folders, as keys.
 
-A class is a folder; its pictures lie anywhere below it. Links are followed, but not in a circle, and no picture may be
+A class is a folder; its pictures lie anywhere below it. Links are followed, but not in a circle. No picture may be
 reached twice: a copy in train and in test would be tested on after it was trained on.
 """
 
@@ -19,7 +19,7 @@ PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm", "
 class Walk:
     """One walk over folders below `root`.
 
-    left_out: files that are no pictures by their suffix, or lie in no class folder. linked: a link was followed.
+    left_out: files without a picture's suffix, or outside class folders. linked: a link was followed.
     """
 
     root: Path
@@ -40,8 +40,7 @@ class Walk:
         """Class folder -> keys of its pictures, in sorted order.
 
         Raises:
-            DataError: no class folders, or one without pictures; a name that is not UTF-8; a link in a circle or to
-            nothing.
+            DataError: fewer than two class folders, or one without pictures; a name not in UTF-8; a bad link.
         """
         where = self.root / key
         names = self.folders(key)
@@ -52,11 +51,10 @@ class Walk:
         found = {name: list(self._pictures(_join(key, name), ())) for name in names}
         if len(names) == 1:
             raise DataError(
-                f"{where}: there is one class folder only ({names[0]}), and a classifier needs two. If the classes are "
-                "in it, give that folder instead."
+                f"{where}: there is one class folder only ({names[0]}), and a classifier needs two. If that folder "
+                "holds the classes, give it instead."
             )
-        empty = [name for name, pictures in found.items() if not pictures]
-        if empty:
+        if empty := [name for name, pictures in found.items() if not pictures]:
             raise DataError(
                 f"{where}: no picture ({', '.join(PICTURES)}) is in {len(empty)} of {len(found)} class folders: "
                 f"{first(empty)}. Put some there, or remove the folder."
@@ -64,24 +62,20 @@ class Walk:
         return found
 
     def check_once(self, keys: Iterable[str]) -> None:
-        """Refuse a picture that is reached by two ways; without links there is but one, and nothing to do.
-
-        Raises:
-            DataError: with both keys of the first such picture.
-        """
+        """Raise a DataError with both keys of a picture that is reached twice; only links can do that."""
         seen: dict[str, str] = {}
         for key in keys if self.linked else ():
             file = os.path.realpath(self.root / key)
             if seen.setdefault(file, key) != key:
                 raise DataError(
-                    f"{self.root}: {seen[file]} and {key} are one file, by a link; every picture may occur once, or it "
-                    "would be tested on after it was trained on. Remove one of them."
+                    f"{self.root}: {seen[file]} and {key} are one file, by a link; it could be trained on and tested "
+                    "on. Remove one of them."
                 )
 
     def _pictures(self, key: str, above: tuple[str, ...]) -> Iterator[str]:
         real, start = os.path.realpath(self.root / key), os.path.realpath(self.root)
         if real in above or os.path.commonpath([real, start]) == real:
-            raise DataError(f"{self.root / key} is a link to a folder that holds it, so there is no end. Remove it.")
+            raise DataError(f"{self.root / key} is a link to a folder that holds it. Remove it.")
         for entry, name in self._entries(key):
             if self._is_folder(entry):
                 yield from self._pictures(name, (*above, real))

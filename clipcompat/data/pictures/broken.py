@@ -1,7 +1,6 @@
-"""Leaving out pictures that cannot be decoded, when that was asked for, before anything is made of a dataset.
+"""Leaving out pictures that cannot be decoded, if asked.
 
-It is decided on the splits, so that labels stay with their pictures, and stamps, caches and records are those of what
-is left.
+Splits are filtered, so labels stay with their pictures; stamps, caches and records are those of the pictures left.
 """
 
 import logging
@@ -15,15 +14,16 @@ log = logging.getLogger(__name__)
 
 
 def find_broken(
-    images: Images, progress: Progress | None = None, what: str = "looking for broken pictures",
+    images: Images,
+    progress: Progress | None = None,
+    what: str = "looking for broken pictures",
     known: dict[str, str | None] | None = None,
-) -> dict[str, str]:  # fmt: skip
-    """Decode every picture: the keys of those that cannot be, each with a sentence that says why, in their order.
+) -> dict[str, str]:
+    """Decode every picture: the keys of those that cannot be decoded, in their order, and a sentence that says why.
 
-    known: key -> that sentence, or None for sound pictures; these are not decoded again, and others are added.
+    known: key -> that sentence, or None for a sound picture; known ones are not decoded again, new ones are added.
     """
     known = {} if known is None else known
-
     keys = [images.key(i) for i in range(len(images))]
     new = [i for i, key in enumerate(keys) if key not in known]
     unreadable = find_unreadable(images, new, progress, what, workers())
@@ -34,12 +34,12 @@ def find_broken(
 def skip_broken(
     data: Dataset, progress: Progress | None = None, known: dict[str, str | None] | None = None
 ) -> tuple[Dataset, dict[str, list[str]]]:
-    """The dataset without the pictures of train, val and test that cannot be decoded; and their keys, split by split.
+    """The dataset without the pictures of train, val and test that cannot be decoded; and their keys, by split.
 
-    Every picture left out is named in a warning. A class keeps the shots that are left of its draw; no others are drawn
-    in their place, so that everybody else's draw stays the same. The unlabelled pool is left as it is.
+    A warning names every picture left out. A class keeps the shots that are left of its draw; none are drawn in their
+    place, so that the rest of the draw stays the same. The unlabelled pool is left as it is.
 
-    known: what `find_broken` found in pictures of the same root before, added to.
+    known: what `find_broken` found before in pictures of the same root; more is added.
     """
     known = {} if known is None else known
     splits, left_out = {}, {}

@@ -1,11 +1,11 @@
-"""Pictures decoded in parallel, a few blocks ahead of whoever uses them.
+"""Pictures decoded in parallel, a few blocks ahead of their use.
 
-By threads, not by processes. Measured on JPEGs of 224 to 500 pixels a side (53 kB), two idle cores, medians of four
-rounds in turns, test transform (views in brackets), pictures a second: one thread 478 (579); two threads 892 (1,041);
-torch's DataLoader with two forked workers 862 (1,033); two spawned processes 820 (944), after a start of a second and
-more. With the mini tower at the other end: threads 1,053, DataLoader 955. PIL releases the interpreter while it decodes
-and resizes; what is left of Python takes 0.10 ms a picture (0.17), so that about sixteen cores are what one interpreter
-feeds. And nothing needs to be pickled, or forked beside torch's threads.
+Threads, not processes: PIL releases the interpreter while it decodes and resizes, and nothing is pickled or forked
+beside torch's threads. Pictures per second, from JPEGs of 224 to 500 pixels a side (53 kB) on two idle cores, medians
+of four rounds in turns, test transform (views in brackets): one thread 478 (579); two threads 892 (1,041); torch's
+DataLoader with two forked workers 862 (1,033); two spawned processes 820 (944), after more than a second of start.
+With the mini tower behind: threads 1,053, DataLoader 955. Python itself takes 0.10 ms per picture (0.17), so one
+interpreter can feed about sixteen cores.
 """
 
 from collections import deque
@@ -25,13 +25,13 @@ _AHEAD = 2  # blocks in the queue, so that no worker waits for the last picture 
 
 
 def decode(jobs: Iterable[tuple], draw: Callable[..., Tensor], pin: bool = False) -> Iterator[Tensor]:
-    """Blocks of pixels [block, 3, size, size], in the order of `jobs`, while the next ones are being decoded.
+    """Blocks of pixels [block, 3, size, size], in the order of `jobs`, decoded ahead.
 
-    jobs: arguments of `draw`, which gives the pixels of one picture; they are taken as they are needed, not listed.
+    jobs: arguments of `draw`, which gives the pixels of one picture; they are taken as needed, not listed.
     pin: in page-locked memory, from which a GPU copies while it computes.
 
     Raises:
-        Whatever `draw` raises, once the blocks before it are used.
+        Whatever `draw` raises, after the blocks before it.
     """
     jobs, waiting = iter(jobs), deque()
     pool = ThreadPoolExecutor(max_workers=workers())
@@ -48,7 +48,7 @@ def decode(jobs: Iterable[tuple], draw: Callable[..., Tensor], pin: bool = False
 
 
 def _submit(pool: ThreadPoolExecutor, block: list[tuple], draw: Callable[..., Tensor]) -> list[Future[Tensor]]:
-    """A block in parts of a few pictures: enough parts for all workers, and not a hand-over for every picture."""
+    """A block in parts of a few pictures: enough for all workers, with less overhead than one job per picture."""
 
     def stacked(part: list[tuple]) -> Tensor:
         return torch.stack([draw(*job) for job in part])

@@ -17,9 +17,9 @@ from clipcompat.common.errors import DataError
 class ImageFiles:
     """Files under one folder; implements `clipcompat.data.split.Images`, and can be pickled for workers.
 
-    root: the image root on this machine. It enters no key and no stamp.
+    root: the image root on this machine; it enters no key and no stamp.
     paths: posix paths relative to `root`.
-    name: what the stamps call the place, such as "eurosat"; the same on every machine.
+    name: of the place in stamps, such as "eurosat"; the same on every machine.
     upright: turn and mirror pictures as their EXIF says, as photo viewers do; benchmarks are measured without.
     """
 
@@ -30,10 +30,10 @@ class ImageFiles:
 
     @cached_property
     def fingerprint(self) -> str:
-        """`files:<name>:<hash>`, the hash over every relative path with the file's size in bytes.
+        """`files:<name>:<hash>`, the hash over every relative path and the file's size in bytes.
 
-        Sizes are cheap and the same on every machine; they tell another version of a picture from this one,
-        unless it has exactly as many bytes. Reading the contents would cost minutes on ImageNet.
+        Sizes are cheap, the same on every machine, and differ between most versions of a picture. Reading contents
+        would take minutes on ImageNet.
 
         Raises:
             DataError: a file is missing.
@@ -51,14 +51,14 @@ class ImageFiles:
         return len(self.paths)
 
     def __getitem__(self, index: int) -> Image.Image:
-        """The picture, fully decoded, in the file's own mode (RGB conversion belongs to the preprocessing).
+        """The picture, fully decoded, in the file's own mode (preprocessing converts to RGB).
 
         Raises:
-            DataError: the file is missing, truncated, not a picture, absurdly large, or of floating-point numbers.
+            DataError: the file is missing, truncated, no picture, too large, or of floating-point numbers.
         """
         image = _decode(path := self.root / self.paths[index], self.upright)
         if image.mode == "F":
-            raise DataError(f"{path} holds floating-point numbers; nothing says what is white. Store it with 8 bits.")
+            raise DataError(f"{path} holds floating-point numbers without a white point. Store it with 8 bits.")
         return image
 
     def key(self, index: int) -> str:
@@ -70,11 +70,8 @@ class ImageFiles:
 
 def _decode(path: Path, upright: bool) -> Image.Image:
     if ImageFile.LOAD_TRUNCATED_IMAGES:
-        # A process-wide switch that some libraries flip: half pictures would pass as whole ones, grey below.
-        raise DataError(
-            "PIL.ImageFile.LOAD_TRUNCATED_IMAGES is True, so a damaged picture would go unnoticed; "
-            "some code in this process set it: set it back to False."
-        )
+        # Some libraries flip this process-wide switch; the missing part of a picture would then be grey.
+        raise DataError("PIL.ImageFile.LOAD_TRUNCATED_IMAGES is True and hides damage; set it back to False.")
     try:
         content = path.read_bytes()
     except OSError as error:
@@ -87,14 +84,10 @@ def _decode(path: Path, upright: bool) -> Image.Image:
             return ImageOps.exif_transpose(image) if upright else image
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise _bomb(path, str(error)) from error
-    except UnidentifiedImageError as error:
-        raise DataError(
-            f"{path} ({len(content):,} bytes) cannot be decoded as a picture: no known format begins like this. "
-            "It is damaged or no picture: copy it again from the source."
-        ) from error
     except Exception as error:  # PIL's decoders raise OSError, SyntaxError, ValueError, struct.error, …
+        why = "no known format begins like this" if isinstance(error, UnidentifiedImageError) else error
         raise DataError(
-            f"{path} ({len(content):,} bytes) cannot be decoded as a picture: {error}. "
+            f"{path} ({len(content):,} bytes) cannot be decoded as a picture: {why}. "
             "It is damaged, cut short or no picture: copy it again from the source."
         ) from error
     raise _bomb(path, f"{pixels:,} pixels, the limit is {most:,}")

@@ -1,4 +1,4 @@
-"""Pictures that cannot be opened, found by decoding all of them, in parallel. Imports nothing heavy."""
+"""Pictures that cannot be opened, found by decoding all of them in parallel. Needs no torch."""
 
 import os
 from collections import deque
@@ -11,34 +11,26 @@ from clipcompat.common.errors import DataError
 from clipcompat.common.progress import Progress
 
 _CHUNK = 64
-_WAITING = 4
-"""Chunks a worker that are handed out ahead, so that a list of a million pictures is not held twice."""
+_WAITING = 4  # chunks per worker in the queue; queueing all would hold a list of a million pictures twice
 _MOST = 16
 
 
 def workers() -> int:
-    """Threads that decode: one a core this process may use, at most sixteen."""
+    """Threads that decode: one per core this process may use, at most sixteen."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return min(_MOST, cores)
 
 
 def find_unreadable(
     images: Any, which: Sequence[int], progress: Progress | None, what: str, threads: int
-) -> dict[int, str]:  # fmt: skip
-    """Positions of the pictures that cannot be decoded, in the order of `which`, each with a sentence that says why.
+) -> dict[int, str]:
+    """Positions of the pictures that cannot be decoded, in the order of `which`, and a sentence that says why.
 
     images: see `clipcompat.data.split.Images`. which: positions to look at. progress: called for every picture.
     """
 
     def why(some: Sequence[int]) -> list[str | None]:
-        sentences: list[str | None] = []
-        for i in some:
-            try:
-                images[i].close()
-                sentences.append(None)
-            except DataError as error:
-                sentences.append(str(error))
-        return sentences
+        return [_why_unreadable(images, i) for i in some]
 
     chunks = (which[at : at + _CHUNK] for at in range(0, len(which), _CHUNK))
     found: dict[int, str] = {}
@@ -58,3 +50,11 @@ def find_unreadable(
         finally:
             pool.shutdown(cancel_futures=True)
     return found
+
+
+def _why_unreadable(images: Any, index: int) -> str | None:
+    try:
+        images[index].close()
+    except DataError as error:
+        return str(error)
+    return None

@@ -1,10 +1,10 @@
-"""Pictures that some other library's data set gives by number; see `clipcompat.data.custom.from_samples`."""
+"""Pictures of another library's data set, read by number; see `clipcompat.data.custom.from_samples`."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from PIL import Image
@@ -16,7 +16,7 @@ from clipcompat.common.errors import ConfigError, DataError
 class Source:
     """One data set, read by number.
 
-    part: "train", "val" or "test". columns: of picture and label, where samples are mappings. where: for what is said.
+    part: "train", "val" or "test". columns: of picture and label, if samples are mappings. where: for messages.
     """
 
     dataset: Any
@@ -28,7 +28,7 @@ class Source:
         if not hasattr(self.dataset, "__len__") or not hasattr(self.dataset, "__getitem__"):
             raise ConfigError(
                 f"{self.where}: expected a data set with a length and samples by number; a {_kind(self.dataset)} has "
-                "not both. (A stream must be stored first.)"
+                "not both. Store a stream first."
             )
         if len(self.dataset) == 0:
             raise DataError(f"{self.where} is empty.")
@@ -39,21 +39,17 @@ class Source:
             )
 
     def picture(self, number: int) -> Image.Image:
-        """The picture of one sample.
-
-        Raises:
-            DataError: the sample has none.
-        """
+        """The picture of one sample; a DataError if it has none."""
         image = self._part(self.dataset[number], 0, number)
         if not isinstance(image, Image.Image):
             raise DataError(
                 f"{self.where}: the picture of sample {number} should be a PIL image; it is a {_kind(image)}. Load the "
-                "data set without a transform (or format): preprocessing belongs to the backbone."
+                "data set without a transform or format: preprocessing belongs to the backbone."
             )
         return image
 
     def labels(self, classes: int) -> list[int]:
-        """The label of every sample: of a column where there is one, else sample by sample, which decodes pictures.
+        """The label of every sample: of a column if there is one, else sample by sample, which decodes pictures.
 
         Raises:
             DataError: a label is no whole number from 0 to classes - 1.
@@ -61,35 +57,34 @@ class Source:
         found = self._listed()
         if found is None:
             found = [self._part(self.dataset[i], 1, i) for i in range(len(self.dataset))]
-        labels = []
-        for number, value in enumerate(map(_plain, found)):
+        labels = [_plain(label) for label in found]
+        for number, value in enumerate(labels):
             if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < classes:
                 raise DataError(
                     f"{self.where}: the label of sample {number} is {value!r}; with {classes} class names it must be a "
-                    f"whole number from 0 to {classes - 1}. (-1 often means that a part has no labels: leave it out.)"
+                    f"whole number from 0 to {classes - 1}. (If -1 means that a part has no labels, leave it out.)"
                 )
-            labels.append(value)
         return labels
 
     def classnames(self, column: str) -> list[str] | None:
-        """What the data set calls its classes, if it says: torchvision's `classes`, Hugging Face's `features`."""
+        """The data set's own class names, if any: torchvision's `classes`, Hugging Face's `features`."""
         features = getattr(self.dataset, "features", None)
         label = features.get(column) if isinstance(features, Mapping) else None
         names = getattr(label, "names", None) or getattr(self.dataset, "classes", None)
         return [str(name) for name in names] if isinstance(names, Sequence) and not isinstance(names, str) else None
 
     def _listed(self) -> Sequence[Any] | None:
-        """Labels without pictures: torchvision's lists, Hugging Face's column; None where there is nothing of the kind.
+        """Labels without pictures, from torchvision's lists or Hugging Face's column; None if there are none.
 
-        A list that does not agree with the first sample is none: `target_transform` changes samples and not the list.
+        A list that disagrees with the first sample is ignored: `target_transform` changes samples but not the list.
         """
         kept = [getattr(self.dataset, name, None) for name in ("targets", "labels", "_labels")]
         if self.columns[1] in (getattr(self.dataset, "column_names", None) or ()):
             kept.insert(0, self.dataset[self.columns[1]])
         for found in kept:
-            if hasattr(found, "__len__") and len(found) == len(self.dataset):
-                if _plain(found[0]) == _plain(self._part(self.dataset[0], 1, 0)):
-                    return found
+            complete = hasattr(found, "__len__") and len(found) == len(self.dataset)
+            if complete and _plain(found[0]) == _plain(self._part(self.dataset[0], 1, 0)):
+                return found
         return None
 
     def _part(self, sample: Any, which: int, number: int) -> Any:
@@ -111,8 +106,8 @@ class Source:
 class SampleImages:
     """Some samples of some sources; implements `clipcompat.data.split.Images`.
 
-    fingerprint: `samples:<name>`, with the version if one was given; else the pixels are hashed into the keys.
-    at: (source, number) of every picture. hashes: of the pictures hashed so far, shared by selections.
+    at: (source, number) of every picture. fingerprint: `samples:<name>`, and the version if one was given.
+    hashed: whether keys hold a hash of the pixels. hashes: those known so far, shared by selections.
     """
 
     sources: Sequence[Source]
@@ -135,7 +130,7 @@ class SampleImages:
         return self.sources[source].picture(number)
 
     def key(self, index: int) -> str:
-        """`train/000017`, with a hash of the pixels behind it where no version vouches for them."""
+        """`train/000017`, followed by a hash of the pixels unless a version was given."""
         source, number = at = self.at[index]
         plain = f"{self.sources[source].part}/{number:06d}"
         if not self.hashed:
@@ -145,8 +140,7 @@ class SampleImages:
         return f"{plain}-{self.hashes[at]}"
 
     def select(self, indices: list[int]) -> SampleImages:
-        at = tuple(self.at[i] for i in indices)
-        return SampleImages(self.sources, at, self.fingerprint, self.hashed, self.hashes)
+        return replace(self, at=tuple(self.at[i] for i in indices))
 
 
 def pixel_hash(image: Image.Image) -> str:

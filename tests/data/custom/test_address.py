@@ -5,7 +5,7 @@ import json
 import pytest
 
 from clipcompat.common.errors import DataError, UnknownNameError
-from clipcompat.data.custom.address import clean_classnames, is_own, load_own
+from clipcompat.data.custom.address import clean_classnames, load_own
 from tests.data.custom.test_from_folder import FOLDERS, write_tree
 
 DRAW = {"root": None, "style": "coop", "template": None, "names": None, "shots": 1, "seed": 1}
@@ -29,11 +29,6 @@ def test_a_preview_of_parts_shows_each_class_once(tmp_path):
 def test_a_preview_of_nothing_is_refused(tmp_path):
     with pytest.raises(DataError, match="there is no folder"):
         clean_classnames(tmp_path / "none")
-
-
-@pytest.mark.parametrize("name", ["folder:a", "folder/a", "csv:a.csv", "csv/a", "samples/a"])
-def test_own_data_sets_are_known_by_their_names(name):
-    assert is_own(name) and not is_own("mini/" + name) and not is_own("eurosat")
 
 
 def test_names_and_template_come_from_the_command_line(tmp_path):
