@@ -1,13 +1,11 @@
-"""The brushes of the procedural world: shape masks, texture patterns and rendering domains, all in integers."""
-
-from __future__ import annotations
+"""Shape masks, texture patterns and rendering domains of the procedural world, all in integers. n counts images."""
 
 from functools import lru_cache
 
 import numpy as np
 
 CENTRED = (8, 10, 11)
-"""Textures that belong to the object's centre (ringed, shaded, halved); the others get a random phase."""
+"""Textures drawn around the object's centre (ringed, shaded, halved); the others get a random phase."""
 
 
 def _frames() -> np.ndarray:
@@ -22,23 +20,23 @@ BORDERED = _frames()
 
 @lru_cache(maxsize=1)
 def masks() -> np.ndarray:
-    """Coverage of every shape at every radius 0 … 12, uint8 [shape, radius, 64, 64], centred, 4×4 samples a pixel."""
+    """Coverage of every shape at radius 0 … 12, uint8 [shape, radius, 64, 64], centred, 4×4 samples per pixel."""
     bank = np.zeros((12, 13, 64, 64), dtype=np.uint8)
     for radius in range(3, 13):
         fine = (np.arange(256) * 2 + 1 - 256) * 128 // radius  # sample centres; 1024 is the radius
         y, x = fine[:, None], fine[None, :]
         for k, inside in enumerate(_inside(x, y)):
             inside = np.broadcast_to(inside, (256, 256))
-            bank[k, radius] = inside.reshape(64, 4, 64, 4).sum(axis=(1, 3)) * 255 // 16
+            bank[k, radius] = inside.reshape(64, 4, 64, 4).sum(axis=(1, 3)) * 255 // 16  # [256, 256] -> [64, 64]
     return bank
 
 
 def _inside(x: np.ndarray, y: np.ndarray) -> list[np.ndarray]:
-    """Which points belong to each shape, in the order of `world.SHAPES`; y runs downwards, 1024 is the radius."""
+    """Which points belong to each shape, in the order of `world.SHAPES`; y points down, 1024 is the radius."""
     square = x * x + y * y
     ax, ay = abs(x), abs(y)
-    star = [(0, -1024), (240, -330), (974, -316), (389, 126), (602, 828), (0, 408), (-602, 828), (-389, 126),
-            (-974, -316), (-240, -330)]  # fmt: skip
+    right = [(240, -330), (974, -316), (389, 126), (602, 828)]
+    star = [(0, -1024), *right, (0, 408), *((-x, y) for x, y in reversed(right))]
     lobes = ((ax - 480) ** 2 + (y + 380) ** 2 <= 540**2) & (y < 200)
     return [
         square <= 1024**2,
@@ -97,7 +95,7 @@ def patterns() -> np.ndarray:
 
 
 def render_domain(canvas: np.ndarray, domain: np.ndarray, grain: np.ndarray) -> np.ndarray:
-    """Pictures [n, 32, 32, 3] as their domain (an index into `world.DOMAINS`) shows them, uint8."""
+    """`canvas` [n, 32, 32, 3] as its domain [n] (an index into `world.DOMAINS`) shows it, uint8."""
     out = canvas + grain[..., None]
     light = (canvas * np.array([77, 151, 28])).sum(axis=3) // 256
     for code, transform in enumerate(_TRANSFORMS, start=1):
@@ -140,7 +138,7 @@ def _xray(canvas, light, grain):
 
 
 def _satellite(canvas, light, grain):
-    """Seen from far above: four small copies side by side, greenish."""
+    """From far above: four small copies side by side, greenish."""
     small = (canvas[:, ::2, ::2] + canvas[:, 1::2, ::2] + canvas[:, ::2, 1::2] + canvas[:, 1::2, 1::2]) // 4
     return np.tile(small, (1, 2, 2, 1)) * np.array([17, 20, 15]) // 24 + np.array([20, 34, 18]) + grain[..., None]
 
@@ -152,7 +150,7 @@ def _motion(canvas, light, grain):
 
 
 def _neon(canvas, light, grain):
-    """Edges glow in the colour they have, the rest is black."""
+    """Edges glow in their own colour, the rest is black."""
     glow = canvas + (255 - canvas) // 3
     return glow * _edges(canvas)[..., None] // 255 + np.array([10, 4, 18]) + grain[..., None]
 

@@ -1,33 +1,22 @@
 """Which mini datasets there are: eleven that mirror the papers' eleven, four shifted test sets, three for development.
 
-Each is a list of classes (a name, and the fields of a scene it stands for), a template, and how its pictures are made.
-`hard` says what makes it hard; `mirrors` the real dataset whose place it takes, not what its pictures look like.
-
-Kinds of headroom, in proportions fixed before any method was compared on two backbones: what a shared context can learn
-(whose colour is meant; which domain this is), what only a prompt that knows its class can (words that captions seldom
-or never use), and what neither can (fine differences).
+The sets leave three things to learn, in proportions fixed before any method was compared on two backbones: what a
+shared context can learn (whose colour is meant; which domain this is), what only a prompt that knows its class can
+(words that captions seldom or never use), and what neither can (fine differences).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 
-from clipcompat.data.mini.words import (
-    RARE_COLOURS,
-    RARE_SHAPES,
-    RARE_TEXTURES,
-    UNSEEN_COLOURS,
-    UNSEEN_SHAPES,
-    UNSEEN_TEXTURES,
-)
+from clipcompat.data.mini.words import COLOUR_WORDS, SHAPE_WORDS, TEXTURE_WORDS
 from clipcompat.data.mini.world import ABSENT, COLOURS, DOMAINS, PLACES, SHAPES, SIZES, TEXTURES, held_out
 
 Codes = dict[str, int]
 
-ELEVEN = (
-    "ImageNet", "Caltech101", "OxfordPets", "StanfordCars", "Flowers102", "Food101", "FGVCAircraft", "SUN397", "DTD",
-    "EuroSAT", "UCF101",
-)  # fmt: skip
+_ELEVEN = "ImageNet Caltech101 OxfordPets StanfordCars Flowers102 Food101 FGVCAircraft SUN397 DTD EuroSAT UCF101"
+ELEVEN = tuple(_ELEVEN.split())
 """What the eleven mirror, in the papers' order."""
 
 
@@ -35,38 +24,33 @@ ELEVEN = (
 class MiniSet:
     """One mini dataset.
 
+    mirrors: the real dataset whose place it takes; its images look different.
+    hard: what makes it hard.
     classes: class name -> the fields of a scene that make the class, and their codes.
-    fixed: the other fields that do not vary as they do in captioned pictures, and the codes they take, each as often.
-    test_only: train, val and pool are empty, as those of ImageNet-V2, -Sketch, -A and -R.
+    fixed: other field -> the codes it takes, each equally often; all other fields vary as in captioned images.
+    test_only: train, val and pool are empty, as in ImageNet-V2, -Sketch, -A and -R.
     """
 
     mirrors: str
     hard: str
-    template: str
     classes: dict[str, Codes]
-    fixed: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    fixed: dict[str, tuple[int, ...]]
+    template: str = "a photo of a {}."
     test_only: bool = False
 
 
 COMMON, RARE, RARER, RAREST, UNSEEN = range(5)
-"""How rare a word is; RARE to RAREST are the rare words of `words` in their order."""
+"""How rare a word is."""
 
 
-def _word(code: int, rarity: int, table: tuple[str, ...], rare: dict, unseen: dict) -> str:
-    common = table[code]
-    return common if rarity == COMMON else unseen[common] if rarity == UNSEEN else rare[common][rarity - 1]
+def _namer(table: tuple[str, ...], words: dict[str, tuple[str, ...]]) -> Callable[..., str]:
+    def name(code: int, rarity: int = COMMON) -> str:
+        return (table[code], *words[table[code]])[rarity]
+
+    return name
 
 
-def _shape(code: int, rarity: int = COMMON) -> str:
-    return _word(code, rarity, SHAPES, RARE_SHAPES, UNSEEN_SHAPES)
-
-
-def _colour(code: int, rarity: int = COMMON) -> str:
-    return _word(code, rarity, COLOURS, RARE_COLOURS, UNSEEN_COLOURS)
-
-
-def _texture(code: int, rarity: int = COMMON) -> str:
-    return _word(code, rarity, TEXTURES, RARE_TEXTURES, UNSEEN_TEXTURES)
+_shape, _colour, _texture = map(_namer, (SHAPES, COLOURS, TEXTURES), (SHAPE_WORDS, COLOUR_WORDS, TEXTURE_WORDS))
 
 
 def _taken(table: tuple[str, ...], names: str) -> tuple[int, ...]:
@@ -86,7 +70,7 @@ _SEEN_WELL = {**_ALONE, **_LARGE, **_domain("day")}
 
 
 def _objects() -> dict[str, Codes]:
-    """Nine patterns on every shape; the pairs that no captioned picture shows come last, so they are new classes."""
+    """Nine patterns on every shape; the pairs that no captioned image shows come last, so they are new classes."""
     pairs = [(t, s) for t in _PATTERNS if TEXTURES[t] not in ("lined", "shaded") for s in _SHAPES]
     pairs.sort(key=lambda pair: bool(held_out(pair[1], pair[0])))
     words = {t: UNSEEN if i % 3 == 2 else (COMMON, RARE)[i % 2] for i, t in enumerate(_PATTERNS)}
@@ -99,36 +83,29 @@ def _every(n: int, start: int) -> dict[str, Codes]:
 
 
 _OBJECTS = _objects()
-_SET_OF = {
-    "objects": MiniSet(
+SETS = {
+    "mini/objects": MiniSet(
         "ImageNet",
         "108 classes; some pairs of pattern and shape were never shown in pretraining; a third of the pictures in fog",
-        "a photo of a {}.",
         _OBJECTS,
         {**_domain("day day fog"), "size": _taken(SIZES, "medium large")},
     ),
-    "shapes": MiniSet(
-        "Caltech101",
-        "easy: common names, in front of clutter",
-        "a photo of a {}.",
-        {_shape(s): {"shape": s} for s in _SHAPES},
-        {**_CLUTTER},
+    "mini/shapes": MiniSet(
+        "Caltech101", "easy: common names, in front of clutter", {_shape(s): {"shape": s} for s in _SHAPES}, _CLUTTER
     ),
-    "crests": MiniSet(
+    "mini/crests": MiniSet(
         "OxfordPets",
         "half of the pictures in fog, which no captioned picture shows",
-        "a photo of a {}.",
         {
             f"{_colour(c, c % 3)} {_shape(s)}": {"colour": c, "shape": s}
             for c in _COLOURS
             for s in (c * 5 % 12, (c * 5 + 7) % 12)
         },
-        {**_domain("day fog")},
+        _domain("day fog"),
     ),
-    "makes": MiniSet(
+    "mini/makes": MiniSet(
         "StanfordCars",
         "size tells classes apart; captions seldom name it, and never by the word for a middling one",
-        "a photo of a {}.",
         {
             f"{size} {_shape(s)}": {"size": z, "shape": s}
             for s in _taken(SHAPES, "circle square triangle cross star heart arrow moon")
@@ -136,56 +113,55 @@ _SET_OF = {
         },
         _domain("day"),
     ),
-    "tints": MiniSet(
+    "mini/tints": MiniSet(
         "Flowers102",
         "rare words for two thirds of the colours, unseen words for the others",
-        "a {} thing.",
         {_colour(c, (RARER, RAREST, UNSEEN)[c % 3]): {"colour": c} for c in _COLOURS},
         _domain("day"),
+        "a {} thing.",
     ),
-    "fabrics": MiniSet(
+    "mini/fabrics": MiniSet(
         "Food101",
         "a colour and a pattern, and half of the patterns have unseen names",
-        "a photo of a {} thing.",
         {
             f"{_colour(c)} {_texture(t, (RARE, UNSEEN)[t % 2])}": {"colour": c, "texture": t}
             for c in _COLOURS
             for t in (_PATTERNS[c * 5 % 11], _PATTERNS[(c * 5 + 3) % 11])
         },
-        {**_SEEN_WELL},
+        _SEEN_WELL,
+        "a photo of a {} thing.",
     ),
-    "blueprints": MiniSet(
+    "mini/blueprints": MiniSet(
         "FGVCAircraft",
         "fine differences in line drawings, and a third of the names unseen",
-        "a {} thing.",
         {_texture(t, (RARER, RAREST, UNSEEN)[(t + 1) % 3]): {"texture": t} for t in _PATTERNS},
         {**_SEEN_WELL, **_domain("blueprint")},
+        "a {} thing.",
     ),
-    "backdrops": MiniSet(
+    "mini/backdrops": MiniSet(
         "SUN397",
         "a colour, and the name does not say that it is the backdrop's; at night and in fog, too",
-        "a picture of something {}.",
         {_colour(c): {"backdrop": c} for c in _COLOURS},
         {**_ALONE, **_domain("day night fog"), "size": _taken(SIZES, "small medium")},
+        "a picture of something {}.",
     ),
-    "textures": MiniSet(
+    "mini/textures": MiniSet(
         "DTD",
         "a fifth of the names are unseen, the others rare",
-        "{} texture.",
         {_texture(t, (RARER, RAREST, RARER, RAREST, UNSEEN)[t % 5]): {"texture": t} for t in _PATTERNS},
-        {**_SEEN_WELL},
+        _SEEN_WELL,
+        "{} texture.",
     ),
-    "satellite": MiniSet(
+    "mini/satellite": MiniSet(
         "EuroSAT",
         "seen from above, as no captioned picture is; the name does not say that the ground is meant",
-        "a centered satellite photo of {}.",
         {_colour(c): {"backdrop": c} for c in _COLOURS},
         {**_LARGE, **_domain("satellite")},
+        "a centered satellite photo of {}.",
     ),
-    "actions": MiniSet(
+    "mini/actions": MiniSet(
         "UCF101",
         "where something is, which captions seldom say; half of the pictures blurred by motion",
-        "a photo of a {}.",
         {
             f"{_shape(s)} {place}": {"place": p, "shape": s}
             for s in _taken(SHAPES, "circle square triangle cross star heart")
@@ -193,61 +169,55 @@ _SET_OF = {
         },
         _domain("motion day"),
     ),
-    "objects-v2": MiniSet(
+    "mini/objects-v2": MiniSet(
         "ImageNetV2",
-        "drawn anew, of all sizes, with more fog, and at night too",
-        "a photo of a {}.",
+        "drawn again, of all sizes, with more fog, and at night too",
         _OBJECTS,
-        {**_domain("day night fog")},
+        _domain("day night fog"),
         test_only=True,
     ),
-    "objects-sketch": MiniSet(
+    "mini/objects-sketch": MiniSet(
         "ImageNet-Sketch",
         "pencil lines only",
-        "a photo of a {}.",
         _OBJECTS,
         {**_domain("sketch"), "size": _taken(SIZES, "medium large")},
         test_only=True,
     ),
-    "objects-a": MiniSet(
+    "mini/objects-a": MiniSet(
         "ImageNet-A",
         "a border, a second object, odd places: what misleads is always there",
-        "a photo of a {}.",
         _every(3, 0),
         {**_CLUTTER, **_domain("day fog"), "size": _taken(SIZES, "medium"), "place": _taken(PLACES, "top bottom side")},
         test_only=True,
     ),
-    "objects-r": MiniSet(
+    "mini/objects-r": MiniSet(
         "ImageNet-R",
         "renditions: blueprints, x-rays, neon signs, thermal pictures",
-        "a photo of a {}.",
         _every(3, 1),
         {**_domain("blueprint xray neon thermal"), **_LARGE},
         test_only=True,
     ),
-    "dev-walls": MiniSet(
+    "mini/dev-walls": MiniSet(
         "",
         "a rare word for a colour, and the name does not say that it is the backdrop's",
-        "a picture of {}.",
         {_colour(c, RARE): {"backdrop": c} for c in _COLOURS},
         {**_ALONE, **_domain("day motion")},
+        "a picture of {}.",
     ),
-    "dev-neon": MiniSet(
+    "mini/dev-neon": MiniSet(
         "",
         "neon signs, which no captioned picture shows, and rare names",
-        "a photo of a {}.",
         {_shape(s, s % 4): {"shape": s} for s in _SHAPES},
         _domain("neon"),
     ),
-    "dev-thermal": MiniSet(
+    "mini/dev-thermal": MiniSet(
         "",
         "thermal pictures, and half of the names unseen",
-        "a {} thing.",
         {_texture(t, (RARE, UNSEEN)[t % 2]): {"texture": t} for t in _PATTERNS},
         {**_SEEN_WELL, **_domain("thermal")},
+        "a {} thing.",
     ),
 }
-SETS = {f"mini/{name}": kind for name, kind in _SET_OF.items()}
 
 
 def study_names() -> tuple[str, ...]:

@@ -1,10 +1,8 @@
-"""A procedural world of 32×32 pictures: scenes are a few integers, pictures are drawn from them on demand.
+"""A procedural world of 32×32 images: a scene is a few integers, an image is drawn from it on demand.
 
-Everything is integer arithmetic and every random number is a hash of (seed, index, slot), so that the same scene
-and seed give the same bytes on every platform.
+All arithmetic is in integers and every random number is a hash of (seed, index, slot): one scene and seed give the same
+bytes on every platform. n counts images.
 """
-
-from __future__ import annotations
 
 from dataclasses import dataclass
 
@@ -13,27 +11,22 @@ import numpy as np
 from clipcompat.data.mini.painting import BORDERED, CENTRED, masks, patterns, render_domain
 
 WORLD = "mini-world-1"
-"""Names the tables below and the drawing code; part of every fingerprint of drawn pictures."""
+"""Names the tables below and the drawing code; part of every fingerprint of drawn images."""
 
 SIDE = 32
-SHAPES = (
-    "circle", "square", "triangle", "diamond", "cross", "ring", "star", "heart", "arrow", "hourglass", "moon", "pillar",
-)  # fmt: skip
-TEXTURES = (
-    "plain", "striped", "lined", "dotted", "checked", "zigzag", "wavy", "bricked", "ringed", "speckled", "shaded",
-    "halved",
-)  # fmt: skip
+SHAPES = tuple("circle square triangle diamond cross ring star heart arrow hourglass moon pillar".split())
+TEXTURES = tuple("plain striped lined dotted checked zigzag wavy bricked ringed speckled shaded halved".split())
 PALETTE = {
     "red": (214, 38, 38), "orange": (240, 138, 28), "yellow": (240, 222, 50), "green": (46, 160, 60),
     "turquoise": (60, 200, 196), "blue": (40, 80, 214), "purple": (128, 50, 170), "pink": (244, 130, 190),
     "brown": (122, 76, 40), "grey": (128, 128, 128), "white": (240, 240, 240), "black": (24, 24, 24),
-}  # fmt: skip
+}  # fmt: skip  # four colours per row
 COLOURS = tuple(PALETTE)
 SIZES = ("small", "medium", "large")
 PLACES = ("middle", "top", "bottom", "side")
 DOMAINS = ("day", "night", "thermal", "blueprint", "sketch", "xray", "satellite", "motion", "neon", "fog")
 _DOMAIN_PERCENT = (78, 6, 4, 4, 4, 4)
-"""How often captioned pictures are of a domain; the last four domains are never seen in pretraining."""
+"""Share of each domain in captioned images; pretraining never shows the last four domains."""
 _RADIUS = ((7, 7, 7), (9, 9, 9), (11, 11, 12))
 _PLACE_PERCENT = (82, 6, 6, 6)
 ABSENT = -1
@@ -41,7 +34,7 @@ ABSENT = -1
 
 @dataclass(frozen=True)
 class Scene:
-    """What is in a picture; every field is an index into the table of its kind, ABSENT where there is nothing."""
+    """The content of an image; every field is an index into its table above, or ABSENT."""
 
     shape: int
     colour: int
@@ -59,53 +52,46 @@ FIELDS = tuple(Scene.__dataclass_fields__)
 
 
 def hashed(seed: int, index: np.ndarray, slots: int) -> np.ndarray:
-    """Random 64-bit integers, [index, slot], each a function of (seed, index, slot) only (splitmix64)."""
+    """Random 64-bit integers [n, slots], each a function of (seed, index, slot) only (splitmix64)."""
     counter = np.asarray(index, dtype=np.uint64)[:, None] * np.uint64(4096) + np.arange(slots, dtype=np.uint64)
     start = (int(seed) * 0x9E3779B97F4A7C15 + 0x632BE59BD9B4E019) % 2**64
     return _mix(_mix(counter * np.uint64(0x9E3779B97F4A7C15) + np.uint64(start)) ^ np.uint64(start))
 
 
 def sample_scenes(seed: int, index: np.ndarray) -> np.ndarray:
-    """Scenes as captioned pictures have them, int64 [index, field]; a ninth of (shape, texture) pairs never occurs."""
+    """Scenes of captioned images, int64 [n, field]; a ninth of the (shape, texture) pairs never occurs."""
     draw = hashed(seed, index, 16)
 
     def pick(slot: int, n: int) -> np.ndarray:
         return (draw[:, slot] % np.uint64(n)).astype(np.int64)
 
-    scene = np.full((len(draw), len(FIELDS)), ABSENT, dtype=np.int64)
     shape, colour, texture = pick(0, len(SHAPES)), pick(1, len(COLOURS)), pick(2, len(TEXTURES))
     texture = np.where(held_out(shape, texture), 0, texture)
     backdrop = (colour + 1 + pick(3, len(COLOURS) - 1)) % len(COLOURS)  # never the object's own colour
     border = (backdrop + 1 + pick(7, len(COLOURS) - 1)) % len(COLOURS)
     second_colour = (backdrop + 1 + pick(10, len(COLOURS) - 1)) % len(COLOURS)
     has_border, has_second = pick(6, 100) < 20, pick(8, 100) < 20
-    thresholds = np.cumsum(_DOMAIN_PERCENT)
-    columns = {
-        "shape": shape, "colour": colour, "texture": texture, "backdrop": backdrop,
-        "size": pick(4, len(SIZES)), "place": np.searchsorted(np.cumsum(_PLACE_PERCENT), pick(5, 100), side="right"),
-        "border": np.where(has_border, border, ABSENT),
-        "second_shape": np.where(has_second, pick(9, len(SHAPES)), ABSENT),
-        "second_colour": np.where(has_second, second_colour, ABSENT),
-        "domain": np.searchsorted(thresholds, pick(11, 100), side="right"),
-    }  # fmt: skip
-    for i, name in enumerate(FIELDS):
-        scene[:, i] = columns[name]
-    return scene
+    place = np.searchsorted(np.cumsum(_PLACE_PERCENT), pick(5, 100), side="right")
+    domain = np.searchsorted(np.cumsum(_DOMAIN_PERCENT), pick(11, 100), side="right")
+    border, second_shape = np.where(has_border, border, ABSENT), np.where(has_second, pick(9, len(SHAPES)), ABSENT)
+    second_colour, size = np.where(has_second, second_colour, ABSENT), pick(4, len(SIZES))
+    columns = (shape, colour, texture, backdrop, size, place, border, second_shape, second_colour, domain)  # as FIELDS
+    return np.stack(columns, axis=1).astype(np.int64)
 
 
 def held_out(shape: np.ndarray, texture: np.ndarray) -> np.ndarray:
-    """Which (shape, texture) pairs no pretraining picture shows (about 11 %); plain is always shown."""
+    """Which (shape, texture) pairs pretraining never shows (about 11 %); it shows all plain ones."""
     return ((shape * 7 + texture * 3) % 9 == 0) & (texture != 0)
 
 
 def draw(scene: Scene, seed: int, index: int = 0) -> np.ndarray:
-    """One picture, uint8 [32, 32, 3]; (seed, index) fixes position, shade, phase and noise."""
+    """One image, uint8 [32, 32, 3]; (seed, index) fixes position, shade, phase and noise."""
     row = np.array([[getattr(scene, name) for name in FIELDS]], dtype=np.int64)
     return draw_many(row, seed, np.array([index]))[0]
 
 
 def draw_many(scenes: np.ndarray, seed: int, index: np.ndarray) -> np.ndarray:
-    """Pictures of `scenes` [n, field], uint8 [n, 32, 32, 3]; picture i depends on scenes[i], seed and index[i] only."""
+    """Images of `scenes` [n, field], uint8 [n, 32, 32, 3]; image i depends on scenes[i], seed and index[i] only."""
     s = {name: scenes[:, i] for i, name in enumerate(FIELDS)}
     draw = hashed(seed ^ 0x5EED, index, 32)
 
