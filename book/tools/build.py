@@ -7,7 +7,6 @@ check, so what lies there was whole when it was built; `_build/failed` holds wha
 from __future__ import annotations
 
 import argparse
-import fcntl
 import json
 import os
 import shutil
@@ -21,6 +20,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import yaml
+from filelock import FileLock, Timeout
 
 from book.tools.check import check_book
 from book.tools.execute import ExecutionError, Run, execute
@@ -66,12 +66,15 @@ def build(
 def _alone(out: Path) -> Iterator[None]:
     """Two builds in one clone would empty each other's folders: the second one is refused."""
     out.mkdir(exist_ok=True)
-    with open(out / ".lock", "w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise BookError("another `make book` is running in this clone; wait for it to end.") from error
+    lock = FileLock(out / ".lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        raise BookError("another `make book` is running in this clone; wait for it to end.") from error
+    try:
         yield
+    finally:
+        lock.release()
 
 
 def _build(project: Path, out: Path, profile: str, values: Mapping[str, str], limit: float, workers: int) -> Path:
@@ -82,11 +85,8 @@ def _build(project: Path, out: Path, profile: str, values: Mapping[str, str], li
     _stage(project, stage)
     vendor(stage / "book" / "assets" / "vendor")
     runs = _execute_all(project, stage, failed, notebooks, profile, values, limit, workers)
-    (out / "timings.json").write_text(
-        json.dumps(
-            {path.as_posix(): {"seconds": run.seconds, "attempts": run.attempts} for path, run in runs}, indent=1
-        )
-    )
+    timings = {path.as_posix(): {"seconds": run.seconds, "attempts": run.attempts} for path, run in runs}
+    (out / "timings.json").write_text(json.dumps(timings, indent=1))
     (stage / "book" / "status.md").write_text(status_page(runs, stage, profile), encoding="utf-8")
     _render(stage, fresh, out / "sphinx.log")
     html = fresh / "_build" / "html"
@@ -138,10 +138,9 @@ def _execute_all(
         def one(path: Path) -> Run | ExecutionError:
             has_profile = "PROFILE" in parameters(read_notebook(project / path))
             given = {**({"PROFILE": profile} if has_profile else {}), **values}
+            how = {"values": given, "limit": limit, "failed": failed, "environment": environment}
             try:
-                run = execute(
-                    project / path, stage / path, values=given, limit=limit, failed=failed, environment=environment
-                )
+                run = execute(project / path, stage / path, **how)
             except ExecutionError as error:
                 _say(f"{path.as_posix()}: FAILED")
                 return error
@@ -208,9 +207,8 @@ def main(arguments: list[str] | None = None) -> int:
     start = time.monotonic()
     try:
         values = dict(pair.split("=", 1) for pair in options.set)
-        index = build(
-            options.project, profile=options.profile, values=values, limit=options.limit, workers=options.workers
-        )
+        how = {"profile": options.profile, "limit": options.limit, "workers": options.workers}
+        index = build(options.project, values=values, **how)
     except (BookError, FileNotFoundError) as error:
         print(f"The book was not built: {error}", file=sys.stderr)
         if (options.project / "_build" / "html" / "index.html").is_file():

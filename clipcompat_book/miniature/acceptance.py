@@ -15,9 +15,7 @@ from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
 
-import torch
 import torch.nn.functional as F
-from torch import Tensor
 
 from clipcompat.backbones.backbone import Backbone
 from clipcompat.backbones.load import load_backbone
@@ -27,6 +25,7 @@ from clipcompat.data.mini.datasets import study_names
 from clipcompat.data.split import Dataset
 from clipcompat.features.encode import encode_split
 from clipcompat.methods import ZeroShot
+from clipcompat.methods.linear_probe import _regression  # the library's, on other features and penalties
 from clipcompat.methods.mini_recipes import mini_method
 from clipcompat.plugins.fit import fit
 from clipcompat.studies.accuracy import accuracy
@@ -50,27 +49,13 @@ def linear_probe(backbone: Backbone, data: Dataset) -> float:
     x, y = encode_split(backbone, data.train), data.train.labels
     mean, sd = x.mean(0), x.std(0) + 1e-6
     parts = [((encode_split(backbone, split) - mean) / sd, split.labels) for split in (data.val, data.test)]
-    classes, best = len(data.classnames), (-1.0, 0.0)
-    for decay in _DECAYS:
-        weight, bias = _regression((x - mean) / sd, y, classes, decay)
-        scores = [100 * float(((f @ weight + bias).argmax(1) == t).double().mean()) for f, t in parts]
-        best = max(best, tuple(scores), key=lambda pair: pair[0])
-    return best[1]
-
-
-def _regression(x: Tensor, y: Tensor, classes: int, decay: float) -> tuple[Tensor, Tensor]:
-    weight = torch.zeros(x.shape[1], classes, requires_grad=True)
-    bias = torch.zeros(classes, requires_grad=True)
-    optimiser = torch.optim.LBFGS([weight, bias], max_iter=100, line_search_fn="strong_wolfe")
-
-    def closure() -> Tensor:
-        optimiser.zero_grad()
-        loss = F.cross_entropy(x @ weight + bias, y) + decay / 2 * weight.pow(2).sum()
-        loss.backward()
-        return loss
-
-    optimiser.step(closure)
-    return weight.detach(), bias.detach()
+    found = []
+    for decay in _DECAYS:  # of the mean loss
+        fitted = _regression((x - mean) / sd, y, len(data.classnames), 1 / (decay * len(x)), max_iter=1000)
+        guesses = [F.linear(f, fitted["weight"], fitted["bias"]).argmax(1) for f, _ in parts]
+        found.append([100 * float((g == t).double().mean()) for g, (_, t) in zip(guesses, parts, strict=True)])
+    _, on_test = max(found, key=lambda scores: scores[0])  # of equals the first
+    return on_test
 
 
 def verdict(lines: Sequence[dict[str, Any]]) -> dict[str, bool]:

@@ -41,9 +41,12 @@ def test_places_are_in_proportion_to_accuracy():
 
 def test_controls_other_methods_and_changed_settings_are_left_out():
     others = [
-        *many(("zero_shot",)), *many(("contcoop",), settings={"attention": None}), *many(upgrade="mini-identity"),
-        *many(new_weights="sha256:0"), *many(old_weights="sha256:0"),
-    ]  # fmt: skip
+        *many(("zero_shot",)),
+        *many(("contcoop",), settings={"attention": None}),
+        *many(upgrade="mini-identity"),
+        *many(new_weights="sha256:0"),
+        *many(old_weights="sha256:0"),
+    ]
     assert draw([*many(), *others]) == draw(many())
 
 

@@ -12,7 +12,7 @@ from clipcompat.studies.summary import Statistic
 from clipcompat_book.chapters.compatibility.controls import TWIN, UPGRADE, gains, shipped_pair
 from clipcompat_book.chapters.methods.places import depth
 from clipcompat_book.means import Average, averages, by_seed, groups, of_method, plain_reports, reports_of
-from clipcompat_book.words import EQUAL, method_titles, name_title, short_name, with_interval
+from clipcompat_book.words import method_titles, name_title, short_name, with_interval
 
 
 def overview_table(records: Sequence[Record]) -> Table:
@@ -27,10 +27,13 @@ def overview_table(records: Sequence[Record]) -> Table:
         found = gains(mine) if name != "zero_shot" else {}
         if UPGRADE not in found:
             continue
-        best = None if average.retrained is None else average.retrained - average.zs_new
-        kept = "–" if best is None or best < EQUAL else f"{round(100 * average.gains[1] / best)} %"
+        retrained = kept = "–"
+        if average.retrained is not None:
+            retrained = f"{average.retrained - average.zs_new:+.1f}"
+            share = kept_gain(average.new, average.zs_new, average.retrained)
+            kept = "–" if share is None else f"{round(100 * share)} %"
         carried, twin = (with_interval(found.get(upgrade), "+") for upgrade in (UPGRADE, TWIN))
-        told = f"{average.gains[0]:+.1f}", carried, "–" if best is None else f"{best:+.1f}", kept
+        told = f"{average.gains[0]:+.1f}", carried, retrained, kept
         title = name_title(name) + (f" (only {len(average.datasets)})" if len(average.datasets) < most else "")
         rows.append((title, depth(name) or "–", *told, f"{average.negative_flips:.1f}", twin))
     columns = ("method", "acts", "on old", "carried to new", "retrained", "kept", "flips", "carried to a seed twin")

@@ -20,7 +20,7 @@ from clipcompat.runs.tables import Table, cell
 from clipcompat.studies.summary import Statistic
 from clipcompat_book.means import by_seed, reports_of
 from clipcompat_book.miniature.cloth import KINDS, cloth_names
-from clipcompat_book.words import EQUAL, name_title, points
+from clipcompat_book.words import EQUAL, name_title, points, with_interval
 
 SIDES = ("old", "new", "retrained")
 _TITLES = {"raw": "folder names", "plain": "everyday words", "house": "house words"}
@@ -85,10 +85,10 @@ def repair_sentence(records: Sequence[Record], worse: str, better: str, method: 
     most = max(one)
     old, new = (_gaps(records, worse, better, method, side, most) for side in ("old", "new"))
     lost = Statistic.of([new[seed] - old[seed] for seed in old])
-    told = f"Points that the upgrade adds: {lost.mean:.1f}"
+    told = f"Points that the upgrade adds: {with_interval(lost)}"
     if lost.interval is not None:
         doubt = ", which does not exclude 0" if abs(lost.mean) <= lost.interval else ""
-        told += f" ± {lost.interval:.1f} (95 % interval over {lost.n} draws{doubt})"
+        told += f" (95 % interval over {lost.n} draws{doubt})"
     behind = (two[0].mean - one[0].mean, fmean(old.values()), fmean(new.values()))
     start, tuned, carried = (points(value, "behind", "ahead") for value in behind)
     return (

@@ -42,8 +42,9 @@ def test_any_number_of_runs_can_be_drawn(runs):
 def test_trials_are_dots_and_their_means_a_line():
     trials = [
         {"method": m, "lr": lr, "val": val + seed, "dataset": "mini/dev-neon", "seed": seed}
-        for m, lr, val in [("coop", 0.01, 60), ("coop", 0.1, 70), ("contcoop", 0.01, 50)] for seed in (0, 2)
-    ]  # fmt: skip
+        for m, lr, val in [("coop", 0.01, 60), ("coop", 0.1, 70), ("contcoop", 0.01, 50)]
+        for seed in (0, 2)
+    ]
     fig = trial_lines(trials)
     means = {trace.name: trace for trace in fig.data if trace.name}
     assert list(means["coop"].x) == [0.01, 0.1] and list(means["coop"].y) == [61, 71]

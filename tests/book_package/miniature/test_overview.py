@@ -70,9 +70,15 @@ def test_a_log_is_read_by_name_and_a_missing_one_is_refused():
 
 KNOWN = {
     "aaaaaaaaaa": {"name": "mini-old", "number": 2, "seed": 2, "source": None, "steps": 7500, "steps_taken": 7500},
-    "bbbbbbbbbb": {"name": "mini-new", "number": 2, "seed": 12, "source": "aaaaaaaaaa", "steps": 8000,
-                   "steps_taken": 4000},
-}  # fmt: skip
+    "bbbbbbbbbb": {
+        "name": "mini-new",
+        "number": 2,
+        "seed": 12,
+        "source": "aaaaaaaaaa",
+        "steps": 8000,
+        "steps_taken": 4000,
+    },
+}
 
 
 def test_acceptance_is_a_row_a_set_and_backbone(monkeypatch):

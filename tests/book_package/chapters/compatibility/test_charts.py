@@ -21,9 +21,12 @@ def points(fig) -> dict[tuple[str, float], tuple[float, str]]:
 
 def test_a_report_is_two_lines_with_its_five_accuracies():
     assert points(report_lines(REPORT)) == {
-        ("zero-shot", 1): (40, OLD), ("plug-in", 1): (80, OLD),
-        ("zero-shot", 0): (50, NEW), ("plug-in", 0): (70, NEW), ("retrained", 0): (90, NEW),
-    }  # fmt: skip
+        ("zero-shot", 1): (40, OLD),
+        ("plug-in", 1): (80, OLD),
+        ("zero-shot", 0): (50, NEW),
+        ("plug-in", 0): (70, NEW),
+        ("retrained", 0): (90, NEW),
+    }
 
 
 def test_a_report_without_retraining_has_no_diamond():

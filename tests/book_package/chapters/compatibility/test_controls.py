@@ -18,25 +18,34 @@ from clipcompat_book.chapters.compatibility.controls import (
     gains,
     pairs_table,
     shipped_pair,
-)  # fmt: skip
+)
 from tests.runs.test_tables import run
 
 KNOWN = {
-    "old-1": {"name": "mini-old", "number": 1}, "old-2": {"name": "mini-old", "number": 2},
-    "new-1": {"name": "mini-new", "number": 1}, "new-2": {"name": "mini-new", "number": 2},
-    "image-1": {"name": "mini-image-only", "number": 1}, "text-1": {"name": "mini-text-only", "number": 1},
+    "old-1": {"name": "mini-old", "number": 1},
+    "old-2": {"name": "mini-old", "number": 2},
+    "new-1": {"name": "mini-new", "number": 1},
+    "new-2": {"name": "mini-new", "number": 2},
+    "image-1": {"name": "mini-image-only", "number": 1},
+    "text-1": {"name": "mini-text-only", "number": 1},
     **{f"step-{n}": {"name": "mini-new", "number": 1, "steps_taken": n} for n in (4000, 5000)},
-}  # fmt: skip
+}
 SHIPPED = {
-    "mini": ["old-1", "new-1"], "mini-identity": ["old-1", "old-1"], "mini-image-only": ["old-1", "image-1"],
+    "mini": ["old-1", "new-1"],
+    "mini-identity": ["old-1", "old-1"],
+    "mini-image-only": ["old-1", "image-1"],
     "mini-text-only": ["old-1", "text-1"],
-}  # fmt: skip
+}
 PLACES = {
-    UPGRADE: ("mini", None, None), "pair 2": ("mini", "old-2", "new-2"), TWIN: ("mini", None, "new-2"),
-    IDENTITY: ("mini-identity", None, None), IMAGE_ONLY: ("mini-image-only", None, None),
-    TEXT_ONLY: ("mini-text-only", None, None), "after step 4000": ("mini", None, "step-4000"),
+    UPGRADE: ("mini", None, None),
+    "pair 2": ("mini", "old-2", "new-2"),
+    TWIN: ("mini", None, "new-2"),
+    IDENTITY: ("mini-identity", None, None),
+    IMAGE_ONLY: ("mini-image-only", None, None),
+    TEXT_ONLY: ("mini-text-only", None, None),
+    "after step 4000": ("mini", None, "step-4000"),
     "after step 5000": ("mini", None, "step-5000"),
-}  # fmt: skip
+}
 
 
 @pytest.fixture(autouse=True)
@@ -93,8 +102,15 @@ def test_an_upgrade_is_named_by_what_its_weights_are(place, title):
 
 def test_every_kind_of_upgrade_has_its_name_from_nothing_changed_to_nothing_kept():
     assert list(gains([toy_run(place, 1) for place in PLACES])) == [
-        IDENTITY, TEXT_ONLY, IMAGE_ONLY, "after step 4000", "after step 5000", UPGRADE, "pair 2", TWIN,
-    ]  # fmt: skip
+        IDENTITY,
+        TEXT_ONLY,
+        IMAGE_ONLY,
+        "after step 4000",
+        "after step 5000",
+        UPGRADE,
+        "pair 2",
+        TWIN,
+    ]
 
 
 def test_a_gain_is_the_mean_over_datasets_and_its_interval_is_over_seeds():
@@ -159,9 +175,13 @@ def test_one_tower_alone_is_held_against_nothing_changed(tower, kept, gain, word
 
 @pytest.mark.parametrize(
     ("four", "five", "words"),
-    [(18.0, 14.0, "the less the plug-in adds"), (2.0, 6.0, "the more the plug-in adds"),
-     (18.0, 1.0, "No clear direction"), (10.4, 10.2, "No clear direction")],
-)  # fmt: skip
+    [
+        (18.0, 14.0, "the less the plug-in adds"),
+        (2.0, 6.0, "the more the plug-in adds"),
+        (18.0, 1.0, "No clear direction"),
+        (10.4, 10.2, "No clear direction"),
+    ],
+)
 def test_the_way_has_a_direction_only_where_every_step_has_it(four, five, words):
     (line,) = (x for x in told(step4=four, step5=five).splitlines() if "On the way" in x)
     assert words in line and f"{four:+.1f} after step 4000" in line and "+10.0 at the end" in line
@@ -169,9 +189,12 @@ def test_the_way_has_a_direction_only_where_every_step_has_it(four, five, words)
 
 @pytest.mark.parametrize(
     ("gain", "words"),
-    [(2.0, "8.0 less than on the upgrade (on 1 of 1 sets"), (9.5, "does not come from what the upgrade kept"),
-     (12.0, "2.0 more than on the upgrade")],
-)  # fmt: skip
+    [
+        (2.0, "8.0 less than on the upgrade (on 1 of 1 sets"),
+        (9.5, "does not come from what the upgrade kept"),
+        (12.0, "2.0 more than on the upgrade"),
+    ],
+)
 def test_the_twin_rules_kinship_in_or_out(gain, words):
     assert words in told(twin=gain).splitlines()[-1]
 

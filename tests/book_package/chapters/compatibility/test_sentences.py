@@ -60,11 +60,14 @@ def test_kept_gain_on_many_datasets_is_told_by_its_middle_and_its_ends():
 
 def test_two_methods_are_compared_dataset_by_dataset_with_a_point_of_tolerance():
     made = [
-        run("contcoop", news=(80.0,), dataset="a"), run("coop", news=(70.0,), dataset="a"),
-        run("contcoop", news=(60.5,), dataset="b"), run("coop", news=(60.0,), dataset="b"),
-        run("contcoop", news=(50.0,), dataset="c"), run("coop", news=(53.0,), dataset="c"),
+        run("contcoop", news=(80.0,), dataset="a"),
+        run("coop", news=(70.0,), dataset="a"),
+        run("contcoop", news=(60.5,), dataset="b"),
+        run("coop", news=(60.0,), dataset="b"),
+        run("contcoop", news=(50.0,), dataset="c"),
+        run("coop", news=(53.0,), dataset="c"),
         run("coop", news=(99.0,), dataset="d"),
-    ]  # fmt: skip
+    ]
     told = versus_sentence(made, "ContCoOp", "CoOp")
     assert "of 3 datasets, higher on 1 (a); lower on 1 (c); within a point on 1 (b)" in told
     assert "Mean difference +2.5 points" in told

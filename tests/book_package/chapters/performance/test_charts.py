@@ -15,9 +15,13 @@ FOUND = performance()
 def test_every_comparison_is_a_dot_and_extrapolated_ones_are_open():
     dots = [t for t in ratio_dots(FOUND).data if t.mode == "markers+text"]
     assert [(t.x[0], t.text[0], t.marker.symbol) for t in dots] == [
-        (16, "16.0 ×", "circle"), (4, "4.0 ×", "circle"), (0.5, "0.5 ×", "circle"), (2, "2.0 ×", "circle"),
-        (20, "20.0 × (extrapolated)", "circle-open"), (10, "10.0 ×", "circle"),
-    ]  # fmt: skip
+        (16, "16.0 ×", "circle"),
+        (4, "4.0 ×", "circle"),
+        (0.5, "0.5 ×", "circle"),
+        (2, "2.0 ×", "circle"),
+        (20, "20.0 × (extrapolated)", "circle-open"),
+        (10, "10.0 ×", "circle"),
+    ]
     assert [t.marker.color for t in dots[:2]] == [METHOD_COLOURS["coop"], METHOD_COLOURS["contcoop"]]
     assert (dots[0].error_x.arrayminus[0], dots[0].error_x.array[0]) == (10, 9)
 
@@ -25,9 +29,11 @@ def test_every_comparison_is_a_dot_and_extrapolated_ones_are_open():
 def test_number_types_and_trainings_stand_apart_and_limits_are_ticks():
     fig = ratio_dots(FOUND)
     assert [a.text for a in fig.layout.annotations] == [
-        "<b>a step at the text side, fp32</b>", "<b>a step at the text side, bf16</b>",
-        "<b>pictures through the image tower, fp32</b>", "<b>a whole training, pictures included</b>",
-    ]  # fmt: skip
+        "<b>a step at the text side, fp32</b>",
+        "<b>a step at the text side, bf16</b>",
+        "<b>pictures through the image tower, fp32</b>",
+        "<b>a whole training, pictures included</b>",
+    ]
     assert list(fig.layout.yaxis.ticktext)[:3] == ["CoOp, 47 classes", "ContCoOp, 1,000 classes", "CoOp, 47 classes"]
     (ticks,) = (t for t in fig.data if t.name == "what arithmetic allows")
     assert list(ticks.x) == [2.0, 2.5] and list(ticks.customdata) == ["ContCoOp, 1,000 classes", "CLIP, 32 pictures"]
@@ -81,9 +87,11 @@ def test_a_training_is_drawn_with_pictures_without_them_and_with_its_limit():
 def test_the_memory_of_a_training_stands_above_what_has_to_be_kept():
     found = {name: y for name, (_, y, _) in drawn(shot_lines(FOUND, "memory_bytes")).items()}
     assert found == {
-        "encoding pictures": [7e8, 7e8], "CoOp, steps": [4e8, 4e8], "ContCoOp, steps": [16e8, 16e8],
+        "encoding pictures": [7e8, 7e8],
+        "CoOp, steps": [4e8, 4e8],
+        "ContCoOp, steps": [16e8, 16e8],
         "kept of pictures": [204_800, 3_276_800],
-    }  # fmt: skip
+    }
 
 
 def test_what_is_shipped_can_be_drawn():

@@ -19,10 +19,19 @@ SEEDS = (1, 2, 3, 4, 5)
 
 def record(names: str, number: int, old: float, new: float, retrained: float = 90.0, method: str = "coop", spread=0.0):
     rows = [
-        {"method": method, "dataset": "folder/cloth", "seed": seed, "old": old + spread * seed, "new": new,
-         "zs_old": 40.0, "zs_new": 30.0, "retrained": retrained, "negative_flips": 0.0}
+        {
+            "method": method,
+            "dataset": "folder/cloth",
+            "seed": seed,
+            "old": old + spread * seed,
+            "new": new,
+            "zs_old": 40.0,
+            "zs_new": 30.0,
+            "retrained": retrained,
+            "negative_flips": 0.0,
+        }
         for seed in (1, 2)
-    ]  # fmt: skip
+    ]
     made = toy(method, "folder/cloth", classnames=list(shots.name_lists()[names]), shots=number)
     return replace(made, per_seed=rows)
 
@@ -113,8 +122,11 @@ def test_committed_records_are_of_every_list_and_number_and_of_the_shipped_pair(
         assert (inputs["dataset"], inputs["template"]) == ("folder/cloth", "a photo of a {}.")
         assert [row["seed"] for row in one.per_seed] == list(SEEDS)
         assert all(row["retrained"] is not None for row in one.per_seed)
-    assert set(found) == {*((names, "coop") for names in shots.name_lists()), ("cleaned names", "tip_adapter_f"),
-                          ("house words", "tip_adapter_f")}  # fmt: skip
+    assert set(found) == {
+        *((names, "coop") for names in shots.name_lists()),
+        ("cleaned names", "tip_adapter_f"),
+        ("house words", "tip_adapter_f"),
+    }
     assert all(numbers == set(NUMBERS) for numbers in found.values())
 
 
