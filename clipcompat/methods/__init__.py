@@ -1,7 +1,5 @@
 """Every method by its name. Adding one: a file here, a line in METHODS, a test."""
 
-from __future__ import annotations
-
 from clipcompat.methods.clip_adapter import CLIPAdapter
 from clipcompat.methods.cocoop import CoCoOp
 from clipcompat.methods.contcoop import ContCoOp

@@ -8,8 +8,6 @@ Deviations: sizes follow the backbone (upstream: 1024, for a ResNet). The consta
 paper tunes a for each dataset and trains with it; `search` only chooses it after training, on validation images.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from typing import ClassVar
 

@@ -9,8 +9,6 @@ prefix before the class name is computed once per image; the numbers are the sam
 with one image per step (`recipe.batch_size`). Deviation: parameters are float32 (upstream: fp16, the meta-net too).
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar

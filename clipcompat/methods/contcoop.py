@@ -13,8 +13,6 @@ Computed differently, with the same result: only the N context rows are queries,
 Where the paper is silent, defaults follow this project's method notes (6.2), and every other reading is a switch.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from typing import ClassVar
 

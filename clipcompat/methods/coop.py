@@ -8,8 +8,6 @@ Deviations from the code: parameters are float32 (upstream: fp16); `ctx_init` co
 run through the blocks below; then v overwrites rows 1 … N of the residual stream (`insert`: adds N rows there instead).
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from typing import ClassVar
 

@@ -1,7 +1,5 @@
 """Default settings of a method, for a dataset and an upgrade."""
 
-from __future__ import annotations
-
 from clipcompat.backbones.catalog import upgrade_kind
 from clipcompat.common.errors import unknown_name
 from clipcompat.data.kind import dataset_kind

@@ -7,8 +7,6 @@ The paper prints λ ‖w_i − w_i^zs‖², twice what its code computes. The de
 Left out: the code's `meta_net` and `bias_vectors`, which it never uses. KgCoOp is ContCoOp with its attention off.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from typing import ClassVar
 

@@ -13,8 +13,6 @@ the ContCoOp paper's numbers suggest (methods notes, section 4); CoOp's script h
 have a softmax like any other number; scikit-learn fits a single vector there, which is the same at half the C.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar

@@ -5,8 +5,6 @@ method. `python -m clipcompat_book.miniature.tune` made the trials: `clipcompat_
 Linear probe and Tip-Adapter have no rate. They search C, or α and β, on the validation images of each dataset.
 """
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 from clipcompat.methods import METHODS

@@ -12,8 +12,6 @@ kept. protocol="official" does the same and must be given those images; "clean" 
 validation images. Deviations: float32 (upstream: fp16); views that went into keys are not trained on again.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar

@@ -3,8 +3,6 @@
 Equation: logits = s · cos(f, w), w = text feature of the filled-in template (templates: clipcompat.data.templates).
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import ClassVar
 

@@ -1,7 +1,5 @@
 """Class weights for use without this library: one safetensors file whose header says how to use it."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from pathlib import Path

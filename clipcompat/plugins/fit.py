@@ -1,7 +1,5 @@
 """From a method, a backbone and data to a plug-in: one run, or several side by side."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Sequence
 from pathlib import Path

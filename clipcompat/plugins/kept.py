@@ -1,7 +1,5 @@
 """Plug-ins kept beside the records of their runs, so that a killed run or another upgrade need not train them again."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass

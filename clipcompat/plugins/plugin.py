@@ -4,8 +4,6 @@ Saved as one safetensors file with a JSON header. Class buffers are not stored; 
 own. Loading a file executes nothing and trains nothing.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections.abc import Mapping, Sequence

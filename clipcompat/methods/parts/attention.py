@@ -4,8 +4,6 @@ Paper: arXiv 2412.20895; O = softmax(Q Kᵀ / √D) V W_O over X_i = [p; c_i], o
 The paper leaves the switches open; this project's method notes list the readings (6.2, #4–#11, #16, #32).
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -4,8 +4,6 @@ Paper: arXiv 2412.20895, section on the class-conditioned context. It writes c_i
 templates or masks. Each switch below is a reading that this project's method notes list (6.2, #1–#5, #28).
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

@@ -4,8 +4,6 @@ Papers: KgCoOp (arXiv 2303.13283; code htyao89/KgCoOp), ContCoOp (arXiv 2412.208
 so KgCoOp's code pulls half as hard as its printed square. ContCoOp prints the norm without a square.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import torch.nn.functional as F

@@ -1,7 +1,5 @@
 """Logits that several methods share, and the error of methods without class weights."""
 
-from __future__ import annotations
-
 from typing import NoReturn
 
 import torch.nn.functional as F

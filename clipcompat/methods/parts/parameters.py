@@ -1,7 +1,5 @@
 """Parameters of methods: initial values, warm starts, and checks of shapes."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 import torch

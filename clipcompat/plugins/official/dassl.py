@@ -4,8 +4,6 @@ Dropped: class buffers (`token_prefix`, `token_suffix`), which each backbone mak
 builds but never trains or uses (KgCoOp's `bias_vectors` and `meta_net`).
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
