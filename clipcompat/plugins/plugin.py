@@ -150,7 +150,9 @@ def load_plugin(path: str | Path) -> Plugin:
     try:
         with safe_open(path, "pt") as file:
             header = json.loads((file.metadata() or {}).get("clipcompat", "null"))
-            tensors = {name: file.get_tensor(name) for name in file.keys()}
+            # copies, because safetensors' memory is not aligned, and some CPUs multiply unaligned tensors with other
+            # last bits: a plug-in would not give the same logits before and after it was saved
+            tensors = {name: file.get_tensor(name).clone() for name in file.keys()}
     except (SafetensorError, OSError, ValueError) as error:
         raise PluginError(f"{path} is not a whole safetensors file ({error}); save the plug-in again.") from error
     if not isinstance(header, dict) or header.get("format") != _FORMAT:
