@@ -1,8 +1,8 @@
-"""A train/val/test split made here, for those who cannot get the published one; results on it say so.
+"""A train/val/test split made here, if the published one cannot be had; results on it say so.
 
-Source: what CoOp's data sets do where their split file is missing (KaiyangZhou/CoOp, datasets/*.py). Deviations: the
-shuffles come from a private `random.Random(seed)`, and pictures are shuffled from sorted order, so that one seed gives
-one split on every machine. The published files were shuffled in another way: an own split is never the same split.
+Source: what CoOp's data sets do if their split file is missing (KaiyangZhou/CoOp, datasets/*.py). Deviations: shuffles
+use a private `random.Random(seed)` and start from sorted order, so that a seed gives the same split on every machine.
+It is never the published split, which was shuffled in another way.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 
 from clipcompat.common.errors import ConfigError, DataError
 from clipcompat.common.files import to_json, write_atomic
-from clipcompat.data.public.folders import entries
+from clipcompat.data.public.folders import entries, read_text
 from clipcompat.data.public.layout import Layout
 from clipcompat.data.public.split_zhou import OWN_SPLIT, Item, read_split
 
@@ -42,7 +42,7 @@ def write_own_split(layout: Layout, folder: Path, seed: int = 1) -> Path:
     """Split the pictures in `folder` by upstream's rule and write the split file, marked as made here.
 
     Caltech101, DTD, EuroSAT, Food101 and Flowers102: half of each class for training, a fifth for validation, the rest
-    for testing. The others: the official test list; of the official training list a fifth of each class validates.
+    for testing. The others keep the official test list; a fifth of each class of the training list is for validation.
 
     Raises:
         ConfigError: the data set has no such rule. DataError: pictures or the official lists are missing.
@@ -61,14 +61,14 @@ def write_own_split(layout: Layout, folder: Path, seed: int = 1) -> Path:
     mark = {"rule": rule, "seed": seed, "note": "made by clipcompat, not the published split"}
     made = write_atomic(path.with_name(f".{path.name}.new"), to_json({OWN_SPLIT: mark, **parts}))
     try:
-        read_split(made)  # nothing that a reader would refuse gets the name a reader looks for
+        read_split(made)  # a file that a reader would refuse never gets the final name
         return made.replace(path)
     finally:
         made.unlink(missing_ok=True)
 
 
 def check_own_split(layout: Layout, folder: Path) -> Path:
-    """Where an own split would be written, if one can be.
+    """The path of an own split, if it can be made.
 
     Raises:
         ConfigError: the data set has no rule for one. DataError: a split is there already.
@@ -77,7 +77,7 @@ def check_own_split(layout: Layout, folder: Path) -> Path:
         raise ConfigError(f"{layout.name} needs no own split: its lists come with the data set. Leave --own-split out.")
     path = folder / layout.split_file
     if path.exists():
-        raise DataError(f"{path} is there already and is not replaced; move it away to make an own split.")
+        raise DataError(f"{path} is there already and is not replaced; to make an own split, move it away.")
     return path
 
 
@@ -86,19 +86,19 @@ def _thirds(groups: dict[int, list[str]], names: dict[int, str], random: Random)
     parts: _Parts = {"train": [], "val": [], "test": []}
     for label, paths in groups.items():
         random.shuffle(paths)
-        train, val = round(len(paths) * 0.5), round(len(paths) * 0.2)
-        if not 0 < train < train + val < len(paths):
-            raise DataError(f"class {names[label]!r} has {len(paths)} pictures, too few to be split in three parts.")
-        ends = {"train": slice(train), "val": slice(train, train + val), "test": slice(train + val, None)}
-        for part, some in ends.items():
-            parts[part] += [(path, label, names[label]) for path in paths[some]]
+        items = [(path, label, names[label]) for path in paths]
+        train, val = round(len(items) * 0.5), round(len(items) * 0.2)
+        if not 0 < train < train + val < len(items):
+            raise DataError(f"class {names[label]!r} has {len(items)} pictures, too few to be split in three parts.")
+        parts["train"] += items[:train]
+        parts["val"] += items[train : train + val]
+        parts["test"] += items[train + val :]
     return parts
 
 
 def _by_folder(layout: Layout, folder: Path, random: Random) -> _Parts:
-    root, skipped = folder / layout.image_root, _SKIPPED.get(layout.name, ())
+    root, skipped, renamed = folder / layout.image_root, _SKIPPED.get(layout.name, ()), _RENAMED.get(layout.name, {})
     classes = [entry.name for entry in entries(root) if entry.is_dir() and entry.name not in skipped]
-    renamed = _RENAMED.get(layout.name, {})
     groups = {label: [f"{name}/{e.name}" for e in entries(root / name)] for label, name in enumerate(classes)}
     return _thirds(groups, {label: renamed.get(name, name) for label, name in enumerate(classes)}, random)
 
@@ -107,7 +107,7 @@ def _flowers(layout: Layout, folder: Path, random: Random) -> _Parts:
     groups: dict[int, list[str]] = {}
     for number, label in enumerate(_matlab(folder / "imagelabels.mat")["labels"][0].tolist(), 1):
         groups.setdefault(label - 1, []).append(f"image_{number:05d}.jpg")
-    names = json.loads(_read(folder / "cat_to_name.json"))
+    names = json.loads(read_text(folder / "cat_to_name.json", _WANTED))
     return _thirds(groups, {label: names[str(label + 1)] for label in groups}, random)
 
 
@@ -127,7 +127,7 @@ def _fifth(trainval: list[Item], test: list[Item], random: Random) -> _Parts:
 
 def _pets(layout: Layout, folder: Path, random: Random) -> _Parts:
     def items(file: str) -> list[Item]:
-        rows = [line.split() for line in _read(folder / "annotations" / file).splitlines() if line.strip()]
+        rows = _rows(folder / "annotations" / file)
         return [(f"{row[0]}.jpg", int(row[1]) - 1, row[0].rpartition("_")[0].lower()) for row in rows]
 
     return _fifth(items("trainval.txt"), items("test.txt"), random)
@@ -146,10 +146,10 @@ def _cars(layout: Layout, folder: Path, random: Random) -> _Parts:
 
 
 def _sun(layout: Layout, folder: Path, random: Random) -> _Parts:
-    labels = {line.strip()[1:]: label for label, line in enumerate(_read(folder / "ClassName.txt").splitlines())}
+    labels = {row[0][1:]: label for label, row in enumerate(_rows(folder / "ClassName.txt"))}
 
     def items(file: str) -> list[Item]:
-        paths = [line.strip()[1:] for line in _read(folder / file).splitlines() if line.strip()]
+        paths = [row[0][1:] for row in _rows(folder / file)]
         folders = [path.rpartition("/")[0] for path in paths]
         return [(p, labels[f], " ".join(reversed(f.split("/")[1:]))) for p, f in zip(paths, folders, strict=True)]
 
@@ -158,22 +158,22 @@ def _sun(layout: Layout, folder: Path, random: Random) -> _Parts:
 
 def _ucf(layout: Layout, folder: Path, random: Random) -> _Parts:
     lists = folder / "ucfTrainTestlist"
-    rows = [line.split() for line in _read(lists / "classInd.txt").splitlines() if line.strip()]
-    labels = {row[1]: int(row[0]) - 1 for row in rows}
+    labels = {row[1]: int(row[0]) - 1 for row in _rows(lists / "classInd.txt")}
 
     def items(file: str) -> list[Item]:
-        found = [line.split()[0].split("/") for line in _read(lists / file).splitlines() if line.strip()]
+        found = [row[0].split("/") for row in _rows(lists / file)]
         named = [(action, "_".join(re.findall("[A-Z][^A-Z]*", action)), video) for action, video in found]
         return [(f"{name}/{Path(video).stem}.jpg", labels[action], name) for action, name, video in named]
 
     return _fifth(items("trainlist01.txt"), items("testlist01.txt"), random)
 
 
-def _read(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise _no_list(path, error) from error
+_WANTED = "An own split needs this official list; CoOp's DATASETS.md says where it comes from."
+
+
+def _rows(path: Path) -> list[list[str]]:
+    """The words of every line that is not blank."""
+    return [line.split() for line in read_text(path, _WANTED).splitlines() if line.strip()]
 
 
 def _matlab(path: Path) -> dict[str, Any]:
@@ -182,15 +182,7 @@ def _matlab(path: Path) -> dict[str, Any]:
     try:
         return loadmat(path)
     except (OSError, ValueError, NotImplementedError) as error:
-        raise _no_list(path, error) from error
-
-
-def _no_list(path: Path, error: Exception) -> DataError:
-    why = getattr(error, "strerror", None) or error
-    return DataError(
-        f"an own split needs the official list {path}, which cannot be read: {why}. CoOp's DATASETS.md says where it "
-        "comes from."
-    )
+        raise DataError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}. {_WANTED}") from error
 
 
 _Make = Callable[[Layout, Path, Random], _Parts]

@@ -47,8 +47,8 @@ def test_caltechs_background_and_easy_faces_are_left_out_and_four_classes_rename
     for name in ("BACKGROUND_Google", "Faces_easy", "Faces", "airplanes", "Motorbikes", "Leopards", "ant"):
         touch(tmp_path / "101_ObjectCategories", [f"{name}/image_{n:04d}.jpg" for n in range(10)])
     split = read_split(write_own_split(find_layout("caltech101"), tmp_path))
-    assert dict((label, name) for _, label, name in split["test"]) == {
-        0: "face", 1: "leopard", 2: "motorbike", 3: "airplane", 4: "ant"}  # fmt: skip
+    names = ["face", "leopard", "motorbike", "airplane", "ant"]
+    assert {label: name for _, label, name in split["test"]} == dict(enumerate(names))
 
 
 def test_flowers_are_split_by_their_labels_in_order_of_appearance(tmp_path):
@@ -70,8 +70,10 @@ def test_pets_keep_the_official_test_list(tmp_path):
     test = [("Abyssinian_90", 1), ("Great_Pyrenees_91", 2)]
     for file, rows in (("trainval.txt", trainval), ("test.txt", test)):
         (tmp_path / "annotations" / file).write_text("".join(f"{name} {label} 1 1\n" for name, label in rows))
-    as_entries = [[[f"{name}.jpg", label - 1, name.rpartition("_")[0].lower()] for name, label in rows]
-                  for rows in (trainval, test)]  # fmt: skip
+    as_entries = [
+        [[f"{name}.jpg", label - 1, name.rpartition("_")[0].lower()] for name, label in rows]
+        for rows in (trainval, test)
+    ]
     assert parts(write_own_split(find_layout("pets"), tmp_path, 3)) == fifths(*as_entries, 3)
 
 
@@ -85,10 +87,8 @@ def test_cars_have_the_year_in_front_of_their_names(tmp_path):
             rows[0, n] = (np.array([[1 + n % 2]]), f"{n + 1:05d}.jpg")
         savemat(tmp_path / file, {"annotations": rows})
     split = read_split(write_own_split(find_layout("cars"), tmp_path))
-    assert split["test"] == [
-        ("cars_test/00001.jpg", 0, "2012 Acura TL Sedan"), ("cars_test/00002.jpg", 1, "2012 BMW M3 Coupe"),
-        ("cars_test/00003.jpg", 0, "2012 Acura TL Sedan"), ("cars_test/00004.jpg", 1, "2012 BMW M3 Coupe"),
-    ]  # fmt: skip
+    two = ("2012 Acura TL Sedan", "2012 BMW M3 Coupe")
+    assert split["test"] == [(f"cars_test/{n + 1:05d}.jpg", n % 2, two[n % 2]) for n in range(4)]
     assert (len(split["train"]), len(split["val"])) == (8, 2)
     assert {path for path, _, _ in split["train"] + split["val"]} == {f"cars_train/{n:05d}.jpg" for n in range(1, 11)}
 
@@ -100,8 +100,8 @@ def test_scenes_are_named_indoor_and_outdoor_first(tmp_path):
         pictures = [f"{name}/sun_{file[:2]}{n}.jpg" for n in range(count) for name in two]
         (tmp_path / file).write_text("".join(f"/a/{picture}\n" for picture in pictures))
     split = read_split(write_own_split(find_layout("sun397"), tmp_path))
-    assert split["test"][:2] == [("a/apartment_building/outdoor/sun_Te0.jpg", 1, "outdoor apartment_building"),
-                                 ("a/abbey/sun_Te0.jpg", 0, "abbey")]  # fmt: skip
+    flat = ("a/apartment_building/outdoor/sun_Te0.jpg", 1, "outdoor apartment_building")
+    assert split["test"][:2] == [flat, ("a/abbey/sun_Te0.jpg", 0, "abbey")]
     assert (len(split["train"]), len(split["val"])) == (8, 2)
 
 
@@ -152,10 +152,13 @@ def test_a_class_with_too_few_pictures_is_named_and_nothing_written(tmp_path):
 
 @pytest.mark.parametrize(
     ("content", "said"),
-    [(None, r"needs the official list .*trainval\.txt, which cannot be read: No such file"),
-     (b"\xff\xfe", r"needs the official list .*trainval\.txt"),
-     (b"Abyssinian_1\n", "do not hold together"), (b"Abyssinian_1 one 1 1\n", "do not hold together")],
-)  # fmt: skip
+    [
+        (None, r"trainval\.txt cannot be read: No such file.* An own split needs this official list"),
+        (b"\xff\xfe", r"trainval\.txt is not a text file in UTF-8.* An own split needs this official list"),
+        (b"Abyssinian_1\n", "do not hold together"),
+        (b"Abyssinian_1 one 1 1\n", "do not hold together"),
+    ],
+)
 def test_official_lists_that_are_missing_or_damaged_are_a_sentence(tmp_path, content, said):
     (tmp_path / "annotations").mkdir()
     if content is not None:
