@@ -1,6 +1,7 @@
 """A few-shot `Dataset`, drawn from pools of labelled pictures; every source of pictures can end here."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -8,52 +9,58 @@ import torch
 
 from clipcompat.common.errors import DataError
 from clipcompat.data.indices import listed_shots, positions, read_indices
-from clipcompat.data.sampling import check_shots, few_shot
+from clipcompat.data.sampling import Shots, check_shots, few_shot, parse_seed, parse_shots
 from clipcompat.data.split import Dataset, Images, Split
 
 Pool = tuple[Images, Sequence[int]]
 """Pictures and the label of each."""
+Indices = str | Path | Mapping[str, Any] | None
+
+
+@dataclass(frozen=True)
+class Draw:
+    """Which training and validation images to draw; `clipcompat.data.load.load_dataset` explains the fields."""
+
+    shots: Shots
+    seed: int
+    indices: Indices = None
+    allow_fewer: bool = False
+    repeat: bool = False
 
 
 def draw_dataset(
     pools: Mapping[str, Pool],
-    *,
+    draw: Draw,
     name: str,
     classnames: tuple[str, ...],
     template: str | tuple[str, ...],
-    shots: int | None,
-    seed: int,
-    indices: str | Path | Mapping[str, Any] | None = None,
-    allow_fewer: bool = False,
-    repeat: bool = False,
     hint: str = "",
-    own_split: bool = False,
 ) -> Dataset:
     """Train and val are drawn, test is the whole pool, and the unlabelled images are the whole training pool.
 
-    Args:
-        pools: "train", "val" and "test". If val is empty, it is drawn from the training images that are left over.
-            If train is empty too, nothing is drawn: `shots` and `seed` are then None.
-        shots, seed, indices, allow_fewer, repeat: as in `clipcompat.data.load.load_dataset`, and already checked.
-        hint: ends the error on too few images.
+    pools: "train", "val" and "test". If val is empty, it is drawn from the training images that are left over.
+        If train is empty too, nothing is drawn: `shots` and `seed` of the dataset are then None.
+    hint: ends the error on too few images.
 
     Raises:
+        ConfigError: `shots` or `seed` is out of range.
         DataError: some class has too few images, or `indices` name other images or no training image.
     """
+    shots, seed = parse_shots(draw.shots), parse_seed(draw.seed)
     images, labels = pools["train"]
     val_images, val_labels = pools["val"] if pools["val"][1] else pools["train"]
     drawn_with: int | None = seed
-    if indices is not None:
-        given = read_indices(indices, name)
+    if draw.indices is not None:
+        given = read_indices(draw.indices, name)
         train = positions(given["train"], _keys(images), "train", name)
         val = positions(given["val"], _keys(val_images), "val", name)
         if labels and not train:
             raise DataError(f"{name}: the given indices name no training image; leave them out to draw some.")
         shots, drawn_with = listed_shots(given, [labels[i] for i in train], len(labels)), given.get("seed")
     elif labels:
-        if not repeat:  # which fills small classes by drawing again
-            check_shots(labels, classnames, shots, name, allow_fewer, hint)
-        train, val = few_shot(labels, pools["val"][1] or None, shots, seed, repeat=repeat)
+        if not draw.repeat:  # which fills small classes by drawing again
+            check_shots(labels, classnames, shots, name, draw.allow_fewer, hint)
+        train, val = few_shot(labels, pools["val"][1] or None, shots, seed, repeat=draw.repeat)
     else:
         train, val, shots, drawn_with = [], [], None, None
 
@@ -66,9 +73,7 @@ def draw_dataset(
         "test": split("test", *pools["test"]),
     }
     drawn = {part: list(splits[part].keys) for part in ("train", "val")}
-    return Dataset(
-        name=name, **splits, unlabelled=images, shots=shots, seed=drawn_with, indices=drawn, own_split=own_split
-    )
+    return Dataset(name=name, **splits, unlabelled=images, shots=shots, seed=drawn_with, indices=drawn)
 
 
 def _keys(images: Images) -> list[str]:

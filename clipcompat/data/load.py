@@ -1,12 +1,11 @@
 """One door to every data set: a name, a root, a number of shots and a seed give a `Dataset`."""
 
 import logging
-from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from clipcompat.common.errors import ConfigError
-from clipcompat.data.drawing import draw_dataset
+from clipcompat.data.drawing import Draw, Indices, draw_dataset
 from clipcompat.data.kind import dataset_kind
 from clipcompat.data.pictures.images import ImageFiles
 from clipcompat.data.public.folders import check_present, find_folder
@@ -29,7 +28,7 @@ def load_dataset(
     shots: Shots = 16,
     seed: int = 1,
     templates: str = "coop",
-    indices: str | Path | Mapping[str, Any] | None = None,
+    indices: Indices = None,
     allow_fewer: bool = False,
     repeat: bool = False,
 ) -> Dataset:
@@ -77,9 +76,8 @@ def load_dataset(
         part: (ImageFiles(image_root, tuple(path for path, _, _ in items), layout.name), [y for _, y, _ in items])
         for part, items in listing.items()
     }
-    draw = {"shots": shots, "seed": seed, "indices": indices, "allow_fewer": allow_fewer, "repeat": repeat}
-    words = {"classnames": classnames, "template": template}
-    data = draw_dataset(pools, name=layout.name, **words, **draw, own_split=own_split)
+    draw = Draw(shots, seed, indices, allow_fewer, repeat)
+    data = replace(draw_dataset(pools, draw, layout.name, classnames, template), own_split=own_split)
     if layout.reader in ("json", "fgvc"):  # the others were listed from the folders a moment ago
         keys = (key for split in (data.train, data.val, data.test) for key in split.keys)
         check_present(image_root, keys, layout.name)
@@ -99,10 +97,5 @@ def _compare_sizes(layout: Layout, listing: _Listing, classnames: tuple[str, ...
     came = (len(classnames), len(listing["train"]), len(listing["test"]))
     complete = (layout.classes, layout.train_size, layout.test_size)
     if came != complete:
-        _log.warning(
-            "%s has %d classes, %d training and %d test images here; complete are %d, %d and %d: "
-            "do not compare its numbers with published ones.",
-            layout.name,
-            *came,
-            *complete,
-        )
+        said = "%s has %d classes, %d training and %d test images here; complete are %d, %d and %d: do not compare its "
+        _log.warning(said + "numbers with published ones.", layout.name, *came, *complete)

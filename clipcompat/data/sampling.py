@@ -85,12 +85,7 @@ def parse_seed(seed: int) -> int:
 
 
 def check_shots(
-    train_labels: Sequence[int],
-    classnames: Sequence[str],
-    shots: Shots,
-    name: str,
-    allow_fewer: bool = False,
-    hint: str = "",
+    labels: Sequence[int], classnames: Sequence[str], shots: Shots, name: str, allow_fewer: bool = False, hint: str = ""
 ) -> None:
     """Refuse a request for more images than some class has; with `allow_fewer`, log it instead.
 
@@ -99,7 +94,7 @@ def check_shots(
             or every class has fewer. `hint` ends the message.
     """
     shots = parse_shots(shots)
-    counts = Counter(train_labels)
+    counts = Counter(labels)
     if shots is None:
         return
     short = sorted((counts[label], classname) for label, classname in enumerate(classnames) if counts[label] < shots)

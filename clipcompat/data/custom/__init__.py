@@ -1,4 +1,4 @@
 """The user's own pictures: folders, CSV tables and samples become a `Dataset`.
 
-Imports: `data/pictures`, `common`.
+Imports: `data`, `data/pictures`, `data/public`, `common`.
 """

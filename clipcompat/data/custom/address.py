@@ -63,12 +63,11 @@ def _read_names(file: str | None) -> Mapping[str, str] | list[str] | None:
         return None
     try:
         found = json.loads(Path(file).expanduser().read_text(encoding="utf-8-sig"), object_pairs_hook=_once)
-    except FileNotFoundError as error:
-        raise DataError(f"there is no file of class names at {file}.") from error
+        if not isinstance(found, dict | list):
+            raise ValueError(f"it is {found!r}")
     except (OSError, ValueError) as error:
-        raise DataError(f"the class names in {file} cannot be read: {error}. Write a JSON object or list.") from error
-    if not isinstance(found, dict | list):
-        raise DataError(f'{file} should hold a JSON object, {{"raw name": "class name"}}, or a list of class names.')
+        form = 'a JSON object, {"raw name": "class name"}, or a list of class names'
+        raise DataError(f"the class names in {file} cannot be read: {error}. Write {form}.") from error
     return found
 
 

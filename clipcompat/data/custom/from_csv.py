@@ -15,8 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from clipcompat.common.errors import DataError
-from clipcompat.data.custom.assembly import TEMPLATE, Draw, Indices, Names, Template, assemble, own_name
-from clipcompat.data.custom.partition import PART_NAMES, resolve
+from clipcompat.data.custom.assembly import PART_NAMES, TEMPLATE, Names, Template, assemble, own_name, resolve
+from clipcompat.data.custom.classnames import ClassNames
+from clipcompat.data.drawing import Draw, Indices
 from clipcompat.data.pictures.images import ImageFiles
 from clipcompat.data.public.folders import check_present, first
 from clipcompat.data.public.split_zhou import check_relative
@@ -63,7 +64,7 @@ def dataset_from_csv(
     The first line names the columns: `path`, then `label` or `classname` or both, and optionally `split` (train, val or
     test); other columns are ignored. Commas, semicolons, tabs or bars separate them. Labels are whole numbers from 0
     without gaps. Without them, class names are numbered in sorted order; a `label` column of words holds class names.
-    Missing parts follow `clipcompat.data.custom.partition`.
+    Missing parts follow `clipcompat.data.custom.assembly`.
 
     Args:
         root: the folder that paths are relative to; None: the table's own folder.
@@ -86,8 +87,8 @@ def dataset_from_csv(
     found = {part: [i for i, its in enumerate(listing.parts) if its == part] for part in set(listing.parts)}
     parts = resolve(found, listing.paths, listing.labels, name)
     images = ImageFiles(root, tuple(listing.paths), name, upright)
-    draw = Draw(shots, seed, template, names, indices, allow_fewer)
-    return assemble(images, listing.labels, parts, listing.raw, name, draw)
+    draw = Draw(shots, seed, indices, allow_fewer)
+    return assemble(images, listing.labels, parts, ClassNames.of(listing.raw, names), draw, name, template)
 
 
 def read_csv(file: Path, root: Path) -> Listing:

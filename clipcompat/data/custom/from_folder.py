@@ -14,9 +14,10 @@ import logging
 from pathlib import Path
 
 from clipcompat.common.errors import DataError
-from clipcompat.data.custom.assembly import TEMPLATE, Draw, Indices, Names, Template, assemble, own_name
-from clipcompat.data.custom.partition import PART_NAMES, resolve
+from clipcompat.data.custom.assembly import PART_NAMES, TEMPLATE, Names, Template, assemble, own_name, resolve
+from clipcompat.data.custom.classnames import ClassNames
 from clipcompat.data.custom.tree import Walk
+from clipcompat.data.drawing import Draw, Indices
 from clipcompat.data.pictures.images import ImageFiles
 from clipcompat.data.public.folders import first
 from clipcompat.data.sampling import Shots
@@ -41,7 +42,7 @@ def dataset_from_folder(
 
     The tree has one folder per class, or `train`, `val` (or `valid`) and `test`, each with the same class folders.
     Classes are numbered in the sorted order of their folders' names. Missing parts follow the rule of
-    `clipcompat.data.custom.partition`: a tree without parts is divided 50 : 20 : 30, class by class, in the same way
+    `clipcompat.data.custom.assembly`: a tree without parts is divided 50 : 20 : 30, class by class, in the same way
     for every seed and number of shots.
 
     Folder names become class names by the rules of `clipcompat.data.custom.classnames`. A warning tells what they
@@ -75,8 +76,8 @@ def dataset_from_folder(
         found[part] = list(range(start, len(keys)))
     parts = resolve(found, [_within_class(key, folders[y]) for key, y in zip(keys, labels, strict=True)], labels, name)
     images = ImageFiles(root, tuple(keys), name, upright)
-    draw = Draw(shots, seed, template, names, indices, allow_fewer)
-    return assemble(images, labels, parts, folders, name, draw)
+    draw = Draw(shots, seed, indices, allow_fewer)
+    return assemble(images, labels, parts, ClassNames.of(folders, names), draw, name, template)
 
 
 def read_folder(root: Path) -> dict[str, dict[str, list[str]]]:

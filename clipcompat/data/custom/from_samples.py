@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from clipcompat.common.errors import ConfigError, DataError
-from clipcompat.data.custom.assembly import TEMPLATE, Draw, Indices, Names, Template, assemble, own_name
-from clipcompat.data.custom.partition import PART_NAMES, resolve
+from clipcompat.data.custom.assembly import PART_NAMES, TEMPLATE, Names, Template, assemble, own_name, resolve
+from clipcompat.data.custom.classnames import ClassNames
+from clipcompat.data.drawing import Draw, Indices
 from clipcompat.data.pictures.samples import SampleImages, Source
 from clipcompat.data.sampling import Shots
 from clipcompat.data.split import Dataset
@@ -32,7 +33,7 @@ def dataset_from_samples(
 
     Args:
         samples: a data set, or a mapping of "train", "val" (or "validation") and "test" to data sets, such as Hugging
-            Face's DatasetDict. Missing parts follow the rule of `clipcompat.data.custom.partition`. A data set has
+            Face's DatasetDict. Missing parts follow the rule of `clipcompat.data.custom.assembly`. A data set has
             `len()`, and gives by number (PIL picture, label) or a mapping with the two `columns`. Load it without a
             transform: preprocessing belongs to the backbone, augmentation to `fit`.
         classnames: one per label, in order; None: the data set's own (`classes`, or the names in `features`).
@@ -64,8 +65,8 @@ def dataset_from_samples(
         found[part] = list(range(start, len(labels)))
     images = SampleImages.of(list(sources.values()), name, version)
     parts = resolve(found, [str(i) for i in range(len(labels))], labels, name)
-    draw = Draw(shots, seed, template, names, indices, allow_fewer)
-    return assemble(images, labels, parts, raw, name, draw)
+    draw = Draw(shots, seed, indices, allow_fewer)
+    return assemble(images, labels, parts, ClassNames.of(raw, names), draw, name, template)
 
 
 def _own_names(sources: Mapping[str, Source], column: str, name: str) -> list[str]:

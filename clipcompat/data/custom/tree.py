@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from clipcompat.common.errors import DataError
-from clipcompat.data.public.folders import entries, first
+from clipcompat.data.public.folders import entries, first, is_folder
+from clipcompat.data.public.split_zhou import check_utf8
 
 PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
 
@@ -86,22 +87,13 @@ class Walk:
 
     def _entries(self, key: str) -> Iterator[tuple[os.DirEntry, str]]:
         for entry in entries(self.root / key):
-            try:
-                entry.name.encode()
-            except UnicodeEncodeError as error:
-                raise DataError(
-                    f"{self.root / key}: the name {os.fsencode(entry.name)!r} is not UTF-8, so no other machine could "
-                    "find it. Rename it (convmv does so for whole trees)."
-                ) from error
+            check_utf8(entry.name, str(self.root / key))
             yield entry, _join(key, entry.name)
 
     def _is_folder(self, entry: os.DirEntry) -> bool:
         self.linked = self.linked or entry.is_symlink()
-        try:
-            folder, file = entry.is_dir(), entry.is_file()
-        except OSError as error:  # a link to itself
-            raise DataError(f"{entry.path} cannot be followed: {error.strerror or error}. Remove the link.") from error
-        if not folder and not file:
+        folder = is_folder(entry)
+        if not folder and not entry.is_file():
             raise DataError(f"{entry.path} is no file and no folder (a link to nothing?). Restore it, or remove it.")
         return folder
 

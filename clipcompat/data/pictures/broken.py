@@ -13,15 +13,16 @@ from clipcompat.data.split import Dataset, Images
 log = logging.getLogger(__name__)
 
 
+Known = dict[str, str | None] | None
+"""Key -> why the picture cannot be decoded, or None if it can."""
+
+
 def find_broken(
-    images: Images,
-    progress: Progress | None = None,
-    what: str = "looking for broken pictures",
-    known: dict[str, str | None] | None = None,
+    images: Images, progress: Progress | None = None, what: str = "looking for broken pictures", known: Known = None
 ) -> dict[str, str]:
     """Decode every picture: the keys of those that cannot be decoded, in their order, and a sentence that says why.
 
-    known: key -> that sentence, or None for a sound picture; known ones are not decoded again, new ones are added.
+    known: pictures that are not decoded again; new ones are added.
     """
     known = {} if known is None else known
     keys = [images.key(i) for i in range(len(images))]
@@ -32,7 +33,7 @@ def find_broken(
 
 
 def skip_broken(
-    data: Dataset, progress: Progress | None = None, known: dict[str, str | None] | None = None
+    data: Dataset, progress: Progress | None = None, known: Known = None
 ) -> tuple[Dataset, dict[str, list[str]]]:
     """The dataset without the pictures of train, val and test that cannot be decoded; and their keys, by split.
 

@@ -29,19 +29,17 @@ def find_unreadable(
     images: see `clipcompat.data.split.Images`. which: positions to look at. progress: called for every picture.
     """
 
-    def why(some: Sequence[int]) -> list[str | None]:
-        return [_why_unreadable(images, i) for i in some]
-
     chunks = (which[at : at + _CHUNK] for at in range(0, len(which), _CHUNK))
     found: dict[int, str] = {}
-    done = 0
+    done, running = 0, deque()
     with ThreadPoolExecutor(threads) as pool:
         try:
-            running = deque((some, pool.submit(why, some)) for some in islice(chunks, threads * _WAITING))
-            while running:
-                some, result = running.popleft()
-                running.extend((more, pool.submit(why, more)) for more in islice(chunks, 1))
-                for i, sentence in zip(some, result.result(), strict=True):
+            while True:
+                more = islice(chunks, threads * _WAITING - len(running))
+                running.extend(pool.submit(_why_unreadable, images, chunk) for chunk in more)
+                if not running:
+                    return found
+                for i, sentence in running.popleft().result():
                     done += 1
                     if sentence:
                         found[i] = sentence
@@ -49,12 +47,14 @@ def find_unreadable(
                         progress(done, len(which), what)
         finally:
             pool.shutdown(cancel_futures=True)
+
+
+def _why_unreadable(images: Any, chunk: Sequence[int]) -> list[tuple[int, str | None]]:
+    found: list[tuple[int, str | None]] = []
+    for i in chunk:
+        try:
+            images[i].close()
+            found.append((i, None))
+        except DataError as error:
+            found.append((i, str(error)))
     return found
-
-
-def _why_unreadable(images: Any, index: int) -> str | None:
-    try:
-        images[index].close()
-    except DataError as error:
-        return str(error)
-    return None

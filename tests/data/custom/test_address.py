@@ -63,7 +63,7 @@ def test_a_file_of_names_that_is_none_is_refused(tmp_path, content):
 def test_a_file_of_names_that_is_missing_or_names_a_class_twice_says_so(tmp_path):
     file = tmp_path / "names.json"
     twice = '{"cat": "a cat", "cat": "a dog"}'
-    for content, says in ((None, "no file of class names"), (twice, "'cat' is named twice")):
+    for content, says in ((None, "No such file"), (twice, "'cat' is named twice")):
         if content:
             file.write_text(content)
         with pytest.raises(DataError, match=says):

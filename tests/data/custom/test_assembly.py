@@ -5,7 +5,7 @@ import logging
 import pytest
 
 from clipcompat.common.errors import DataError
-from clipcompat.data.custom.partition import hold_out, resolve
+from clipcompat.data.custom.assembly import hold_out, resolve
 
 KEYS = [f"{i}.jpg" for i in range(40)]
 LABELS = [i % 2 for i in range(40)]
