@@ -123,9 +123,10 @@ def _match(options: argparse.Namespace) -> None:
 
 
 def _backbone(options: argparse.Namespace) -> Backbone:
+    from clipcompat.backbones.catalog import backbone_kind
     from clipcompat.backbones.load import load_backbone
 
-    if options.weights is None and not options.backbone.startswith("mini"):
+    if options.weights is None and backbone_kind(options.backbone) != "mini":
         raise ConfigError(
             f"{options.backbone} needs --weights: an open_clip tag (openai), the path of a checkpoint, or random:SEED."
         )
