@@ -24,10 +24,10 @@ Measure = Callable[[Compatibility], float | None]
 
 def groups(things: Iterable[Thing], key: Callable[[Thing], Key]) -> dict[Key, list[Thing]]:
     """Key -> the things that have it; keys and things stay in order of appearance."""
-    found: dict[Key, list[Thing]] = {}
+    grouped: dict[Key, list[Thing]] = {}
     for thing in things:
-        found.setdefault(key(thing), []).append(thing)
-    return found
+        grouped.setdefault(key(thing), []).append(thing)
+    return grouped
 
 
 def of_method(records: Sequence[Record], title: str) -> list[Record]:
@@ -36,10 +36,10 @@ def of_method(records: Sequence[Record], title: str) -> list[Record]:
     Raises:
         UnknownNameError: there is none.
     """
-    found = groups(records, lambda record: record.titles.method)
-    if title not in found:
-        raise unknown_name("method among these records", title, found)
-    return found[title]
+    by_title = groups(records, lambda record: record.titles.method)
+    if title not in by_title:
+        raise unknown_name("method among these records", title, by_title)
+    return by_title[title]
 
 
 def reports_of(records: Iterable[Record]) -> list[Compatibility]:
@@ -60,7 +60,7 @@ def over_zero_shot(report: Compatibility) -> float:
 def by_dataset(reports: Iterable[Compatibility], measure: Measure) -> dict[str, float]:
     """Dataset -> mean over its seeds. Reports for which `measure` gives None are left out."""
     values = [(report.dataset, value) for report in reports if (value := measure(report)) is not None]
-    return {name: fmean(value for _, value in found) for name, found in groups(values, lambda x: x[0]).items()}
+    return {name: fmean(value for _, value in pairs) for name, pairs in groups(values, lambda x: x[0]).items()}
 
 
 def by_seed(reports: Iterable[Compatibility], measure: Callable[[Compatibility], float]) -> dict[int, float]:
@@ -69,10 +69,10 @@ def by_seed(reports: Iterable[Compatibility], measure: Callable[[Compatibility],
     Raises:
         ConfigError: a seed is missing on some dataset, so that the means would be of different datasets.
     """
-    found = groups(reports, lambda report: report.seed)
-    if len({len(same) for same in found.values()}) > 1:
+    same_seed = groups(reports, lambda report: report.seed)
+    if len({len(same) for same in same_seed.values()}) > 1:
         raise ConfigError("some seeds are missing on some datasets; make all records with the same seeds.")
-    return {seed: fmean(map(measure, found[seed])) for seed in sorted(found)}
+    return {seed: fmean(map(measure, same_seed[seed])) for seed in sorted(same_seed)}
 
 
 @dataclass(frozen=True)
@@ -95,8 +95,8 @@ class Average:
 
 def averages(reports: Iterable[Compatibility]) -> dict[str, Average]:
     """Method name -> its average, in the order of the registry. Methods without reports are left out."""
-    found = groups(reports, lambda report: report.method)
-    return {name: _average(found[name]) for name in sorted(found, key=method_rank)}
+    by_method = groups(reports, lambda report: report.method)
+    return {name: _average(by_method[name]) for name in sorted(by_method, key=method_rank)}
 
 
 def _average(reports: Sequence[Compatibility]) -> Average:

@@ -23,11 +23,11 @@ class Spread(Protocol):
     def interval(self) -> float | None: ...
 
 
-def with_interval(found: Spread | None, sign: str = "") -> str:
+def with_interval(value: Spread | None, sign: str = "") -> str:
     """ "71.2 ± 0.5", or "–" for None. sign: "+" writes the sign of positive numbers too."""
-    if found is None:
+    if value is None:
         return "–"
-    return f"{found.mean:{sign}.1f}" + ("" if found.interval is None else f" ± {found.interval:.1f}")
+    return f"{value.mean:{sign}.1f}" + ("" if value.interval is None else f" ± {value.interval:.1f}")
 
 
 def points(value: float, positive: str, negative: str) -> str:

@@ -28,13 +28,13 @@ def draw(records: Sequence[Record]) -> str:
     Only the records of the upgrade's own weights count; the last row is the mean of the datasets above it.
     """
     own = [r for r in shipped_pair(records) if r.titles.method in METHODS]
-    found = {(r.titles.method, r.dataset): _numbers(r) for r in own}
-    datasets = sorted({dataset for _, dataset in found})
+    numbers_of = {(r.titles.method, r.dataset): _numbers(r) for r in own}
+    datasets = sorted({dataset for _, dataset in numbers_of})
     shapes, bottom = [], _TOP + _ROW * (len(datasets) + 1) + 10
     for column, method in enumerate(METHODS):
         left = _LEFT + column * (_PANEL + _GAP)
         shapes += _panel(left, bottom, method)
-        rows = [(y, found[method, name]) for y, name in enumerate(datasets) if (method, name) in found]
+        rows = [(y, numbers_of[method, name]) for y, name in enumerate(datasets) if (method, name) in numbers_of]
         for y, numbers in rows:
             shapes += _row(left, _TOP + _ROW * y, numbers)
         if rows:
@@ -60,8 +60,8 @@ def draw(records: Sequence[Record]) -> str:
 
 
 def _numbers(record: Record) -> dict[str, float | None]:
-    found = summary(record.reports)
-    return {part: found[part] and found[part].mean for part in _NUMBERS}
+    statistics = summary(record.reports)
+    return {part: statistics[part] and statistics[part].mean for part in _NUMBERS}
 
 
 def _mean(values: Sequence[float | None]) -> float | None:

@@ -75,14 +75,14 @@ def check_book(html: Path, notebooks: Iterable[str] = (), colab: str = "", priva
         problems.append("index.html is missing")
     for path in sorted(html.rglob("*.html")):
         if "_static" not in path.relative_to(html).parts:
-            problems += [f"{path.relative_to(html)}: {found}" for found in _check_page(path, html, private)]
+            problems += [f"{path.relative_to(html)}: {problem}" for problem in _check_page(path, html, private)]
     for path in sorted(html.rglob("*.css")):
         text = _CSS_COMMENT.sub("", path.read_text(encoding="utf-8"))
-        problems += [f"{path.relative_to(html)}: {found}" for found in _check_style(text, path, html)]
+        problems += [f"{path.relative_to(html)}: {problem}" for problem in _check_style(text, path, html)]
     for path in sorted((html / "_sources").rglob("*")):
         if path.is_file():
             text = path.read_text(encoding="utf-8", errors="replace")
-            problems += [f"{path.relative_to(html)}: {found}" for found in _private(text, private)]
+            problems += [f"{path.relative_to(html)}: {problem}" for problem in _private(text, private)]
     for name in notebooks:
         page = html / f"{name}.html"
         if not page.is_file():
@@ -96,22 +96,22 @@ def _check_page(path: Path, html: Path, private: Sequence[str]) -> list[str]:
     text = path.read_text(encoding="utf-8")
     page = _Page()
     page.feed(text)
-    found = list(page.problems)
+    problems = list(page.problems)
     for tag, address in page.loads:
-        found += _check_address(f"<{tag}>", address, path, html)
+        problems += _check_address(f"<{tag}>", address, path, html)
     for code in page.code:
-        found += [f"a script or style names {address}" for address in _CODE_ADDRESS.findall(code)]
-        found += _check_style(code, path, html) if "url(" in code or "@import" in code else []
+        problems += [f"a script or style names {address}" for address in _CODE_ADDRESS.findall(code)]
+        problems += _check_style(code, path, html) if "url(" in code or "@import" in code else []
         for address in _WRITTEN_SCRIPT.findall(code):
-            found += _check_address("a written <script>", address, path, html)
+            problems += _check_address("a written <script>", address, path, html)
     for address in page.links:
         local = not _EXTERNAL.match(address) and not urlsplit(address).scheme
-        found += _check_address("<a>", address, path, html) if local else []
+        problems += _check_address("<a>", address, path, html) if local else []
     if "Plotly.newPlot" in text and "plotly.min.js" not in text:
-        found.append("a plotly figure, but nothing loads plotly.min.js: draw it with clipcompat_book.show.show")
+        problems.append("a plotly figure, but nothing loads plotly.min.js: draw it with clipcompat_book.show.show")
     if ERROR_TAG in text or "Traceback (most recent call last)" in text or "output traceback" in text:
-        found.append("the page shows an error of its notebook")
-    return found + _private(text, private)
+        problems.append("the page shows an error of its notebook")
+    return problems + _private(text, private)
 
 
 def _check_address(what: str, address: str, path: Path, html: Path) -> list[str]:
@@ -128,9 +128,10 @@ def _check_address(what: str, address: str, path: Path, html: Path) -> list[str]
 
 
 def _check_style(text: str, path: Path, html: Path) -> list[str]:
-    return [found for address in _CSS_ADDRESS.findall(text) for found in _check_address("a style", address, path, html)]
+    addresses = _CSS_ADDRESS.findall(text)
+    return [problem for address in addresses for problem in _check_address("a style", address, path, html)]
 
 
 def _private(text: str, private: Sequence[str]) -> list[str]:
-    found = {match.group() for match in _MACHINE_PATH.finditer(text)} | {word for word in private if word in text}
-    return [f"a path of the machine that built it: {word}" for word in sorted(found)]
+    paths = {match.group() for match in _MACHINE_PATH.finditer(text)} | {word for word in private if word in text}
+    return [f"a path of the machine that built it: {word}" for word in sorted(paths)]

@@ -26,17 +26,17 @@ def tags(cell: nbformat.NotebookNode) -> list[str]:
 
 def parameters(notebook: nbformat.NotebookNode) -> dict[str, ast.expr]:
     """Names assigned in cells tagged `parameters`, with the expression of each default."""
-    found: dict[str, ast.expr] = {}
+    defaults: dict[str, ast.expr] = {}
     for cell in notebook.cells:
         if cell.cell_type != "code" or "parameters" not in tags(cell):
             continue
         for statement in ast.parse(cell.source).body:
             if isinstance(statement, ast.Assign):
-                found |= {t.id: statement.value for t in statement.targets if isinstance(t, ast.Name)}
+                defaults |= {t.id: statement.value for t in statement.targets if isinstance(t, ast.Name)}
             elif isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name):
                 if statement.value is not None:
-                    found[statement.target.id] = statement.value
-    return found
+                    defaults[statement.target.id] = statement.value
+    return defaults
 
 
 def toc_files(toc: Path) -> list[str]:

@@ -19,8 +19,8 @@ def check_attention(answer: Callable[..., Any]) -> Feedback:
     context, name = torch.randn(3, 8, generator=generator), torch.randn(2, 8, generator=generator)
     expected = attend(Attention(), maps, context, name[None], torch.ones(1, 2, dtype=torch.bool))[0]
     arguments = (context, name, *(maps[f"attn.{letter}.weight"] for letter in "qkvo"))
-    told = "Attn(p, c) has one row for each of the 3 context rows, [3, 8]"
-    given = call_for_tensor(answer, arguments, expected.shape, told)
+    wanted = "Attn(p, c) has one row for each of the 3 context rows, [3, 8]"
+    given = call_for_tensor(answer, arguments, expected.shape, wanted)
     if isinstance(given, Feedback):
         return given
     if torch.allclose(given, expected, atol=1e-5):

@@ -50,8 +50,8 @@ def try_cases(
         if not _same(given, expected):
             hint = hints.get(number) or (hints.get(arguments, "") if _plain(arguments) else "")
             shown = ", ".join(_short(a) for a in arguments)
-            told = f"For ({shown}): {_short(expected)} expected, yours is {_short(given)}."
-            return Feedback(False, f"{told} {hint}".strip())
+            words = f"For ({shown}): {_short(expected)} expected, yours is {_short(given)}."
+            return Feedback(False, f"{words} {hint}".strip())
     return Feedback(True, moral)
 
 
@@ -63,10 +63,10 @@ def call(answer: Callable, arguments: tuple) -> Any:
         return Feedback(False, f"It raised {type(error).__name__}: {error}.")
 
 
-def call_for_tensor(answer: Callable, arguments: tuple, shape: torch.Size, told: str) -> Any:
+def call_for_tensor(answer: Callable, arguments: tuple, shape: torch.Size, wanted: str) -> Any:
     """The tensor of this shape that the answer returns, or the Feedback that it returns something else.
 
-    told: the sentence on the shape, up to what came instead.
+    wanted: the sentence on the shape, up to what came instead.
     """
     given = call(answer, arguments)
     if isinstance(given, Feedback):
@@ -75,7 +75,7 @@ def call_for_tensor(answer: Callable, arguments: tuple, shape: torch.Size, told:
         return EMPTY
     if not isinstance(given, torch.Tensor) or given.shape != shape:
         came = list(given.shape) if isinstance(given, torch.Tensor) else given
-        return Feedback(False, f"{told}; yours is {came}.")
+        return Feedback(False, f"{wanted}; yours is {came}.")
     return given
 
 

@@ -49,12 +49,12 @@ def linear_probe(backbone: Backbone, data: Dataset) -> float:
     x, y = encode_split(backbone, data.train), data.train.labels
     mean, sd = x.mean(0), x.std(0) + 1e-6
     parts = [((encode_split(backbone, split) - mean) / sd, split.labels) for split in (data.val, data.test)]
-    found = []
+    scores = []
     for decay in _DECAYS:  # of the mean loss
         fitted = _regression((x - mean) / sd, y, len(data.classnames), 1 / (decay * len(x)), max_iter=1000)
         guesses = [F.linear(f, fitted["weight"], fitted["bias"]).argmax(1) for f, _ in parts]
-        found.append([100 * float((g == t).double().mean()) for g, (_, t) in zip(guesses, parts, strict=True)])
-    _, on_test = max(found, key=lambda scores: scores[0])  # of equals the first
+        scores.append([100 * float((g == t).double().mean()) for g, (_, t) in zip(guesses, parts, strict=True)])
+    _, on_test = max(scores, key=lambda pair: pair[0])  # of equals the first
     return on_test
 
 

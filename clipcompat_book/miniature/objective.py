@@ -75,9 +75,9 @@ def pretraining_loss(
         image = model.encode_image(_pixels(scenes, seed, index, device))
     loss = image.new_zeros(())
     if learns["image"]:
-        told = parts["probe"](image).split(list(ATTRIBUTES.values()), dim=1)
+        guesses = parts["probe"](image).split(list(ATTRIBUTES.values()), dim=1)
         target = torch.from_numpy(np.where(scenes == ABSENT, _LAST, scenes)).to(device)
-        for name, guess in zip(ATTRIBUTES, told, strict=True):
+        for name, guess in zip(ATTRIBUTES, guesses, strict=True):
             loss = loss + _WEIGHTS.get(name, 1.0) * F.cross_entropy(guess, target[:, FIELDS.index(name)])
     if tokenizer is None:
         return loss
@@ -132,11 +132,11 @@ def zero_shot_curve(model: nn.Module, tokenizer: Any, n: int = 512) -> dict[str,
         "texture": (TEXTURES, "a {} thing."),
         "backdrop": (COLOURS, "a thing on a {} background."),
     }
-    found = {}
+    percent = {}
     for kind, (names, template) in kinds.items():
         ids = tokenizer([template.format(name) for name in names]).to(device)
         text = F.normalize(_text_features(model, ids), dim=-1)
         guess = (image @ text.T).argmax(1).cpu().numpy()
-        found[kind] = round(100 * float((guess == scenes[:, FIELDS.index(kind)]).mean()), 1)
+        percent[kind] = round(100 * float((guess == scenes[:, FIELDS.index(kind)]).mean()), 1)
     model.train()
-    return found
+    return percent

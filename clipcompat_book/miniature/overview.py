@@ -34,12 +34,12 @@ _LEVELS = ("rare", "rarer", "rarest")
 
 def set_lines(names: Sequence[str]) -> str:
     """Markdown: one line per mini dataset, with the real one whose place it takes and what makes it hard."""
-    told = []
+    lines = []
     for name in names:
         kind = SETS[name]
         place = f"in the place of {kind.mirrors}; " if kind.mirrors else ""
-        told.append(f"- **{name}** ({place}{len(kind.classes)} classes, “{kind.template}”): {kind.hard}.")
-    return "\n".join(told)
+        lines.append(f"- **{name}** ({place}{len(kind.classes)} classes, “{kind.template}”): {kind.hard}.")
+    return "\n".join(lines)
 
 
 def sample_pictures(name: str, n: int) -> list[tuple[Image.Image, str]]:
@@ -61,18 +61,18 @@ def vocabulary() -> dict[str, tuple[str, ...]]:
     rare = {**words.RARE_SHAPES, **words.RARE_COLOURS, **words.RARE_TEXTURES}
     unseen = {**words.UNSEEN_SHAPES, **words.UNSEEN_COLOURS, **words.UNSEEN_TEXTURES}
     groups = {"common": tuple(rare)}
-    groups |= {level: tuple(dict.fromkeys(found[k] for found in rare.values())) for k, level in enumerate(_LEVELS)}
+    groups |= {level: tuple(dict.fromkeys(rarer[k] for rarer in rare.values())) for k, level in enumerate(_LEVELS)}
     return groups | {"unseen": tuple(unseen.values())}
 
 
 def words_said(n: int = 20_000, seed: int = 1) -> dict[str, dict[str, int]]:
     """Group -> word -> how often `n` captions of pretraining say it; "polka dotted" does not count for "dotted"."""
     index = np.arange(n)
-    told = " \n ".join(captions(sample_scenes(seed, index), seed, index))
+    text = " \n ".join(captions(sample_scenes(seed, index), seed, index))
     groups = vocabulary()
     longest_first = sorted({word for group in groups.values() for word in group}, key=len, reverse=True)
-    found = Counter(re.findall(rf"\b(?:{'|'.join(map(re.escape, longest_first))})\b", told))
-    return {group: {word: found[word] for word in members} for group, members in groups.items()}
+    counts = Counter(re.findall(rf"\b(?:{'|'.join(map(re.escape, longest_first))})\b", text))
+    return {group: {word: counts[word] for word in members} for group, members in groups.items()}
 
 
 def mini_log(name: str) -> list[dict[str, Any]]:
@@ -100,10 +100,10 @@ def _weights():
 def verdict_table(lines: Sequence[Mapping[str, Any]]) -> Table:
     """The demands on the miniature as rows, and whether each old backbone meets them, from the acceptance log."""
     hashes = dict.fromkeys(x["old"] for x in lines)
-    found = {_old(sha): verdict([x for x in lines if x["old"] == sha]) for sha in hashes}
-    demands = dict.fromkeys(demand for one in found.values() for demand in one)
-    rows = [(demand, *("met" if one[demand] else "not met" for one in found.values())) for demand in demands]
-    return Table(("demand", *found), tuple(rows), "Demands on old backbones; all sets, 16 shots.")
+    verdicts = {_old(sha): verdict([x for x in lines if x["old"] == sha]) for sha in hashes}
+    demands = dict.fromkeys(demand for one in verdicts.values() for demand in one)
+    rows = [(demand, *("met" if one[demand] else "not met" for one in verdicts.values())) for demand in demands]
+    return Table(("demand", *verdicts), tuple(rows), "Demands on old backbones; all sets, 16 shots.")
 
 
 def acceptance_table(lines: Sequence[Mapping[str, Any]]) -> Table:

@@ -70,12 +70,12 @@ def _trial(line: dict[str, Any]) -> tuple:
 
 def chosen(lines: Sequence[dict[str, Any]]) -> dict[str, float]:
     """The learning rate of the highest mean validation accuracy for every method; of equals the smaller."""
-    found: dict[str, float] = {}
+    best: dict[str, float] = {}
     for method in sorted({line["method"] for line in lines}):
         means = {lr: fmean(x["val"] for x in lines if (x["method"], x["lr"]) == (method, lr)) for lr in sorted(TRIALS)}
-        found[method] = max(means, key=lambda lr: (round(means[lr], 6), -lr))
+        best[method] = max(means, key=lambda lr: (round(means[lr], 6), -lr))
         print(method, {lr: round(mean, 2) for lr, mean in means.items()})
-    return found
+    return best
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -109,13 +109,13 @@ def upgrade_dots(records: Sequence[Record]) -> go.Figure:
 def _dots(records: Sequence[Record], datasets: Sequence[str]) -> list[tuple[str, str, str, list[tuple[float, float]]]]:
     """Of one method: (name, colour, symbol, points) of every kind of mark; points are (accuracy, height)."""
     rows = [(-datasets.index(record.dataset), record.reports) for record in records]
-    retrained = [(y, [r.retrained for r in found if r.retrained is not None]) for y, found in rows]
+    retrained = [(y, [r.retrained for r in reports if r.retrained is not None]) for y, reports in rows]
     up, down = 0.17, -0.17
     return [
-        ("zero-shot old", OLD, "line-ns", [(fmean(r.zs_old for r in found), y + up) for y, found in rows]),
-        ("zero-shot new", NEW, "line-ns", [(fmean(r.zs_new for r in found), y + down) for y, found in rows]),
-        ("old", OLD, "circle", [(r.old, y + up) for y, found in rows for r in found]),
-        ("new", NEW, "circle", [(r.new, y + down) for y, found in rows for r in found]),
+        ("zero-shot old", OLD, "line-ns", [(fmean(r.zs_old for r in reports), y + up) for y, reports in rows]),
+        ("zero-shot new", NEW, "line-ns", [(fmean(r.zs_new for r in reports), y + down) for y, reports in rows]),
+        ("old", OLD, "circle", [(r.old, y + up) for y, reports in rows for r in reports]),
+        ("new", NEW, "circle", [(r.new, y + down) for y, reports in rows for r in reports]),
         ("retrained on new", NEW, "diamond-open", [(fmean(v), y + down) for y, v in retrained if v]),
     ]
 
@@ -130,12 +130,12 @@ def control_rows(records: Sequence[Record]) -> go.Figure:
     rows = list(gains(kept))
     fig = go.Figure()
     for number, (title, name) in enumerate(names.items()):
-        found = gains(of_method(kept, title))
+        places = gains(of_method(kept, title))
         shift = 0.5 * ((len(names) - 1) / 2 - number) / len(names)  # the first method on top
         colour = METHOD_COLOURS[name]
         hover = {"hovertemplate": "%{customdata}: %{x:+.1f}<extra>" + title + "</extra>", "legendgroup": title}
-        y = {row: -rows.index(row) + shift for row in found}
-        dots = [(x, y[row], f"{row}, {dataset}") for row, gain in found.items() for dataset, x in gain.by_set.items()]
+        y = {row: -rows.index(row) + shift for row in places}
+        dots = [(x, y[row], f"{row}, {dataset}") for row, gain in places.items() for dataset, x in gain.by_set.items()]
         fig.add_scatter(
             x=[x for x, _, _ in dots],
             y=[height for _, height, _ in dots],
@@ -146,13 +146,13 @@ def control_rows(records: Sequence[Record]) -> go.Figure:
             **hover,
         )
         fig.add_scatter(
-            x=[gain.mean for gain in found.values()],
+            x=[gain.mean for gain in places.values()],
             y=list(y.values()),
             mode="markers",
             name=title,
-            error_x={"array": [gain.interval or 0 for gain in found.values()], "thickness": 2, "width": 5},
+            error_x={"array": [gain.interval or 0 for gain in places.values()], "thickness": 2, "width": 5},
             marker={"color": colour, "size": 12, "line": {"width": 1, "color": "white"}},
-            customdata=[f"{row}, mean" for row in found],
+            customdata=[f"{row}, mean" for row in places],
             **hover,
         )
     fig.add_vline(x=0, line={"color": INK, "width": 2})

@@ -51,20 +51,20 @@ def gains(records: Sequence[Record]) -> dict[str, Gain]:
 
     Other families of upgrades (mini-large, the public ones) and weights that the manifest does not know are left out.
     """
-    found = groups(records, _title)
-    return {title: _gain(found[title]) for title in sorted(filter(None, found), key=_place)}
+    by_title = groups(records, _title)
+    return {title: _gain(by_title[title]) for title in sorted(filter(None, by_title), key=_place)}
 
 
 def difference(
     records: Sequence[Record], first: str, second: str, measure: Callable[[Compatibility], float]
 ) -> dict[str, Statistic]:
     """Upgrade -> `first` minus `second` in `measure`, paired by seed, mean over datasets; n is the number of seeds."""
-    found = {}
+    differences = {}
     for title, mine in groups(records, lambda r: r.titles.upgrade).items():
         one, two = (by_seed(reports_of(r for r in mine if r.titles.method == m), measure) for m in (first, second))
         if gaps := [one[seed] - two[seed] for seed in one if seed in two]:
-            found[title] = Statistic.of(gaps)
-    return found
+            differences[title] = Statistic.of(gaps)
+    return differences
 
 
 def pairs_table(records: Sequence[Record], first: str, second: str) -> Table:
@@ -73,8 +73,8 @@ def pairs_table(records: Sequence[Record], first: str, second: str) -> Table:
     Seeds of one pair say how repeatable a number is on that pair. Only several pairs say whether it holds on the next
     one. So the interval of the last row is over pairs; that of a pair is over its seeds, paired.
     """
-    found = difference(records, first, second, over_zero_shot)
-    pairs = {title: found[title] for title in sorted(found) if re.fullmatch(r"mini(, pair \d+)?", title)}
+    gaps = difference(records, first, second, over_zero_shot)
+    pairs = {title: gaps[title] for title in sorted(gaps) if re.fullmatch(r"mini(, pair \d+)?", title)}
     rows = [(t if "," in t else f"{t}, pair 1", with_interval(gap, "+")) for t, gap in pairs.items()]
     mean = Statistic.of([gap.mean for gap in pairs.values()])
     rows.append((f"mean of {len(pairs)} pairs", with_interval(mean, "+")))
@@ -90,65 +90,66 @@ def control_sentences(records: Sequence[Record], method: str) -> str:
     Raises:
         UnknownNameError: no records of such a method, or none on the true upgrade.
     """
-    found = gains(of_method(records, method))
-    if UPGRADE not in found:
-        raise unknown_name("upgrade among these records", UPGRADE, found)
-    told = [_pairs(found, method)]
-    if IDENTITY in found:
-        told.append(_identity(found[IDENTITY]))
-        told += [_one_tower(name, found) for name in (TEXT_ONLY, IMAGE_ONLY) if name in found]
-    if steps := [name for name in found if _STEP.fullmatch(name)]:
-        told.append(_way(found, steps))
-    if TWIN in found:
-        told.append(_twin(found))
-    return "\n".join(f"- {sentence}" for sentence in told)
+    on = gains(of_method(records, method))
+    if UPGRADE not in on:
+        raise unknown_name("upgrade among these records", UPGRADE, on)
+    sentences = [_pairs(on, method)]
+    if IDENTITY in on:
+        sentences.append(_identity(on[IDENTITY]))
+        sentences += [_one_tower(name, on) for name in (TEXT_ONLY, IMAGE_ONLY) if name in on]
+    if steps := [name for name in on if _STEP.fullmatch(name)]:
+        sentences.append(_way(on, steps))
+    if TWIN in on:
+        sentences.append(_twin(on))
+    return "\n".join(f"- {sentence}" for sentence in sentences)
 
 
-def _pairs(found: Mapping[str, Gain], method: str) -> str:
-    others = [f"{found[name].mean:+.1f} on {name}" for name in found if _PAIR.fullmatch(name)]
+def _pairs(on: Mapping[str, Gain], method: str) -> str:
+    others = [f"{on[name].mean:+.1f} on {name}" for name in on if _PAIR.fullmatch(name)]
     also = f" ({', '.join(others)}, pretrained independently)" if others else ""
-    gain = points(found[UPGRADE].mean, "above", "below")
+    gain = points(on[UPGRADE].mean, "above", "below")
     return f"**The upgrade:** {method}, carried over, is {gain} zero-shot on new{also}."
 
 
 def _identity(gain: Gain) -> str:
-    told = f"**Nothing changed** (old → old): {gain.mean:+.1f} points, which is what tuning gains. "
+    words = f"**Nothing changed** (old → old): {gain.mean:+.1f} points, which is what tuning gains. "
     if abs(gain.change) < 0.05:
-        return told + "Old and new are equal here, so what is lost elsewhere is not lost by saving, loading or testing."
-    return told + f"But new differs from old by {gain.change:+.1f} points, which it must not."
+        words += "Old and new are equal here, so what is lost elsewhere is not lost by saving, loading or testing."
+        return words
+    return words + f"But new differs from old by {gain.change:+.1f} points, which it must not."
 
 
-def _one_tower(name: str, found: Mapping[str, Gain]) -> str:
-    change = _paired(found[name], found[IDENTITY])
+def _one_tower(name: str, on: Mapping[str, Gain]) -> str:
+    change = _paired(on[name], on[IDENTITY])
     kept = "every picture keeps its vector" if name == TEXT_ONLY else "every prompt keeps its vector"
-    told = f"**The {name.removesuffix(' only')} alone moved:** {found[name].mean:+.1f} points. "
+    words = f"**The {name.removesuffix(' only')} alone moved:** {on[name].mean:+.1f} points. "
     if direction(change) == "within a point":
-        return told + f"That is within a point of nothing changed: where {kept}, nothing of the gain is lost."
+        return words + f"That is within a point of nothing changed: where {kept}, nothing of the gain is lost."
     verb = "lost" if change < 0 else "added"
-    return told + f"{abs(change):.1f} points are {verb} though {kept}."
+    return words + f"{abs(change):.1f} points are {verb} though {kept}."
 
 
-def _way(found: Mapping[str, Gain], steps: Sequence[str]) -> str:
-    values = [*(found[name].mean for name in steps), found[UPGRADE].mean]
-    told = ", ".join(f"{value:+.1f} {name}" for value, name in zip(values, [*steps, "at the end"], strict=True))
+def _way(on: Mapping[str, Gain], steps: Sequence[str]) -> str:
+    values = [*(on[name].mean for name in steps), on[UPGRADE].mean]
+    way = ", ".join(f"{value:+.1f} {name}" for value, name in zip(values, [*steps, "at the end"], strict=True))
     ups = [after - before for before, after in zip(values, values[1:], strict=False)]
     how = "more" if min(ups) >= 0 else "less" if max(ups) <= 0 else ""
     if direction(values[-1] - values[0]) == "within a point" or not how:
-        return f"**On the way:** {told}. No clear direction: how far new has moved does not decide it."
-    return f"**On the way:** {told}. The further new has moved, the {how} the plug-in adds to its zero-shot."
+        return f"**On the way:** {way}. No clear direction: how far new has moved does not decide it."
+    return f"**On the way:** {way}. The further new has moved, the {how} the plug-in adds to its zero-shot."
 
 
-def _twin(found: Mapping[str, Gain]) -> str:
-    gap, twin = _paired(found[UPGRADE], found[TWIN]), found[TWIN]
-    told = f"**The seed twin,** a new backbone that has nothing from old: {twin.mean:+.1f} points"
+def _twin(on: Mapping[str, Gain]) -> str:
+    gap, twin = _paired(on[UPGRADE], on[TWIN]), on[TWIN]
+    words = f"**The seed twin,** a new backbone that has nothing from old: {twin.mean:+.1f} points"
     if direction(gap) == "within a point":
-        return told + ", within a point of the upgrade. So the gain there does not come from what the upgrade kept."
+        return words + ", within a point of the upgrade. So the gain there does not come from what the upgrade kept."
     if gap < 0:
-        return told + f", {-gap:.1f} more than on the upgrade. So what the upgrade kept is no help here."
-    upgrade = found[UPGRADE].by_set
+        return words + f", {-gap:.1f} more than on the upgrade. So what the upgrade kept is no help here."
+    upgrade = on[UPGRADE].by_set
     fewer = sum(direction(upgrade[name] - x) == "higher" for name, x in twin.by_set.items() if name in upgrade)
     return (
-        told + f", {gap:.1f} less than on the upgrade (on {fewer} of {len(twin.by_set)} sets by a point or more). "
+        words + f", {gap:.1f} less than on the upgrade (on {fewer} of {len(twin.by_set)} sets by a point or more). "
         "That much needs what the upgrade kept of old; being a backbone of the same kind is not enough."
     )
 

@@ -55,9 +55,9 @@ def versus_sentence(records: Sequence[Record], first: str, second: str, field: s
     if not gaps:
         raise ConfigError(f"no dataset has {field} accuracies of both {first} and {second}.")
     sets = groups(gaps, lambda name: direction(gaps[name]))
-    told = [f"{how} on {len(sets[how])} ({', '.join(sets[how])})" for how in DIRECTIONS if how in sets]
+    parts = [f"{how} on {len(sets[how])} ({', '.join(sets[how])})" for how in DIRECTIONS if how in sets]
     return (
-        f"**{first} against {second}, {_WHERE[field]}:** of {len(gaps)} datasets, {'; '.join(told)}. "
+        f"**{first} against {second}, {_WHERE[field]}:** of {len(gaps)} datasets, {'; '.join(parts)}. "
         f"Mean difference {fmean(gaps.values()):+.1f} points."
     )
 
@@ -78,14 +78,14 @@ def rerun_sentence(report: Compatibility, records: Sequence[Record], method: str
 
 def _shares(kept: Mapping[str, float | None]) -> str:
     """Few datasets one by one; of many, the median and both ends."""
-    told = {name: "undefined" if share is None else f"{round(100 * share)} %" for name, share in kept.items()}
-    if len(told) <= _FEW:
-        return ", ".join(f"{name} {share}" for name, share in told.items())
+    shares = {name: "undefined" if share is None else f"{round(100 * share)} %" for name, share in kept.items()}
+    if len(shares) <= _FEW:
+        return ", ".join(f"{name} {share}" for name, share in shares.items())
     known = sorted((share, name) for name, share in kept.items() if share is not None)
     if not known:
-        return f"undefined on all {len(told)} datasets"
+        return f"undefined on all {len(shares)} datasets"
     (low, lowest), (high, highest) = known[0], known[-1]
-    none = f"; undefined on {len(told) - len(known)}" if len(known) < len(told) else ""
+    none = f"; undefined on {len(shares) - len(known)}" if len(known) < len(shares) else ""
     middle = median(share for share, _ in known)
     ends = f"from {round(100 * low)} % ({lowest}) to {round(100 * high)} % ({highest})"
     return f"median {round(100 * middle)} %, {ends}{none}"

@@ -33,16 +33,16 @@ def results_table(records: Sequence[Record], caption: str = "") -> Table:
 def _how(records: Sequence[Record]) -> str:
     """What the small print of a table says: seeds, shots, views and epochs, as the records have them."""
 
-    def told(what: str, values: Sequence[Any]) -> str:
-        found = sorted({v for v in values if v is not None})
-        return f"{'/'.join(map(str, found))} {what}" if found else ""
+    def counts(what: str, values: Sequence[Any]) -> str:
+        distinct = sorted({v for v in values if v is not None})
+        return f"{'/'.join(map(str, distinct))} {what}" if distinct else ""
 
     rows = [row for record in records for row in record.per_seed]
     parts = (
-        told("seeds", [len(record.per_seed) for record in records]),
-        told("shots", [record.inputs["shots"] for record in records]),
-        told("views", [row["views"] for row in rows]),
-        told("epochs", [row.get("epochs") or None for row in rows]),
+        counts("seeds", [len(record.per_seed) for record in records]),
+        counts("shots", [record.inputs["shots"] for record in records]),
+        counts("views", [row["views"] for row in rows]),
+        counts("epochs", [row.get("epochs") or None for row in rows]),
     )
     return f"Mean ± sd: {', '.join(part for part in parts if part)}."
 

@@ -25,10 +25,10 @@ def method_rows(groups: Mapping[str, Sequence[Compatibility]]) -> go.Figure:
     and the bar between them what the plug-in adds; the open diamond is retraining on new. Zero-shot has no row.
     """
     rows = [([(title, None)] if title else []) + _rows(reports) for title, reports in groups.items()]
-    heights = [max(1, len(found)) for found in rows]
+    heights = [max(1, len(panel)) for panel in rows]
     fig = make_subplots(rows=max(1, len(rows)), shared_xaxes=True, vertical_spacing=0.04, row_heights=heights or None)
-    for number, found in enumerate(rows, 1):
-        _panel(fig, found, number)
+    for number, panel in enumerate(rows, 1):
+        _panel(fig, panel, number)
     tick = {"symbol": "line-ns", "size": 12, "line": {"color": INK, "width": 2}}  # one entry for ticks of both colours
     fig.add_scatter(x=[None], y=[None], mode="markers", name="zero-shot", marker=tick)
     values = [x for trace in fig.data for x in trace.x if x is not None]
@@ -63,12 +63,12 @@ def _panel(fig: go.Figure, rows: Sequence[tuple[str, Average | None]], number: i
         ("old", OLD, [(y + _UP, t, a.zs_old, a.old) for y, t, a in at]),
         ("new", NEW, [(y + _DOWN, t, a.zs_new, a.new) for y, t, a in at]),
     )
-    for name, colour, found in sides:
+    for name, colour, points in sides:
         bar = {"color": _FAINT[colour], "width": 6}
-        for y, _, *ends in found:
+        for y, _, *ends in points:
             fig.add_scatter(x=ends, y=[y, y], mode="lines", line=bar, hoverinfo="skip", showlegend=False, **place)
-        ticks = [(zero_shot, y, title) for y, title, zero_shot, _ in found]
-        dots = [(value, y, title) for y, title, _, value in found]
+        ticks = [(zero_shot, y, title) for y, title, zero_shot, _ in points]
+        dots = [(value, y, title) for y, title, _, value in points]
         _marks(fig, f"zero-shot on {name}", colour, "line-ns", ticks, place)
         _marks(fig, name, colour, "circle", dots, place)
     retrained = [(a.retrained, y + _DOWN, title) for y, title, a in at if a.retrained is not None]

@@ -64,13 +64,13 @@ def carried_table(plugins: Iterable[Plugin], caption: str = "") -> Table:
     rows = []
     for plugin in plugins:
         shapes = groups(plugin.tensors.items(), lambda item: tuple(item[1].shape))
-        told = []
+        carried = []
         for shape, items in shapes.items():
             names = ", ".join(name for name, _ in items)
-            told.append(f"{names} {'×'.join(map(str, shape))}".strip())
+            carried.append(f"{names} {'×'.join(map(str, shape))}".strip())
         numbers = sum(tensor.numel() for tensor in plugin.tensors.values())
         name = plugin.method.name
-        rows.append((name_title(name), depth(name) or "–", f"{numbers:,}", "; ".join(told) or "nothing"))
+        rows.append((name_title(name), depth(name) or "–", f"{numbers:,}", "; ".join(carried) or "nothing"))
     return Table(("method", "acts", "numbers", "carried over"), tuple(rows), caption)
 
 

@@ -32,12 +32,12 @@ def carried_sentence(reports: Sequence[Compatibility]) -> str:
     most = max(len(average.datasets) for average in tuned.values())
     gains = {name: average.gains[1] for name, average in tuned.items()}
 
-    def told(name: str) -> str:
+    def entry(name: str) -> str:
         n = len(tuned[name].datasets)
         return f"{name_title(name)} {gains[name]:+.1f}" + (f" (of {n} only)" if n < most else "")
 
     names = groups(sorted(gains, key=gains.get, reverse=True), lambda name: direction(gains[name]))
-    parts = [f"{words}: {', '.join(map(told, names[d]))}" for d, words in _AGAINST_ZERO_SHOT.items() if d in names]
+    parts = [f"{words}: {', '.join(map(entry, names[d]))}" for d, words in _AGAINST_ZERO_SHOT.items() if d in names]
     return f"**Carried to new, against zero-shot there,** in points, mean of {datasets(most)}: {'; '.join(parts)}."
 
 
@@ -48,14 +48,14 @@ def depth_sentence(reports: Sequence[Compatibility]) -> str:
     missing = [side for side, names in sides.items() if not names]
     if missing:
         return f"**Shallow against deep:** no {' and no '.join(missing)} method is among these yet."
-    told = [f"on {field} {_counted(reports, sides, field)}" for field in ("old", "new")]
+    counts = [f"on {field} {_counted(reports, sides, field)}" for field in ("old", "new")]
     ranges = []
     for side, names in sides.items():
         on_old, on_new = (_range([tuned[name].gains[i] for name in names]) for i in (0, 1))
         ranges.append(f"{side} {on_old} on old and {on_new} on new")
     pairs = len(sides["shallow"]) * len(sides["deep"])
     return (
-        f"**Shallow against deep:** of {pairs} pairs of a shallow and a deep method, {'; '.join(told)}. "
+        f"**Shallow against deep:** of {pairs} pairs of a shallow and a deep method, {'; '.join(counts)}. "
         f"Points above zero-shot, from the lowest method to the highest: {'; '.join(ranges)}."
     )
 
@@ -71,22 +71,22 @@ def _counted(reports: Sequence[Compatibility], sides: Mapping[str, Sequence[str]
     """In how many pairs the shallow method is higher, and lower; also without the linear probe, which reads no text."""
 
     def counts(deep: Sequence[str]) -> tuple[int, int]:
-        found = [direction(gap) for gap in _gaps(reports, sides["shallow"], deep, field)]
-        return found.count("higher"), found.count("lower")
+        directions = [direction(gap) for gap in _gaps(reports, sides["shallow"], deep, field)]
+        return directions.count("higher"), directions.count("lower")
 
     higher, lower = counts(sides["deep"])
     others = [name for name in sides["deep"] if name != "linear_probe"]
-    told = f"the shallow one is higher by a point or more in {higher}, lower in {lower}"
+    words = f"the shallow one is higher by a point or more in {higher}, lower in {lower}"
     if not others or others == sides["deep"]:
-        return told
+        return words
     higher, lower = counts(others)
-    return f"{told} (without the linear probe: {higher} and {lower})"
+    return f"{words} (without the linear probe: {higher} and {lower})"
 
 
 def _gaps(reports: Sequence[Compatibility], firsts: Sequence[str], seconds: Sequence[str], field: str) -> list[float]:
     """First minus second of every pair, a mean over the datasets that both have; pairs without any are left out."""
-    found = groups(reports, lambda report: report.method)
-    values = {name: by_dataset(found[name], attrgetter(field)) for name in (*firsts, *seconds)}
+    by_method = groups(reports, lambda report: report.method)
+    values = {name: by_dataset(by_method[name], attrgetter(field)) for name in (*firsts, *seconds)}
     gaps = []
     for one, two in product(firsts, seconds):
         both = values[one].keys() & values[two].keys()

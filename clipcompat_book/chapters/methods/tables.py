@@ -24,18 +24,18 @@ def overview_table(records: Sequence[Record]) -> Table:
     most = max((len(average.datasets) for average in own.values()), default=0)
     for name, average in own.items():
         mine = [record for record in records if record.titles.label == name]
-        found = gains(mine) if name != "zero_shot" else {}
-        if UPGRADE not in found:
+        on = gains(mine) if name != "zero_shot" else {}
+        if UPGRADE not in on:
             continue
         retrained = kept = "–"
         if average.retrained is not None:
             retrained = f"{average.retrained - average.zs_new:+.1f}"
             share = kept_gain(average.new, average.zs_new, average.retrained)
             kept = "–" if share is None else f"{round(100 * share)} %"
-        carried, twin = (with_interval(found.get(upgrade), "+") for upgrade in (UPGRADE, TWIN))
-        told = f"{average.gains[0]:+.1f}", carried, retrained, kept
+        carried, twin = (with_interval(on.get(upgrade), "+") for upgrade in (UPGRADE, TWIN))
+        cells = f"{average.gains[0]:+.1f}", carried, retrained, kept
         title = name_title(name) + (f" (only {len(average.datasets)})" if len(average.datasets) < most else "")
-        rows.append((title, depth(name) or "–", *told, f"{average.negative_flips:.1f}", twin))
+        rows.append((title, depth(name) or "–", *cells, f"{average.negative_flips:.1f}", twin))
     columns = ("method", "acts", "on old", "carried to new", "retrained", "kept", "flips", "carried to a seed twin")
     caption = f"Points above zero-shot, means over {most} datasets; ± half of the 95 % interval over seeds. Mini."
     return Table(columns, tuple(rows), caption)
@@ -57,20 +57,20 @@ def methods_table(records: Sequence[Record], caption: str = "") -> Table:
             retrained = by_seed(reports, attrgetter("retrained"))
             kept = [kept_gain(new[seed], zs_new[seed], retrained[seed]) for seed in new]
         shares = [100 * share for share in kept if share is not None]
-        found = [Statistic.of(list(v)) for v in (old.values(), new.values(), retrained.values(), h, shares)]
-        rows.append((title, *map(with_interval, found), str(len(mine))))
+        statistics = [Statistic.of(list(v)) for v in (old.values(), new.values(), retrained.values(), h, shares)]
+        rows.append((title, *map(with_interval, statistics), str(len(mine))))
     caption = f"{caption} Mean over datasets ± half of the 95 % interval over seeds; kept gain in percent.".strip()
     return Table(("method", "old", "new", "retrained", "H", "kept gain", "datasets"), tuple(rows), caption)
 
 
 def live_table(reports: Sequence[Compatibility], caption: str = "") -> Table:
     """One row per method; for each dataset old → new, the gain over zero-shot, and the share of negative flips."""
-    per_set = {name: averages(found) for name, found in groups(reports, lambda r: r.dataset).items()}
+    per_set = {name: averages(on_set) for name, on_set in groups(reports, lambda r: r.dataset).items()}
     rows = []
     for method in averages(reports):
         cells = [name_title(method)]
-        for found in per_set.values():
-            a = found.get(method)
+        for on_set in per_set.values():
+            a = on_set.get(method)
             cells += 3 * ["–"] if a is None else _live_cells(a)
         rows.append(tuple(cells))
     columns = [column for name in per_set for column in (f"{short_name(name)}: old → new", "over zero-shot", "flips")]

@@ -19,12 +19,12 @@ _FAINT = "rgba(128, 128, 128, 0.35)"
 _AXES = {"seconds": ("time of a {}", duration), "memory_bytes": ("memory of a {}", size)}
 
 
-def ratio_dots(found: Performance) -> go.Figure:
+def ratio_dots(measured: Performance) -> go.Figure:
     """How many times as fast, one row per comparison: steps, pictures and whole trainings apart, by number type.
 
     Whiskers: slowest against fastest repetition. Open dots are extrapolated. A tick: what arithmetic allows.
     """
-    lines = _comparisons(found)
+    lines = _comparisons(measured)
     fig, ticks = go.Figure(), []
     for y, (title, row) in enumerate(lines):
         if row is None:
@@ -32,7 +32,7 @@ def ratio_dots(found: Performance) -> go.Figure:
             fig.add_annotation(x=0, xref="x domain", xanchor="left", y=-y, **words)
             continue
         _ratio(fig, row, -y)
-        limit = found.limit(row)
+        limit = measured.limit(row)
         ticks += [(row.reference_s / limit, -y, title)] if limit else []
     fig.add_scatter(
         x=[x for x, *_ in ticks],
@@ -55,43 +55,43 @@ def ratio_dots(found: Performance) -> go.Figure:
     return fig.update_layout(height=120 + _ROW * len(lines), margin=margin, legend=TOP_LEGEND)
 
 
-def _comparisons(found: Performance) -> list[tuple[str, Row | None]]:
+def _comparisons(measured: Performance) -> list[tuple[str, Row | None]]:
     """(title, row), or (heading, None), from top to bottom."""
-    steps, images = ([r for r in found.rows if r.kind == kind] for kind in ("step", "images"))
+    steps, images = ([r for r in measured.rows if r.kind == kind] for kind in ("step", "images"))
     groups = {f"a step at the text side, {t}": [r for r in steps if r.dtype == t] for t in _types(steps)}
     groups |= {f"pictures through the image tower, {t}": [r for r in images if r.dtype == t] for t in _types(images)}
-    groups["a whole training, pictures included"] = [r for r in found.rows if r.kind == "training"]
+    groups["a whole training, pictures included"] = [r for r in measured.rows if r.kind == "training"]
     lines: list[tuple[str, Row | None]] = []
     for title, rows in groups.items():
         lines += [(title, None), *((row.title, row) for row in rows)] if rows else []
     return lines
 
 
-def growth_lines(found: Performance, sweep: str = "classes", what: str = "seconds") -> go.Figure:
+def growth_lines(measured: Performance, sweep: str = "classes", what: str = "seconds") -> go.Figure:
     """Growth of a step with "classes" or "context": one colour per method, the plain way grey, the limit dotted.
 
     what: "seconds", or "memory_bytes", which has the measurements' budget instead of a limit. Points whose memory
     is not known are left out.
     """
     across, name = ("n_ctx", "context tokens") if sweep == "context" else ("classes", "classes")
-    mine = [p for p in found.points if p.sweep == sweep]
+    mine = [p for p in measured.points if p.sweep == sweep]
     lines = [_Line("CoOp, plain", [p for p in mine if p.way == "plain" and p.method == "coop"], what, INK, "dash")]
     for method in dict.fromkeys(p.method for p in mine):
-        points, colour = found.sweep(sweep, method), METHOD_COLOURS.get(method, INK)
+        points, colour = measured.sweep(sweep, method), METHOD_COLOURS.get(method, INK)
         lines.append(_Line(name_title(method), points, what, colour))
         if what == "seconds":
             lines.append(_Line(f"{name_title(method)}, arithmetic limit", points, "limit_s", colour, "dot"))
     return _grown(lines, across, name, "step", what, BUDGET if what == "memory_bytes" else None)
 
 
-def shot_lines(found: Performance, what: str = "seconds") -> go.Figure:
+def shot_lines(measured: Performance, what: str = "seconds") -> go.Figure:
     """Growth of a whole training with shots: from pictures, where they are encoded already, and the arithmetic limit.
 
     what: "seconds"; or "memory_bytes", of encoding and of each method's steps, above what has to be kept of pictures.
     """
     lines = []
-    for method in dict.fromkeys(t.method for t in found.trainings):
-        mine, title, colour = found.shots(method), name_title(method), METHOD_COLOURS.get(method, INK)
+    for method in dict.fromkeys(t.method for t in measured.trainings):
+        mine, title, colour = measured.shots(method), name_title(method), METHOD_COLOURS.get(method, INK)
         if what == "seconds":
             lines += [
                 _Line(f"{title}, from pictures", mine, "seconds", colour),
@@ -101,7 +101,7 @@ def shot_lines(found: Performance, what: str = "seconds") -> go.Figure:
         else:
             lines.append(_Line(f"{title}, steps", mine, "steps_bytes", colour))
     if what != "seconds":
-        some = found.shots(found.trainings[0].method)
+        some = measured.shots(measured.trainings[0].method)
         lines.insert(0, _Line("encoding pictures", some, "pictures_bytes", INK, "dash"))
         lines.append(_Line("kept of pictures", some, "views_bytes", INK, "dot"))
     return _grown(lines, "shots", "shots", "training", what)
@@ -184,13 +184,13 @@ def _types(rows: Iterable[Row]) -> list[str]:
 
 
 def _kept(kept: Any) -> str:
-    told = ", ".join(f"{parts} × {keep}" for keep, parts in kept.items())
-    return f" (kept: {told})" if told else ""
+    words = ", ".join(f"{parts} × {keep}" for keep, parts in kept.items())
+    return f" (kept: {words})" if words else ""
 
 
 def _ticks(values: Sequence[float], words: Callable[[float], str]) -> tuple[list[float], list[str]]:
     """Round values of a logarithmic axis: 1, 2, 5 in each decade, or powers of ten where there are many."""
     low, high = math.floor(math.log10(min(values))), math.ceil(math.log10(max(values)))
     steps = (1, 2, 5) if high - low <= 2 else (1,)
-    found = [s * 10.0**k for k in range(low, high + 1) for s in steps]
-    return found, [words(v) for v in found]
+    ticks = [s * 10.0**k for k in range(low, high + 1) for s in steps]
+    return ticks, [words(v) for v in ticks]

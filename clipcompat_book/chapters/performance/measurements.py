@@ -161,10 +161,10 @@ class Performance:
 
     def row(self, name: str) -> Row:
         """The row of this name; UnknownNameError where it was not measured."""
-        found = {row.name: row for row in self.rows}
-        if name not in found:
-            raise unknown_name("measurement", name, found)
-        return found[name]
+        rows = {row.name: row for row in self.rows}
+        if name not in rows:
+            raise unknown_name("measurement", name, rows)
+        return rows[name]
 
     def sweep(self, sweep: str, method: str, way: str = "fast") -> list[Point]:
         """Points of one line, from the smallest to the largest.
@@ -172,11 +172,11 @@ class Performance:
         Raises:
             UnknownNameError: nothing of this kind was measured.
         """
-        found = [p for p in self.points if (p.sweep, p.method, p.way) == (sweep, method, way)]
-        if not found:
+        points = [p for p in self.points if (p.sweep, p.method, p.way) == (sweep, method, way)]
+        if not points:
             known = {f"{p.sweep}, {p.method}, {p.way}" for p in self.points}
             raise unknown_name("sweep", f"{sweep}, {method}, {way}", known)
-        return sorted(found, key=lambda p: (p.classes, p.n_ctx))
+        return sorted(points, key=lambda p: (p.classes, p.n_ctx))
 
     def shots(self, method: str) -> list[Training]:
         """Trainings of a method, from the fewest shots to the most.
@@ -184,10 +184,10 @@ class Performance:
         Raises:
             UnknownNameError: none was measured.
         """
-        found = [t for t in self.trainings if t.method == method]
-        if not found:
+        trainings = [t for t in self.trainings if t.method == method]
+        if not trainings:
             raise unknown_name("training", method, {t.method for t in self.trainings})
-        return sorted(found, key=lambda t: t.shots)
+        return sorted(trainings, key=lambda t: t.shots)
 
     def limit(self, row: Row) -> float | None:
         """Seconds that the arithmetic of pictures or of a step takes, where it was counted; None elsewhere."""
@@ -228,13 +228,13 @@ def parse_performance(bench: Mapping[str, Any], growth: Mapping[str, Any]) -> Pe
 
 
 def _read(folder: Any, bench: str, growth: str) -> Performance:
-    found = []
+    contents = []
     for name in (bench, growth):
         try:
-            found.append(json.loads((folder / name).read_text(encoding="utf-8")))
+            contents.append(json.loads((folder / name).read_text(encoding="utf-8")))
         except (OSError, ValueError) as error:
             raise DataError(f"{name} is not a readable file of measurements ({error}); restore it from git.") from error
-    return parse_performance(*found)
+    return parse_performance(*contents)
 
 
 def _row(raw: Mapping[str, Any]) -> Row:

@@ -41,7 +41,7 @@ def prompt_rows(names: Sequence[str], lengths: Sequence[int], shared: int, conte
     for y, (heading, spans) in enumerate(lines):
         if spans is None:
             block = above if heading == "padded" else below
-            words = f"<b>{heading}: {sum(end - start for _, found in block for _, start, end in found)} rows</b>"
+            words = f"<b>{heading}: {sum(end - start for _, pieces in block for _, start, end in pieces)} rows</b>"
             fig.add_annotation(text=words, x=-0.7, xanchor="left", y=-y, showarrow=False, font_size=13)
     labels = {-y: name for y, (name, spans) in enumerate(lines) if spans}
     fig.update_yaxes(tickvals=list(labels), ticktext=list(labels.values()), range=[0.4 - len(lines), 0.8])

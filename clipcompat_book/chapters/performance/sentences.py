@@ -27,11 +27,11 @@ def size(count: float) -> str:
     return f"{count / 1e9:.1f} GB"
 
 
-def devices_sentence(found: Sequence[Performance]) -> str:
+def devices_sentence(measured: Sequence[Performance]) -> str:
     """On what it was measured, and what is missing: Markdown."""
-    told = "; ".join(f"{p.device}, torch {p.torch}" for p in found)
-    words = f"Measured on: {told}."
-    if all("CPU" in p.device for p in found):
+    devices = "; ".join(f"{p.device}, torch {p.torch}" for p in measured)
+    words = f"Measured on: {devices}."
+    if all("CPU" in p.device for p in measured):
         words += (
             " **Rows of a GPU are missing, as none was at hand.** What this page says of speed, it says of that "
             "processor."
@@ -39,16 +39,16 @@ def devices_sentence(found: Sequence[Performance]) -> str:
     return words
 
 
-def speed_sentence(found: Performance, dtype: str = "fp32") -> str:
+def speed_sentence(measured: Performance, dtype: str = "fp32") -> str:
     """Every step, plain and fast: Markdown."""
-    rows = [r for r in found.rows if (r.kind, r.dtype) == ("step", dtype)]
-    told = [f"{r.title}: {duration(r.reference_s)} → {duration(r.fast_s)}, **{r.ratio:.1f} ×**" for r in rows]
-    return f"Forward and backward of one step at the text side, {dtype}, plain → fast. {'; '.join(told)}."
+    rows = [r for r in measured.rows if (r.kind, r.dtype) == ("step", dtype)]
+    parts = [f"{r.title}: {duration(r.reference_s)} → {duration(r.fast_s)}, **{r.ratio:.1f} ×**" for r in rows]
+    return f"Forward and backward of one step at the text side, {dtype}, plain → fast. {'; '.join(parts)}."
 
 
-def limit_sentence(found: Performance, method: str) -> str:
+def limit_sentence(measured: Performance, method: str) -> str:
     """How near a step is to the time that its multiplications alone take: Markdown."""
-    points = found.sweep("classes", method)
+    points = measured.sweep("classes", method)
     share = {p.classes: p.seconds / p.limit_s for p in points}
     shown = 1000 if 1000 in share else max(share)
     near, far = min(share, key=share.get), max(share, key=share.get)
@@ -60,9 +60,9 @@ def limit_sentence(found: Performance, method: str) -> str:
     )
 
 
-def growth_sentence(found: Performance, method: str) -> str:
+def growth_sentence(measured: Performance, method: str) -> str:
     """From the fewest classes to the most: Markdown."""
-    points = found.sweep("classes", method)
+    points = measured.sweep("classes", method)
     first, last = points[0], points[-1]
     return (
         f"**{name_title(method)}:** {_grown(last.classes / first.classes)} as many classes ({first.classes:,} → "
@@ -71,9 +71,9 @@ def growth_sentence(found: Performance, method: str) -> str:
     )
 
 
-def context_sentence(found: Performance, method: str) -> str:
+def context_sentence(measured: Performance, method: str) -> str:
     """From the shortest context to the longest: Markdown."""
-    points = found.sweep("context", method)
+    points = measured.sweep("context", method)
     first, last = points[0], points[-1]
     return (
         f"**{name_title(method)}**, {first.classes} classes: with {last.n_ctx} context tokens instead of {first.n_ctx} "
@@ -82,78 +82,78 @@ def context_sentence(found: Performance, method: str) -> str:
     )
 
 
-def memory_sentence(found: Performance, method: str) -> str:
+def memory_sentence(measured: Performance, method: str) -> str:
     """The largest step that was run, and where both ways were, their difference: Markdown."""
-    fast = found.sweep("classes", method)
-    plain = [p for p in found.points if (p.sweep, p.method, p.way) == ("classes", method, "plain")]
+    fast = measured.sweep("classes", method)
+    plain = [p for p in measured.points if (p.sweep, p.method, p.way) == ("classes", method, "plain")]
     last, parts = fast[-1], sum(fast[-1].kept.values())
     again = parts - last.kept.get("everything", 0)
-    told = (
+    words = (
         f"**{name_title(method)}:** the largest step, with {last.classes:,} classes, took {size(last.memory_bytes)} "
         f"beyond what was held before, in {parts} part(s), of which {again} were run again for backward."
     )
     if plain:
         most = max(plain, key=lambda p: p.classes)
-        told += (
+        words += (
             f" With {most.classes} classes the plain way took {size(most.memory_bytes)}, the fast one "
             f"{size(_at(fast, most.classes).memory_bytes)}."
         )
-    return told
+    return words
 
 
-def chunks_sentence(found: Performance) -> str:
+def chunks_sentence(measured: Performance) -> str:
     """What a budget costs in time, and whether it was kept: Markdown."""
-    told = []
-    for row in (r for r in found.rows if r.kind == "chunks"):
+    texts = []
+    for row in (r for r in measured.rows if r.kind == "chunks"):
         parts = row.parts or {}
         over = " (**more than it was given**)" if row.peak > row.budget else ""
-        told.append(
+        texts.append(
             f"**{row.title}** with a budget of {size(row.budget)}: the process took {size(row.peak)} at most{over}; "
             f"a class took {1 / row.ratio:.2f} times as long as where everything is kept, as "
             f"{sum(parts.values()) - parts.get('everything', 0)} of {sum(parts.values())} parts were run again; "
             f"features differ by {row.features:.0e} at most, gradients by {row.gradients:.0e} of the largest"
         )
-    return "; ".join(told) + "."
+    return "; ".join(texts) + "."
 
 
-def exact_sentence(found: Performance) -> str:
+def exact_sentence(measured: Performance) -> str:
     """The largest difference of both ways, for each number type: Markdown."""
-    told = []
-    for dtype in dict.fromkeys(r.dtype for r in found.rows):
-        rows = [r for r in found.rows if (r.kind, r.dtype) == ("step", dtype)]
+    parts = []
+    for dtype in dict.fromkeys(r.dtype for r in measured.rows):
+        rows = [r for r in measured.rows if (r.kind, r.dtype) == ("step", dtype)]
         if rows:
             most = [max(getattr(r, what) or 0 for r in rows) for what in ("features", "gradients", "largest")]
-            told.append(
+            parts.append(
                 f"{dtype} features by {most[0]:.0e} (the largest is {most[2]:.1f}), gradients by {most[1]:.0e} of the "
                 "largest gradient"
             )
-    return f"In the steps of the first figure, fast and plain differ at most: {'; '.join(told)}."
+    return f"In the steps of the first figure, fast and plain differ at most: {'; '.join(parts)}."
 
 
-def training_sentence(found: Performance) -> str:
+def training_sentence(measured: Performance) -> str:
     """Whole trainings, pictures included: Markdown."""
-    told = []
-    for row in (r for r in found.rows if r.kind == "training"):
+    parts = []
+    for row in (r for r in measured.rows if r.kind == "training"):
         how = "extrapolated: steps were timed and multiplied" if row.extrapolated else "both run to the end"
-        told.append(
+        parts.append(
             f"**{row.title}:** {duration(row.reference_s)} → {duration(row.fast_s)}, **{row.ratio:.1f} ×** ({how})"
         )
-    return f"A whole training from pictures to a plug-in. {'; '.join(told)}."
+    return f"A whole training from pictures to a plug-in. {'; '.join(parts)}."
 
 
-def images_sentence(found: Performance) -> str:
+def images_sentence(measured: Performance) -> str:
     """Pictures through the image tower, ours against open_clip's: Markdown."""
-    told = [
+    parts = [
         f"{r.title}, {r.dtype}: {duration(r.reference_s)} ({r.reference}) → {duration(r.fast_s)}, **{r.ratio:.1f} ×**"
-        for r in found.rows
+        for r in measured.rows
         if r.kind == "images"
     ]
-    return f"Forward through the image tower. {'; '.join(told)}."
+    return f"Forward through the image tower. {'; '.join(parts)}."
 
 
-def shots_sentence(found: Performance, method: str) -> str:
+def shots_sentence(measured: Performance, method: str) -> str:
     """Time from the fewest shots to the most: Markdown."""
-    first, last = (found.shots(method)[i] for i in (0, -1))
+    first, last = (measured.shots(method)[i] for i in (0, -1))
     share = last.seconds / last.limit_s
     return (
         f"**{name_title(method)}:** {duration(first.seconds)} with {_shots(first)} a class, {duration(last.seconds)} "
@@ -163,9 +163,9 @@ def shots_sentence(found: Performance, method: str) -> str:
     )
 
 
-def shots_memory_sentence(found: Performance, method: str) -> str:
+def shots_memory_sentence(measured: Performance, method: str) -> str:
     """Memory from the fewest shots to the most: Markdown."""
-    first, last = (found.shots(method)[i] for i in (0, -1))
+    first, last = (measured.shots(method)[i] for i in (0, -1))
     return (
         f"**{name_title(method)}:** with {_shots(first)} a class encoding took {size(first.pictures_bytes)} at most "
         f"and training {size(first.steps_bytes)}; with {_shots(last)} {size(last.pictures_bytes)} and "
@@ -174,11 +174,11 @@ def shots_memory_sentence(found: Performance, method: str) -> str:
     )
 
 
-def training_table(found: Performance) -> Table:
+def training_table(measured: Performance) -> Table:
     """Where the time of a whole training of CoOp goes, 47 classes and 16 shots: pictures, text, both."""
     method, pictures = CoOp(), 16 * 47
     steps = method.recipe.epochs_for("dtd", 16, pictures) * method.recipe.steps_for(pictures)
-    whole, step = found.row("coop-training"), found.row("coop-47")
+    whole, step = measured.row("coop-training"), measured.row("coop-47")
     ways = {
         "official loop": (steps * method.recipe.batch_size, whole.reference_s, steps * step.reference_s),
         "here": (DEFAULT_VIEWS * pictures, whole.fast_s, steps * step.fast_s),

@@ -49,13 +49,13 @@ def curve(records: Sequence[Record], names: str, method: str, side: str) -> dict
     """
     if side not in SIDES:
         raise unknown_name("side", side, SIDES)
-    found: dict[int, Statistic] = {}
+    by_shots: dict[int, Statistic] = {}
     for record in _of(records, names, method):
         rows = record.reports
         if side != "retrained":
-            found[0] = Statistic.of([rows[0].zs_old if side == "old" else rows[0].zs_new])
-        found[record.inputs["shots"]] = Statistic.of([getattr(row, side) for row in rows])
-    return dict(sorted(found.items()))
+            by_shots[0] = Statistic.of([rows[0].zs_old if side == "old" else rows[0].zs_new])
+        by_shots[record.inputs["shots"]] = Statistic.of([getattr(row, side) for row in rows])
+    return dict(sorted(by_shots.items()))
 
 
 def enough(curve: Mapping[int, float | Statistic]) -> int:
@@ -71,12 +71,12 @@ def enough(curve: Mapping[int, float | Statistic]) -> int:
 
 def names_sentence(records: Sequence[Record], method: str = "coop") -> str:
     """What each list of names scores on old without training, and with the most shots on both backbones: Markdown."""
-    told = []
+    parts = []
     for names in name_lists():
         old, new = (curve(records, names, method, side) for side in ("old", "new"))
         most = max(old)
-        told.append(f"**{names}** {old[0].mean:.0f} → {old[most].mean:.0f}, carried {new[most].mean:.0f}")
-    return f"From 0 to {most} shots of {name_title(method)} on old, and carried to new, percent: {'; '.join(told)}."
+        parts.append(f"**{names}** {old[0].mean:.0f} → {old[most].mean:.0f}, carried {new[most].mean:.0f}")
+    return f"From 0 to {most} shots of {name_title(method)} on old, and carried to new, percent: {'; '.join(parts)}."
 
 
 def repair_sentence(records: Sequence[Record], worse: str, better: str, method: str = "coop") -> str:
@@ -85,15 +85,15 @@ def repair_sentence(records: Sequence[Record], worse: str, better: str, method: 
     most = max(one)
     old, new = (_gaps(records, worse, better, method, side, most) for side in ("old", "new"))
     lost = Statistic.of([new[seed] - old[seed] for seed in old])
-    told = f"Points that the upgrade adds: {with_interval(lost)}"
+    added = f"Points that the upgrade adds: {with_interval(lost)}"
     if lost.interval is not None:
         doubt = ", which does not exclude 0" if abs(lost.mean) <= lost.interval else ""
-        told += f" (95 % interval over {lost.n} draws{doubt})"
+        added += f" (95 % interval over {lost.n} draws{doubt})"
     behind = (two[0].mean - one[0].mean, fmean(old.values()), fmean(new.values()))
     start, tuned, carried = (points(value, "behind", "ahead") for value in behind)
     return (
         f"**{worse.capitalize()} against {better}:** {start} without training, {tuned} after {most} shots on old, "
-        f"{carried} when carried to new. {told}."
+        f"{carried} when carried to new. {added}."
     )
 
 
@@ -101,16 +101,16 @@ def enough_sentence(records: Sequence[Record], names: str, method: str = "coop")
     """How many shots are as good as the most, and how many shots of retraining carrying is worth: Markdown."""
     old, new, retrained = (curve(records, names, method, side) for side in SIDES)
     most = max(old)
-    told = []
-    for side, found in (("on old", old), ("carried to new", new)):
-        few = enough(found)
-        told.append(f"{side}, {'no fewer than ' if few == most else ''}{few} shots will do")
+    parts = []
+    for side, accuracies in (("on old", old), ("carried to new", new)):
+        few = enough(accuracies)
+        parts.append(f"{side}, {'no fewer than ' if few == most else ''}{few} shots will do")
     worth = [shots for shots, value in retrained.items() if value.mean >= new[most].mean]
     again = f"retraining with up to {most} shots is below"
     if worth:
         again = f"retraining with {min(worth)} shot{'s' if min(worth) > 1 else ''} matches"
     return (
-        f"**{name_title(method)} with {names}:** {'; '.join(told)}. On new, {again} what was tuned on old with {most} "
+        f"**{name_title(method)} with {names}:** {'; '.join(parts)}. On new, {again} what was tuned on old with {most} "
         "shots and carried."
     )
 
@@ -118,8 +118,8 @@ def enough_sentence(records: Sequence[Record], names: str, method: str = "coop")
 def curves_table(records: Sequence[Record], names: str, methods: Sequence[str], caption: str = "") -> Table:
     """One row per method and side, one column per number of shots: mean ± sd over seeds."""
     curves = {(m, side): curve(records, names, m, side) for m in methods for side in SIDES}
-    shots = sorted({k for found in curves.values() for k in found})
-    rows = [(name_title(m), side, *(cell(found.get(k)) for k in shots)) for (m, side), found in curves.items()]
+    shots = sorted({k for line in curves.values() for k in line})
+    rows = [(name_title(m), side, *(cell(line.get(k)) for k in shots)) for (m, side), line in curves.items()]
     return Table(("method", "", *(f"{k} shots" for k in shots)), tuple(rows), caption)
 
 
@@ -128,10 +128,10 @@ def _of(records: Sequence[Record], names: str, method: str) -> list[Record]:
     lists = name_lists()
     if names not in lists:
         raise unknown_name("list of names", names, lists)
-    found = [r for r in records if r.method == method and tuple(r.inputs["classnames"]) == lists[names]]
-    if not found:
+    mine = [r for r in records if r.method == method and tuple(r.inputs["classnames"]) == lists[names]]
+    if not mine:
         raise unknown_name("method with these names", method, {r.method for r in records})
-    return found
+    return mine
 
 
 def _gaps(records: Sequence[Record], worse: str, better: str, method: str, side: str, shots: int) -> dict[int, float]:
