@@ -6,20 +6,18 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from clipcompat.common.errors import unknown_name
 from clipcompat.common.files import digest
-from clipcompat.data.drawing import draw_dataset
+from clipcompat.data.drawing import Draw, Indices, draw_dataset
 from clipcompat.data.mini.sets import SETS, study_names
 from clipcompat.data.mini.world import COLOURS, FIELDS, WORLD, draw_many, hashed, sample_scenes
-from clipcompat.data.sampling import Shots, parse_seed, parse_shots
+from clipcompat.data.sampling import Shots
 from clipcompat.data.split import Dataset
 
 __all__ = ["RenderedImages", "development_names", "load_mini", "mini_names", "study_names"]
@@ -61,9 +59,7 @@ def development_names() -> tuple[str, ...]:
     return tuple(name for name in SETS if name.startswith("mini/dev-"))
 
 
-def load_mini(
-    name: str, shots: Shots = 16, seed: int = 1, indices: str | Path | Mapping[str, Any] | None = None
-) -> Dataset:
+def load_mini(name: str, shots: Shots = 16, seed: int = 1, indices: Indices = None) -> Dataset:
     """Few-shot train and val splits, the whole test split, and the training pool.
 
     Args:
@@ -86,8 +82,7 @@ def load_mini(
         part: (RenderedImages(name, part, range(count * each)), [i % count for i in range(count * each)])
         for part, each in per_class.items()
     }
-    words = {"classnames": tuple(kind.classes), "template": kind.template}
-    return draw_dataset(pools, name=name, **words, shots=parse_shots(shots), seed=parse_seed(seed), indices=indices)
+    return draw_dataset(pools, Draw(shots, seed, indices), name, tuple(kind.classes), kind.template)
 
 
 @lru_cache(maxsize=128)
