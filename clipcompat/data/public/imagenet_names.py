@@ -1,12 +1,11 @@
 """ImageNet's class names as CoOp's `classnames.txt`, and its classes that another data set shares.
 
-Source of the names: OpenAI's list ("Prompt Engineering for ImageNet"), which CoOp's file is said to be copied from, as
-open_clip carries it; of the WordNet ids, in the order of the labels: timm.
+Sources: the names are OpenAI's list ("Prompt Engineering for ImageNet") as open_clip carries it, which CoOp's file is
+said to be copied from; the WordNet ids, in the order of the labels, are timm's.
 """
 
-from __future__ import annotations
-
-from pathlib import Path
+import re
+from pathlib import Path, PurePosixPath
 
 from clipcompat.common.errors import DataError
 from clipcompat.common.files import write_atomic
@@ -23,11 +22,11 @@ def write_classnames(path: Path) -> Path:
 
 
 def same_classes(data: Dataset, other: Dataset) -> Dataset:
-    """`data` over the classes that `other` has too, in its order: ImageNet's own test pictures of ImageNet-R's 200.
+    """`data` over the classes of `other`, in its order.
 
-    Classes are told by the WordNet ids that name their folders, not by their names: two classes of ImageNet are called
-    "missile", and ImageNet-R has one of them. A plug-in tuned on ImageNet can so be tested on the 200 classes before
-    and after the shift: on `same_classes(imagenet, imagenet_r)` and on `imagenet_r`.
+    So a plug-in tuned on ImageNet can be tested on ImageNet-R's 200 classes before and after the shift: on
+    `same_classes(imagenet, imagenet_r)` and on `imagenet_r`. Classes are matched by the WordNet ids that name their
+    folders, as two classes of ImageNet are called "missile", and ImageNet-R has one of them.
 
     Raises:
         DataError: a data set whose folders are no WordNet ids, or a class of `other` that `data` does not have.
@@ -45,13 +44,13 @@ def same_classes(data: Dataset, other: Dataset) -> Dataset:
 
 def _ids(data: Dataset) -> list[str]:
     """The WordNet id of every class."""
-    ids = {label: key.rpartition("/")[0].rpartition("/")[2] for key, label in
-           zip(data.test.keys, data.test.labels.tolist(), strict=True)}  # fmt: skip
+    folders = (PurePosixPath(key).parent.name for key in data.test.keys)
+    ids = dict(zip(data.test.labels.tolist(), folders, strict=True))
     found = [ids.get(label, "") for label in range(len(data.classnames))]
-    odd = [wnid for wnid in found if not (wnid[:1] == "n" and wnid[1:].isdigit() and len(wnid) == 9)]
+    odd = [wnid for wnid in found if not re.fullmatch(r"n\d{8}", wnid)]
     if odd:
         raise DataError(
-            f"the pictures of {data.name} do not lie in folders named by WordNet ids ({odd[0] or 'no picture'!r}), so "
-            "its classes cannot be matched; ImageNet, ImageNet-Sketch, -A and -R have such folders."
+            f"the pictures of {data.name} are not in folders named by WordNet ids ({odd[0] or 'no picture'!r}), so its "
+            "classes cannot be matched; ImageNet, ImageNet-Sketch, -A and -R have such folders."
         )
     return found

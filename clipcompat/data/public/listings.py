@@ -1,16 +1,13 @@
 """The lists of data sets without a split_zhou file: FGVC-Aircraft, ImageNet, its four shifted test sets.
 
-Deviation: pictures are taken in sorted order. Upstream takes them as the file system lists them, so that its
-ImageNet subsets differ from machine to machine; an exported index file (`clipcompat.data.indices`) carries
-such a draw over.
+Deviation: pictures are in sorted order. Upstream takes them as the file system lists them, so its ImageNet subsets
+differ between machines; an exported index file (`clipcompat.data.indices`) carries such a draw over.
 """
-
-from __future__ import annotations
 
 from pathlib import Path
 
 from clipcompat.common.errors import DataError
-from clipcompat.data.public.folders import entries, first, is_folder
+from clipcompat.data.public.folders import entries, first, is_folder, read_text
 from clipcompat.data.public.layout import Layout
 from clipcompat.data.public.split_zhou import Item, check_no_repeats, check_relative, check_utf8, read_split
 
@@ -20,11 +17,10 @@ _PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
 def read_listing(layout: Layout, folder: Path) -> dict[str, list[Item]]:
     """The train, val and test lists of a data set in `folder`; paths are relative to its image root.
 
-    val is empty where the data set has none, train too where it is for testing only. ImageNet's `images/val`
-    is the test list, as everywhere in the field.
+    A list is empty if the data set has none. ImageNet's `images/val` is the test list, as everywhere in the field.
 
     Raises:
-        DataError: something expected is not there or does not hold together.
+        DataError: a file or folder is missing, or the lists contradict each other.
     """
     if layout.reader == "json":
         return read_split(folder / layout.split_file)
@@ -34,11 +30,10 @@ def read_listing(layout: Layout, folder: Path) -> dict[str, list[Item]]:
     if layout.reader == "imagenet":
         train = _read_wnids(images / "train", names, "train/")
         test = _read_wnids(images / "val", names, "val/")
-        apart = {path.split("/")[1] for path, _, _ in train} ^ {path.split("/")[1] for path, _, _ in test}
-        if apart:
+        if apart := {path.split("/")[1] for path, _, _ in train} ^ {path.split("/")[1] for path, _, _ in test}:
             raise DataError(
-                f"{images}: train and val hold different classes; in one of them only: "
-                f"{first(sorted(apart))}. Both need one folder for each class."
+                f"{images}: train and val hold different classes; in one of them only: {first(sorted(apart))}. Both "
+                "need one folder for each class."
             )
         return {"train": train, "val": [], "test": test}
     read = _read_wnids if layout.reader == "wnids" else _read_numbers
@@ -47,22 +42,20 @@ def read_listing(layout: Layout, folder: Path) -> dict[str, list[Item]]:
 
 def _read_fgvc(folder: Path) -> dict[str, list[Item]]:
     """`variants.txt` numbers the classes; `images_variant_*.txt` has lines "<image id> <variant name>"."""
-    variants = [line.strip() for line in _lines(folder / "variants.txt") if line.strip()]
+    variants = [line.strip() for line in read_text(folder / "variants.txt").splitlines() if line.strip()]
     labels = {name: i for i, name in enumerate(variants)}
     if not variants or len(labels) < len(variants):
-        raise DataError(f"{folder / 'variants.txt'}: expected one variant a line, each once, and at least one.")
+        raise DataError(f"{folder / 'variants.txt'}: expected one variant per line, each once, and at least one.")
     split: dict[str, list[Item]] = {}
     for part in ("train", "val", "test"):
         source, items = folder / f"images_variant_{part}.txt", []
-        for number, line in enumerate(_lines(source), 1):
+        for number, line in enumerate(read_text(source).splitlines(), 1):
             image, _, name = line.strip().partition(" ")
             if not image:
                 continue
             if name not in labels:
-                raise DataError(
-                    f'{source}, line {number}: expected "<image id> <variant name>", the name one of '
-                    f"variants.txt; got {line.strip()[:80]!r}."
-                )
+                wanted = '"<image id> <variant name>", with a name of variants.txt'
+                raise DataError(f"{source}, line {number}: expected {wanted}; got {line.strip()[:80]!r}.")
             items.append((check_relative(f"{image}.jpg", f"{source}, line {number}"), labels[name], name))
         split[part] = items
     untrained = sorted(set(variants) - {name for _, _, name in split["train"]})
@@ -78,7 +71,7 @@ def _read_fgvc(folder: Path) -> dict[str, list[Item]]:
 def _read_classnames(path: Path) -> dict[str, str]:
     """WordNet id → class name, from lines "<wnid> <name>"."""
     names: dict[str, str] = {}
-    for number, line in enumerate(_lines(path), 1):
+    for number, line in enumerate(read_text(path).splitlines(), 1):
         wnid, _, name = line.strip().partition(" ")
         if wnid and (not name or wnid in names):
             raise DataError(
@@ -87,13 +80,13 @@ def _read_classnames(path: Path) -> dict[str, str]:
         if wnid:
             names[wnid] = name
     if not names or list(names) != sorted(names):
-        # ImageNetV2's folder numbers are ranks among sorted ids: another order would give wrong names.
+        # ImageNetV2 numbers its folders by rank among sorted ids: another order would give wrong names.
         raise DataError(f"{path}: expected WordNet ids in sorted order, as in CoOp's classnames.txt.")
     return names
 
 
 def _read_wnids(root: Path, names: dict[str, str], prefix: str) -> list[Item]:
-    """One folder a class; labels number the folders that are there (ImageNet-A and -R: 200), sorted."""
+    """One folder per class; labels number the sorted folders that are there (ImageNet-A and -R: 200)."""
     items = []
     for label, wnid in enumerate(_class_folders(root)):
         if wnid not in names:
@@ -103,17 +96,15 @@ def _read_wnids(root: Path, names: dict[str, str], prefix: str) -> list[Item]:
 
 
 def _read_numbers(root: Path, names: dict[str, str], prefix: str) -> list[Item]:
-    """Folders 0, 1, 2, …: the number is the label, a line of classnames.txt."""
+    """Folders 0, 1, 2, …: the number is the label, and the line of classnames.txt."""
     folders, wanted = set(_class_folders(root)), [str(label) for label in range(len(names))]
     if folders != set(wanted):
         raise DataError(
-            f"{root}: expected the folders 0 … {len(names) - 1}, one for each line of classnames.txt; "
-            f"missing: {first([w for w in wanted if w not in folders])}; "
-            f"not expected: {first(sorted(folders - set(wanted)))}."
+            f"{root}: expected the folders 0 … {len(names) - 1}, one for each line of classnames.txt; missing: "
+            f"{first([w for w in wanted if w not in folders])}; not expected: {first(sorted(folders - set(wanted)))}."
         )
-    return [
-        item for label, name in enumerate(names.values()) for item in _pictures(root, str(label), label, name, prefix)
-    ]
+    labelled = enumerate(names.values())
+    return [item for label, name in labelled for item in _pictures(root, str(label), label, name, prefix)]
 
 
 def _class_folders(root: Path) -> list[str]:
@@ -122,13 +113,12 @@ def _class_folders(root: Path) -> list[str]:
         raise DataError(f"{root}: expected one folder for each class; there is none.")
     places: dict[tuple[int, int], str] = {root.stat()[1:3]: "the folder of all classes"}
     for name in folders:
-        place = (root / name).stat()[1:3]  # inode and device, which a link shares with what it points to
-        if place in places:
+        place = (root / name).stat()[1:3]  # inode and device; a link shares them with its target
+        if places.setdefault(place, name) != name:
             raise DataError(
                 f"{root / name} is a link to {places[place]}, so its pictures would count twice; a class needs a "
                 "folder of its own. Remove the link."
             )
-        places[place] = name
     return folders
 
 
@@ -138,12 +128,3 @@ def _pictures(root: Path, folder: str, label: int, name: str, prefix: str) -> li
     if not found:
         raise DataError(f"{root / folder}: no picture of class {name!r} is there; unpack the data set again.")
     return [(f"{prefix}{folder}/{file}", label, name) for file in found]
-
-
-def _lines(path: Path) -> list[str]:
-    try:
-        return path.read_text(encoding="utf-8").splitlines()
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror or error}.") from error
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path} is not a text file in UTF-8: {error}.") from error

@@ -234,7 +234,7 @@ def test_aircraft_labels_are_lines_of_the_variants(aircraft):
         ("images_variant_val.txt", "9999999 F-16A/B\n", "1 of the 10 pictures needed are not in .*: 9999999.jpg"),
         ("images_variant_train.txt", "0000001 F-16A/B\n", "without training images: 707-320, Boeing 717"),
         ("images_variant_test.txt", "", "test images: 0"),
-        ("variants.txt", "F-16A/B\nF-16A/B\n", "one variant a line, each once"),
+        ("variants.txt", "F-16A/B\nF-16A/B\n", "one variant per line, each once"),
     ],
 )
 def test_aircraft_lists_that_cannot_be_right_are_refused(aircraft, file, content, said):

@@ -163,7 +163,7 @@ def test_classes_that_cannot_be_matched_are_refused(imagenet_and_r, tmp_path):
     with pytest.raises(DataError, match="imagenet has 2 classes that imagenet_r has not, such as n01440764"):
         same_classes(shifted, imagenet)
     other = load_dataset("eurosat", root=write_layout(find_layout("eurosat"), tmp_path / "other"), shots=1)
-    with pytest.raises(DataError, match=r"eurosat do not lie in folders named by WordNet ids \('test'\)"):
+    with pytest.raises(DataError, match=r"eurosat are not in folders named by WordNet ids \('test'\)"):
         same_classes(imagenet, other)
 
 
