@@ -44,7 +44,7 @@ def check_flop_ratio(answer: Callable[[int, int, int, int], float]) -> Feedback:
     cases = [(sizes, ratio(*sizes)) for sizes in ((1, 77, 1, 77), (47, 249, 12, 77), (1000, 5300, 12, 77))]
     hints = {
         0: "One block, which is the last: 2 D² for each of the 77 rows, and 10 D² for one row alone.",
-        1: "Eleven blocks with 12 D² a row; in the last 2 D² a row, and 10 D² a class.",
+        1: "Eleven blocks with 12 D² per row; in the last 2 D² per row, and 10 D² per class.",
     }
     return try_cases(answer, cases, hints, "This is the ratio that arithmetic allows; kernels decide what is reached.")
 

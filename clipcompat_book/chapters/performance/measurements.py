@@ -49,10 +49,11 @@ _NAMES = {  # method, classes, what is timed
 class Row:
     """One comparison of a plain way with the fast one.
 
-    name: as `make bench` prints it. reference_s, fast_s: medians. reference: what the plain way was, in words.
-    extrapolated: steps were timed and multiplied. features, gradients: the largest difference of both ways, absolute
-    and relative to the largest gradient; None: not comparable. largest: feature. bounds: the ratio's, slowest against
-    fastest. budget, peak: bytes that a process might take, and took. parts: what was kept for backward -> of how many.
+    name: as `make bench` prints it. reference: the plain way, in words. reference_s, fast_s: median seconds.
+    extrapolated: steps were timed and multiplied. limit_s: seconds that arithmetic takes; None: not counted.
+    features, gradients: the largest difference of both ways, absolute and relative to the largest gradient; None: not
+    comparable. largest: the largest feature. bounds: of the ratio, slowest repetition against fastest.
+    budget, peak: bytes that the process might take, and took. parts: what a part kept for backward -> number of parts.
     """
 
     name: str
@@ -84,20 +85,20 @@ class Row:
 
     @property
     def method(self) -> str:
-        return self._told[0]
+        return self._subject[0]
 
     @property
     def classes(self) -> int:
-        return self._told[1]
+        return self._subject[1]
 
     @property
     def title(self) -> str:
         """How a text calls it: "CoOp, 47 classes"."""
-        method, _, words = self._told
+        method, _, words = self._subject
         return f"{name_title(method)}, {words}" if method else words
 
     @property
-    def _told(self) -> tuple[str, int, str]:
+    def _subject(self) -> tuple[str, int, str]:
         return _NAMES.get(self.name.removesuffix("-bf16"), ("", 0, self.name))
 
 
@@ -105,9 +106,9 @@ class Row:
 class Point:
     """One step of some size.
 
-    sweep: "classes" or "context". way: "fast" or "plain". limit_s: what arithmetic takes. memory_bytes: the most
-    that the process took, beyond what it held before its first step; 0: not known. kept: what was kept for backward
-    -> of how many parts.
+    sweep: "classes" or "context". way: "fast" or "plain". limit_s: seconds that arithmetic takes. memory_bytes: the
+    most that the process took, beyond what it held before its first step; 0: not known. kept: what a part kept for
+    backward -> number of parts.
     """
 
     sweep: str
@@ -125,9 +126,9 @@ class Point:
 class Training:
     """A whole training at full size, from picture files to a plug-in.
 
-    pictures_s: what decoding and encoding `views` views of all pictures took; steps_s: all that came after, `steps`
-    steps. limit_s: what the arithmetic of both takes. pictures_bytes, steps_bytes: the most that the process took in
-    each, beyond what it held before. views_bytes: what has to be kept of the pictures, one vector per view.
+    pictures_s: seconds for decoding and encoding `views` views of all pictures. steps_s: seconds for the `steps` steps
+    after that. limit_s: seconds that the arithmetic of both takes. pictures_bytes, steps_bytes: the most that the
+    process took in each, beyond what it held before. views_bytes: size of what is kept, one vector per view.
     """
 
     method: str

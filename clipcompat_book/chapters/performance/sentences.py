@@ -156,7 +156,7 @@ def shots_sentence(measured: Performance, method: str) -> str:
     first, last = (measured.shots(method)[i] for i in (0, -1))
     share = last.seconds / last.limit_s
     return (
-        f"**{name_title(method)}:** {duration(first.seconds)} with {_shots(first)} a class, {duration(last.seconds)} "
+        f"**{name_title(method)}:** {duration(first.seconds)} with {_shots(first)} per class, {duration(last.seconds)} "
         f"with {last.shots}, **{share:.1f} times** the arithmetic limit; of them {duration(first.pictures_s)} and "
         f"{duration(last.pictures_s)} for the pictures, which another training finds encoded. The steps grew from "
         f"{first.steps:,} to {last.steps:,}."
@@ -167,7 +167,7 @@ def shots_memory_sentence(measured: Performance, method: str) -> str:
     """Memory from the fewest shots to the most: Markdown."""
     first, last = (measured.shots(method)[i] for i in (0, -1))
     return (
-        f"**{name_title(method)}:** with {_shots(first)} a class encoding took {size(first.pictures_bytes)} at most "
+        f"**{name_title(method)}:** with {_shots(first)} per class encoding took {size(first.pictures_bytes)} at most "
         f"and training {size(first.steps_bytes)}; with {_shots(last)} {size(last.pictures_bytes)} and "
         f"{size(last.steps_bytes)}. Meanwhile what is kept of the pictures grew from {size(first.views_bytes)} to "
         f"{size(last.views_bytes)}."

@@ -79,10 +79,10 @@ def test_whole_trainings_say_what_was_extrapolated():
 
 def test_shots_are_told_with_the_pictures_share_the_limit_and_the_memory():
     told = say.shots_sentence(FOUND, "coop")
-    assert "17 s with 1 shot a class, 5 min with 16, **2.0 times** the arithmetic limit" in told
+    assert "17 s with 1 shot per class, 5 min with 16, **2.0 times** the arithmetic limit" in told
     assert "16 s and 4 min for the pictures" in told and "from 50 to 800" in told
     told = say.shots_memory_sentence(FOUND, "contcoop")
-    assert "with 1 shot a class encoding took 700 MB at most and training 1.6 GB" in told
+    assert "with 1 shot per class encoding took 700 MB at most and training 1.6 GB" in told
     assert "with 16 shots 700 MB and 1.6 GB" in told
     assert "grew from 0.2 MB to 3.3 MB" in told
 
