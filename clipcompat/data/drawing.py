@@ -52,8 +52,10 @@ def draw_dataset(
     drawn_with: int | None = seed
     if draw.indices is not None:
         given = read_indices(draw.indices, name)
-        train = positions(given["train"], _keys(images), "train", name)
-        val = positions(given["val"], _keys(val_images), "val", name)
+        train, val = (
+            positions(given[part], [pool.key(i) for i in range(len(pool))], part, name)
+            for part, pool in (("train", images), ("val", val_images))
+        )
         if labels and not train:
             raise DataError(f"{name}: the given indices name no training image; leave them out to draw some.")
         shots, drawn_with = listed_shots(given, [labels[i] for i in train], len(labels)), given.get("seed")
@@ -74,7 +76,3 @@ def draw_dataset(
     }
     drawn = {part: list(splits[part].keys) for part in ("train", "val")}
     return Dataset(name=name, **splits, unlabelled=images, shots=shots, seed=drawn_with, indices=drawn)
-
-
-def _keys(images: Images) -> list[str]:
-    return [images.key(i) for i in range(len(images))]

@@ -65,7 +65,8 @@ def load_dataset(
     template = template_for(layout.name, templates)
     folder = find_folder(layout, root)
     listing = read_listing(layout, folder)
-    classnames = _classnames(listing)
+    names = {label: name for items in listing.values() for _, label, name in items}
+    classnames = tuple(" ".join(names[label].replace("_", " ").split()) for label in range(len(names)))
     _compare_sizes(layout, listing, classnames)
     own_split = layout.reader == "json" and is_own_split(folder / layout.split_file)
     if own_split:
@@ -84,15 +85,7 @@ def load_dataset(
     return data
 
 
-_Listing = dict[str, list[Item]]
-
-
-def _classnames(listing: _Listing) -> tuple[str, ...]:
-    names = {label: name for items in listing.values() for _, label, name in items}
-    return tuple(" ".join(names[label].replace("_", " ").split()) for label in range(len(names)))
-
-
-def _compare_sizes(layout: Layout, listing: _Listing, classnames: tuple[str, ...]) -> None:
+def _compare_sizes(layout: Layout, listing: dict[str, list[Item]], classnames: tuple[str, ...]) -> None:
     """Warn if this is not the data set that published numbers were measured on."""
     came = (len(classnames), len(listing["train"]), len(listing["test"]))
     complete = (layout.classes, layout.train_size, layout.test_size)

@@ -125,19 +125,18 @@ def _rows(file: Path) -> list[_Row]:
     delimiter, columns = max(((d, _columns(header, d)) for d in ",;\t|"), key=lambda found: len(found[1]))
     if "path" not in columns or not {"label", "classname"} & set(columns):
         raise DataError(
-            f"{file}: the first line must name the columns, path and classname (or label) among them, separated by "
-            f"commas, semicolons, tabs or bars; it is {header[:80]!r}."
+            f"{file}: the first line must name the columns, path and classname (or label) among them, between commas, "
+            f"semicolons, tabs or bars; it is {header[:80]!r}."
         )
     found, reader = [], csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    least = max(columns.values()) + 1
     try:
         for row in reader:
             if not any(cell.strip() for cell in row):
                 continue
-            if len(row) <= max(columns.values()):
-                raise DataError(
-                    f"{file}, line {reader.line_num}: expected {max(columns.values()) + 1} cells at least; there are "
-                    f"{len(row)}. Quote cells that contain the separator."
-                )
+            if len(row) < least:
+                came = f"expected {least} cells at least; there are {len(row)}"
+                raise DataError(f"{file}, line {reader.line_num}: {came}. Quote cells that contain the separator.")
             found.append((reader.line_num, {column: row[at].strip() for column, at in columns.items()}))
     except csv.Error as error:
         raise DataError(f"{file}, line {reader.line_num}: not a sound table ({error}). Write it again.") from error
@@ -151,12 +150,8 @@ def _columns(header: str, delimiter: str) -> dict[str, int]:
         cells = [cell.strip().lower() for cell in next(csv.reader([header], delimiter=delimiter), [])]
     except csv.Error:
         return {}
-    return {
-        column: cells.index(alias)
-        for column, aliases in _COLUMNS.items()
-        for alias in reversed(aliases)
-        if alias in cells
-    }
+    named = {column: next((a for a in aliases if a in cells), None) for column, aliases in _COLUMNS.items()}
+    return {column: cells.index(alias) for column, alias in named.items() if alias}
 
 
 def _relative(path: str, bases: Sequence[Path], where: str) -> str:

@@ -49,7 +49,7 @@ class Walk:
             pictures = [name for name in self.left_out if name.lower().endswith(PICTURES)]
             loose = f" Of which class are {first(pictures, 2)}?" if pictures else ""
             raise DataError(f"{where}: expected one folder for each class; there is none.{loose}")
-        found = {name: list(self._pictures(_join(key, name), ())) for name in names}
+        found = {name: list(self._pictures(f"{key}/{name}".lstrip("/"), ())) for name in names}
         if len(names) == 1:
             raise DataError(
                 f"{where}: there is one class folder only ({names[0]}), and a classifier needs two. If that folder "
@@ -88,7 +88,7 @@ class Walk:
     def _entries(self, key: str) -> Iterator[tuple[os.DirEntry, str]]:
         for entry in entries(self.root / key):
             check_utf8(entry.name, str(self.root / key))
-            yield entry, _join(key, entry.name)
+            yield entry, f"{key}/{entry.name}".lstrip("/")
 
     def _is_folder(self, entry: os.DirEntry) -> bool:
         self.linked = self.linked or entry.is_symlink()
@@ -96,7 +96,3 @@ class Walk:
         if not folder and not entry.is_file():
             raise DataError(f"{entry.path} is no file and no folder (a link to nothing?). Restore it, or remove it.")
         return folder
-
-
-def _join(key: str, name: str) -> str:
-    return f"{key}/{name}" if key else name

@@ -97,9 +97,8 @@ class Source:
             return sample[self.columns[which]]
         if isinstance(sample, Sequence) and not isinstance(sample, str) and len(sample) >= 2:
             return sample[which]
-        raise DataError(
-            f"{self.where}: sample {number} should be (picture, label) or a mapping with both; it is a {_kind(sample)}."
-        )
+        form = "(picture, label) or a mapping with both"
+        raise DataError(f"{self.where}: sample {number} should be {form}; it is a {_kind(sample)}.")
 
 
 @dataclass(frozen=True)

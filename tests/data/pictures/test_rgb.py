@@ -47,6 +47,7 @@ def three(grey: np.ndarray) -> np.ndarray:
 
 PALETTE = RNG.integers(0, 256, (32, 3)).astype(np.uint8)
 INDEX = (GREY % 32).astype(np.uint8)
+STEPS = bytes(range(0, 248, 8))  # opacity of each colour of the palette
 INK = BYTES.astype(int)
 PAPER = np.round((255 - INK[..., :3]) * (255 - INK[..., 3:]) / 255)
 BITS = (GREY > 127).astype(np.uint8)
@@ -63,13 +64,11 @@ FILES = {
     "grey, 16 bits, TIFF": (saved(WORDS, "I;16", "TIFF"), "I;16", three(WORDS >> 8)),
     "grey, 16 bits, PGM": (b"P5 5 6 65535\n" + WORDS.astype(">u2").tobytes(), "I", three(WORDS >> 8)),
     "palette": (png(INDEX, 3, PLTE=PALETTE.tobytes()), "P", PALETTE[INDEX]),
-    "palette, some colours see-through": (
-        png(INDEX, 3, PLTE=PALETTE.tobytes(), tRNS=bytes(range(0, 248, 8))), "P", PALETTE[INDEX]),
-    "palette, one colour transparent": (
-        png(INDEX, 3, PLTE=PALETTE.tobytes(), tRNS=b"\xff\0"), "P", PALETTE[INDEX]),
+    "palette, some colours see-through": (png(INDEX, 3, PLTE=PALETTE.tobytes(), tRNS=STEPS), "P", PALETTE[INDEX]),
+    "palette, one colour transparent": (png(INDEX, 3, PLTE=PALETTE.tobytes(), tRNS=b"\xff\0"), "P", PALETTE[INDEX]),
     "black and white": (b"P4 5 6\n" + np.packbits(1 - BITS, axis=1).tobytes(), "1", three(BITS * 255)),
     "CMYK": (saved(BYTES, "CMYK", "TIFF"), "CMYK", PAPER),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", FILES)
