@@ -32,12 +32,12 @@ def add_data_verbs(verbs: Any) -> None:
     check.add_argument("--workers", type=int, help="threads that open pictures (default: two for each core)")
     check.set_defaults(verb=_check)
 
-    fetch = data.add_parser("fetch", help="download one, or say how to get it", description=_FETCH,
-                            formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
+    about = {"description": _FETCH, "formatter_class": argparse.RawDescriptionHelpFormatter}
+    fetch = data.add_parser("fetch", help="download one, or say how to get it", **about)
     fetch.add_argument("name", metavar="NAME", help="see `clipcompat data list`")
     fetch.add_argument("--root", metavar="DATA", required=True, help="where its folder goes")
-    fetch.add_argument("--own-split", action="store_true", help="make a split by upstream's rule instead of fetching "
-                       "the published one; records and tables then say \"own split\"")  # fmt: skip
+    own_split = "make a split by upstream's rule instead of fetching the published one; records and tables say so"
+    fetch.add_argument("--own-split", action="store_true", help=own_split)
     fetch.set_defaults(verb=_fetch)
 
 

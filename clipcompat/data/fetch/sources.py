@@ -1,4 +1,4 @@
-"""Where the public data sets can be fetched from, and what to do where they cannot.
+"""Where to fetch the public data sets, and what to do if one cannot be fetched.
 
 Every address and checksum was read in a public source, named beside it:
 
@@ -27,9 +27,9 @@ _PROMPTKD = "https://huggingface.co/zhengli97/prompt_learning_dataset/resolve/ce
 class Archive:
     """One file to fetch.
 
-    file: its name under `downloads/`. url: "" where it has to be put there by hand. checksum: see `download.verify`.
-    keep: what to unpack and where to put it under the data set's folder (see `archives.unpack`); nothing: the file
-        itself goes into the folder. inner: an archive inside this one that `keep` is about.
+    file: its name under `downloads/`. url: "" if it must be put there by hand. checksum: see `download.verify`.
+    keep: what to unpack, and its place under the data set's folder (see `archives.unpack`). If empty, the file itself
+        goes into the folder. inner: the archive inside this one that `keep` is about.
     """
 
     file: str
@@ -40,7 +40,7 @@ class Archive:
 
     @property
     def places(self) -> tuple[str, ...]:
-        """What is there, under the data set's folder, once this is in place."""
+        """What this brings, under the data set's folder."""
         return tuple(self.keep.values()) or (self.file,)
 
 
@@ -48,10 +48,10 @@ class Archive:
 class Source:
     """How one data set is fetched.
 
-    pictures: archives of the pictures (FGVC's lists too). split: the published split file, where there is one.
-    lists: what an own split is made from, besides the pictures. size: of the pictures' archives, as published.
-    by_hand: why the pictures cannot be fetched, and the exact steps instead; {root}, {folder} and {downloads} are
-        filled in. asked_for: folders that no archive here brings.
+    pictures: archives of the pictures (FGVC's lists too). split: the published split file, if there is one.
+    lists: official lists for an own split. size: of the pictures' archives, as published.
+    by_hand: why the pictures cannot be fetched, and the steps instead; {root}, {folder} and {downloads} are filled in.
+    asked_for: folders that no archive here brings.
     """
 
     pictures: tuple[Archive, ...] = ()
@@ -68,10 +68,10 @@ def _split(name: str, git: str) -> Archive:
 
 SOURCES = {
     "imagenet": Source(asked_for=("images/train", "images/val"), by_hand="""\
-its terms let nobody hand the pictures on, so you have to ask for them yourself:
+its terms forbid passing the pictures on, so you have to ask for them yourself:
   1. Ask for access on https://image-net.org, make the folder {folder}/images and download into it, from ILSVRC 2012,
      ILSVRC2012_img_train.tar, ILSVRC2012_img_val.tar and ILSVRC2012_devkit_t12.tar.gz.
-  2. Unpack them into one folder a class, train/ and val/, with torchvision:
+  2. Unpack them into one folder per class, in train/ and val/, with torchvision:
      python -c "from torchvision.datasets import ImageNet as I; [I('{folder}/images', s) for s in ('train', 'val')]"
   3. Verify it: clipcompat data check imagenet --root {root}
 The class names are in {folder}/classnames.txt already."""),
@@ -98,7 +98,7 @@ its official address is gone (HTTP 404; pytorch/vision, issue 7545), and no copy
      PromptKD's DATASETS.md names), or the one named in that issue,
      https://www.kaggle.com/datasets/jessicali9530/stanford-cars-dataset.
   2. Put its pictures where {folder}/cars_train/00001.jpg and {folder}/cars_test/00001.jpg are some of them.
-     Whoever has the original cars_train.tgz and cars_test.tgz puts them into {downloads} instead.
+     If you have the original cars_train.tgz and cars_test.tgz, put them into {downloads} instead.
   3. Verify it: clipcompat data check stanford_cars --root {root}
 The same command fetches the published split, unless an own one is asked for."""),
     "oxford_flowers": Source(
@@ -165,5 +165,5 @@ The same command fetches the published split, unless an own one is asked for."""
         (Archive("imagenet-r.tar", "https://people.eecs.berkeley.edu/~hendrycks/imagenet-r.tar",
                  "sha256:18c6bf493b39a0d975d48e587437f562caab9c52ae6327dcfa9dd8eb54aa1b52",  # TFDS, CMA
                  {"imagenet-r": "imagenet-r"}),), size="2.2 GB"),
-}  # fmt: skip
+}  # fmt: skip  # addresses beside their checksums and sources
 """By the names of `layout.LAYOUTS`. ImageNet and its shifted sets need class names too; see `imagenet_names`."""

@@ -1,7 +1,5 @@
 """Where each public data set lives under `$DATA`: the layout of CoOp's DATASETS.md."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Literal
 
@@ -12,13 +10,12 @@ from clipcompat.common.errors import unknown_name
 class Layout:
     """One data set of the community's layout.
 
-    name: what this project calls it, on the command line too.
-    aliases: other names it answers to: those of Dassl and of the papers' tables.
+    name: in this project, on the command line too. aliases: in Dassl and in the papers' tables.
     folder: under the data root. image_root: under `folder`; the keys of pictures are relative to it.
-    split_file: under `folder`; what says which picture is in which split, or names the classes.
-    reader: how its lists are read: a split_zhou file, FGVC's text files, ImageNet's train and val folders,
-        or, for test-only sets, folders named by WordNet id or numbered by label.
-    classes, train_size, test_size: what the complete data set has; 0 training images means test only.
+    split_file: under `folder`; lists the pictures of each split, or names the classes.
+    reader: how its lists are read: a split_zhou file, FGVC's text files, ImageNet's train and val folders, or, for
+        test-only sets, folders named by WordNet id or by label.
+    classes, train_size, test_size: of the complete data set; 0 training images means test only.
     """
 
     name: str
@@ -34,7 +31,6 @@ class Layout:
 
 _NAMES = "classnames.txt"
 
-# fmt: off
 LAYOUTS: tuple[Layout, ...] = (
     Layout("imagenet", ("ImageNet",), "imagenet", "images", _NAMES, "imagenet", 1000, 1_281_167, 50_000),
     Layout("caltech101", ("Caltech101",), "caltech-101", "101_ObjectCategories",
@@ -65,8 +61,7 @@ LAYOUTS: tuple[Layout, ...] = (
            _NAMES, "wnids", 200, 0, 7_500),
     Layout("imagenet_r", ("ImageNetR",), "imagenet-rendition", "imagenet-r",
            _NAMES, "wnids", 200, 0, 30_000),
-)
-# fmt: on
+)  # fmt: skip  # a data set per row or two
 
 
 def dataset_names() -> tuple[str, ...]:
@@ -75,7 +70,7 @@ def dataset_names() -> tuple[str, ...]:
 
 
 def find_layout(name: str) -> Layout:
-    """The data set of this name or alias; case, hyphens, underscores and spaces do not matter.
+    """The data set of this name or alias; case and punctuation do not matter.
 
     Raises:
         UnknownNameError: no such data set; the message has the nearest name and all of them.
