@@ -71,14 +71,14 @@ class LinearProbe(Method):
 
         def solve() -> dict[str, Tensor]:
             if self.c is not None:
-                return {**_regression(x, y, classes, self.c, self.max_iter), "c": torch.tensor(self.c)}
+                return {**logistic_regression(x, y, classes, self.c, self.max_iter), "c": torch.tensor(self.c)}
             task.require_validation("the probe's C")
             features, labels = task.validation(self.features)
             seen, solved = self._seen(features), {}
 
             def score(c: float) -> float:
                 if c not in solved:  # every bisection asks again for the end that it kept
-                    solved[c] = _regression(x, y, classes, c, self.max_iter)
+                    solved[c] = logistic_regression(x, y, classes, c, self.max_iter)
                 hits = _linear(solved[c], seen).argmax(-1) == labels
                 return float(hits.double().mean())
 
@@ -122,7 +122,7 @@ def _linear(tensors, features: Tensor) -> Tensor:
     return F.linear(features, tensors["weight"], tensors["bias"])
 
 
-def _regression(x: Tensor, y: Tensor, classes: int, c: float, max_iter: int) -> dict[str, Tensor]:
+def logistic_regression(x: Tensor, y: Tensor, classes: int, c: float, max_iter: int) -> dict[str, Tensor]:
     """W [class, width] and b [class] from features x [image, width] and labels y [image].
 
     scipy's L-BFGS runs on the CPU; the loss and its gradient are computed on the features' device.

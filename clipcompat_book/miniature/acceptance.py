@@ -25,7 +25,7 @@ from clipcompat.data.mini.datasets import study_names
 from clipcompat.data.split import Dataset
 from clipcompat.features.encode import encode_split
 from clipcompat.methods import ZeroShot
-from clipcompat.methods.linear_probe import _regression  # the library's, on other features and penalties
+from clipcompat.methods.linear_probe import logistic_regression
 from clipcompat.methods.mini_recipes import mini_method
 from clipcompat.plugins.fit import fit
 from clipcompat.studies.accuracy import accuracy
@@ -51,7 +51,7 @@ def linear_probe(backbone: Backbone, data: Dataset) -> float:
     parts = [((encode_split(backbone, split) - mean) / sd, split.labels) for split in (data.val, data.test)]
     scores = []
     for decay in _DECAYS:  # of the mean loss
-        fitted = _regression((x - mean) / sd, y, len(data.classnames), 1 / (decay * len(x)), max_iter=1000)
+        fitted = logistic_regression((x - mean) / sd, y, len(data.classnames), 1 / (decay * len(x)), max_iter=1000)
         guesses = [F.linear(f, fitted["weight"], fitted["bias"]).argmax(1) for f, _ in parts]
         scores.append([100 * float((g == t).double().mean()) for g, (_, t) in zip(guesses, parts, strict=True)])
     _, on_test = max(scores, key=lambda pair: pair[0])  # of equals the first

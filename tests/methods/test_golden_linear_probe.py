@@ -154,12 +154,12 @@ def test_the_defaults_are_those_of_the_clip_paper_and_lpclip():
 
 
 def test_the_search_solves_no_c_twice(tiny, written_down, monkeypatch):
-    solve_once, solved = linear_probe._regression, []
+    solve_once, solved = linear_probe.logistic_regression, []
 
     def regression(x, y, classes, c, max_iter):
         solved.append(c)
         return solve_once(x, y, classes, c, max_iter)
 
-    monkeypatch.setattr(linear_probe, "_regression", regression)
+    monkeypatch.setattr(linear_probe, "logistic_regression", regression)
     fit(LinearProbe(), tiny, golden.data_of())
     assert len(solved) == len(set(solved)) < 7 + 2 * 8
