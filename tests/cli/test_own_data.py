@@ -1,4 +1,4 @@
-"""Somebody's own folder on the whole way: to a report, to a plug-in file and back, to a record of the command line."""
+"""An own folder all the way: to a report, to a plug-in file and back, to a record of the command line."""
 
 from __future__ import annotations
 
