@@ -9,6 +9,7 @@ import torch
 
 from clipcompat.common.errors import DataError
 from clipcompat.data.indices import listed_shots, positions, read_indices
+from clipcompat.data.kind import dataset_kind
 from clipcompat.data.sampling import Shots, check_shots, few_shot, parse_seed, parse_shots
 from clipcompat.data.split import Dataset, Images, Split
 
@@ -74,5 +75,5 @@ def draw_dataset(
         "val": split("val", val_images.select(val), [val_labels[i] for i in val]),
         "test": split("test", *pools["test"]),
     }
-    drawn = {part: list(splits[part].keys) for part in ("train", "val")}
-    return Dataset(name=name, **splits, unlabelled=images, shots=shots, seed=drawn_with, indices=drawn)
+    drawn = {"shots": shots, "seed": drawn_with, "indices": {p: list(splits[p].keys) for p in ("train", "val")}}
+    return Dataset(name=name, **splits, unlabelled=images, **drawn, kind=dataset_kind(name))

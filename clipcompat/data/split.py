@@ -14,7 +14,7 @@ from torch import Tensor
 
 from clipcompat.common.errors import DataError, unknown_name
 from clipcompat.common.files import digest
-from clipcompat.data.kind import Kind, dataset_kind
+from clipcompat.data.kind import Kind
 
 
 class Images(Protocol):
@@ -94,6 +94,7 @@ class Dataset:
 
     indices: the keys drawn for train and val, in order, as records store them and `load_dataset(indices=…)` takes them.
     own_split: the split was made on this machine (see `own_split`), so its numbers are not those of the published one.
+    kind: "mini", "own" (the user's images) or "public".
     """
 
     name: str
@@ -105,11 +106,7 @@ class Dataset:
     seed: int | None = None
     indices: dict[str, list[str]] = field(default_factory=dict)
     own_split: bool = False
-
-    @property
-    def kind(self) -> Kind:
-        """Where it comes from: "mini", "own" or "public"."""
-        return dataset_kind(self.name)
+    kind: Kind = "own"
 
     @property
     def classnames(self) -> tuple[str, ...]:
