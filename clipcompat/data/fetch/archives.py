@@ -5,8 +5,6 @@ devices, names that are not UTF-8, files that occur twice, and more content than
 `tarfile.data_filter` checks less: it knows no zip, drops a leading "/" in silence, and accepts links and inner "..".
 """
 
-from __future__ import annotations
-
 import gzip
 import lzma
 import shutil

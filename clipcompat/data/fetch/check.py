@@ -1,7 +1,5 @@
 """Check a whole data set on disk: layout, counts, every path of its lists, every picture."""
 
-from __future__ import annotations
-
 import os
 from collections import Counter
 from collections.abc import Iterator

@@ -4,8 +4,6 @@ An archive is unpacked beside its place and moved there when it is whole, so no 
 was stopped continues where it was.
 """
 
-from __future__ import annotations
-
 import os
 import shutil
 from collections.abc import Callable, Iterable

@@ -4,8 +4,6 @@ Bytes arrive in `<name>.part` beside the target. The next try, or the next run, 
 range request). The file gets its name when its checksum is right.
 """
 
-from __future__ import annotations
-
 import hashlib
 import http.client
 import logging

@@ -12,8 +12,6 @@ Every address and checksum was read in a public source, named beside it:
     stable-datasets, its SUN397 builder: a copy of the original archive, under the original's checksum
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 
 _CMA = (

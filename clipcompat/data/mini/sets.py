@@ -5,8 +5,6 @@ shared context can learn (whose colour is meant; which domain this is), what onl
 (words that captions seldom or never use), and what neither can (fine differences).
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 

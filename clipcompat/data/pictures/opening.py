@@ -1,17 +1,15 @@
 """Pictures that cannot be opened, found by decoding all of them in parallel. Needs no torch."""
 
 import os
-from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from itertools import islice
+from functools import partial
 from typing import Any
 
 from clipcompat.common.errors import DataError
 from clipcompat.common.progress import Progress
 
-_CHUNK = 64
-_WAITING = 4  # chunks per worker in the queue; queueing all would hold a list of a million pictures twice
+_AT_ONCE = 4096  # pictures in the queue; queueing all would hold a list of a million pictures twice
 _MOST = 16
 
 
@@ -28,33 +26,22 @@ def find_unreadable(
 
     images: see `clipcompat.data.split.Images`. which: positions to look at. progress: called for every picture.
     """
-
-    chunks = (which[at : at + _CHUNK] for at in range(0, len(which), _CHUNK))
     found: dict[int, str] = {}
-    done, running = 0, deque()
     with ThreadPoolExecutor(threads) as pool:
-        try:
-            while True:
-                more = islice(chunks, threads * _WAITING - len(running))
-                running.extend(pool.submit(_why_unreadable, images, chunk) for chunk in more)
-                if not running:
-                    return found
-                for i, sentence in running.popleft().result():
-                    done += 1
-                    if sentence:
-                        found[i] = sentence
-                    if progress:
-                        progress(done, len(which), what)
-        finally:
-            pool.shutdown(cancel_futures=True)
-
-
-def _why_unreadable(images: Any, chunk: Sequence[int]) -> list[tuple[int, str | None]]:
-    found: list[tuple[int, str | None]] = []
-    for i in chunk:
-        try:
-            images[i].close()
-            found.append((i, None))
-        except DataError as error:
-            found.append((i, str(error)))
+        for start in range(0, len(which), _AT_ONCE):
+            batch = which[start : start + _AT_ONCE]
+            for done, (i, sentence) in enumerate(zip(batch, pool.map(partial(_why, images), batch), strict=True), 1):
+                if sentence:
+                    found[i] = sentence
+                if progress:
+                    progress(start + done, len(which), what)
     return found
+
+
+def _why(images: Any, i: int) -> str | None:
+    """Why a picture cannot be decoded; None: it can."""
+    try:
+        images[i].close()
+    except DataError as error:
+        return str(error)
+    return None

@@ -1,7 +1,5 @@
 """Find a data set on disk; if something is missing, say what is there instead."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterable
 from pathlib import Path

@@ -5,8 +5,6 @@ use a private `random.Random(seed)` and start from sorted order, so that a seed 
 It is never the published split, which was shuffled in another way.
 """
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """Read the community's fixed splits, `split_zhou_<Name>.json`."""
 
-from __future__ import annotations
-
 import json
 import reprlib
 from pathlib import Path, PurePosixPath, PureWindowsPath

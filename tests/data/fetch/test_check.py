@@ -59,7 +59,7 @@ def test_a_fast_check_opens_no_picture(eurosat, monkeypatch):
 
 @pytest.mark.parametrize("workers", [1, 3])
 def test_any_number_of_workers_finds_the_same_in_the_same_order(eurosat, workers, monkeypatch):
-    monkeypatch.setattr(opening, "_CHUNK", 3)
+    monkeypatch.setattr(opening, "_AT_ONCE", 9)
     for number in (15, 17, 21):
         (eurosat / "eurosat" / "2750" / "Forest" / f"Forest_{number}.jpg").write_bytes(b"no picture")
     seen = []
