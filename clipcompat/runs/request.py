@@ -5,7 +5,7 @@ Needs no torch, so that the command line can explain itself at once.
 
 import argparse
 from collections.abc import Iterator
-from dataclasses import dataclass, field, fields
+from dataclasses import MISSING, dataclass, field, fields
 from typing import Any
 
 from clipcompat.backbones.catalog import UPGRADES
@@ -22,14 +22,13 @@ IN_STAMPS = "in the stamps of the splits"
 BESIDE = "beside the inputs"
 NO_NUMBER = "no number depends on it"
 
+_SET = {"action": "store_true"}
+_WEIGHTS = "PATH|TAG|random:SEED"
 
-def _option(recorded: str, help: str, flag: str | None = "", default: Any = None, **argument: Any) -> Any:
+
+def _option(help: str, default: Any = None, recorded: str = RESOLVED, flag: str | None = "", **argument: Any) -> Any:
     """A field with its flag ("": made of the name; None: it has none). argument: what argparse wants besides."""
     return field(default=default, metadata={"recorded": recorded, "flag": flag, "argument": {"help": help, **argument}})
-
-
-def _required(recorded: str, help: str) -> Any:
-    return field(metadata={"recorded": recorded, "flag": "", "argument": {"help": help, "required": True}})
 
 
 @dataclass(frozen=True)
@@ -42,88 +41,79 @@ class Request:
         ConfigError, UnknownNameError: a field out of range, or two that contradict each other.
     """
 
-    method: str = _required(RESOLVED, "one or more; see `clipcompat list`")
-    dataset: str = _required(
-        RESOLVED,
+    method: str = _option("one or more; see `clipcompat list`", MISSING, required=True)
+    dataset: str = _option(
         "one or more; see `clipcompat list`. mini: the eleven mini/… sets. folder:PATH (a folder per class, or such "
         "trees in train, val, test) and csv:PATH: your own",
+        MISSING,
+        required=True,
     )
-    upgrade: str = _option(AS_GIVEN, "see `clipcompat list` (default: mini)", default="mini")
-    seeds: tuple[int, ...] = _option(
-        AS_GIVEN, "few-shot draws (default: 1 2 3)", default=(1, 2, 3), type=int, nargs="+"
-    )
-    shots: int | None = _option(RESOLVED, "training images per class, or all (default: 16)", default=16)
+    upgrade: str = _option("see `clipcompat list` (default: mini)", "mini", AS_GIVEN)
+    seeds: tuple[int, ...] = _option("few-shot draws (default: 1 2 3)", (1, 2, 3), AS_GIVEN, type=int, nargs="+")
+    shots: int | None = _option("training images per class, or all (default: 16)", 16)
     templates: str = _option(
-        RESOLVED,
         "zero-shot sentences: coop, tip7 or openai80 (default: tip7, which is coop's but for ImageNet; the papers' OOD "
         "tables use coop)",
-        default="tip7",
+        "tip7",
     )
-    template: str | None = _option(
-        RESOLVED, "the sentence for your own pictures (default: 'a photo of a {}.')", metavar="TEXT"
-    )
+    template: str | None = _option("the sentence for your own pictures (default: 'a photo of a {}.')", metavar="TEXT")
     names: str | None = _option(
-        RESOLVED, 'class names for your own pictures: JSON, {"folder name": "class name"}', metavar="FILE"
+        'class names for your own pictures: JSON, {"folder name": "class name"}', metavar="FILE"
     )
-    upright: bool = _option(
-        IN_STAMPS, "turn your own pictures as their EXIF says (phones need it)", default=False, action="store_true"
-    )
-    classes: str = _option(AS_GIVEN, "all, base (first half, rounded up) or new (the rest)", default="all")
+    upright: bool = _option("turn your own pictures as their EXIF says (phones need it)", False, IN_STAMPS, **_SET)
+    classes: str = _option("all, base (first half, rounded up) or new (the rest)", "all", AS_GIVEN)
     settings: tuple[str, ...] = _option(
-        RESOLVED,
         "fields of the method: recipe.epochs=50, distillation.weight=0.5, attention=null",
+        (),
         flag="--set",
-        default=(),
         action="extend",
         nargs="+",
         metavar="KEY=VALUE",
     )
     root: str | None = _option(
-        NO_NUMBER, "the folder that holds the datasets' folders; mini datasets need none", metavar="DATA"
+        "the folder that holds the datasets' folders; mini datasets need none", None, NO_NUMBER, metavar="DATA"
     )
-    old_weights: str | None = _option(
-        RESOLVED, "instead of the upgrade's own old weights", metavar="PATH|TAG|random:SEED"
-    )
-    new_weights: str | None = _option(
-        RESOLVED, "instead of the upgrade's own new weights", metavar="PATH|TAG|random:SEED"
-    )
+    old_weights: str | None = _option("instead of the upgrade's own old weights", metavar=_WEIGHTS)
+    new_weights: str | None = _option("instead of the upgrade's own new weights", metavar=_WEIGHTS)
     views: int | None = _option(
-        RESOLVED, "augmented versions per training image (default: 10; 0 = new ones every epoch)", type=int
+        "augmented versions per training image (default: 10; 0 = new ones every epoch)", type=int
     )
-    indices: str | None = _option(IN_STAMPS, "a JSON list of the images to train on, instead of a draw", metavar="FILE")
+    indices: str | None = _option(
+        "a JSON list of the images to train on, instead of a draw", None, IN_STAMPS, metavar="FILE"
+    )
     allow_fewer: bool = _option(
-        IN_STAMPS, "accept classes with fewer images than --shots, as upstream does", default=False, action="store_true"
+        "accept classes with fewer images than --shots, as upstream does", False, IN_STAMPS, **_SET
     )
     repeat: bool = _option(
-        RESOLVED,
         "draw as Tip-Adapter's code does: classes with too few images are filled up by drawing again, and validation "
         "is the whole list",
-        default=False,
-        action="store_true",
+        False,
+        **_SET,
     )
     skip_broken: bool = _option(
-        IN_STAMPS,
         "leave out pictures that cannot be decoded, each with a warning, instead of stopping at the first",
-        default=False,
-        action="store_true",
+        False,
+        IN_STAMPS,
+        **_SET,
     )
     retrain: bool = _option(
-        AS_GIVEN,
         "do not train on the new backbone too (no kept gain then)",
+        True,
+        AS_GIVEN,
         flag="--no-retrain",
-        default=True,
         action="store_false",
     )
-    device: str | None = _option(NO_NUMBER, "cuda, mps or cpu (default: the best there is)")
+    device: str | None = _option("cuda, mps or cpu (default: the best there is)", None, NO_NUMBER)
     memory: float | None = _option(
-        NO_NUMBER,
         "what the text tower may take in training (default: most of what is free); less takes longer and changes "
         "nothing else",
+        None,
+        NO_NUMBER,
         type=float,
         metavar="GB",
     )
-    dtype: str | None = _option(RESOLVED, "fp32, bf16 or fp16 towers (default: what suits the device)")
-    study: str = _option(BESIDE, "which experiment", flag=None, default="compatibility")
+    dtype: str | None = _option("fp32, bf16 or fp16 towers (default: what suits the device)")
+    study: str = _option("which experiment", "compatibility", BESIDE, flag=None)
 
     def __post_init__(self):
         kind = dataset_kind(self.dataset)
