@@ -25,8 +25,8 @@ from clipcompat.data.mini.datasets import study_names
 from clipcompat.data.split import Dataset
 from clipcompat.features.encode import encode_split
 from clipcompat.methods import ZeroShot
+from clipcompat.methods.defaults import mini_method
 from clipcompat.methods.linear_probe import logistic_regression
-from clipcompat.methods.mini_recipes import mini_method
 from clipcompat.plugins.fit import fit
 from clipcompat.studies.accuracy import accuracy
 

@@ -23,7 +23,7 @@ from clipcompat.data.load import load_dataset
 from clipcompat.data.mini.datasets import development_names
 from clipcompat.data.split import Dataset, Split
 from clipcompat.methods import METHODS
-from clipcompat.methods.mini_recipes import mini_method
+from clipcompat.methods.defaults import mini_method
 from clipcompat.plugins.fit import fit
 from clipcompat.studies.accuracy import accuracy
 from clipcompat.training.learner import Method

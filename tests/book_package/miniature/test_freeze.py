@@ -17,7 +17,7 @@ from clipcompat.common.files import digest, hash_file
 from clipcompat.data.mini.datasets import _scenes, load_mini, mini_names
 from clipcompat.data.mini.sets import SETS
 from clipcompat.data.mini.world import WORLD, draw_many, sample_scenes
-from clipcompat.methods.mini_recipes import mini_method
+from clipcompat.methods.defaults import mini_method
 from clipcompat_book.miniature.captions import captions
 
 FROZEN = {

@@ -13,8 +13,7 @@ import clipcompat_book.miniature
 from clipcompat.common.errors import UnknownNameError
 from clipcompat.data.mini.datasets import development_names
 from clipcompat.methods import METHODS
-from clipcompat.methods.defaults import default_method
-from clipcompat.methods.mini_recipes import LEARNING_RATES
+from clipcompat.methods.defaults import LEARNING_RATES, default_method
 from clipcompat_book.miniature import tune
 
 TRIED = Path(clipcompat_book.miniature.__file__).with_name("trials.jsonl")
