@@ -1,7 +1,5 @@
 """A backbone: a frozen CLIP-like dual encoder with its tokenizer, image preprocessing and stamp."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Sequence
 from copy import copy
@@ -65,14 +63,14 @@ class Backbone:
         self.logit_scale = float(model.logit_scale.exp())
         self.memory: dict[str, Tensor] = {}
 
-    def with_dtype(self, dtype: torch.dtype | None) -> Backbone:
+    def with_dtype(self, dtype: torch.dtype | None) -> "Backbone":
         """The same weights at another autocast type; None gives this backbone itself."""
         if dtype is None or dtype == self.dtype:
             return self
         about = {"name": self.name, "stamp": self.stamp, "source": self.source, "kind": self.kind}
         return Backbone(self._model, self.tokenizer, self.preprocess, **about, device=self.device, dtype=dtype)
 
-    def with_memory_budget(self, memory_budget: int | None) -> Backbone:
+    def with_memory_budget(self, memory_budget: int | None) -> "Backbone":
         """The same weights with this `memory_budget` of the text tower, in bytes; None gives this backbone itself."""
         if memory_budget is None:
             return self

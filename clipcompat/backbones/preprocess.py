@@ -5,7 +5,7 @@ feed two backbones. The backbone scales and normalises them (`Preprocess.normali
 
 Source: Dassl transforms.py (KaiyangZhou/Dassl.pytorch) with CoOp's configs: random resized crop of scale 0.08–1 and
 aspect 3/4–4/3, bicubic, flip with probability 1/2; test: shorter side to `size`, bicubic, centre crop. As in Dassl,
-pictures are converted to RGB first (OpenAI and open_clip convert after the crop; see `clipcompat.data.pictures.rgb`)
+pictures are converted to RGB first (OpenAI and open_clip convert after the crop; see `to_rgb`)
 and EXIF rotation is ignored, unless `ImageFiles` is asked for upright pictures.
 """
 
@@ -17,7 +17,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from clipcompat.data.pictures.rgb import to_rgb
+from clipcompat.data.pictures.images import to_rgb
 
 OPENAI_MEAN = (0.48145466, 0.4578275, 0.40821073)
 OPENAI_STD = (0.26862954, 0.26130258, 0.27577711)

@@ -1,7 +1,5 @@
 """The command line's verbs for one plug-in: import, export, predict, match."""
 
-from __future__ import annotations
-
 import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -122,7 +120,7 @@ def _match(options: argparse.Namespace) -> None:
     print(f"{match.kind}: {match.why}")
 
 
-def _backbone(options: argparse.Namespace) -> Backbone:
+def _backbone(options: argparse.Namespace) -> "Backbone":
     from clipcompat.backbones.catalog import backbone_kind
     from clipcompat.backbones.load import load_backbone
 

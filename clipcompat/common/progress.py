@@ -1,6 +1,6 @@
-"""How long work says how far it is."""
+"""Progress of long work."""
 
 from collections.abc import Callable
 
 Progress = Callable[[int, int, str], None]
-"""Called with (done, total, what); where the unit is not plain, `what` says it."""
+"""Called with (done, total, what); `what` names the task and, where needed, its unit."""

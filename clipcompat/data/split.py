@@ -1,7 +1,5 @@
 """A split (images with labels) and a dataset (train, val and test splits over one list of classes)."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
@@ -30,7 +28,7 @@ class Images(Protocol):
     def key(self, index: int) -> str:
         """A stable name of one picture: its path relative to the image root, or its seed."""
 
-    def select(self, indices: list[int]) -> Images:
+    def select(self, indices: list[int]) -> "Images":
         """The pictures at `indices`, in that order."""
 
 
@@ -42,7 +40,7 @@ class Split:
     template: one string with `{}` where the class name goes, or several to be averaged.
     """
 
-    images: Images
+    images: "Images"
     labels: Tensor
     classnames: tuple[str, ...]
     template: str | tuple[str, ...]
@@ -76,7 +74,7 @@ class Split:
         """Names pictures, labels and class names."""
         return digest([self.image_stamp, self.labels.tolist(), self.classnames])
 
-    def keep_classes(self, labels: list[int]) -> Split:
+    def keep_classes(self, labels: list[int]) -> "Split":
         """The images of these classes, relabelled 0, 1, … in the order given."""
         new = {old: i for i, old in enumerate(labels)}
         kept = [i for i, label in enumerate(self.labels.tolist()) if label in new]
@@ -98,10 +96,10 @@ class Dataset:
     """
 
     name: str
-    train: Split
-    val: Split
-    test: Split
-    unlabelled: Images
+    train: "Split"
+    val: "Split"
+    test: "Split"
+    unlabelled: "Images"
     shots: int | None = None
     seed: int | None = None
     indices: dict[str, list[str]] = field(default_factory=dict)
@@ -112,15 +110,15 @@ class Dataset:
     def classnames(self) -> tuple[str, ...]:
         return self.test.classnames
 
-    def base_classes(self) -> Dataset:
+    def base_classes(self) -> "Dataset":
         """The first ceil(n/2) classes (the DPC and CoCoOp protocol), after few-shot sampling, relabelled from 0."""
         return self.keep(list(range(math.ceil(len(self.classnames) / 2))), "base")
 
-    def new_classes(self) -> Dataset:
+    def new_classes(self) -> "Dataset":
         """The classes that `base_classes` leaves out, relabelled from 0."""
         return self.keep(list(range(math.ceil(len(self.classnames) / 2), len(self.classnames))), "new")
 
-    def subset(self, names: Iterable[str]) -> Dataset:
+    def subset(self, names: Iterable[str]) -> "Dataset":
         """The same images over fewer classes, given by name; a name that two classes share brings both."""
         labels = []
         for name in names:
@@ -131,7 +129,7 @@ class Dataset:
         labels = list(dict.fromkeys(labels))
         return self.keep(labels, f"subset {digest([self.classnames[i] for i in labels])[:6]}")
 
-    def keep(self, labels: list[int], part: str) -> Dataset:
+    def keep(self, labels: list[int], part: str) -> "Dataset":
         """These classes only, relabelled 0, 1, … in the order given; `part` goes into the name.
 
         Raises:

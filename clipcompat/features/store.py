@@ -5,8 +5,6 @@ width, their stamp, and one CRC-32 per block of rows. Rows are flushed to disk b
 So bytes behind the committed rows are never read, and the next append drops them.
 """
 
-from __future__ import annotations
-
 import json
 import logging
 import mmap
@@ -53,7 +51,7 @@ class FeatureFile:
         self.width, self._stamp = width, stamp
 
     @classmethod
-    def open(cls, header: str | Path) -> FeatureFile:
+    def open(cls, header: str | Path) -> "FeatureFile":
         """The cache of an existing header, whatever it was made from.
 
         Raises:

@@ -20,7 +20,7 @@ from clipcompat.common.config import from_config, to_config
 from clipcompat.common.errors import ClipcompatError, DataError, IncompatibleError, PluginError, unknown_name
 from clipcompat.common.files import digest, to_json, write_atomic
 from clipcompat.common.version import __version__
-from clipcompat.data.pictures.rgb import to_rgb
+from clipcompat.data.pictures.images import to_rgb
 from clipcompat.data.split import Split
 from clipcompat.features.encode import encode_split
 from clipcompat.methods import METHODS

@@ -1,7 +1,5 @@
 """Records: one JSON file per run, written when it finishes; its name is a hash of the inputs."""
 
-from __future__ import annotations
-
 import datetime
 import importlib.metadata
 import json
@@ -147,7 +145,7 @@ def read_lines(file: Any) -> list[Record]:
         raise DataError(f"{file.name} is not a readable list of records ({error}); restore it from git.") from error
 
 
-def environment(device: torch.device) -> dict[str, Any]:
+def environment(device: "torch.device") -> dict[str, Any]:
     """What a result depends on besides its inputs: versions, device, threads."""
     import torch  # here, because reading a record needs none of it
 

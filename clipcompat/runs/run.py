@@ -33,8 +33,6 @@ from clipcompat.studies.registry import STUDIES
 from clipcompat.training.learner import Method
 from clipcompat.training.loop import DEFAULT_VIEWS
 
-Say = Callable[[str], None]
-
 
 @dataclass(frozen=True)
 class Run(Request):
@@ -60,7 +58,7 @@ class Run(Request):
         out: str | Path,
         cache: str | Path | None = None,
         progress: Progress | None = None,
-        say: Say = lambda sentence: None,
+        say: Callable[[str], None] = lambda sentence: None,
     ) -> tuple[Record, Path]:
         """Run it, or find it already done: the record and its file. `say` gets one sentence per finished seed."""
         datasets = {seed: self._data(seed) for seed in self.seeds}
@@ -91,9 +89,11 @@ class Run(Request):
         plugins = TunedPlugins(Path(out) / "plugins", method, self.views, self.memory, cache, progress)
         rows, seconds = [], []
         for row in STUDIES[self.study](Experiment(upgrade, datasets, plugins, self.retrain, cache, progress)):
-            seed = row["seed"]
+            seed, data = row["seed"], datasets[row["seed"]]
             seconds.append(row.pop("training_seconds"))
-            rows.append(row | self._drawn(datasets[seed]) | ({"skipped": s} if (s := skipped.get(seed)) else {}))
+            drawn = self.indices is not None or data.kind != "mini"  # else name, shots and seed tell the few-shot set
+            row |= {"indices": data.indices if drawn else None} | ({"skipped": s} if (s := skipped.get(seed)) else {})
+            rows.append(row)
             say(f"seed {seed}: old {row['old']:.2f}, new {row['new']:.2f}")
         record = Record(
             study=self.study,
@@ -145,11 +145,6 @@ class Run(Request):
         if data.kind == "own":
             return {"template": data.test.template, "classnames": list(data.classnames)}
         return {} if data.kind == "mini" else {"templates": self.templates, "repeat": self.repeat}
-
-    def _drawn(self, data: Dataset) -> dict[str, Any]:
-        """The few-shot set, image by image; of the miniature, name, shots and seed tell it, and the stamp confirms."""
-        known = self.indices is None and data.kind == "mini"
-        return {"indices": None if known else data.indices}
 
 
 def _weights_name(weights: str | None) -> str | None:

@@ -18,8 +18,7 @@ def make_titles(inputs: Mapping[str, Any]) -> Titles:
     name = inputs["method"]["name"]
     changed = _changes(inputs["method"]["config"], _default_config(inputs))
     label = f"{name} ({', '.join(changed)})" if changed else name
-    title = METHODS[name].title if name in METHODS else name
-    text = label.replace(name, title, 1)
+    text = label.replace(name, METHODS[name].title if name in METHODS else name, 1)
     for setting, words in _SETTINGS.items():
         text = text.replace(setting, words)
     return Titles(label, text, upgrade_title(inputs))

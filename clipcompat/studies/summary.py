@@ -1,7 +1,5 @@
 """Many reports in one line: mean, standard deviation, 95 % interval and n over seeds."""
 
-from __future__ import annotations
-
 import math
 import statistics
 from collections.abc import Sequence
@@ -26,7 +24,7 @@ class Statistic:
     n: int
 
     @staticmethod
-    def of(values: Sequence[float]) -> Statistic | None:
+    def of(values: Sequence[float]) -> "Statistic | None":
         """None where there is no value (nothing was retrained)."""
         if not values:
             return None
@@ -40,7 +38,7 @@ class Statistic:
         return Statistic(statistics.fmean(values), sd, quantile * sd / math.sqrt(n), n)
 
 
-def summary(reports: Sequence[Compatibility]) -> dict[str, Statistic | float | None]:
+def summary(reports: Sequence[Compatibility]) -> "dict[str, Statistic | float | None]":
     """Statistics of every field over seeds of one method on one dataset.
 
     `h_upgrade` is the H of the mean old and the mean new accuracy, as both papers print it, not the mean of H.

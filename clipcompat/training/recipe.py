@@ -4,8 +4,6 @@ Sources: Dassl.pytorch optim/lr_scheduler.py and the configs of KaiyangZhou/CoOp
 re-implementation of CoOp by ContCoOp's authors, for `SHIP`. A method with another recipe keeps it beside its equations.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -32,7 +30,7 @@ class Recipe:
     imagenet_crop: the same on ImageNet, if different.
     """
 
-    PRESETS: ClassVar[Mapping[str, Recipe]]
+    PRESETS: "ClassVar[Mapping[str, Recipe]]"
     """"coop" and "ship", for settings such as recipe=ship."""
 
     optimizer: str = "sgd"

@@ -13,8 +13,6 @@ for all parts, then to everything for as many parts as possible. Those come last
 has freed them when it reaches the others.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -36,7 +34,7 @@ class RowCost:
     working: int
 
     @staticmethod
-    def of(width: int, layers: int, dtype: torch.dtype) -> RowCost:
+    def of(width: int, layers: int, dtype: torch.dtype) -> "RowCost":
         """The residual stream is float32, all else in `dtype`; tests/backbones/text/test_memory.py measures it."""
         size = dtype.itemsize
         # inputs of both norms; q, k, v; attention's output; the MLP's hidden layer
@@ -44,7 +42,7 @@ class RowCost:
         return RowCost(layers * block, layers * width * 4, width * 4, width * (3 * 4 + 20 * size))
 
 
-def plan(rows: Sequence[int], cost: RowCost, budget: int) -> list[str]:
+def plan(rows: Sequence[int], cost: "RowCost", budget: int) -> list[str]:
     """What each part keeps, given its rows; a later part never keeps less than an earlier one.
 
     The working memory of the largest part is set aside first; a budget too small even for that is exceeded.

@@ -7,8 +7,6 @@ the own rows of prompts that have equally many: group by group, one prompt after
 except attention acts on single rows and can ignore this layout; attention goes through prefixes and segments.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -60,7 +58,7 @@ class Packing:
         groups: int = 1,
         max_padding: float = 0,
         device: torch.device | str = "cpu",
-    ) -> Packing:
+    ) -> "Packing":
         """Pack prompts of these lengths.
 
         max_padding: rows that cost as much as one more segment. Prompts join the segment of the next longer ones if

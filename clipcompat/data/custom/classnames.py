@@ -13,8 +13,6 @@ Numbers count classes if every class has one, all differ, and they are consecuti
 beside "A300B4" stays. Hyphens and capitals stay too (tokenizers lower the case).
 """
 
-from __future__ import annotations
-
 import re
 import unicodedata
 from collections import Counter
@@ -48,7 +46,7 @@ class ClassNames:
     notes: tuple[str, ...]
 
     @staticmethod
-    def of(raw: Sequence[str], names: Mapping[str, str] | Sequence[str] | None = None) -> ClassNames:
+    def of(raw: Sequence[str], names: Mapping[str, str] | Sequence[str] | None = None) -> "ClassNames":
         """Clean the raw names; those given in `names` are taken as they are.
 
         names: raw name -> class name for some or all classes, or one name per class, in order.
@@ -87,7 +85,7 @@ class ClassNames:
         changed = [f"{raw!r} → {name!r}" for raw, name, note in self if name != raw and note != "given"]
         return f"{len(changed)} of {len(self)} class names were cleaned: {first(changed, _SHOWN)}." if changed else ""
 
-    def check(self, where: str) -> ClassNames:
+    def check(self, where: str) -> "ClassNames":
         """These names, if every class has one of its own.
 
         Raises:

@@ -3,8 +3,6 @@
 `clipcompat.data.mini.sets` lists them.
 """
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Sequence
 from functools import lru_cache
@@ -45,7 +43,7 @@ class RenderedImages:
     def key(self, index: int) -> str:
         return f"{self._name.removeprefix('mini/')}/{self._part}/{self._numbers[index]:06d}"
 
-    def select(self, indices: list[int]) -> RenderedImages:
+    def select(self, indices: list[int]) -> "RenderedImages":
         return RenderedImages(self._name, self._part, [self._numbers[i] for i in indices])
 
 
@@ -56,7 +54,7 @@ def mini_names() -> tuple[str, ...]:
 
 def development_names() -> tuple[str, ...]:
     """The sets on which recipes are chosen; they appear in no table."""
-    return tuple(name for name in SETS if name.startswith("mini/dev-"))
+    return tuple(name for name, kind in SETS.items() if not kind.mirrors)
 
 
 def load_mini(name: str, shots: Shots = 16, seed: int = 1, indices: Indices = None) -> Dataset:

@@ -22,7 +22,7 @@ ELEVEN = tuple(_ELEVEN.split())
 class MiniSet:
     """One mini dataset.
 
-    mirrors: the real dataset whose place it takes; its images look different.
+    mirrors: the real dataset whose place it takes; its images look different. "": for development, in no table.
     hard: what makes it hard.
     classes: class name -> the fields of a scene that make the class, and their codes.
     fixed: other field -> the codes it takes, each equally often; all other fields vary as in captioned images.

@@ -1,13 +1,12 @@
 """Picture files that are decoded one at a time, when they are asked for."""
 
-from __future__ import annotations
-
 import hashlib
 import io
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
+import numpy as np
 from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
 
 from clipcompat.common.errors import DataError
@@ -64,7 +63,7 @@ class ImageFiles:
     def key(self, index: int) -> str:
         return self.paths[index]
 
-    def select(self, indices: list[int]) -> ImageFiles:
+    def select(self, indices: list[int]) -> "ImageFiles":
         return replace(self, paths=tuple(self.paths[i] for i in indices))
 
 
@@ -105,3 +104,27 @@ def _unreadable(path: Path, error: OSError) -> DataError:
         f"the picture {path} cannot be read: {error.strerror or error}. "
         "Check that the whole image folder was copied to this machine."
     )
+
+
+def to_rgb(image: Image.Image) -> Image.Image:
+    """The picture in mode RGB; itself if it is already. As Dassl's `Image.open(path).convert("RGB")` does it.
+
+    Transparency is dropped: what lies under it shows. CMYK is converted by PIL's formula, colour profiles are not
+    applied, and of an animation the first frame is taken.
+
+    Deviation: 16-bit grey pictures keep their upper eight bits, as PIL itself does for colour. PIL's conversion of grey
+    clips at 255 instead, which makes all but the darkest 256th white.
+
+    Raises:
+        DataError: floating-point numbers, which have no white point.
+    """
+    if image.mode == "RGB":
+        return image
+    if image.mode == "F":
+        raise DataError("a picture of floating-point numbers does not say what is white; store it with 8 or 16 bits.")
+    if image.mode.startswith("I"):  # PIL opens 16-bit PGM files as "I", 32 bits, with the same values
+        return Image.fromarray((np.asarray(image).clip(0, 65535) >> 8).astype(np.uint8)).convert("RGB")
+    if "transparency" in image.info:  # else PIL warns that it is lost
+        image = image.copy()
+        del image.info["transparency"]
+    return image.convert("RGB")

@@ -1,7 +1,5 @@
 """Pictures of another library's data set, read by number; see `clipcompat.data.custom.from_samples`."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -116,7 +114,7 @@ class SampleImages:
     hashes: dict[tuple[int, int], str] = field(default_factory=dict, repr=False, compare=False)
 
     @staticmethod
-    def of(sources: Sequence[Source], name: str, version: str | None) -> SampleImages:
+    def of(sources: Sequence[Source], name: str, version: str | None) -> "SampleImages":
         """All samples, source by source."""
         at = tuple((s, i) for s, source in enumerate(sources) for i in range(len(source.dataset)))
         return SampleImages(sources, at, f"samples:{name}:{version or 'pixels'}", version is None)
@@ -138,7 +136,7 @@ class SampleImages:
             self.hashes[at] = pixel_hash(self[index])
         return f"{plain}-{self.hashes[at]}"
 
-    def select(self, indices: list[int]) -> SampleImages:
+    def select(self, indices: list[int]) -> "SampleImages":
         return replace(self, at=tuple(self.at[i] for i in indices))
 
 

@@ -3,8 +3,6 @@
 Source of the layouts in `PromptTable`: CoOp (arXiv 2109.01134, KaiyangZhou/CoOp trainers/coop.py).
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -66,7 +64,7 @@ class PromptTable:
     _layouts: dict = field(default_factory=dict, repr=False)
 
     @staticmethod
-    def of(backbone: Backbone, classnames: Sequence[str], n_ctx: int, position: str = "end") -> PromptTable:
+    def of(backbone: Backbone, classnames: Sequence[str], n_ctx: int, position: str = "end") -> "PromptTable":
         if position not in POSITIONS:
             raise unknown_name("class-token position", position, POSITIONS)
         check_context(backbone, n_ctx)

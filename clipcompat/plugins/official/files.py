@@ -6,8 +6,6 @@ classes are read as inert objects without state. Everything else that is no tens
 nothing stays allow-listed after the call.
 """
 
-from __future__ import annotations
-
 import hashlib
 import io
 import re
@@ -27,7 +25,7 @@ _SCHEDULES = ("lr_scheduler.CosineAnnealingLR", "lr_scheduler.StepLR", "lr_sched
 class _Inert:
     """Stands for an optimiser or a schedule; it drops its state."""
 
-    def __new__(cls, *arguments: Any) -> _Inert:
+    def __new__(cls, *arguments: Any) -> "_Inert":
         return object.__new__(cls)
 
     def __init__(self, *arguments: Any):
@@ -55,7 +53,7 @@ class OfficialFile:
     content: Any
 
     @staticmethod
-    def read(path: Path) -> OfficialFile:
+    def read(path: Path) -> "OfficialFile":
         """Raises CheckpointError: the file is missing, damaged, or holds more than tensors and plain values."""
         try:
             data = path.read_bytes()

@@ -4,8 +4,6 @@ keys_{K}shots.pt [dim, image]; values_{K}shots.pt [image, class]; best_F_{K}shot
 Tip-Adapter-F at the epoch that was best on the test set. No file has α and β.
 """
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,7 +29,7 @@ class TipCache:
     source: str
 
     @staticmethod
-    def read(path: Path, trained: bool, shots: int | None) -> TipCache:
+    def read(path: Path, trained: bool, shots: int | None) -> "TipCache":
         """Read a cache folder, or the cache that a file belongs to.
 
         Args:

@@ -13,7 +13,7 @@ from PIL import Image
 
 from clipcompat.backbones.preprocess import Preprocess
 from clipcompat.common.errors import DataError
-from clipcompat.data.pictures.rgb import to_rgb
+from clipcompat.data.pictures.images import to_rgb
 
 RNG = np.random.default_rng(0)
 BYTES = RNG.integers(0, 256, (6, 5, 4)).astype(np.uint8)
