@@ -133,7 +133,7 @@ def test_a_split_file_that_does_not_hold_together(root, refused, entry, words):
 def test_a_split_file_in_another_encoding(root, refused):
     file = root / "eurosat" / "split_zhou_EuroSAT.json"
     file.write_bytes(file.read_text().replace("River", "Rivi\xe8re").encode("latin-1"))
-    refused("split_zhou_EuroSAT.json is not JSON in UTF-8")
+    refused("split_zhou_EuroSAT.json is not a text file in UTF-8")
 
 
 @pytest.mark.parametrize("method", ["coop", "zero_shot"])
