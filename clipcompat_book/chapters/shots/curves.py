@@ -128,9 +128,10 @@ def _of(records: Sequence[Record], names: str, method: str) -> list[Record]:
     lists = name_lists()
     if names not in lists:
         raise unknown_name("list of names", names, lists)
-    mine = [r for r in records if r.method == method and tuple(r.inputs["classnames"]) == lists[names]]
+    same = [r for r in records if tuple(r.inputs["classnames"]) == lists[names]]
+    mine = [r for r in same if r.method == method]
     if not mine:
-        raise unknown_name("method with these names", method, {r.method for r in records})
+        raise unknown_name("method with these names", method, {r.method for r in same})
     return mine
 
 

@@ -64,6 +64,12 @@ def test_a_curve_that_nobody_measured_is_refused(wrong):
         shots.curve(PLAIN, *wrong)
 
 
+def test_only_methods_measured_with_these_names_are_suggested():
+    other = record("house words", 4, 80, 79, method="kgcoop")
+    with pytest.raises(UnknownNameError, match="Known: coop"):
+        shots.curve([*PLAIN, other], "everyday words", "kgcoop", "old")
+
+
 @pytest.mark.parametrize(
     ("curve", "few"),
     [({1: 50, 4: 79.5, 16: 80}, 4), ({1: 50, 16: 80}, 16), ({1: 79.5, 4: 60, 16: 80}, 16), ({0: 90, 16: 80}, 0)],
