@@ -1,7 +1,8 @@
 """Build the book: stage a copy, execute its notebooks, make the pages, check them, and only then show them.
 
 Everything happens under `_build/` of the project. `_build/html` changes only when the new book passed every
-check, so what lies there was whole when it was built; `_build/failed` holds what a failed notebook left.
+check, so what lies there was whole when it was built; `_build/failed` holds what a failed notebook left,
+and `_build/executed` the chapters that need not be executed again.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from filelock import FileLock, Timeout
 
 from book.tools.check import check_book
 from book.tools.execute import ExecutionError, Run, execute
+from book.tools.kept import KeptChapters, state_of
 from book.tools.notebook import parameters, read_notebook, toc_notebooks
 from book.tools.status import status_page
 from book.tools.vendor import vendor
@@ -40,8 +42,9 @@ def build(
     *,
     profile: str = "book",
     values: Mapping[str, str] | None = None,
-    limit: float = 300.0,
+    limit: float = 900.0,
     workers: int = 0,
+    again: bool = False,
 ) -> Path:
     """Build the book of `project`; the path of its first page.
 
@@ -49,8 +52,9 @@ def build(
         project: the folder with `_config.yml` and `_toc.yml`.
         profile: value of the parameter PROFILE, given to every notebook that has it.
         values: more parameters; every notebook must have each of them.
-        limit: seconds one notebook may take.
+        limit: seconds of processor time that one notebook may take.
         workers: notebooks executed at once; 0 chooses (one on a GPU, else two).
+        again: execute every notebook, also those that an earlier build executed from the same state.
 
     Raises:
         BookError: a notebook failed, Jupyter Book warned, or a page failed a check. `_build/html` stays as
@@ -59,7 +63,7 @@ def build(
     """
     project = project.resolve()
     with _alone(project / "_build"):
-        return _build(project, project / "_build", profile, values or {}, limit, workers)
+        return _build(project, project / "_build", profile, values or {}, limit, workers, again)
 
 
 @contextmanager
@@ -77,14 +81,19 @@ def _alone(out: Path) -> Iterator[None]:
         lock.release()
 
 
-def _build(project: Path, out: Path, profile: str, values: Mapping[str, str], limit: float, workers: int) -> Path:
+def _build(
+    project: Path, out: Path, profile: str, values: Mapping[str, str], limit: float, workers: int, again: bool
+) -> Path:
     stage, fresh, failed = out / "stage", out / "next", out / "failed"
     for folder in (stage, fresh, failed):
         shutil.rmtree(folder, ignore_errors=True)
     notebooks = toc_notebooks(project)
+    if again:
+        shutil.rmtree(out / "executed", ignore_errors=True)
+    kept = KeptChapters(out / "executed", state_of(project))
     _stage(project, stage)
     vendor(stage / "book" / "assets" / "vendor")
-    runs = _execute_all(project, stage, failed, notebooks, profile, values, limit, workers)
+    runs = _execute_all(project, stage, failed, kept, notebooks, profile, values, limit, workers)
     timings = {path.as_posix(): {"seconds": run.seconds, "attempts": run.attempts} for path, run in runs}
     (out / "timings.json").write_text(json.dumps(timings, indent=1))
     (stage / "book" / "status.md").write_text(status_page(runs, stage, profile), encoding="utf-8")
@@ -114,6 +123,7 @@ def _execute_all(
     project: Path,
     stage: Path,
     failed: Path,
+    kept: KeptChapters,
     notebooks: list[Path],
     profile: str,
     values: Mapping[str, str],
@@ -138,12 +148,16 @@ def _execute_all(
         def one(path: Path) -> Run | ExecutionError:
             has_profile = "PROFILE" in parameters(read_notebook(project / path))
             given = {**({"PROFILE": profile} if has_profile else {}), **values}
+            if run := kept.take(project / path, given, stage / path):
+                _say(f"{path.as_posix()}: as executed before, in {run.seconds:.1f} s")
+                return run
             how = {"values": given, "limit": limit, "failed": failed, "environment": environment}
             try:
                 run = execute(project / path, stage / path, **how)
             except ExecutionError as error:
                 _say(f"{path.as_posix()}: FAILED")
                 return error
+            kept.keep(project / path, given, stage / path, run)
             _say(f"{path.as_posix()}: {run.seconds:.1f} s")
             return run
 
@@ -201,13 +215,14 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--project", type=Path, default=Path("."))
     parser.add_argument("--profile", default="book", help="PROFILE of every notebook that has this parameter")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="another parameter")
-    parser.add_argument("--limit", type=float, default=300.0, help="seconds one notebook may take")
+    parser.add_argument("--limit", type=float, default=900.0, help="seconds of processor time one notebook may take")
+    parser.add_argument("--again", action="store_true", help="execute chapters again that did not change")
     parser.add_argument("--workers", type=int, default=0, help="notebooks executed at once")
     options = parser.parse_args(arguments)
     start = time.monotonic()
     try:
         values = dict(pair.split("=", 1) for pair in options.set)
-        how = {"profile": options.profile, "limit": options.limit, "workers": options.workers}
+        how = {name: getattr(options, name) for name in ("profile", "limit", "workers", "again")}
         index = build(options.project, values=values, **how)
     except (BookError, FileNotFoundError) as error:
         print(f"The book was not built: {error}", file=sys.stderr)

@@ -1,9 +1,10 @@
 """Execute one notebook with papermill, in a process of its own that can be killed.
 
 A kernel that hangs cannot be stopped from inside: nbclient's timeouts miss some hangs, and a kernel has its
-own session, so killing papermill's process group leaves it running. Hence a wall-clock limit here, and a
-kill that walks the process tree. A hang or a crash of the machinery is tried again; an error raised by a
-cell is not, since it would come back.
+own session, so killing papermill's process group leaves it running. Hence the limits here, and a kill that
+walks the process tree. The limits follow progress: processor time is counted, which other jobs on the machine
+hardly change, and an attempt that uses none for a while hangs. A hang or a crash of the machinery is tried
+again; an error raised by a cell is not, since it would come back.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ import psutil
 
 from book.tools.notebook import ERROR_TAG, INJECTED_TAG, WIDGET_MIMES, parameters, read_notebook, tags
 
+_POLL = 0.5  # seconds between two looks at the processes
+_IDLE = 0.05  # of one core: less is the waiting of papermill and its kernel
 _PLOTLY_MIME = "application/vnd.plotly.v1+json"
 
 
@@ -44,7 +47,8 @@ def execute(
     output: Path,
     *,
     values: Mapping[str, str] | None = None,
-    limit: float = 300.0,
+    limit: float = 900.0,
+    stall: float = 120.0,
     retries: int = 1,
     failed: Path | None = None,
     environment: Mapping[str, str] | None = None,
@@ -55,7 +59,8 @@ def execute(
         source: a notebook without outputs; it is not changed.
         output: where the executed copy goes.
         values: parameters to inject, as strings. Each must be assigned in the cell tagged `parameters`.
-        limit: seconds of wall-clock time for one attempt, kernel start included.
+        limit: seconds of processor time for one attempt, of all its processes and threads together.
+        stall: seconds on the clock in which an attempt must use some processor time, or it counts as hanging.
         retries: how often to try again after a hang or a crash.
         failed: folder that keeps the copy and the log of a notebook that failed.
         environment: variables to set for papermill and its kernel.
@@ -75,7 +80,7 @@ def execute(
     for attempt in range(1, retries + 2):
         output.unlink(missing_ok=True)
         start = time.monotonic()
-        log, problem = _attempt(source, output, values, limit, environment or {})
+        log, problem = _attempt(source, output, values, (limit, stall), environment or {})
         seconds = time.monotonic() - start
         error = _cell_error(output)
         if not problem and not error:
@@ -105,7 +110,7 @@ def for_static_page(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
 
 
 def _attempt(
-    source: Path, output: Path, values: Mapping[str, str], limit: float, environment: Mapping[str, str]
+    source: Path, output: Path, values: Mapping[str, str], limits: tuple[float, float], environment: Mapping[str, str]
 ) -> tuple[str, str]:
     """One papermill process: its log, and what went wrong with it (empty if nothing)."""
     command = [sys.executable, "-m", "papermill", str(source.resolve()), str(output.resolve())]
@@ -123,16 +128,46 @@ def _attempt(
             start_new_session=True,
         )
         try:
-            status = process.wait(limit)
-            problem = "" if status == 0 else f"papermill ended with status {status}"
-        except subprocess.TimeoutExpired:
-            problem = f"it was still running after {limit:g} seconds and was stopped"
+            problem = _watch(process, *limits)
         finally:
             _kill_tree(process)
         log.seek(0)
         text = log.read()
     last = next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "")
     return text, f"{problem} ({last})" if problem and last else problem
+
+
+def _watch(process: subprocess.Popen, limit: float, stall: float) -> str:
+    """Wait for a process; what went wrong with it, or nothing. The caller ends what still runs."""
+    used, since = 0.0, time.monotonic()  # of the window that is looked at
+    while True:
+        try:
+            status = process.wait(_POLL)
+            return "" if status == 0 else f"papermill ended with status {status}"
+        except subprocess.TimeoutExpired:
+            now = _processor_time(process)
+        if now > limit:
+            return f"it was still running after {limit:g} seconds of processor time and was stopped"
+        elapsed = time.monotonic() - since
+        if elapsed >= stall:
+            if abs(now - used) < _IDLE * elapsed:
+                return f"it used no processor time for {stall:g} seconds and was stopped"
+            used, since = now, time.monotonic()
+
+
+def _processor_time(process: subprocess.Popen) -> float:
+    """Seconds that a process and everything it started have computed; children that ended count with their parent."""
+    total = 0.0
+    try:
+        root = psutil.Process(process.pid)
+        for member in [root, *root.children(recursive=True)]:
+            try:
+                total += sum(member.cpu_times()[:4])  # user and system, its own and its ended children's
+            except psutil.NoSuchProcess:
+                continue
+    except psutil.NoSuchProcess:
+        pass
+    return total
 
 
 def _kill_tree(process: subprocess.Popen) -> None:

@@ -73,11 +73,23 @@ with open({str(pids)!r}, "a") as stream:
     stream.write(f"{{os.getpid()}} {{child.pid}} ")
 time.sleep(600)"""
     source = write_notebook(tmp_path / "a.ipynb", hang)
-    with pytest.raises(ExecutionError, match="each of 2 attempts: it was still running after 5 seconds"):
-        execute(source, tmp_path / "out.ipynb", limit=5, retries=1)
+    with pytest.raises(ExecutionError, match="each of 2 attempts: it used no processor time for 5 seconds"):
+        execute(source, tmp_path / "out.ipynb", stall=5, retries=1)
     started = [int(pid) for pid in pids.read_text().split()]
     assert len(started) in (2, 4), "each attempt that came so far started a kernel and its child"
     assert not any(_alive(pid) for pid in started)
+
+
+def test_a_cell_that_never_ends_is_stopped_by_the_time_it_computed(tmp_path: Path) -> None:
+    source = write_notebook(tmp_path / "a.ipynb", "while True:\n    pass")
+    with pytest.raises(ExecutionError, match="still running after 8 seconds of processor time"):
+        execute(source, tmp_path / "out.ipynb", limit=8, retries=0)
+
+
+def test_time_on_the_clock_alone_stops_nothing(tmp_path: Path) -> None:
+    wait = "import time\nfor _ in range(12):\n    time.sleep(1)\n    sum(range(20_000_000))"
+    run = execute(write_notebook(tmp_path / "a.ipynb", wait), tmp_path / "out.ipynb", stall=6, retries=0)
+    assert run.seconds > 12
 
 
 def test_a_crash_is_tried_again_and_can_succeed(tmp_path: Path) -> None:
