@@ -30,8 +30,9 @@ $(STAMP):
 			echo "clipcompat needs Python 3.11 or newer, but $(PYTHON) is $$($(PYTHON) -V 2>&1)." \
 				"Run: make $(MAKECMDGOALS) PYTHON=/path/to/python3.11" >&2; exit 1; }; \
 		$(PYTHON) -m venv --clear .venv || { \
-			echo "$(PYTHON) could not make a virtual environment." \
-				"Install its venv module (on Debian: python3-venv), then run make again." >&2; exit 1; }; \
+			echo "$(PYTHON) could not make a virtual environment in .venv; its own words are above." \
+				"If the folder cannot be written, clone elsewhere. If Python lacks its venv module, install it" \
+				"(on Debian: python3-venv). Then run make again." >&2; exit 1; }; \
 	fi
 	$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import os
 import re
 import subprocess
@@ -48,6 +49,19 @@ def test_the_lock_satisfies_every_direct_requirement_and_holds_the_build_backend
     assert metadata["build-system"]["requires"] == metadata["dependency-groups"]["build"]
 
 
+def test_the_lock_holds_what_its_packages_need(locked: dict[str, set[Version]]) -> None:
+    """As far as they are installed here; a package that pip would have to find by itself has no hash."""
+    for name in locked:
+        try:
+            needed = importlib.metadata.requires(name) or []
+        except importlib.metadata.PackageNotFoundError:  # for another system
+            continue
+        for requirement in map(Requirement, needed):
+            if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
+                versions = locked.get(canonicalize_name(requirement.name), set())
+                assert versions, f"{name} needs {requirement}, which is not in requirements.lock; run make lock"
+
+
 def test_every_locked_version_has_a_hash_and_no_address_or_path(project: Path) -> None:
     text = (project / "requirements.lock").read_text()
     blocks = re.split(r"^(?=[\w.-]+==)", text, flags=re.M)[1:]
@@ -74,8 +88,8 @@ def test_conda_installs_the_same_package_with_everything(project: Path, metadata
     assert environment["name"] == metadata["project"]["name"]
     plain = [entry for entry in environment["dependencies"] if isinstance(entry, str)]
     (pip,) = (entry["pip"] for entry in environment["dependencies"] if isinstance(entry, dict))
-    assert pip == ["-e .[all]"] and "pip" in plain
-    assert f"python{metadata['project']['requires-python']}" in plain
+    assert pip == ["-e .[all]"]  # so that pyproject.toml alone names packages and versions
+    assert sorted(plain) == ["pip", f"python{metadata['project']['requires-python']}"]
 
 
 def test_the_oldest_python_is_the_same_everywhere(project: Path, metadata: dict[str, Any]) -> None:
@@ -121,13 +135,16 @@ def test_every_make_target_is_in_the_help(project: Path) -> None:
 
 
 def test_every_data_file_of_the_package_is_shipped(project: Path, metadata: dict[str, Any]) -> None:
-    package = project / "clipcompat"
-    patterns = metadata["tool"]["setuptools"]["package-data"]["clipcompat"]
+    for name, patterns in metadata["tool"]["setuptools"]["package-data"].items():
+        check_shipped(project / name, patterns)
+    assert (project / "clipcompat" / "py.typed").is_file()
+
+
+def check_shipped(package: Path, patterns: list[str]) -> None:
     shipped = {path for pattern in patterns for path in package.glob(pattern)}
     files = {path for path in package.rglob("*") if path.is_file() and "__pycache__" not in path.parts}
     data = {path for path in files if path.suffix != ".py"}
     assert data <= shipped, sorted(str(path.relative_to(package)) for path in data - shipped)
-    assert package / "py.typed" in shipped
 
 
 def test_every_file_is_clean_for_ruff(project: Path) -> None:
