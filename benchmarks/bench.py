@@ -31,9 +31,10 @@ RESULTS = Path(__file__).resolve().parent / "results"
 CLASSES_BUDGET = 5.5e9  # of 6 GB: the allocator is not told, and may hold more than tensors need
 HALF = ("coop-47", "contcoop-47")  # once more in bfloat16
 IMAGES = {  # pictures of two towers, one in two types
-    "images-32": ("ViT-B-16-quickgelu", "fp32"), "images-32-eva": ("EVA02-B-16", "fp32"),
+    "images-32": ("ViT-B-16-quickgelu", "fp32"),
+    "images-32-eva": ("EVA02-B-16", "fp32"),
     "images-32-bf16": ("ViT-B-16-quickgelu", "bf16"),
-}  # fmt: skip
+}
 
 
 def main() -> None:

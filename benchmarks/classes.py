@@ -28,8 +28,15 @@ TIMES = 10
 
 def measure_classes(method: str, budget: float, device: str, dtype: str, say: Callable[[str], None]) -> dict[str, Any]:
     """The row of one method, measured in a fresh process."""
-    command = [sys.executable, "-m", "benchmarks.classes", method, f"--budget={budget}", f"--device={device}",
-               f"--dtype={dtype}"]  # fmt: skip
+    command = [
+        sys.executable,
+        "-m",
+        "benchmarks.classes",
+        method,
+        f"--budget={budget}",
+        f"--device={device}",
+        f"--dtype={dtype}",
+    ]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     row = json.loads(done.stdout.splitlines()[-1])
     say(f"{row['name']}: {row['slower']:.2f} times the unchunked time a class, peak {row['peak_bytes'] / 1e9:.2f} GB")
@@ -64,21 +71,25 @@ def _main() -> None:
     wanted, gradient = small.fast(), small.gradients()
     reference = [clock(small.fast, backbone.device) for _ in range(3)]
     per_class = median(reference) / len(names), median(fast) / len(names) / TIMES
-    print(json.dumps({
-        "name": "classes-10000" if options.method == "coop" else f"classes-10000-{options.method}",
-        "reference_s": per_class[0] * len(names) * TIMES,
-        "fast_s": median(fast),
-        "ratio": per_class[0] / per_class[1],
-        "max_abs_diff": float((features - wanted.repeat(TIMES, 1)).abs().max()),
-        "max_rel_grad_diff": float((gradients - gradient).abs().max() / gradient.abs().max()),
-        "slower": per_class[1] / per_class[0],
-        "reference": "the time of 1,000 classes that keep everything, times ten",
-        "budget_bytes": options.budget,
-        "peak_bytes": peaks[1],
-        "held_before_bytes": peaks[0],
-        "parts": {keep: kept.count(keep) for keep in dict.fromkeys(kept)},
-        "rows": sum(part.packing.rows for part in parts),
-    }))  # fmt: skip
+    print(
+        json.dumps(
+            {
+                "name": "classes-10000" if options.method == "coop" else f"classes-10000-{options.method}",
+                "reference_s": per_class[0] * len(names) * TIMES,
+                "fast_s": median(fast),
+                "ratio": per_class[0] / per_class[1],
+                "max_abs_diff": float((features - wanted.repeat(TIMES, 1)).abs().max()),
+                "max_rel_grad_diff": float((gradients - gradient).abs().max() / gradient.abs().max()),
+                "slower": per_class[1] / per_class[0],
+                "reference": "the time of 1,000 classes that keep everything, times ten",
+                "budget_bytes": options.budget,
+                "peak_bytes": peaks[1],
+                "held_before_bytes": peaks[0],
+                "parts": {keep: kept.count(keep) for keep in dict.fromkeys(kept)},
+                "rows": sum(part.packing.rows for part in parts),
+            }
+        )
+    )
 
 
 if __name__ == "__main__":

@@ -29,7 +29,7 @@ def peak_bytes(device: torch.device) -> int:
 
 
 def forget_peak(device: torch.device) -> int:
-    """From here on `peak_bytes` counts anew; what is held now."""
+    """From here on `peak_bytes` counts again from zero; what is held now."""
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
     else:

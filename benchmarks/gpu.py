@@ -87,9 +87,11 @@ def rows(device: torch.device, smoke: bool):
     half = "bf16"
     if smoke:
         imagenet, textures = imagenet[:12], textures[:5]
-    models = {"b16": "mini-old", "l14": "mini-large-old"} if smoke else {
-        "b16": "ViT-B-16-quickgelu", "l14": "ViT-L-14-quickgelu"
-    }  # fmt: skip
+    models = (
+        {"b16": "mini-old", "l14": "mini-large-old"}
+        if smoke
+        else {"b16": "ViT-B-16-quickgelu", "l14": "ViT-L-14-quickgelu"}
+    )
     contcoop, coop = ContCoOp(), CoOp()
     if smoke:
         contcoop, coop = (replace(m, recipe=replace(m.recipe, epochs=2)) for m in (contcoop, coop))

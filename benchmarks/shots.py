@@ -48,13 +48,22 @@ def measure_shots(shots: int, backbone: Backbone, names: tuple[str, ...] = land_
                 lambda method=method, found=plugins: found.append(fit(method, backbone, data)), backbone.device
             )
             steps = plugins[0].origin["epochs"] * method.recipe.steps_for(len(data.train))
-            rows.append({
-                "sweep": "shots", "method": name, "classes": len(names), "shots": shots, "views": views, "steps": steps,
-                "pictures_s": pictures_s, "steps_s": steps_s,
-                "pictures_bytes": pictures_bytes, "steps_bytes": peak_bytes(backbone.device) - before,
-                "views_bytes": kept[0].numel() * kept[0].element_size(),
-                "flops": encoded + steps * _step_flops(Step(Case(name, method, names), backbone), backbone),
-            })  # fmt: skip
+            rows.append(
+                {
+                    "sweep": "shots",
+                    "method": name,
+                    "classes": len(names),
+                    "shots": shots,
+                    "views": views,
+                    "steps": steps,
+                    "pictures_s": pictures_s,
+                    "steps_s": steps_s,
+                    "pictures_bytes": pictures_bytes,
+                    "steps_bytes": peak_bytes(backbone.device) - before,
+                    "views_bytes": kept[0].numel() * kept[0].element_size(),
+                    "flops": encoded + steps * _step_flops(Step(Case(name, method, names), backbone), backbone),
+                }
+            )
     return rows
 
 

@@ -47,20 +47,70 @@ def cases() -> list[Case]:
 def land_names() -> tuple[str, ...]:
     """The 10 classes of EuroSAT."""
     return (
-        "Annual Crop Land", "Forest", "Herbaceous Vegetation Land", "Highway or Road", "Industrial Buildings",
-        "Pasture Land", "Permanent Crop Land", "Residential Buildings", "River", "Sea or Lake",
-    )  # fmt: skip
+        "Annual Crop Land",
+        "Forest",
+        "Herbaceous Vegetation Land",
+        "Highway or Road",
+        "Industrial Buildings",
+        "Pasture Land",
+        "Permanent Crop Land",
+        "Residential Buildings",
+        "River",
+        "Sea or Lake",
+    )
 
 
 def texture_names() -> tuple[str, ...]:
     """The 47 classes of DTD."""
     return (
-        "banded", "blotchy", "braided", "bubbly", "bumpy", "chequered", "cobwebbed", "cracked", "crosshatched",
-        "crystalline", "dotted", "fibrous", "flecked", "freckled", "frilly", "gauzy", "grid", "grooved", "honeycombed",
-        "interlaced", "knitted", "lacelike", "lined", "marbled", "matted", "meshed", "paisley", "perforated", "pitted",
-        "pleated", "polka-dotted", "porous", "potholed", "scaly", "smeared", "spiralled", "sprinkled", "stained",
-        "stratified", "striped", "studded", "swirly", "veined", "waffled", "woven", "wrinkled", "zigzagged",
-    )  # fmt: skip
+        "banded",
+        "blotchy",
+        "braided",
+        "bubbly",
+        "bumpy",
+        "chequered",
+        "cobwebbed",
+        "cracked",
+        "crosshatched",
+        "crystalline",
+        "dotted",
+        "fibrous",
+        "flecked",
+        "freckled",
+        "frilly",
+        "gauzy",
+        "grid",
+        "grooved",
+        "honeycombed",
+        "interlaced",
+        "knitted",
+        "lacelike",
+        "lined",
+        "marbled",
+        "matted",
+        "meshed",
+        "paisley",
+        "perforated",
+        "pitted",
+        "pleated",
+        "polka-dotted",
+        "porous",
+        "potholed",
+        "scaly",
+        "smeared",
+        "spiralled",
+        "sprinkled",
+        "stained",
+        "stratified",
+        "striped",
+        "studded",
+        "swirly",
+        "veined",
+        "waffled",
+        "woven",
+        "wrinkled",
+        "zigzagged",
+    )
 
 
 class Step:

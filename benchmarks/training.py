@@ -61,9 +61,12 @@ def extrapolated(backbone: Backbone, repeats: int, say: Callable[[str], None]) -
         "extrapolated": True,
         "reference": f"{steps} steps of {size} pictures through the image tower and 47 prompts of 77 tokens",
         "fast": f"{VIEWS} views of {pictures} pictures encoded once, then {steps} steps at the text side",
-        "spread": {"official step": [min(official), max(official)], "view": [min(view), max(view)],
-                   "fast step": [min(text), max(text)]},
-    }  # fmt: skip
+        "spread": {
+            "official step": [min(official), max(official)],
+            "view": [min(view), max(view)],
+            "fast step": [min(text), max(text)],
+        },
+    }
     say(f"{row['name']}: {totals[0] / 3600:.1f} h / {totals[1] / 60:.0f} min = {row['ratio']:.1f} (extrapolated)")
     return row
 
@@ -97,7 +100,7 @@ def end_to_end(backbone: Backbone, say: Callable[[str], None], epochs: int = 60)
 
 
 def _official_loop(method: CoOp, backbone: Backbone, data) -> torch.Tensor:
-    """CoOp as Dassl trains it: decode, augment, encode, padded prompts, every step anew."""
+    """CoOp as Dassl trains it: decode, augment, encode, padded prompts, again in every step."""
     generator, recipe, count = torch.Generator().manual_seed(1), method.recipe, len(data.train)
     context = torch.empty(method.n_ctx, backbone.width).normal_(std=0.02, generator=generator).requires_grad_()
     table, tower = PromptTable.of(backbone, data.classnames, method.n_ctx), PaddedTower(backbone)

@@ -20,9 +20,11 @@ from tests.trees import write_eurosat
 
 MAPS = {f"attn.{name}.weight": (512, 512) for name in "qkvo"}
 META = {
-    "meta_net.linear1.weight": (32, 512), "meta_net.linear1.bias": (32,),
-    "meta_net.linear2.weight": (512, 32), "meta_net.linear2.bias": (512,),
-}  # fmt: skip
+    "meta_net.linear1.weight": (32, 512),
+    "meta_net.linear1.bias": (32,),
+    "meta_net.linear2.weight": (512, 32),
+    "meta_net.linear2.bias": (512,),
+}
 CACHE = {"keys": (3, 512), "values": (3, 3), "alpha": (), "beta": ()}
 SHAPES = {  # with three classes of one picture
     "zero_shot": {},
@@ -53,11 +55,35 @@ def checkpoints(full_size, tmp_path):
 def test_the_main_job_runs_at_full_size_on_jpegs(full_size, checkpoints, tmp_path, capsys):
     root, out = write_eurosat(tmp_path / "data", classes=2, train=2, val=1, test=2), tmp_path / "out"
     run = [
-        "run", "--method", "contcoop", "--dataset", "eurosat", "--root", str(root), "--upgrade", "clip-to-eva-vit-b-16",
-        "--old-weights", checkpoints[0], "--new-weights", checkpoints[1], "--seeds", "1", "--shots", "2",
-        "--views", "1", "--no-retrain", "--set", "recipe.epochs=1", "--device", "cpu", "--dtype", "fp32",
-        "--out", str(out),
-    ]  # fmt: skip
+        "run",
+        "--method",
+        "contcoop",
+        "--dataset",
+        "eurosat",
+        "--root",
+        str(root),
+        "--upgrade",
+        "clip-to-eva-vit-b-16",
+        "--old-weights",
+        checkpoints[0],
+        "--new-weights",
+        checkpoints[1],
+        "--seeds",
+        "1",
+        "--shots",
+        "2",
+        "--views",
+        "1",
+        "--no-retrain",
+        "--set",
+        "recipe.epochs=1",
+        "--device",
+        "cpu",
+        "--dtype",
+        "fp32",
+        "--out",
+        str(out),
+    ]
     assert main(run) == 0
     (record,) = find_records(out)
     shown = capsys.readouterr().out

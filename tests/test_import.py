@@ -53,9 +53,12 @@ def test_help_needs_no_torch(arguments):
 
 def test_every_verb_is_found_from_help():
     run = subprocess.run(
-        [sys.executable, "-m", "clipcompat.cli", "--help"], cwd=PROJECT, env=child_environment(),
-        capture_output=True, text=True,
-    )  # fmt: skip
+        [sys.executable, "-m", "clipcompat.cli", "--help"],
+        cwd=PROJECT,
+        env=child_environment(),
+        capture_output=True,
+        text=True,
+    )
     assert all(verb in run.stdout for verb in ("run", "table", "list", "cache", "import", "export", "predict", "match"))
 
 

@@ -42,8 +42,13 @@ def python(code: str, *arguments: str, timeout: float = 120, **options) -> subpr
     """Run some lines of Python where this project is importable, one thread, offline."""
     return subprocess.run(
         [sys.executable, "-c", code, *arguments],
-        cwd=PROJECT, env=child_environment(), capture_output=True, text=True, timeout=timeout, **options,
-    )  # fmt: skip
+        cwd=PROJECT,
+        env=child_environment(),
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        **options,
+    )
 
 
 def child_environment() -> dict[str, str]:

@@ -14,7 +14,7 @@ from clipcompat.common.errors import StorageError
 def write_atomic(path: str | Path, content: bytes | str) -> Path:
     """Write `content` under a temporary name in the same folder, flush it to disk, then rename.
 
-    Whoever opens `path` sees the old file or the whole new one, whatever happens in between.
+    A reader of `path` sees the old file or the whole new one, whatever happens in between.
 
     Raises:
         StorageError: the disk is full, the folder cannot be written, …; the temporary file is gone.

@@ -1,4 +1,4 @@
-"""How a method is set where nobody says otherwise: as its paper has it, or by the recipe for mini datasets.
+"""Default settings of a method: those of its paper, or the recipe for mini datasets.
 
 Learning rates of the mini recipe were chosen by validation accuracy on old on the three development sets, with the same
 trials for every method. `python -m clipcompat_book.miniature.tune` made the trials:

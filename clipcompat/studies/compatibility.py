@@ -69,12 +69,9 @@ def compatibility(
     on_old, on_new = hits(plugin, upgrade.old), hits(plugin, upgrade.new)
     zero_shot = fit(ZeroShot(), upgrade.old, data)
     if retrained is True:
-        seed, views = plugin.origin["seed"], plugin.origin["views"]
-        select_on = data.test if is_official(plugin.method) else None
-        retrained = fit(
-            plugin.method, upgrade.new, data,
-            seed=seed, views=views, select_on=select_on, cache=cache, progress=progress,
-        )  # fmt: skip
+        how = {key: plugin.origin[key] for key in ("seed", "views")}
+        how["select_on"] = data.test if is_official(plugin.method) else None
+        retrained = fit(plugin.method, upgrade.new, data, **how, cache=cache, progress=progress)
     return Compatibility(
         method=plugin.method.name,
         dataset=data.name,

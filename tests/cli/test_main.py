@@ -15,8 +15,25 @@ from clipcompat.data.mini.datasets import study_names
 from clipcompat.runs.records import find_records
 from tests.trees import PROJECT, child_environment, write_eurosat
 
-PLAIN = ["--dataset", "eurosat", "--old-weights", "random:1", "--new-weights", "random:2", "--shots", "2",
-         "--seeds", "1", "--device", "cpu", "--dtype", "fp32", "--set", "recipe.epochs=1", "n_ctx=2"]  # fmt: skip
+PLAIN = [
+    "--dataset",
+    "eurosat",
+    "--old-weights",
+    "random:1",
+    "--new-weights",
+    "random:2",
+    "--shots",
+    "2",
+    "--seeds",
+    "1",
+    "--device",
+    "cpu",
+    "--dtype",
+    "fp32",
+    "--set",
+    "recipe.epochs=1",
+    "n_ctx=2",
+]
 
 
 @pytest.fixture(scope="module")
@@ -108,8 +125,14 @@ def test_the_jsonl_kept_in_git_holds_the_same_records(results, tmp_path, capsys)
 def test_the_list_shows_everything_a_run_takes(capsys):
     assert main(["list"]) == 0
     shown = capsys.readouterr().out
-    for words in ('method   contcoop  {"attention"', "method   zero_shot  {}", "dataset  mini/", "dataset  eurosat",
-                  "upgrade  mini", "upgrade  clip-to-eva-vit-l-14"):  # fmt: skip
+    for words in (
+        'method   contcoop  {"attention"',
+        "method   zero_shot  {}",
+        "dataset  mini/",
+        "dataset  eurosat",
+        "upgrade  mini",
+        "upgrade  clip-to-eva-vit-l-14",
+    ):
         assert words in shown
 
 
@@ -117,9 +140,13 @@ def test_the_list_shows_everything_a_run_takes(capsys):
 def test_a_closed_pipe_is_no_error(results, arguments):
     """`clipcompat table | head` that reads nothing at all."""
     run = subprocess.Popen(
-        child(*[results if a == "RESULTS" else a for a in arguments]), cwd=PROJECT, env=child_environment(),
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
+        child(*[results if a == "RESULTS" else a for a in arguments]),
+        cwd=PROJECT,
+        env=child_environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
     run.stdout.close()
     assert run.stderr.read() == "" and run.wait(60) == 0
     run.stderr.close()
@@ -134,9 +161,13 @@ def test_the_results_folder_has_a_default(results, tmp_path, monkeypatch, capsys
 
 @pytest.mark.parametrize(
     ("arguments", "says"),
-    [(["run"], "--method, --dataset"), (["run", "--method", "coop", "--dataset", "x", "--seeds", "one"], "invalid int"),
-     (["tabel"], "invalid choice: 'tabel'"), (["table", "x", "--format", "html"], "invalid choice: 'html'")],
-)  # fmt: skip
+    [
+        (["run"], "--method, --dataset"),
+        (["run", "--method", "coop", "--dataset", "x", "--seeds", "one"], "invalid int"),
+        (["tabel"], "invalid choice: 'tabel'"),
+        (["table", "x", "--format", "html"], "invalid choice: 'html'"),
+    ],
+)
 def test_arguments_that_make_no_call_show_the_usage(arguments, says, capsys):
     with pytest.raises(SystemExit) as caught:
         main(arguments)

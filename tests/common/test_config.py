@@ -19,10 +19,14 @@ from clipcompat.methods.parts.distillation import Distillation
 from clipcompat.training.recipe import SHIP, Recipe
 
 ODD = ContCoOp(
-    n_ctx=3, ctx_init="a photo of", attention=Attention(heads=2, bias=True, lr_scale=0.5, weight_decay=0.0),
-    condition=Condition(include=("sos", "eot"), template="a {}"), distillation=Distillation(weight=0.25, form="cosine"),
-    tau=0.01, recipe=Recipe(epochs=3, crop=(0.5, 0.9)),
-)  # fmt: skip
+    n_ctx=3,
+    ctx_init="a photo of",
+    attention=Attention(heads=2, bias=True, lr_scale=0.5, weight_decay=0.0),
+    condition=Condition(include=("sos", "eot"), template="a {}"),
+    distillation=Distillation(weight=0.25, form="cosine"),
+    tau=0.01,
+    recipe=Recipe(epochs=3, crop=(0.5, 0.9)),
+)
 
 
 @pytest.mark.parametrize("method", [*(m() for m in METHODS.values()), ODD, dataclasses.replace(ODD, attention=None)])

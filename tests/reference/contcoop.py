@@ -92,9 +92,9 @@ def kgcoop_penalty(weights, target, strength=8.0):
 
 def logits(features, weights, scale):
     """scale · cos, image by image and class by class; neither side is normalised before."""
-    return torch.stack([
-        torch.stack([scale * (f * w).sum() / (f.norm() * w.norm()) for w in weights]) for f in features
-    ])  # fmt: skip
+    return torch.stack(
+        [torch.stack([scale * (f * w).sum() / (f.norm() * w.norm()) for w in weights]) for f in features]
+    )
 
 
 def cross_entropy(scores, labels):

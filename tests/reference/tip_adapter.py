@@ -7,16 +7,33 @@ import math
 import torch
 
 ALPHA = {
-    "caltech101": 3, "dtd": 2, "eurosat": 2, "fgvc_aircraft": 5, "food101": 1.17, "imagenet": 1.17,
-    "oxford_flowers": 10, "oxford_pets": 1.17, "stanford_cars": 3, "sun397": 1.17, "ucf101": 3,
-}  # fmt: skip
+    "caltech101": 3,
+    "dtd": 2,
+    "eurosat": 2,
+    "fgvc_aircraft": 5,
+    "food101": 1.17,
+    "imagenet": 1.17,
+    "oxford_flowers": 10,
+    "oxford_pets": 1.17,
+    "stanford_cars": 3,
+    "sun397": 1.17,
+    "ucf101": 3,
+}
 """Alpha before any search; beta is 1 everywhere."""
 
 SEARCH_SCALE = {
-    "caltech101": (12, 5), "dtd": (13, 13), "eurosat": (12, 10), "fgvc_aircraft": (30, 30), "food101": (10, 10),
-    "imagenet": (7, 3), "oxford_flowers": (50, 50), "oxford_pets": (7, 3), "stanford_cars": (20, 10),
-    "sun397": (12, 10), "ucf101": (7, 3),
-}  # fmt: skip
+    "caltech101": (12, 5),
+    "dtd": (13, 13),
+    "eurosat": (12, 10),
+    "fgvc_aircraft": (30, 30),
+    "food101": (10, 10),
+    "imagenet": (7, 3),
+    "oxford_flowers": (50, 50),
+    "oxford_pets": (7, 3),
+    "stanford_cars": (20, 10),
+    "sun397": (12, 10),
+    "ucf101": (7, 3),
+}
 """Where the search ends (exclusively): of beta, of alpha."""
 
 

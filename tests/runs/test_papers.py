@@ -41,9 +41,17 @@ def test_cells_of_the_tables(upgrade, dataset, method, expected):
 
 @pytest.mark.parametrize(
     ("upgrade", "dataset", "method"),
-    [("mini", "dtd", "coop"), (B, "mini/textures", "coop"), (B, "imagenetv2", "coop"), (B, "dtd", "dpc"),
-     (B, "x", "coop"), ("own", "dtd", "coop"), (B, "Average", "coop"), (B, "dtd", "tip_adapter")],
-)  # fmt: skip
+    [
+        ("mini", "dtd", "coop"),
+        (B, "mini/textures", "coop"),
+        (B, "imagenetv2", "coop"),
+        (B, "dtd", "dpc"),
+        (B, "x", "coop"),
+        ("own", "dtd", "coop"),
+        (B, "Average", "coop"),
+        (B, "dtd", "tip_adapter"),
+    ],
+)
 def test_what_the_paper_did_not_measure_has_no_number(upgrade, dataset, method):
     assert paper_accuracy(upgrade, dataset, method) is None
 

@@ -99,9 +99,14 @@ def test_half_a_record_is_refused(tmp_path):
 
 @pytest.mark.parametrize(
     ("old", "new"),
-    [('"new": 72.0', '"new": 92.0'), ('"shots": 16', '"shots": 1'), ('"seconds": 1.5', '"seconds": 1.4'),
-     ('"dataset": "eurosat"', '"dataset": "dtd"'), ('"checksum"', '"checksun"')],
-)  # fmt: skip
+    [
+        ('"new": 72.0', '"new": 92.0'),
+        ('"shots": 16', '"shots": 1'),
+        ('"seconds": 1.5', '"seconds": 1.4'),
+        ('"dataset": "eurosat"', '"dataset": "dtd"'),
+        ('"checksum"', '"checksun"'),
+    ],
+)
 def test_a_record_changed_by_hand_is_refused(tmp_path, old, new):
     path = write_record(tmp_path, record())
     text = path.read_text()

@@ -38,9 +38,18 @@ def root(tmp_path_factory) -> str:
 
 def quick(root, **changes) -> Run:
     plain = Run(
-        "coop", "eurosat", "mini", seeds=(1, 2), shots=4, settings=QUICK, root=root, device="cpu", dtype="fp32",
-        old_weights="random:1", new_weights="random:2",
-    )  # fmt: skip
+        "coop",
+        "eurosat",
+        "mini",
+        seeds=(1, 2),
+        shots=4,
+        settings=QUICK,
+        root=root,
+        device="cpu",
+        dtype="fp32",
+        old_weights="random:1",
+        new_weights="random:2",
+    )
     return dataclasses.replace(plain, **changes)
 
 
@@ -134,9 +143,17 @@ def test_an_alias_is_the_same_run(done, root):
 
 @pytest.mark.parametrize(
     "changes",
-    [{"seeds": (1, 3)}, {"shots": 2}, {"classes": "base"}, {"settings": (*QUICK, "csc=true")}, {"views": 1},
-     {"old_weights": "random:5"}, {"retrain": False}, {"method": "contcoop"}],
-)  # fmt: skip
+    [
+        {"seeds": (1, 3)},
+        {"shots": 2},
+        {"classes": "base"},
+        {"settings": (*QUICK, "csc=true")},
+        {"views": 1},
+        {"old_weights": "random:5"},
+        {"retrain": False},
+        {"method": "contcoop"},
+    ],
+)
 def test_whatever_the_user_changes_is_another_run(done, root, changes):
     """Told by the name of the record to be; nothing is trained here."""
     from clipcompat.common.config import override
@@ -238,11 +255,35 @@ RUN = "import sys; from clipcompat.cli import main; sys.exit(main())"
 
 def command(root, out, *more) -> list[str]:
     return [
-        sys.executable, "-c", RUN, "run", "--method", "coop", "--dataset", "eurosat", "--root", root,
-        "--seeds", "1", "2", "--shots", "4",
-        "--old-weights", "random:1", "--new-weights", "random:2", "--device", "cpu", "--dtype", "fp32",
-        "--out", str(out), "--set", *QUICK, *more,
-    ]  # fmt: skip
+        sys.executable,
+        "-c",
+        RUN,
+        "run",
+        "--method",
+        "coop",
+        "--dataset",
+        "eurosat",
+        "--root",
+        root,
+        "--seeds",
+        "1",
+        "2",
+        "--shots",
+        "4",
+        "--old-weights",
+        "random:1",
+        "--new-weights",
+        "random:2",
+        "--device",
+        "cpu",
+        "--dtype",
+        "fp32",
+        "--out",
+        str(out),
+        "--set",
+        *QUICK,
+        *more,
+    ]
 
 
 def stopped(root, out, stop: signal.Signals, *more) -> tuple[int, str]:
@@ -251,9 +292,13 @@ def stopped(root, out, stop: signal.Signals, *more) -> tuple[int, str]:
     ours = signal.signal(signal.SIGINT, signal.SIG_DFL)
     try:
         child = subprocess.Popen(
-            command(root, out, *more), cwd=PROJECT, env=child_environment(), stderr=subprocess.PIPE,
-            stdout=subprocess.DEVNULL, text=True,
-        )  # fmt: skip
+            command(root, out, *more),
+            cwd=PROJECT,
+            env=child_environment(),
+            stderr=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            text=True,
+        )
     finally:
         signal.signal(signal.SIGINT, ours)
     said = ""
@@ -316,9 +361,14 @@ def test_a_damaged_record_stops_the_run_that_would_trust_it(done, root, tmp_path
 
 @pytest.mark.parametrize(
     ("changes", "error"),
-    [({"method": "cop"}, UnknownNameError), ({"upgrade": "minni"}, UnknownNameError), ({"seeds": ()}, ConfigError),
-     ({"classes": "old"}, UnknownNameError), ({"seeds": (1, 1)}, ConfigError)],
-)  # fmt: skip
+    [
+        ({"method": "cop"}, UnknownNameError),
+        ({"upgrade": "minni"}, UnknownNameError),
+        ({"seeds": ()}, ConfigError),
+        ({"classes": "old"}, UnknownNameError),
+        ({"seeds": (1, 1)}, ConfigError),
+    ],
+)
 def test_what_cannot_be_run_is_refused_before_anything_is_loaded(changes, error):
     with pytest.raises(error):
         quick("nowhere", **changes)

@@ -31,11 +31,21 @@ def row(made: Record) -> dict[str, str]:
 def test_a_row_is_mean_and_sd_over_seeds():
     cells = row(run(news=(70.0, 72.0, 77.0)))
     assert cells == {
-        "upgrade": "mini", "dataset": "eurosat", "method": "coop", "shots": "16",
-        "old": "80.0 ± 0.0", "new": "73.0 ± 3.6", "H": "76.3",
-        "zero-shot old → new": "40.0 → 50.0", "retrained": "90.0 ± 0.0", "kept": "57 %", "flips": "5.0 ± 0.0",
-        "seeds": "3", "views": "10", "paper old / new": "–",
-    }  # fmt: skip
+        "upgrade": "mini",
+        "dataset": "eurosat",
+        "method": "coop",
+        "shots": "16",
+        "old": "80.0 ± 0.0",
+        "new": "73.0 ± 3.6",
+        "H": "76.3",
+        "zero-shot old → new": "40.0 → 50.0",
+        "retrained": "90.0 ± 0.0",
+        "kept": "57 %",
+        "flips": "5.0 ± 0.0",
+        "seeds": "3",
+        "views": "10",
+        "paper old / new": "–",
+    }
 
 
 def test_one_seed_has_no_sd_and_what_was_not_measured_is_a_dash():
