@@ -242,3 +242,10 @@ def test_two_processes_at_once_share_the_work(old, tmp_path):
     assert opened(split) == 0
     old.memory.clear()
     torch.testing.assert_close(kept, encode_views(old, split, 2, 1, CROP), atol=1e-5, rtol=1e-5)
+
+
+def test_another_seed_gives_other_views_of_the_same_images(old):
+    split = toy_split("train", 2)
+    one, again, other = (encode_views(old, split, 2, seed, (0.3, 1.0)) for seed in (1, 1, 2))
+    assert torch.equal(one, again)
+    assert not torch.isclose(one, other, atol=1e-3).all(-1).any()  # no view of no image came out twice

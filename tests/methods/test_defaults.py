@@ -11,6 +11,7 @@ import pytest
 
 import clipcompat_book.miniature
 from clipcompat.common.errors import UnknownNameError
+from clipcompat.data.load import load_dataset
 from clipcompat.data.mini.datasets import development_names
 from clipcompat.methods import METHODS
 from clipcompat.methods.defaults import LEARNING_RATES, default_method
@@ -59,6 +60,29 @@ def test_a_trial_that_was_run_is_not_run_again(monkeypatch, tmp_path):
 
 class _Fitted:
     origin = {"seconds": 0.1}
+
+
+def test_rates_are_chosen_by_validation_on_old_and_neither_test_nor_new_is_seen(monkeypatch, tmp_path):
+    """The whole development validation set decides; a plug-in is tuned on old's few-shot set and measured on old."""
+    loaded, seen = [], []
+
+    def load(name, *weights, **how):
+        loaded.append(name)
+        return f"backbone {name}"
+
+    def measured(plugin, backbone, split):
+        seen.append((backbone, split.stamp))
+        return 50.0
+
+    monkeypatch.setattr(tune, "load_backbone", load)
+    monkeypatch.setattr(tune, "fit", lambda method, backbone, data, seed: seen.append(backbone) or _Fitted)
+    monkeypatch.setattr(tune, "accuracy", measured)
+    monkeypatch.setattr(tune, "TRIALS", (0.1,))
+    tune.tune(["coop"], [Path(__file__)], tmp_path / "trials.jsonl")
+    assert set(loaded) == {"mini-old"}
+    wanted = [load_dataset(name, shots=None).val.stamp for name in development_names() for _ in (1, 2)]
+    assert seen[::2] == ["backbone mini-old"] * len(wanted)
+    assert seen[1::2] == [("backbone mini-old", stamp) for stamp in wanted]
 
 
 def test_mini_sets_have_tuned_recipes_and_others_the_papers():

@@ -149,6 +149,8 @@ def test_an_alias_is_the_same_run(done, root):
         {"classes": "base"},
         {"settings": (*QUICK, "csc=true")},
         {"views": 1},
+        {"templates": "coop"},
+        {"repeat": True},
         {"old_weights": "random:5"},
         {"retrain": False},
         {"method": "contcoop"},

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+import torch
 
 import clipcompat_book.miniature
 from clipcompat.backbones.load import load_backbone
@@ -80,3 +82,22 @@ def test_the_linear_probe_is_what_was_committed(name):
     data, old = load_dataset(name, shots=16, seed=1), load_backbone("mini-old", device="cpu")
     (line,) = [x for x in LINES if (x["old"], x["dataset"]) == (SHIPPED, name)]
     assert abs(acceptance.linear_probe(old, data) - line["linear_probe"][0]) <= 0.3
+
+
+def test_the_probe_s_decay_is_chosen_on_validation_and_not_on_test(monkeypatch):
+    """The first decay is right on validation and wrong on test, the others the other way round."""
+    features = {
+        "train": torch.tensor([[1.0, 1.0], [-1.0, -1.0]]),
+        "val": torch.tensor([[1.0, 0.0]]),
+        "test": torch.tensor([[0.0, 1.0]]),
+    }
+    splits = {
+        part: SimpleNamespace(part=part, labels=torch.zeros(len(x), dtype=torch.int64)) for part, x in features.items()
+    }
+    data = SimpleNamespace(**splits, classnames=("a", "b"))
+    fitted = iter([torch.eye(2), *[torch.eye(2).flip(0)] * (len(acceptance._DECAYS) - 1)])
+    monkeypatch.setattr(acceptance, "encode_split", lambda backbone, split: features[split.part])
+    monkeypatch.setattr(
+        acceptance, "logistic_regression", lambda *a, **k: {"weight": next(fitted), "bias": torch.zeros(2)}
+    )
+    assert acceptance.linear_probe(None, data) == 0.0

@@ -13,6 +13,8 @@ from clipcompat_book.chapters.compatibility.controls import (
     TEXT_ONLY,
     TWIN,
     UPGRADE,
+    Gain,
+    _twin,
     control_sentences,
     difference,
     gains,
@@ -205,3 +207,10 @@ def test_what_has_no_records_is_not_told_and_an_unknown_method_is_refused():
         control_sentences([toy_run(UPGRADE, 1)], "Coop")
     with pytest.raises(UnknownNameError, match="the upgrade"):
         control_sentences([toy_run(TWIN, 1)], "CoOp")
+
+
+def test_sets_on_which_the_twin_is_better_do_not_count_as_worse():
+    true = Gain({"a": 10.0, "b": 9.0, "c": 1.0}, 20 / 3, None, 0.0)
+    twin = Gain({"a": 2.0, "b": 3.0, "c": 4.0}, 3.0, None, 0.0)
+    said = _twin({UPGRADE: true, TWIN: twin})
+    assert "on 2 of 3 sets by a point or more" in said

@@ -152,3 +152,16 @@ def test_committed_records_are_of_todays_pictures_and_draws(tmp_path):
                         assert one.inputs["stamps"][str(seed)] == stamps
                         assert one.per_seed[seed - 1]["indices"] == data.indices
         assert all(one.inputs["shipped"] == list(shipped_weights("mini")) for one in mine)
+
+
+def test_points_that_the_upgrade_adds_are_paired_by_seed():
+    """Draws differ by ten points, and by the same ten points with both lists: the difference has no spread."""
+
+    def drawn(names: str, old: float, new: float):
+        made = record(names, 4, old, new, spread=10.0)
+        rows = [row | {"new": new + 10.0 * row["seed"]} for row in made.per_seed]
+        return replace(made, per_seed=rows)
+
+    records = [drawn("everyday words", 60, 60), drawn("house words", 40, 30)]
+    said = shots.repair_sentence(records, "house words", "everyday words")
+    assert "Points that the upgrade adds: 10.0 ± 0.0 (95 % interval over 2 draws)" in said
