@@ -122,6 +122,8 @@ class Request:
         for what, name, known in [("upgrade", self.upgrade, UPGRADES), ("classes", self.classes, CLASSES)]:
             if name not in known:
                 raise unknown_name(what, name, known)
+        if "" in (self.old_weights, self.new_weights):  # an unset variable of a shell
+            raise ConfigError("old or new weights are empty; leave them out to take the upgrade's own.")
         if self.views is not None and self.views < 0:
             raise ConfigError(f"views must be 0 (augment on the fly) or more, not {self.views}.")
         if kind == "own" and self.repeat:

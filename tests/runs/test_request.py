@@ -69,6 +69,8 @@ def test_all_images_may_be_asked_for_by_a_word():
         ({"dataset": "mini/tint"}, UnknownNameError, "mini/tints"),
         ({"dataset": "eurosad"}, UnknownNameError, "eurosat"),
         ({"seeds": ()}, ConfigError, "one or more"),
+        ({"old_weights": ""}, ConfigError, "weights are empty"),
+        ({"new_weights": ""}, ConfigError, "weights are empty"),
         ({"views": -1}, ConfigError, "views"),
         ({"memory": float("nan")}, ConfigError, "gigabytes"),
         ({"template": "a {}."}, ConfigError, "folder:PATH"),
