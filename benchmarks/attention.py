@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import argparse
 from statistics import median
 from typing import Any
 
@@ -53,6 +54,7 @@ def measure(width: int, heads: int, shared: int, rows: int, prompts: int, device
 
 
 def main() -> None:
+    argparse.ArgumentParser(description=__doc__).parse_args()
     device = pick_device()
     rows = [measure(w, h, s, r, p, device) for w, h in WIDTHS for s, r in SHAPES for p in PROMPTS]
     for row in rows:

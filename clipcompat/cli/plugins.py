@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clipcompat.common.errors import ConfigError, DataError, unknown_name
+from clipcompat.runs.request import CLASSES
 
 if TYPE_CHECKING:
     from clipcompat.backbones.backbone import Backbone
@@ -133,9 +134,8 @@ def _backbone(options: argparse.Namespace) -> "Backbone":
 
 def _names_and_dataset(options: argparse.Namespace) -> tuple[list[str], str | None]:
     """Class names, from the file if one is given or else from the dataset; and the dataset's name."""
-    parts = ("all", "base", "new")
-    if options.classes not in parts:
-        raise unknown_name("classes", options.classes, parts)
+    if options.classes not in CLASSES:
+        raise unknown_name("classes", options.classes, CLASSES)
     names = _classnames(options.classnames)
     if names is not None:
         part = f"[{options.classes}]" if options.classes != "all" else ""
@@ -147,8 +147,7 @@ def _names_and_dataset(options: argparse.Namespace) -> tuple[list[str], str | No
         )
     from clipcompat.data.load import load_dataset
 
-    data = load_dataset(options.dataset, root=options.root, shots=1, allow_fewer=True)
-    data = {"all": lambda: data, "base": data.base_classes, "new": data.new_classes}[options.classes]()
+    data = load_dataset(options.dataset, root=options.root, shots=1, allow_fewer=True).part(options.classes)
     return list(data.classnames), data.name
 
 

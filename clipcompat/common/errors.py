@@ -9,7 +9,7 @@ class ClipcompatError(ValueError):
 
 
 class DivergedError(ClipcompatError):
-    """Training left the numbers."""
+    """A loss or a parameter became infinite or NaN."""
 
 
 class UnknownNameError(ClipcompatError):
@@ -17,7 +17,7 @@ class UnknownNameError(ClipcompatError):
 
 
 class ConfigError(ClipcompatError):
-    """A known key with a value that cannot be meant."""
+    """A known key with a value that is out of range or contradicts another."""
 
 
 class DataError(ClipcompatError):

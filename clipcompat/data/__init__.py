@@ -1,1 +1,1 @@
-"""What the world gives: images, labels, class names and templates."""
+"""Datasets: images, labels, class names, templates, and the few-shot draw. Imports: its folders, `common`."""

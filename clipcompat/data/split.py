@@ -118,6 +118,10 @@ class Dataset:
         """The classes that `base_classes` leaves out, relabelled from 0."""
         return self.keep(list(range(math.ceil(len(self.classnames) / 2), len(self.classnames))), "new")
 
+    def part(self, classes: str) -> "Dataset":
+        """All classes ("all"), or those of `base_classes` ("base") or `new_classes` ("new")."""
+        return {"all": lambda: self, "base": self.base_classes, "new": self.new_classes}[classes]()
+
     def subset(self, names: Iterable[str]) -> "Dataset":
         """The same images over fewer classes, given by name; a name that two classes share brings both."""
         labels = []

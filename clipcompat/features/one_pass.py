@@ -71,7 +71,7 @@ def encode(
 
     Args:
         keys: one per image, for errors.
-        what: is encoded, for errors and progress.
+        what: names the task, for errors and progress.
 
     Raises:
         DataError: a picture is broken, or a feature is not a number.

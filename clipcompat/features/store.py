@@ -75,7 +75,7 @@ class FeatureFile:
         """Write rows [row, width] behind the committed ones, then commit them, all or none.
 
         Raises:
-            StorageError: they could not be written; the rows before them are safe.
+            CacheError: the header is damaged. StorageError: the rows could not be written; those before them are safe.
         """
         header = self._read_header()
         new = rows.detach().to("cpu", torch.float32).contiguous().numpy()
@@ -122,7 +122,7 @@ class FeatureFile:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Hold the file against other processes that would append to it; they wait.
+        """Lock the file, so that other processes that want to append wait.
 
         Raises:
             StorageError: the folder cannot be written, or its file system cannot lock.

@@ -1,4 +1,4 @@
-"""Every method by its name. Adding one: a file here, a line in METHODS, a test."""
+"""Every method by its name. Adding one: a file here, a line in METHODS, a test. Imports: `training` and below."""
 
 from clipcompat.methods.clip_adapter import CLIPAdapter
 from clipcompat.methods.cocoop import CoCoOp

@@ -10,7 +10,7 @@ from clipcompat.common.config import to_config
 from clipcompat.common.errors import ClipcompatError
 from clipcompat.common.files import digest, shortened
 from clipcompat.data.split import Dataset
-from clipcompat.features.encode import Progress
+from clipcompat.features.encode import Cache, Progress
 from clipcompat.plugins.fit import fit_many, is_official
 from clipcompat.plugins.plugin import Plugin, load_plugin
 from clipcompat.training.learner import Method
@@ -27,7 +27,7 @@ class TunedPlugins:
     method: Method
     views: int | None = None
     memory: float | None = None
-    cache: str | Path | None = None
+    cache: Cache = None
     progress: Progress | None = None
 
     def tune(self, backbone: Backbone, datasets: Mapping[int, Dataset]) -> dict[int, Plugin]:

@@ -26,8 +26,8 @@ _SET = {"action": "store_true"}
 _WEIGHTS = "PATH|TAG|random:SEED"
 
 
-def _option(help: str, default: Any = None, recorded: str = RESOLVED, flag: str | None = "", **argument: Any) -> Any:
-    """A field with its flag ("": made of the name; None: it has none). argument: what argparse wants besides."""
+def _option(help: str, default: Any = None, recorded: str = RESOLVED, flag: str = "", **argument: Any) -> Any:
+    """A field with its flag ("": made of the name). argument: what argparse wants besides."""
     return field(default=default, metadata={"recorded": recorded, "flag": flag, "argument": {"help": help, **argument}})
 
 
@@ -91,29 +91,21 @@ class Request:
         **_SET,
     )
     skip_broken: bool = _option(
-        "leave out pictures that cannot be decoded, each with a warning, instead of stopping at the first",
-        False,
-        IN_STAMPS,
-        **_SET,
+        "leave out pictures that cannot be decoded, each with a warning", False, IN_STAMPS, **_SET
     )
     retrain: bool = _option(
-        "do not train on the new backbone too (no kept gain then)",
-        True,
-        AS_GIVEN,
-        flag="--no-retrain",
-        action="store_false",
+        "do not train on the new backbone too (no kept gain then)", True, AS_GIVEN, "--no-retrain", action="store_false"
     )
     device: str | None = _option("cuda, mps or cpu (default: the best there is)", None, NO_NUMBER)
     memory: float | None = _option(
-        "what the text tower may take in training (default: most of what is free); less takes longer and changes "
-        "nothing else",
+        "what the text tower may take in training (default: most of what is free); less only takes longer",
         None,
         NO_NUMBER,
         type=float,
         metavar="GB",
     )
     dtype: str | None = _option("fp32, bf16 or fp16 towers (default: what suits the device)")
-    study: str = _option("which experiment", "compatibility", BESIDE, flag=None)
+    study: str = _option("which experiment (default: compatibility)", "compatibility", BESIDE)
 
     def __post_init__(self):
         kind = dataset_kind(self.dataset)
@@ -129,7 +121,7 @@ class Request:
         if kind == "own" and self.repeat:
             raise ConfigError("repeat is Tip-Adapter's draw of public data sets; leave it out for your own pictures.")
         if kind != "own" and (self.template or self.names):
-            raise ConfigError(f"{self.dataset} has its own words; template and names are for folder:PATH and csv:PATH.")
+            raise ConfigError(f"{self.dataset} has its own template and names; these are for folder:PATH and csv:PATH.")
         if self.template == "":
             raise ConfigError("the template is empty; write a sentence with {} where the class name goes.")
         if kind != "own" and self.upright:
@@ -150,8 +142,6 @@ class Request:
 def add_request_options(parser: argparse.ArgumentParser) -> None:
     """Every field of a request as a flag; --method and --dataset take several names."""
     for f in fields(Request):
-        if f.metadata["flag"] is None:
-            continue
         argument = dict(f.metadata["argument"])
         if f.name in ("method", "dataset"):
             argument["nargs"] = "+"
@@ -166,7 +156,7 @@ def requested(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
     """The fields of each run that was asked for: every dataset with every method."""
     from clipcompat.data.sampling import parse_shots  # takes torch
 
-    given = {f.name: getattr(options, f.name) for f in fields(Request) if f.metadata["flag"] is not None}
+    given = {f.name: getattr(options, f.name) for f in fields(Request)}
     given |= {"shots": parse_shots(options.shots)}
     given = {name: tuple(v) if isinstance(v, list) else v for name, v in given.items()}
     datasets = [d for name in options.dataset for d in (study_names() if name == "mini" else [name])]

@@ -21,7 +21,7 @@ from clipcompat.data.kind import dataset_kind
 from clipcompat.data.load import load_dataset
 from clipcompat.data.pictures.broken import skip_broken
 from clipcompat.data.split import Dataset
-from clipcompat.features.encode import Progress
+from clipcompat.features.encode import Cache, Progress
 from clipcompat.methods import METHODS
 from clipcompat.methods.defaults import default_method
 from clipcompat.plugins.kept import TunedPlugins
@@ -41,6 +41,8 @@ class Run(Request):
     def __post_init__(self):
         if self.method not in METHODS:
             raise unknown_name("method", self.method, METHODS)
+        if self.study not in STUDIES:
+            raise unknown_name("study", self.study, STUDIES)
         super().__post_init__()
         self.configured_method()
         pick_dtype(pick_device(self.device), self.dtype)
@@ -56,7 +58,7 @@ class Run(Request):
     def execute(
         self,
         out: str | Path,
-        cache: str | Path | None = None,
+        cache: Cache = None,
         progress: Progress | None = None,
         say: Callable[[str], None] = lambda sentence: None,
     ) -> tuple[Record, Path]:
@@ -73,7 +75,7 @@ class Run(Request):
         if path.exists():
             record = read_record(path)
             if record.inputs != inputs:
-                raise DataError(f"{path} holds another run than its name says; delete it and run again.")
+                raise DataError(f"{path} holds the record of other inputs than its name says; delete it and run again.")
             say(f"already done: {path}")
             return record, path
 
@@ -118,7 +120,7 @@ class Run(Request):
         else:
             style = {} if kind == "mini" else {"templates": self.templates, "repeat": self.repeat}
             data = load_dataset(self.dataset, **style, root=self.root, **draw)
-        return {"all": lambda: data, "base": data.base_classes, "new": data.new_classes}[self.classes]()
+        return data.part(self.classes)
 
     def _inputs(self, method: Method, datasets: dict[int, Dataset]) -> dict[str, Any]:
         """Everything the numbers depend on; no path of this machine, and one spelling for what is the same."""

@@ -1,24 +1,17 @@
 """The one test loop: which images a plug-in classifies correctly, and their share in percent."""
 
-from pathlib import Path
-
 import torch
 from torch import Tensor
 
 from clipcompat.backbones.backbone import Backbone
 from clipcompat.common.errors import DataError
 from clipcompat.data.split import Split
-from clipcompat.features.encode import Progress
+from clipcompat.features.encode import Cache, Progress
 from clipcompat.plugins.plugin import Plugin
 
 
 def correct(
-    plugin: Plugin,
-    backbone: Backbone,
-    split: Split,
-    *,
-    cache: str | Path | None = None,
-    progress: Progress | None = None,
+    plugin: Plugin, backbone: Backbone, split: Split, *, cache: Cache = None, progress: Progress | None = None
 ) -> Tensor:
     """Which images are classified correctly: [image], bool, on the CPU. Ties go to the first class.
 
@@ -35,12 +28,7 @@ def correct(
 
 
 def accuracy(
-    plugin: Plugin,
-    backbone: Backbone,
-    split: Split,
-    *,
-    cache: str | Path | None = None,
-    progress: Progress | None = None,
+    plugin: Plugin, backbone: Backbone, split: Split, *, cache: Cache = None, progress: Progress | None = None
 ) -> float:
     """Plain top-1 accuracy over the whole split, in percent: Dassl's metric for every dataset, no mean per class."""
     return percent(correct(plugin, backbone, split, cache=cache, progress=progress))

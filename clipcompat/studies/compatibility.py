@@ -5,14 +5,13 @@ tell compatibility from a better backbone, so a report also has zero-shot on bot
 """
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 from clipcompat.backbones.backbone import Backbone
 from clipcompat.backbones.upgrade import Upgrade
 from clipcompat.common.errors import ConfigError
 from clipcompat.data.split import Dataset
-from clipcompat.features.encode import Progress, encode_together
+from clipcompat.features.encode import Cache, Progress, encode_together
 from clipcompat.methods.zero_shot import ZeroShot
 from clipcompat.plugins.fit import fit, is_official
 from clipcompat.plugins.plugin import Plugin
@@ -27,7 +26,7 @@ def compatibility(
     data: Dataset,
     *,
     retrained: Plugin | bool = True,
-    cache: str | Path | None = None,
+    cache: Cache = None,
     progress: Progress | None = None,
 ) -> Compatibility | tuple[Compatibility, ...]:
     """Test a plug-in before and after an upgrade.

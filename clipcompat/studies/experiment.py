@@ -2,11 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from clipcompat.backbones.upgrade import Upgrade
 from clipcompat.data.split import Dataset
-from clipcompat.features.encode import Progress
+from clipcompat.features.encode import Cache, Progress
 from clipcompat.plugins.kept import TunedPlugins
 
 
@@ -22,7 +21,7 @@ class Experiment:
     datasets: Mapping[int, Dataset]
     plugins: TunedPlugins
     retrain: bool = True
-    cache: str | Path | None = None
+    cache: Cache = None
     progress: Progress | None = None
 
     @property

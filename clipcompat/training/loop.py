@@ -82,7 +82,7 @@ def train(
 
 @dataclass(frozen=True)
 class _Step:
-    """batch: numbers of views (of epochs, if views are not cached) and of images, [2, B]."""
+    """batch: indices [2, B], of views (of the epoch, if views are not cached) and of images."""
 
     epoch: int
     lr: float
@@ -180,4 +180,4 @@ def _estimate(runs: Sequence[_Run]) -> str:
     with torch.no_grad():
         packing = learner.prompts(runs[0].example()).packing
     several = f" for each of {len(runs)} runs" if len(runs) > 1 else ""
-    return f"{learner.tower.estimate(packing)} a step{several}"
+    return f"{learner.tower.estimate(packing)} per step{several}"

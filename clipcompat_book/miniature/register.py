@@ -5,8 +5,8 @@ python -m clipcompat_book.miniature.register old-1.safetensors new-1.safetensors
 
 from __future__ import annotations
 
+import argparse
 import json
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -34,4 +34,6 @@ def main(files: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    parser = argparse.ArgumentParser(prog="python -m clipcompat_book.miniature.register", description=__doc__)
+    parser.add_argument("files", nargs="+", help="weights that pretraining wrote")
+    main(parser.parse_args().files)

@@ -79,7 +79,9 @@ def chosen(lines: Sequence[dict[str, Any]]) -> dict[str, float]:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(prog="clipcompat_book.miniature.tune", description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m clipcompat_book.miniature.tune", description=__doc__.partition("\n")[0]
+    )
     parser.add_argument("weights", nargs="+", type=Path, help="weights of mini-old")
     parser.add_argument("--methods", nargs="+", default=sorted(TUNED))
     parser.add_argument("--out", type=Path, required=True)

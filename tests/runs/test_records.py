@@ -201,6 +201,21 @@ def test_records_of_the_former_format_are_brought_up_to_date_by_one_command(tmp_
     assert migrate(tmp_path) == migrate(tmp_path / "more.jsonl") == 0
 
 
+def test_a_list_of_both_formats_keeps_what_is_up_to_date(tmp_path):
+    rows = [of_the_former_format(record("contcoop")), record("coop").to_dict()]
+    (tmp_path / "both.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert migrate(tmp_path / "both.jsonl") == 1
+    assert find_records(tmp_path / "both.jsonl") == [record("contcoop"), record("coop")]
+
+
+@pytest.mark.parametrize("content", [None, "{", ""])
+def test_what_cannot_be_migrated_is_a_sentence(tmp_path, content):
+    if content is not None:
+        (tmp_path / "x.json").write_text(content)
+    with pytest.raises(DataError, match="there is no|is not readable"):
+        migrate(tmp_path / "x.json")
+
+
 def test_a_record_of_the_former_format_that_was_edited_is_not_brought_up_to_date(tmp_path):
     (tmp_path / "x.json").write_text(json.dumps(of_the_former_format(record())).replace("72.0", "92.0"))
     with pytest.raises(DataError, match="was changed after it was written"):

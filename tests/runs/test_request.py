@@ -34,9 +34,9 @@ def test_what_is_not_said_on_the_command_line_is_what_python_has_as_default():
     assert Request(**given) == Request("coop", "mini/tints", "mini")
 
 
-def test_every_field_but_the_study_is_a_flag_and_says_how_a_record_keeps_it():
+def test_every_field_is_a_flag_and_says_how_a_record_keeps_it():
     (given,) = parsed("--method", "coop", "--dataset", "mini/tints")
-    assert {f.name for f in fields(Request)} - given.keys() == {"study"}
+    assert {f.name for f in fields(Request)} == given.keys()
     ways = {AS_GIVEN, RESOLVED, IN_STAMPS, NO_NUMBER, BESIDE}
     assert all(f.metadata["recorded"] in ways and f.metadata["argument"]["help"] for f in fields(Request))
 

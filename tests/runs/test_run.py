@@ -357,7 +357,7 @@ def test_a_damaged_record_stops_the_run_that_would_trust_it(done, root, tmp_path
         quick(root).execute(tmp_path)
     other, _ = quick(root, method="zero_shot", settings=()).execute(tmp_path / "b")
     path.write_text(next((tmp_path / "b" / "compatibility").glob("*.json")).read_text())
-    with pytest.raises(DataError, match="holds another run than its name says"):
+    with pytest.raises(DataError, match="holds the record of other inputs than its name says"):
         quick(root).execute(tmp_path)
 
 

@@ -44,7 +44,12 @@ def select(prompts: Prompts, part: Part, rows: Tensor) -> Prompts:
 
 
 def apply(injection: Injection, x: Tensor, packing: Packing) -> tuple[Tensor, Packing]:
-    """Put the vectors into every prefix or, if there is none, into every prompt."""
+    """Put the vectors into every prefix or, if there is none, into every prompt: packed x [row, width] -> the same, and
+    its packing, longer if the vectors are inserted.
+
+    Raises:
+        ConfigError: the vectors differ by class in a shared prefix, or would overwrite too many rows.
+    """
     vectors, rows, longest = injection.vectors.to(x.dtype), injection.vectors.shape[-2], packing.shared
     if not packing.shared:
         longest = min(packing.lengths) - 1

@@ -1,1 +1,4 @@
-"""Checkpoint files in every published format, read safely, and loading them into a model. Imports: `common`."""
+"""Checkpoint files of every published form, read safely, and how a model is filled with them.
+
+Imports: `backbones/preprocess`, `common`.
+"""

@@ -1,1 +1,1 @@
-"""The procedural world of the miniature and its data sets. Imports: `common`."""
+"""The procedural world of the miniature and its data sets. Imports: `data` (drawing, sampling, split), `common`."""

@@ -1,1 +1,1 @@
-"""From picture files to RGB pixels: decoding, broken files, samples given by number. Imports: `common`."""
+"""From picture files to RGB pixels: decoding, broken files, samples by number. Imports: `data/split`, `common`."""

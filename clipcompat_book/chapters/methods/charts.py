@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from clipcompat.studies.report import Compatibility
-from clipcompat_book.chapters.methods.places import DEPTHS, depth
+from clipcompat_book.chapters.methods.places import depth
 from clipcompat_book.means import Average, averages
 from clipcompat_book.show import INK, NEW, OLD, TOP_LEGEND
 from clipcompat_book.words import name_title
@@ -44,7 +44,7 @@ def _rows(reports: Sequence[Compatibility]) -> list[tuple[str, Average | None]]:
     """(what the axis says, the average), or (heading, None), from top to bottom."""
     tuned = {name: average for name, average in averages(reports).items() if name != "zero_shot"}
     most = max((len(average.datasets) for average in tuned.values()), default=0)
-    headings = {side: f"{side}: on {acts_on}" for side, acts_on in DEPTHS.items()} | {"": "others"}
+    headings = {"deep": "deep: on image features", "shallow": "shallow: on prompts", "": "others"}
     rows: list[tuple[str, Average | None]] = []
     for side, heading in headings.items():
         mine = {name: average for name, average in tuned.items() if depth(name) == side}

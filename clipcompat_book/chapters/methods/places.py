@@ -15,15 +15,13 @@ from typing import TYPE_CHECKING
 
 from clipcompat.methods import METHODS
 from clipcompat.runs.tables import Table
+from clipcompat.training.learner import DEPTHS
 from clipcompat_book.means import groups
 from clipcompat_book.words import name_title
 
 if TYPE_CHECKING:
     from clipcompat.backbones.upgrade import Upgrade
     from clipcompat.plugins.plugin import Plugin
-
-DEPTHS = {"deep": "image features", "shallow": "prompts"}
-"""The paper's word for a method -> what the method acts on."""
 
 
 @dataclass(frozen=True)
@@ -55,8 +53,7 @@ PLACES = {
 
 def depth(name: str) -> str:
     """ "deep", "shallow", or "" for a method that learns nothing or is unknown."""
-    acts_on = METHODS[name].acts_on if name in METHODS else None
-    return next((word for word, where in DEPTHS.items() if where == acts_on), "")
+    return DEPTHS[METHODS[name].acts_on] if name in METHODS else ""
 
 
 def carried_table(plugins: Iterable[Plugin], caption: str = "") -> Table:
