@@ -144,7 +144,7 @@ def test_a_folder_of_a_long_name_leads_to_a_record(run, folder, tmp_path):
         (["--dataset", "folder:"], "folder: names no folder; write folder:PATH"),
         (["--dataset", "csv:"], "csv: names no table; write csv:PATH"),
         (["--template", ""], "the template is empty"),
-        (["--dataset", "mini/textures", "--template", "a {}."], "has its own words"),
+        (["--dataset", "mini/textures", "--template", "a {}."], "has its own template and names"),
         (["--dataset", "mini/textures", "--upright"], "read as published"),
         (["--template", "a photo."], "a template needs {}"),
         (["--templates", "poem"], "unknown template style 'poem'"),
