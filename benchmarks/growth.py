@@ -37,7 +37,7 @@ def points() -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = [{"sweep": "shots", "shots": k} for k in SHOTS]
     for method in ("coop", "contcoop"):
         for count in CLASSES:
-            # plain, all at once, takes 37 MB a class (more than 300 do not fit here), whatever the method
+            # plain, all at once, takes 37 MB per class (more than 300 do not fit here), whatever the method
             ways = ("fast", "plain") if count <= 300 and method == "coop" else ("fast",)
             if method == "coop" or count <= 3000:
                 found += [{"sweep": "classes", "method": method, "way": w, "classes": count, "n_ctx": 16} for w in ways]

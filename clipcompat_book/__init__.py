@@ -1,1 +1,1 @@
-"""What only the chapters use: figures, sentences, committed records. It imports `clipcompat`, never the reverse."""
+"""What only the chapters use: figures, sentences, committed records. Imports: `clipcompat`, never the reverse."""

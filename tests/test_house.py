@@ -76,13 +76,14 @@ def test_the_library_never_imports_what_chapters_use(project):
 
 
 @pytest.mark.parametrize("package", ["clipcompat", "clipcompat_book"])
-def test_no_room_is_crowded_and_each_says_what_lives_there(project, package):
+def test_no_room_is_crowded_and_each_says_what_lives_there_and_what_it_may_import(project, package):
     for folder in [project / package, *(p for p in (project / package).rglob("*") if p.is_dir())]:
         if folder.name == "__pycache__" or not list(folder.glob("*.py")):
             continue
         entries = [p for p in folder.iterdir() if not p.name.startswith(("__", "."))]
         assert len(entries) <= MOST_ENTRIES, f"{folder.relative_to(project)} has {len(entries)} entries"
-        assert ast.get_docstring(ast.parse((folder / "__init__.py").read_text())), folder.relative_to(project)
+        says = ast.get_docstring(ast.parse((folder / "__init__.py").read_text(encoding="utf-8"))) or ""
+        assert "Imports" in says, f"{folder.relative_to(project)}: what may it import?"
 
 
 def test_no_room_bears_a_public_name():

@@ -1,1 +1,4 @@
-"""Charts, sentences and tables of the chapters, one folder per subject."""
+"""Charts, sentences and tables of the chapters, one folder per subject.
+
+Imports: `clipcompat`; `show`, `words`, `means`, `pictures`, `committed` of this package.
+"""

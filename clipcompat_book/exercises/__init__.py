@@ -1,1 +1,1 @@
-"""Checks of the exercises, one file per chapter."""
+"""Checks of the exercises, one file per chapter. Imports: `clipcompat`."""

@@ -14,6 +14,7 @@ import pytest
 import torch
 
 from clipcompat.common.errors import CacheError, StorageError
+from clipcompat.features import store
 from clipcompat.features.store import BLOCK, FeatureFile
 
 WIDTH = 8
@@ -172,7 +173,9 @@ def test_one_changed_byte_is_found_in_rows_that_are_not_asked_for_too(file, data
 
 
 @pytest.mark.parametrize("block", [0, 1, 2, 33])
-def test_damage_in_any_block_is_found_on_demand_and_in_the_last_32_at_once(file, data, block):
+def test_damage_in_any_block_is_found_on_demand_and_in_the_last_gibibyte_at_once(file, data, block, monkeypatch):
+    assert store._CHECKED == 2**30
+    monkeypatch.setattr(store, "_CHECKED", 32 * BLOCK * WIDTH * 4)  # 33 blocks of a narrow file are no gibibyte
     file.append(rows(33 * BLOCK + 9))
     change(data, block * BLOCK * WIDTH * 4 + 99)
     refused(file.verify, data, f"corrupt .the checksum of block {block} of 34 is wrong")

@@ -1,1 +1,1 @@
-"""Plug-ins carried over an upgrade: sentences, tables, and what the controls say."""
+"""Plug-ins carried over an upgrade: sentences, tables, and what the controls say. Imports: as `chapters`."""

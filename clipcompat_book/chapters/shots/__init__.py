@@ -1,1 +1,1 @@
-"""Accuracy by number of training images."""
+"""Accuracy by number of training images. Imports: as `chapters`, and `miniature/cloth`."""
