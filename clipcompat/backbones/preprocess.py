@@ -52,13 +52,16 @@ class Preprocess:
     def train(self, image: Image.Image, generator: torch.Generator, scale: tuple[float, float] = (0.08, 1.0)) -> Tensor:
         """A picture -> uint8 [3, size, size]: one random crop and flip drawn from `generator`."""
         image = to_rgb(image)
-        scale = max(scale[0], self.min_crop), max(scale[1], self.min_crop)
-        left, top, width, height = _random_box(*image.size, scale, generator)
+        left, top, width, height = _random_box(*image.size, self.crop_range(scale), generator)
         image = image.crop((left, top, left + width, top + height))
         image = image.resize((self.size, self.size), Image.Resampling.BICUBIC)
         if torch.rand(1, generator=generator).item() < 0.5:
             image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
         return _to_tensor(image)
+
+    def crop_range(self, scale: tuple[float, float]) -> tuple[float, float]:
+        """Smallest and largest share of the area that random crops of a method's range take here."""
+        return max(scale[0], self.min_crop), max(scale[1], self.min_crop)
 
     def normalise(self, pixels: Tensor) -> Tensor:
         """uint8 [..., 3, h, w] -> float32 of the same shape: scaled to 0 … 1, minus mean, divided by std."""

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -125,11 +126,11 @@ def _fit(
     plugins = []
     for task, learned, training in zip(tasks, tensors, trained, strict=True):
         learned = {name: t.detach().cpu().float() for name, t in learned.items()}
-        plugins.append(Plugin(method, learned, {**_origin(task), "seconds": seconds, **training}))
+        plugins.append(Plugin(method, learned, {**_origin(method, task), "seconds": seconds, **training}))
     return plugins
 
 
-def _origin(task: Task) -> dict[str, Any]:
+def _origin(method: Method, task: Task) -> dict[str, Any]:
     data, template = task.data, task.data.train.template
     return {
         "backbone": task.backbone.description,
@@ -141,7 +142,15 @@ def _origin(task: Task) -> dict[str, Any]:
         "seed": task.seed,
         "init": task.init.stamp if task.init else None,
         "select_on": task.select_on.stamp if task.select_on else None,
+        "crop": _crop(method, task),
     }
+
+
+def _crop(method: Method, task: Task) -> list[float] | None:
+    """The range of random crops that the training saw: the recipe's, within the backbone's. None: it has no recipe."""
+    if not any(f.name == "recipe" for f in fields(method)):  # a class variable tells only that nothing is trained
+        return None
+    return list(task.backbone.preprocess.crop_range(method.recipe.crop_for(task.data.name)))
 
 
 def _refuse(method: Method, data: Dataset, seed: int, select_on: Split | None) -> None:

@@ -9,6 +9,7 @@ from clipcompat.backbones.backbone import Backbone
 from clipcompat.common.config import to_config
 from clipcompat.common.errors import ClipcompatError
 from clipcompat.common.files import digest, shortened
+from clipcompat.common.version import code_hash
 from clipcompat.data.split import Dataset
 from clipcompat.features.encode import Cache, Progress
 from clipcompat.plugins.fit import fit_many, is_official
@@ -19,6 +20,8 @@ from clipcompat.training.learner import Method
 @dataclass(frozen=True)
 class TunedPlugins:
     """The plug-ins of one method in a folder; those that are missing are trained.
+
+    One that another state of the code trained counts as missing.
 
     views, cache, progress: as for `clipcompat.fit`. memory: gigabytes, its `memory_budget`.
     """
@@ -47,7 +50,7 @@ class TunedPlugins:
         return kept
 
     def _file(self, backbone: Backbone, data: Dataset, seed: int) -> Path:
-        wanted = [to_config(self.method), backbone.description, data.train.stamp, seed, self.views]
+        wanted = [to_config(self.method), backbone.description, data.train.stamp, seed, self.views, code_hash()]
         if data.kind != "mini":  # a mini dataset has one template; the train stamp of others does not tell theirs
             wanted.append(data.train.template)
         name = f"{self.method.name}-{shortened(data.name)}-seed-{seed}-{backbone.name}-{digest(wanted)}.safetensors"

@@ -1,13 +1,25 @@
-"""Bring records of earlier versions up to date, in place: titles are added, numbers are not touched."""
+"""Bring records of earlier versions up to date, in place: what they say is completed, numbers are not touched.
+
+Titles are added (format 1 had none). A setting that a method did not have yet gets its default, which is what the code
+did before; inputs that were completed have another id, the one that the same command makes today. Rows learn which
+random crops were used.
+"""
 
 import argparse
 import json
 import sys
+from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
+from clipcompat.backbones.catalog import upgrade_kind
+from clipcompat.backbones.mini.models import MINI_PREPROCESS
+from clipcompat.backbones.preprocess import Preprocess
+from clipcompat.common.config import from_config, to_config
 from clipcompat.common.errors import ClipcompatError, DataError
 from clipcompat.common.files import to_json, write_atomic
-from clipcompat.runs.records import UNTITLED, Record, checksum
+from clipcompat.methods import METHODS
+from clipcompat.runs.records import FORMATS, Record, checksum
 from clipcompat.runs.titles import make_titles
 
 
@@ -23,29 +35,54 @@ def migrate(place: str | Path) -> int:
     for file in [place] if place.is_file() else sorted(place.rglob("*.json")):
         text = file.read_text(encoding="utf-8")
         texts = text.splitlines() if file.suffix == ".jsonl" else [text]
-        fresh = [_titled(text, f"{file}, record {n}") for n, text in enumerate(texts, 1)]
+        fresh = [_updated(text, f"{file}, record {n}") for n, text in enumerate(texts, 1)]
         done = sum(record is not None for record in fresh)
         if done and file.suffix == ".jsonl":
             rows = [t if r is None else to_json(r.to_dict(), indent=None) for t, r in zip(texts, fresh, strict=True)]
             write_atomic(file, "".join(f"{row}\n" for row in rows))
         elif done:
-            write_atomic(file, to_json(fresh[0].to_dict()))
+            former = json.loads(text)["id"]
+            new = write_atomic(file.with_name(file.name.replace(former, fresh[0].id)), to_json(fresh[0].to_dict()))
+            if new != file:
+                file.unlink()
         count += done
     return count
 
 
-def _titled(text: str, where: str) -> Record | None:
-    """The record with its titles; None if it is not of the earlier version."""
+def _updated(text: str, where: str) -> Record | None:
+    """The record as this version would write it; None if there is nothing to change, or if it is no record."""
     try:
         content = json.loads(text)
     except ValueError as error:
         raise DataError(f"{where} is not readable ({error}); delete it and run again.") from error
-    if not isinstance(content, dict) or content.get("format") != UNTITLED:
+    if not isinstance(content, dict) or content.get("format") not in FORMATS:
         return None
     if content.get("checksum") != checksum(content):
         raise DataError(f"{where} was changed after it was written: its checksum is wrong. Delete it and run again.")
-    parts = {k: v for k, v in content.items() if k not in ("format", "id", "checksum")}
-    return Record(**parts, titles=make_titles(content["inputs"]))
+    parts = {f.name: content.get(f.name) for f in fields(Record)}
+    inputs = parts["inputs"] = _completed(content["inputs"])
+    parts["per_seed"] = [{"crop": _crop(inputs)} | row for row in content["per_seed"]]
+    record = Record(**parts | {"titles": make_titles(inputs)})
+    return None if record.to_dict() == content else record
+
+
+def _completed(inputs: dict[str, Any]) -> dict[str, Any]:
+    """Inputs whose method names every setting that it has today."""
+    method = inputs["method"]
+    if method["name"] not in METHODS:  # a method that this version does not have
+        return inputs
+    config = to_config(from_config(METHODS[method["name"]], method["config"]))
+    return inputs | {"method": {"name": method["name"], "config": config}}
+
+
+def _crop(inputs: dict[str, Any]) -> list[float] | None:
+    """The range of random crops that the training saw."""
+    kind = METHODS.get(inputs["method"]["name"])
+    if kind is None or "recipe" not in inputs["method"]["config"]:
+        return None
+    recipe = from_config(kind, inputs["method"]["config"]).recipe
+    preprocess = MINI_PREPROCESS if upgrade_kind(inputs["upgrade"]) == "mini" else Preprocess(size=224)
+    return list(preprocess.crop_range(recipe.crop_for(inputs["dataset"])))
 
 
 if __name__ == "__main__":

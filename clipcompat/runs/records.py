@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 from clipcompat.common.errors import DataError
 from clipcompat.common.files import digest, shortened, to_json, write_atomic
-from clipcompat.common.version import __version__
+from clipcompat.common.version import __version__, code_hash
 from clipcompat.studies.report import Compatibility
 
 if TYPE_CHECKING:
     import torch
 
 _FORMAT = "clipcompat-record-2"
-UNTITLED = "clipcompat-record-1"
-"""The format of earlier versions, whose records had no titles."""
+_UNTITLED = "clipcompat-record-1"  # an earlier version's, whose records had no titles
+FORMATS = (_UNTITLED, _FORMAT)
 
 
 @dataclass(frozen=True)
@@ -146,13 +146,14 @@ def read_lines(file: Any) -> list[Record]:
 
 
 def environment(device: "torch.device") -> dict[str, Any]:
-    """What a result depends on besides its inputs: versions, device, threads."""
+    """What a result depends on besides its inputs: versions, the code that decides numbers, device, threads."""
     import torch  # here, because reading a record needs none of it
 
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine()
     packages = ("torch", "torchvision", "open_clip_torch", "timm", "numpy", "pillow")
     return {
         "clipcompat": __version__,
+        "code": code_hash(),
         "python": platform.python_version(),
         "system": platform.system(),
         "device": f"{device.type} ({name})",
@@ -167,7 +168,7 @@ def now() -> str:
 
 
 def _checked(content: Any, where: str) -> Record:
-    if isinstance(content, dict) and content.get("format") == UNTITLED:
+    if isinstance(content, dict) and content.get("format") == _UNTITLED:
         raise DataError(
             f"{where} is a record of an earlier version. Bring the whole folder up to date once: "
             "python -m clipcompat.runs.migrate FOLDER"

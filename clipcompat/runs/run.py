@@ -16,6 +16,7 @@ from clipcompat.backbones.upgrade import load_upgrade, shipped_weights
 from clipcompat.common.config import override, to_config
 from clipcompat.common.errors import DataError, unknown_name
 from clipcompat.common.files import check_writable, hash_file
+from clipcompat.common.version import code_hash
 from clipcompat.data.custom.address import load_own
 from clipcompat.data.kind import dataset_kind
 from clipcompat.data.load import load_dataset
@@ -76,7 +77,7 @@ class Run(Request):
             record = read_record(path)
             if record.inputs != inputs:
                 raise DataError(f"{path} holds the record of other inputs than its name says; delete it and run again.")
-            say(f"already done: {path}")
+            say(f"already done: {path}{_by_other_code(record)}")
             return record, path
 
         check_writable(out)  # before hours of work, and not after them
@@ -147,6 +148,18 @@ class Run(Request):
         if data.kind == "own":
             return {"template": data.test.template, "classnames": list(data.classnames)}
         return {} if data.kind == "mini" else {"templates": self.templates, "repeat": self.repeat}
+
+
+def _by_other_code(record: Record) -> str:
+    """Words that warn of a record whose numbers this state of the code may not make."""
+    made = record.environment.get("code")
+    if made == code_hash():
+        return ""
+    whose = f"state {made}" if made else "a state that it does not name"
+    return (
+        f" (made by another state of the code that decides numbers: {whose}, now {code_hash()}. Numbers may differ; "
+        "delete the file, or choose another --out, to run again)"
+    )
 
 
 def _weights_name(weights: str | None) -> str | None:

@@ -85,7 +85,7 @@ def compatibility(
 
 
 def measure(experiment: Experiment) -> Iterator[dict[str, Any]]:
-    """One row per seed: the report's fields and how its plug-in was trained (views, epochs, final loss, seconds)."""
+    """One row per seed: the report's fields, and views, crop, epochs, final loss and seconds of the training."""
     upgrade, plugins = experiment.upgrade, experiment.plugins
     if upgrade.old.device.type == "cuda":  # all seeds in one batch; single runs leave a GPU idle. A CPU saves each seed
         for backbone in (upgrade.old, upgrade.new)[: 1 + experiment.retrains]:
@@ -96,7 +96,7 @@ def measure(experiment: Experiment) -> Iterator[dict[str, Any]]:
         report = compatibility(
             plugin, upgrade, data, retrained=retrained, cache=experiment.cache, progress=experiment.progress
         )
-        training = {key: plugin.origin[key] for key in ("views", "epochs", "final_loss")}
+        training = {key: plugin.origin[key] for key in ("views", "crop", "epochs", "final_loss")}
         seconds = {"train": plugin.origin["seconds"], "retrain": retrained.origin["seconds"] if retrained else None}
         yield report.to_dict() | training | {"training_seconds": seconds}
 

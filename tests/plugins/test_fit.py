@@ -371,3 +371,12 @@ def test_a_step_asks_the_device_for_nothing_so_it_can_be_recorded(old, method):
     learner.loss(features, labels).backward()  # packings and plans are settled in the first step
     with NoAnswer():
         learner.loss(features, labels).backward()
+
+
+def test_a_plugin_knows_which_random_crops_it_saw(old):
+    def seen(low, high):
+        return fit(CoOp(n_ctx=2, recipe=dataclasses.replace(SHORT, crop=(low, high))), old, toy_dataset(2))
+
+    assert old.preprocess.min_crop == 0.6  # a miniature wants more of a picture than a recipe may ask for
+    assert seen(0.2, 0.9).origin["crop"] == [0.6, 0.9] and seen(0.7, 1.0).origin["crop"] == [0.7, 1.0]
+    assert fit(ZeroShot(), old, toy_dataset(2)).origin["crop"] is None

@@ -29,3 +29,11 @@ def test_another_setting_seed_or_backbone_is_another_plugin(old, new, tmp_path):
     assert len(files) == 4
     kept.tune(old, {1: data, 2: data})
     assert {file: file.stat().st_mtime_ns for file in tmp_path.glob("*.safetensors")} == files  # found, not trained
+
+
+def test_a_plugin_that_another_state_of_the_code_trained_is_trained_again(old, tmp_path, monkeypatch):
+    kept = TunedPlugins(tmp_path, METHOD, 1)
+    kept.tune(old, {1: toy_dataset(2)})
+    monkeypatch.setattr("clipcompat.plugins.kept.code_hash", lambda: "of another state")
+    kept.tune(old, {1: toy_dataset(2)})
+    assert len(list(tmp_path.glob("*.safetensors"))) == 2

@@ -5,11 +5,14 @@ from __future__ import annotations
 import copy
 import json
 import os
+from dataclasses import replace
 
 import pytest
 import torch
 
+from clipcompat.common.config import to_config
 from clipcompat.common.errors import DataError
+from clipcompat.methods import METHODS
 from clipcompat.runs.migrate import migrate
 from clipcompat.runs.records import (
     Record,
@@ -19,11 +22,13 @@ from clipcompat.runs.records import (
     find_records,
     now,
     read_record,
+    record_id,
     record_path,
     write_lines,
     write_record,
 )
 from clipcompat.runs.titles import make_titles
+from clipcompat.training.recipe import Recipe
 from tests.trees import python
 
 
@@ -183,29 +188,57 @@ def test_a_committed_list_is_read_like_a_folder(tmp_path):
         find_records(path)
 
 
-def of_the_former_format(made: Record) -> dict:
-    content = {k: v for k, v in made.to_dict().items() if k not in ("titles", "checksum")}
-    content["format"] = "clipcompat-record-1"
+def current(method="coop", **settings) -> Record:
+    """A record as this version makes it, with all settings; the miniature crops at least 60 %."""
+    made = record(method, "mini/tints", config=to_config(METHODS[method](**settings)))
+    crop = [0.6, 1.0] if "recipe" in made.inputs["method"]["config"] else None
+    return replace(made, per_seed=[row | {"crop": crop} for row in made.per_seed])
+
+
+def former(made: Record, **parts) -> dict:
+    """The content of a record of the first format, which had no titles and named no crops."""
+    content = {k: v for k, v in made.to_dict().items() if k not in ("titles", "checksum")} | parts
+    content |= {"format": "clipcompat-record-1", "id": record_id(content["inputs"])}
+    content["per_seed"] = [{k: v for k, v in row.items() if k != "crop"} for row in made.per_seed]
     return content | {"checksum": checksum(content)}
 
 
 def test_records_of_the_former_format_are_brought_up_to_date_by_one_command(tmp_path):
-    (tmp_path / "one.json").write_text(json.dumps(of_the_former_format(record())))
-    lines = [json.dumps(of_the_former_format(r)) + "\n" for r in (record("contcoop"), record("zero_shot"))]
+    (tmp_path / "one.json").write_text(json.dumps(former(current())))
+    lines = [json.dumps(former(r)) + "\n" for r in (current("contcoop"), current("zero_shot"))]
     (tmp_path / "more.jsonl").write_text("".join(lines))
     with pytest.raises(DataError, match="python -m clipcompat.runs.migrate"):
         find_records(tmp_path)
     assert migrate(tmp_path) == 1 and migrate(tmp_path / "more.jsonl") == 2
-    assert find_records(tmp_path) == [record()]
-    assert find_records(tmp_path / "more.jsonl") == [record("contcoop"), record("zero_shot")]
+    assert find_records(tmp_path) == [current()]
+    assert find_records(tmp_path / "more.jsonl") == [current("contcoop"), current("zero_shot")]
     assert migrate(tmp_path) == migrate(tmp_path / "more.jsonl") == 0
 
 
 def test_a_list_of_both_formats_keeps_what_is_up_to_date(tmp_path):
-    rows = [of_the_former_format(record("contcoop")), record("coop").to_dict()]
+    rows = [former(current("contcoop")), current("coop").to_dict()]
     (tmp_path / "both.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     assert migrate(tmp_path / "both.jsonl") == 1
-    assert find_records(tmp_path / "both.jsonl") == [record("contcoop"), record("coop")]
+    assert find_records(tmp_path / "both.jsonl") == [current("contcoop"), current("coop")]
+
+
+def test_inputs_without_a_later_setting_get_its_default_and_the_id_that_the_same_command_makes_today(tmp_path):
+    made = current(recipe=Recipe(lr=0.5))
+    inputs = json.loads(json.dumps(made.inputs))
+    for later in ("optimizer", "eps", "eurosat_epochs", "drop_last"):
+        del inputs["method"]["config"]["recipe"][later]
+    old = write_record(tmp_path, replace(made, inputs=inputs, titles=make_titles(inputs)))
+    assert migrate(tmp_path) == 1
+    assert find_records(tmp_path) == [made] and record_id(inputs) != made.id
+    assert not old.exists() and record_path(tmp_path, "compatibility", made.inputs).is_file()
+
+
+def test_a_record_of_a_method_that_this_version_lacks_keeps_its_settings(tmp_path):
+    made = record("coop_of_tomorrow", "mini/tints", config={"depth": 9})
+    write_record(tmp_path, made)
+    migrate(tmp_path)
+    (found,) = find_records(tmp_path)
+    assert (found.inputs, found.id) == (made.inputs, made.id)
 
 
 @pytest.mark.parametrize("content", [None, "{", ""])
@@ -217,7 +250,7 @@ def test_what_cannot_be_migrated_is_a_sentence(tmp_path, content):
 
 
 def test_a_record_of_the_former_format_that_was_edited_is_not_brought_up_to_date(tmp_path):
-    (tmp_path / "x.json").write_text(json.dumps(of_the_former_format(record())).replace("72.0", "92.0"))
+    (tmp_path / "x.json").write_text(json.dumps(former(current())).replace("72.0", "92.0"))
     with pytest.raises(DataError, match="was changed after it was written"):
         migrate(tmp_path)
     assert "92.0" in (tmp_path / "x.json").read_text()

@@ -17,6 +17,7 @@ import torch
 from safetensors.torch import save_file
 
 from clipcompat.common.errors import ConfigError, DataError, UnknownNameError
+from clipcompat.common.version import code_hash
 from clipcompat.data.indices import export_indices
 from clipcompat.data.load import load_dataset
 from clipcompat.methods.coop import CoOp
@@ -131,8 +132,17 @@ def test_a_finished_run_is_not_run_again(done, root):
     record, path = done
     before, said = path.stat(), []
     again, where = quick(root).execute(path.parents[1], say=said.append)
-    assert again == record and where == path and "already done" in said[0] and len(said) == 1
+    assert again == record and where == path and said == [f"already done: {path}"]
     assert path.stat().st_mtime_ns == before.st_mtime_ns and path.stat().st_ino == before.st_ino
+
+
+def test_a_finished_run_of_another_state_of_the_code_is_not_served_in_silence(done, root, monkeypatch):
+    record, path = done
+    assert record.environment["code"] == code_hash()
+    monkeypatch.setattr("clipcompat.runs.run.code_hash", lambda: "0123456789abcdef")
+    said = []
+    assert quick(root).execute(path.parents[1], say=said.append)[0] == record
+    assert re.search(f"already done: .*other state of the code.*{code_hash()}, now 0123456789abcdef.*delete", said[0])
 
 
 def test_an_alias_is_the_same_run(done, root):

@@ -80,7 +80,7 @@ def import_plugin(
         "template": _template(template, name, dataset),
         "shots": None if shots is None else parse_shots(shots),
         "seed": None if seed is None else parse_seed(seed),
-        **dict.fromkeys(("views", "epochs", "seconds", "final_loss", "init", "select_on")),
+        **dict.fromkeys(("views", "epochs", "seconds", "final_loss", "init", "select_on", "crop")),
     }
     read = _from_cache if name in _TIPS else _from_dassl
     plugin, buffers = read(path, name, given, origin, backbone)

@@ -23,6 +23,7 @@ from clipcompat_book.miniature import acceptance
 
 FILE = Path(clipcompat_book.miniature.__file__).with_name("acceptance.jsonl")
 LINES = [json.loads(line) for line in FILE.read_text().splitlines()]
+_TURNED = 0.16  # another processor's arithmetic may turn 3 of 2,000 pictures; the most seen on all eleven sets is 1
 SHIPPED = hash_file(mini_weights("mini-old"))
 
 
@@ -74,14 +75,14 @@ def test_zero_shot_is_what_was_committed(name):
     data, old = load_dataset(name), load_backbone("mini-old", device="cpu", dtype="fp32")
     (line,) = [x for x in LINES if (x["old"], x["dataset"]) == (SHIPPED, name)]
     measured = accuracy(fit(ZeroShot(), old, data), old, data.test)
-    assert abs(measured - line["zero_shot"]) <= 0.3  # another machine's arithmetic may turn a few of 2,000 pictures
+    assert abs(measured - line["zero_shot"]) <= _TURNED
 
 
 @pytest.mark.parametrize("name", ["mini/tints", "mini/satellite"])
 def test_the_linear_probe_is_what_was_committed(name):
     data, old = load_dataset(name, shots=16, seed=1), load_backbone("mini-old", device="cpu")
     (line,) = [x for x in LINES if (x["old"], x["dataset"]) == (SHIPPED, name)]
-    assert abs(acceptance.linear_probe(old, data) - line["linear_probe"][0]) <= 0.3
+    assert abs(acceptance.linear_probe(old, data) - line["linear_probe"][0]) <= _TURNED
 
 
 def test_the_probe_s_decay_is_chosen_on_validation_and_not_on_test(monkeypatch):
