@@ -5,7 +5,7 @@ Needs no torch, so that the command line can explain itself at once.
 
 import argparse
 from collections.abc import Iterator
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import MISSING, Field, dataclass, field, fields
 from typing import Any
 
 from clipcompat.backbones.catalog import UPGRADES
@@ -13,6 +13,7 @@ from clipcompat.common.errors import ConfigError, unknown_name
 from clipcompat.data.kind import dataset_kind
 from clipcompat.data.mini.sets import SETS, study_names
 from clipcompat.data.public.layout import find_layout
+from clipcompat.data.templates import STYLES
 
 CLASSES = ("all", "base", "new")
 
@@ -26,9 +27,24 @@ _SET = {"action": "store_true"}
 _WEIGHTS = "PATH|TAG|random:SEED"
 
 
-def _option(help: str, default: Any = None, recorded: str = RESOLVED, flag: str = "", **argument: Any) -> Any:
-    """A field with its flag ("": made of the name). argument: what argparse wants besides."""
-    return field(default=default, metadata={"recorded": recorded, "flag": flag, "argument": {"help": help, **argument}})
+_ALL = {"mini": "mini/…", "public": "public data sets", "folder": "folder:PATH", "csv": "csv:PATH"}
+_OWN, _FILES = ("folder", "csv"), ("public", "folder", "csv")
+
+
+def _option(
+    help: str,
+    default: Any = None,
+    recorded: str = RESOLVED,
+    flag: str = "",
+    only: tuple[str, ...] = tuple(_ALL),
+    **argument: Any,
+) -> Any:
+    """A field with its flag ("": made of the name).
+
+    only: the kinds of datasets that it has an effect on. argument: what argparse wants besides.
+    """
+    parts = {"recorded": recorded, "flag": flag, "only": only, "argument": {"help": help, **argument}}
+    return field(default=default, metadata=parts)
 
 
 @dataclass(frozen=True)
@@ -55,12 +71,17 @@ class Request:
         "zero-shot sentences: coop, tip7 or openai80 (default: tip7, which is coop's but for ImageNet; the papers' OOD "
         "tables use coop)",
         "tip7",
+        only=_FILES,
     )
-    template: str | None = _option("the sentence for your own pictures (default: 'a photo of a {}.')", metavar="TEXT")
+    template: str | None = _option(
+        "the sentence for your own pictures (default: 'a photo of a {}.')", only=_OWN, metavar="TEXT"
+    )
     names: str | None = _option(
-        'class names for your own pictures: JSON, {"folder name": "class name"}', metavar="FILE"
+        'class names for your own pictures: JSON, {"folder name": "class name"}', only=_OWN, metavar="FILE"
     )
-    upright: bool = _option("turn your own pictures as their EXIF says (phones need it)", False, IN_STAMPS, **_SET)
+    upright: bool = _option(
+        "turn your own pictures as their EXIF says (phones need it)", False, IN_STAMPS, only=_OWN, **_SET
+    )
     classes: str = _option("all, base (first half, rounded up) or new (the rest)", "all", AS_GIVEN)
     settings: tuple[str, ...] = _option(
         "fields of the method: recipe.epochs=50, distillation.weight=0.5, attention=null",
@@ -71,7 +92,11 @@ class Request:
         metavar="KEY=VALUE",
     )
     root: str | None = _option(
-        "the folder that holds the datasets' folders; mini datasets need none", None, NO_NUMBER, metavar="DATA"
+        "the folder that holds the public datasets' folders, or the pictures of csv:PATH",
+        None,
+        NO_NUMBER,
+        only=("public", "csv"),
+        metavar="DATA",
     )
     old_weights: str | None = _option("instead of the upgrade's own old weights", metavar=_WEIGHTS)
     new_weights: str | None = _option("instead of the upgrade's own new weights", metavar=_WEIGHTS)
@@ -82,16 +107,17 @@ class Request:
         "a JSON list of the images to train on, instead of a draw", None, IN_STAMPS, metavar="FILE"
     )
     allow_fewer: bool = _option(
-        "accept classes with fewer images than --shots, as upstream does", False, IN_STAMPS, **_SET
+        "accept classes with fewer images than --shots, as upstream does", False, IN_STAMPS, only=_FILES, **_SET
     )
     repeat: bool = _option(
         "draw as Tip-Adapter's code does: classes with too few images are filled up by drawing again, and validation "
         "is the whole list",
         False,
+        only=("public",),
         **_SET,
     )
     skip_broken: bool = _option(
-        "leave out pictures that cannot be decoded, each with a warning", False, IN_STAMPS, **_SET
+        "leave out pictures that cannot be decoded, each with a warning", False, IN_STAMPS, only=_FILES, **_SET
     )
     retrain: bool = _option(
         "do not train on the new backbone too (no kept gain then)", True, AS_GIVEN, "--no-retrain", action="store_false"
@@ -109,34 +135,50 @@ class Request:
 
     def __post_init__(self):
         kind = dataset_kind(self.dataset)
-        if not self.seeds or len(set(self.seeds)) != len(self.seeds):
-            raise ConfigError(f"seeds must be one or more different numbers, not {list(self.seeds)}.")
-        for what, name, known in [("upgrade", self.upgrade, UPGRADES), ("classes", self.classes, CLASSES)]:
-            if name not in known:
-                raise unknown_name(what, name, known)
-        if "" in (self.old_weights, self.new_weights):  # an unset variable of a shell
-            raise ConfigError("old or new weights are empty; leave them out to take the upgrade's own.")
-        if self.views is not None and self.views < 0:
-            raise ConfigError(f"views must be 0 (augment on the fly) or more, not {self.views}.")
-        if kind == "own" and self.repeat:
-            raise ConfigError("repeat is Tip-Adapter's draw of public data sets; leave it out for your own pictures.")
-        if kind != "own" and (self.template or self.names):
-            raise ConfigError(f"{self.dataset} has its own template and names; these are for folder:PATH and csv:PATH.")
-        if self.template == "":
-            raise ConfigError("the template is empty; write a sentence with {} where the class name goes.")
-        if kind != "own" and self.upright:
-            raise ConfigError(f"{self.dataset} is read as published; upright is for folder:PATH and csv:PATH.")
-        if self.memory is not None and not self.memory > 0:
-            raise ConfigError(f"memory is a number of gigabytes above 0, not {self.memory}.")
         if kind == "mini" and self.dataset not in SETS:
             raise unknown_name("mini dataset", self.dataset, SETS)
         if kind == "public":
             find_layout(self.dataset)
+        if not self.seeds or len(set(self.seeds)) != len(self.seeds):
+            raise ConfigError(f"seeds must be one or more different numbers, not {list(self.seeds)}.")
+        for what, name, known in [
+            ("upgrade", self.upgrade, UPGRADES),
+            ("classes", self.classes, CLASSES),
+            ("template style", self.templates, STYLES),
+        ]:
+            if name not in known:
+                raise unknown_name(what, name, known)
+        self._refuse_without_effect()
+        if "" in (self.old_weights, self.new_weights):  # an unset variable of a shell
+            raise ConfigError("old or new weights are empty; leave them out to take the upgrade's own.")
+        if self.views is not None and self.views < 0:
+            raise ConfigError(f"views must be 0 (augment on the fly) or more, not {self.views}.")
+        if self.template == "":
+            raise ConfigError("the template is empty; write a sentence with {} where the class name goes.")
+        if self.memory is not None and not self.memory > 0:
+            raise ConfigError(f"memory is a number of gigabytes above 0, not {self.memory}.")
+
+    def _refuse_without_effect(self) -> None:
+        """Refuse a field that was given and changes nothing."""
+        for f in fields(self):
+            if getattr(self, f.name) != f.default and not _acts_on(f, self.dataset):
+                words = " and ".join(_ALL[kind] for kind in f.metadata["only"])
+                raise ConfigError(f"{f.name} has no effect on {self.dataset}: it is for {words}. Leave it out.")
+        if self.template is not None and self.templates != "tip7":
+            raise ConfigError("template is a sentence instead of those of templates; give one of the two.")
+        if self.indices is not None and (self.allow_fewer or self.repeat):
+            raise ConfigError("indices are drawn already; leave allow_fewer and repeat out.")
 
     def recorded(self) -> dict[str, Any]:
         """The fields that a record's inputs have just as they are."""
         given = {f.name: getattr(self, f.name) for f in fields(self) if f.metadata["recorded"] == AS_GIVEN}
         return given | {"seeds": list(self.seeds)}
+
+
+def _acts_on(f: Field, dataset: str) -> bool:
+    """Whether a field of a request has an effect on a dataset."""
+    kind = dataset_kind(dataset)
+    return (dataset.partition(":")[0] if kind == "own" else kind) in f.metadata["only"]
 
 
 def add_request_options(parser: argparse.ArgumentParser) -> None:
@@ -153,13 +195,22 @@ def add_request_options(parser: argparse.ArgumentParser) -> None:
 
 
 def requested(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
-    """The fields of each run that was asked for: every dataset with every method."""
+    """The fields of each run that was asked for: every dataset with every method.
+
+    A flag that has an effect on some of the datasets or methods is left out for the others.
+    """
     from clipcompat.data.sampling import parse_shots  # takes torch
+    from clipcompat.methods import METHODS
 
     given = {f.name: getattr(options, f.name) for f in fields(Request)}
     given |= {"shots": parse_shots(options.shots)}
     given = {name: tuple(v) if isinstance(v, list) else v for name, v in given.items()}
     datasets = [d for name in options.dataset for d in (study_names() if name == "mini" else [name])]
+    trained = {name for name, kind in METHODS.items() if "recipe" in {f.name for f in fields(kind)}}
+    without_views = set(options.method) & set(METHODS) - trained
+    some = [f for f in fields(Request) if any(_acts_on(f, dataset) for dataset in datasets)]
     for dataset in datasets:
+        left_out = {f.name: f.default for f in some if not _acts_on(f, dataset)}
         for method in options.method:
-            yield given | {"dataset": dataset, "method": method}
+            views = {"views": None} if method in without_views and len(without_views) < len(options.method) else {}
+            yield given | left_out | views | {"dataset": dataset, "method": method}

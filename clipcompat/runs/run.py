@@ -14,7 +14,7 @@ from typing import Any
 from clipcompat.backbones.device import pick_device, pick_dtype
 from clipcompat.backbones.upgrade import load_upgrade, shipped_weights
 from clipcompat.common.config import override, to_config
-from clipcompat.common.errors import DataError, unknown_name
+from clipcompat.common.errors import ConfigError, DataError, unknown_name
 from clipcompat.common.files import check_writable, hash_file
 from clipcompat.common.version import code_hash
 from clipcompat.data.custom.address import load_own
@@ -45,7 +45,9 @@ class Run(Request):
         if self.study not in STUDIES:
             raise unknown_name("study", self.study, STUDIES)
         super().__post_init__()
-        self.configured_method()
+        method = self.configured_method()
+        if self.views is not None and "recipe" not in to_config(method):
+            raise ConfigError(f"{self.method} trains on no augmented views; leave views out.")
         pick_dtype(pick_device(self.device), self.dtype)
 
     def configured_method(self) -> Method:
@@ -121,6 +123,10 @@ class Run(Request):
         else:
             style = {} if kind == "mini" else {"templates": self.templates, "repeat": self.repeat}
             data = load_dataset(self.dataset, **style, root=self.root, **draw)
+        if self.indices is not None and self.shots not in (16, data.shots):  # 16: most likely the default
+            raise ConfigError(
+                f"{self.indices} lists {data.shots} images per class, and shots is {self.shots}; leave shots out."
+            )
         return data.part(self.classes)
 
     def _inputs(self, method: Method, datasets: dict[int, Dataset]) -> dict[str, Any]:

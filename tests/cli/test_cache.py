@@ -24,7 +24,8 @@ def test_every_cache_is_a_line(folder, capsys, flags, state):
     assert capsys.readouterr().out.splitlines() == [large, small]
 
 
-def test_damage_in_an_early_block_is_found_when_asked_for(folder, capsys):
+def test_damage_in_an_early_block_is_found_when_asked_for(folder, capsys, monkeypatch):
+    monkeypatch.setattr("clipcompat.features.store._CHECKED", 1)  # the last block only: a narrow file is no gibibyte
     path = folder / "large.bin"
     path.write_bytes(b"\1" + path.read_bytes()[1:])
     assert main(["cache", str(folder)]) == 0

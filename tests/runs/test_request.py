@@ -76,12 +76,44 @@ def test_all_images_may_be_asked_for_by_a_word():
         ({"template": "a {}."}, ConfigError, "folder:PATH"),
         ({"upright": True}, ConfigError, "upright"),
         ({"dataset": "folder:x", "repeat": True}, ConfigError, "repeat"),
+        ({"templates": "zzz"}, UnknownNameError, "tip7"),
+        ({"templates": "openai80"}, ConfigError, "templates has no effect on mini/tints: it is for public"),
+        ({"repeat": True}, ConfigError, "repeat has no effect on mini/tints"),
+        ({"root": "data"}, ConfigError, "root has no effect on mini/tints: it is for public data sets and csv:PATH"),
+        ({"allow_fewer": True}, ConfigError, "allow_fewer has no effect"),
+        ({"skip_broken": True}, ConfigError, "skip_broken has no effect"),
+        ({"dataset": "folder:x", "root": "data"}, ConfigError, "root has no effect on folder:x"),
+        ({"dataset": "eurosat", "upright": True}, ConfigError, "upright has no effect on eurosat"),
+        ({"indices": "x.json", "dataset": "eurosat", "repeat": True}, ConfigError, "indices are drawn already"),
         ({"dataset": "folder:x", "template": ""}, ConfigError, "empty"),
     ],
 )
 def test_fields_out_of_range_or_in_contradiction_are_refused(changes, error, says):
     with pytest.raises(error, match=says):
         Request(**{"method": "coop", "dataset": "mini/tints", **changes})
+
+
+def test_a_flag_that_acts_on_some_of_the_datasets_is_given_to_these_only():
+    found = parsed("--method", "coop", "--dataset", "mini/tints", "eurosat", "csv:x.csv", "--root", "data", "--upright")
+    assert [(r["dataset"], r["root"], r["upright"]) for r in found] == [
+        ("mini/tints", None, False),
+        ("eurosat", "data", False),
+        ("csv:x.csv", "data", True),
+    ]
+
+
+def test_views_are_given_to_methods_that_train_on_them():
+    found = parsed("--method", "zero_shot", "coop", "linear_probe", "--dataset", "mini/tints", "--views", "3")
+    assert [r["views"] for r in found] == [None, 3, None]
+    for request in parsed("--method", "zero_shot", "linear_probe", "--dataset", "mini/tints", "--views", "3"):
+        with pytest.raises(ConfigError, match="trains on no augmented views"):
+            Run(**request)
+
+
+def test_a_flag_that_acts_on_none_of_the_datasets_is_refused():
+    for request in parsed("--method", "coop", "--dataset", "mini/tints", "mini/shapes", "--root", "data"):
+        with pytest.raises(ConfigError, match="root has no effect"):
+            Request(**request)
 
 
 def test_the_help_of_the_command_line_needs_no_torch():

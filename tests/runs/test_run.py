@@ -221,9 +221,13 @@ def test_zero_shot_trains_nothing(root, tmp_path):
 
 def test_a_given_list_of_images_is_the_one_trained_on(root, tmp_path):
     data = load_dataset("eurosat", root=root, shots=2, seed=9)
-    record, _ = quick(root, seeds=(1,), indices=str(export_indices(data, tmp_path / "i.json"))).execute(tmp_path / "o")
+    listed = {"seeds": (1,), "indices": str(export_indices(data, tmp_path / "i.json"))}
+    record, _ = quick(root, **listed, shots=16).execute(tmp_path / "o")
     assert record.per_seed[0]["indices"] == data.indices
-    assert record.inputs["shots"] == 2  # the list's, not the 4 of the command line
+    assert record.inputs["shots"] == 2  # the list's, not the default
+    assert quick(root, **listed, shots=2).execute(tmp_path / "o")[0] == record
+    with pytest.raises(ConfigError, match="lists 2 images per class, and shots is 4; leave shots out"):
+        quick(root, **listed, shots=4).execute(tmp_path / "o")
 
 
 def test_local_weights_are_named_by_their_content(root, old, tmp_path, monkeypatch):
