@@ -1,7 +1,10 @@
 """Linear probe: logistic regression on frozen image features (CLIP, arXiv 2103.00020; KaiyangZhou/CoOp lpclip).
 
-Equation: minimise Σ CE(W f + b, y) + ‖W‖² / 2C by L-BFGS from zero, until no derivative of it exceeds 1e-4. So did
-scikit-learn's LogisticRegression when CoOp was written; since 1.4 it divides by the number of images and stops earlier.
+Equation: minimise Σ CE(W f + b, y) + ‖W‖² / 2C by L-BFGS from zero. It stops when no derivative of this exceeds 1e-4,
+or when a step changes it by less than 2.2e-9 of max(1, its value). (Of C · Σ CE + ‖W‖² / 2, as scikit-learn writes it,
+the bound would be 1e-4 · C.) So did scikit-learn's LogisticRegression up to 1.3, as when CoOp was written. Since 1.4
+it minimises the mean over n images, so that the same 1e-4 allows n times larger derivatives here, and its second bound
+is 1.4e-14.
 Learned and carried: W and b. Recomputed: image features. The probe reads no text, so it works on a new image tower only
 if that tower's channels mean the same.
 
