@@ -17,6 +17,7 @@ from torch import nn
 from clipcompat.backbones.backbone import Backbone
 from clipcompat.backbones.catalog import backbone_kind
 from clipcompat.backbones.device import pick_device, pick_dtype
+from clipcompat.backbones.outline import Outline
 from clipcompat.backbones.preprocess import OPENAI_MEAN, Preprocess
 from clipcompat.backbones.weights.architecture import build_model, build_tokenizer, model_config
 from clipcompat.backbones.weights.checkpoints import Checkpoint, read_checkpoint
@@ -87,6 +88,29 @@ def load_backbone(
     stamp = stamp_model(name, model, preprocess)
     about = {"name": name, "stamp": stamp, "source": source, "kind": "public"}
     return Backbone(model, build_tokenizer(name), preprocess, **about, device=device, dtype=dtype)
+
+
+def load_outline(name: str, pretrained: str | Path | None = None) -> Outline:
+    """The outline of a backbone: its architecture alone, for `Plugin.match`. No weights are read before its stamp is.
+
+    name, pretrained: as for `load_backbone`. Without `pretrained`, only a mini backbone, which has its own weights, has
+    a stamp.
+
+    Raises:
+        UnknownNameError, ConfigError: as `load_backbone` does for a name.
+    """
+    mini = backbone_kind(name) == "mini"
+    if mini:
+        from clipcompat.backbones.mini.models import build_mini
+
+        with torch.device("meta"):
+            model, _ = build_mini(name)
+    else:
+        name = name.replace("/", "-")
+        _preprocess(name, _default_record(name), model_config(name)["vision_cfg"].get("image_size", 224))
+        model = build_model(name, device="meta")
+    known = mini or pretrained is not None
+    return Outline.of(name, model, (lambda: load_backbone(name, pretrained, device="cpu").stamp) if known else None)
 
 
 def _random_seed(pretrained: str | Path | None, seed: int | None) -> tuple[str | Path | None, int | None]:

@@ -17,15 +17,16 @@ from clipcompat.common.version import __version__
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one verb; 0 on success, 1 after an error in one sentence, 130 after Ctrl-C."""
+    """Run one verb; its exit code, 0 where it has none; 1 after an error in one sentence, 130 after Ctrl-C."""
     options = _parser().parse_args(arguments)
     level = logging.INFO if options.verbose else logging.WARNING
     handler = logging.StreamHandler(sys.stderr)
     handler.addFilter(Once())
     logging.basicConfig(level=level, format="%(levelname)s: %(message)s", handlers=[handler])
     try:
-        options.verb(options)
+        code = options.verb(options) or 0
         sys.stdout.flush()
+        return code
     except ClipcompatError as error:
         print(f"clipcompat: {error}", file=sys.stderr)
         return 1

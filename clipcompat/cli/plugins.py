@@ -1,10 +1,11 @@
 """The command line's verbs for one plug-in: import, export, predict, match."""
 
 import argparse
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clipcompat.common.errors import ConfigError, DataError, unknown_name
+from clipcompat.common.errors import ClipcompatError, ConfigError, DataError, unknown_name
 from clipcompat.runs.request import CLASSES
 
 if TYPE_CHECKING:
@@ -16,6 +17,21 @@ make a plug-in from a checkpoint of the official code; nothing in the checkpoint
   clipcompat import output/eurosat/CoOp/seed1 --method coop --backbone ViT-B-16-quickgelu --weights openai \\
       --dataset eurosat --root $DATA --shots 16 --seed 1 --out coop.safetensors
 """
+
+
+_MATCH = """\
+whether plug-ins can act on a backbone, one line each: exact (the backbone it was tuned on), compatible (another one
+that its tensors fit) or incompatible, and why
+
+  clipcompat match prompts/*.safetensors --backbone EVA02-B-16
+
+Only the architecture is built. Weights are read, if they are named, for plug-ins that were tuned on a model of this
+name: they tell exact from compatible.
+
+exit code: 0 if all are exact or compatible; 1 if one is incompatible or no plug-in; 2 for a wrong call
+"""
+
+_FILE = "a .safetensors file of `fit`, `run` or `import`"
 
 
 def add_plugin_verbs(verbs: Any) -> None:
@@ -46,12 +62,17 @@ def add_plugin_verbs(verbs: Any) -> None:
     predict.add_argument("images", nargs="+", metavar="IMAGE")
     predict.add_argument("--top", type=int, default=5, help="class names per image (default: 5)")
 
-    _plugin_verb(verbs, "match", "whether a plug-in can act on a backbone: exact, compatible or incompatible", _match)
+    layout = {"description": _MATCH, "formatter_class": argparse.RawDescriptionHelpFormatter}
+    match = verbs.add_parser("match", help="whether plug-ins can act on a backbone", **layout)
+    match.add_argument("plugins", nargs="+", metavar="PLUGIN", help=_FILE)
+    _add_model(match, "to use them on")
+    _add_classes(match, "instead of those they were tuned on")
+    match.set_defaults(verb=_match)
 
 
 def _plugin_verb(verbs: Any, name: str, says: str, function: Any) -> argparse.ArgumentParser:
     parser = verbs.add_parser(name, help=says, description=says)
-    parser.add_argument("plugin", metavar="PLUGIN", help="a .safetensors file of `fit`, `run` or `import`")
+    parser.add_argument("plugin", metavar="PLUGIN", help=_FILE)
     _add_backbone(parser, "to use it on")
     _add_classes(parser, "instead of those it was tuned on")
     parser.set_defaults(verb=function)
@@ -59,11 +80,15 @@ def _plugin_verb(verbs: Any, name: str, says: str, function: Any) -> argparse.Ar
 
 
 def _add_backbone(parser: argparse.ArgumentParser, which: str) -> None:
+    _add_model(parser, which)
+    parser.add_argument("--device", help="cuda, mps or cpu (default: the best there is)")
+    parser.add_argument("--dtype", help="fp32, bf16 or fp16 towers (default: what suits the device)")
+
+
+def _add_model(parser: argparse.ArgumentParser, which: str) -> None:
     add = parser.add_argument
     add("--backbone", required=True, metavar="NAME", help=f"{which}: an open_clip model or a mini one (mini-old)")
     add("--weights", metavar="PATH|TAG|random:SEED", help="of the backbone; mini ones have their own")
-    add("--device", help="cuda, mps or cpu (default: the best there is)")
-    add("--dtype", help="fp32, bf16 or fp16 towers (default: what suits the device)")
 
 
 def _add_classes(parser: argparse.ArgumentParser, which: str) -> None:
@@ -114,11 +139,23 @@ def _predict(options: argparse.Namespace) -> None:
         print(f"{image}: {', '.join(f'{names[i]} {row[i]:.4f}' for i in best)}")
 
 
-def _match(options: argparse.Namespace) -> None:
+def _match(options: argparse.Namespace) -> int:
+    from clipcompat.backbones.load import load_outline
     from clipcompat.plugins.plugin import load_plugin
 
-    match = load_plugin(options.plugin).match(_backbone(options), _classnames(options.classnames))
-    print(f"{match.kind}: {match.why}")
+    outline, names = load_outline(options.backbone, options.weights), _classnames(options.classnames)
+    code, several = 0, len(options.plugins) > 1
+    for file in options.plugins:
+        try:
+            plugin = load_plugin(file)
+        except ClipcompatError as error:  # the others are still answered
+            print(f"clipcompat: {error}", file=sys.stderr)
+            code = 1
+            continue
+        match = plugin.match(outline, names)
+        print(f"{file}: {match.kind}: {match.why}" if several else f"{match.kind}: {match.why}")
+        code = 1 if match.kind == "incompatible" else code
+    return code
 
 
 def _backbone(options: argparse.Namespace) -> "Backbone":

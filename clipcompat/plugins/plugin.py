@@ -16,6 +16,7 @@ from PIL import Image
 from torch import Tensor
 
 from clipcompat.backbones.backbone import Backbone
+from clipcompat.backbones.outline import Outline
 from clipcompat.common.config import from_config, to_config
 from clipcompat.common.errors import ClipcompatError, DataError, IncompatibleError, PluginError, unknown_name
 from clipcompat.common.files import digest, to_json, write_atomic
@@ -59,8 +60,11 @@ class Plugin:
         named = sorted((n, t.contiguous().numpy()) for n, t in self.tensors.items())
         return digest([(n, list(a.shape), hashlib.sha256(a.tobytes()).hexdigest()) for n, a in named])
 
-    def match(self, backbone: Backbone, classnames: Sequence[str] | None = None) -> Match:
-        """Can it act on this backbone (and class list)?"""
+    def match(self, backbone: Backbone | Outline, classnames: Sequence[str] | None = None) -> Match:
+        """Can it act on this backbone (and class list)?
+
+        The stamp, for which an `Outline` reads weights, is asked only of the model that it was tuned on.
+        """
         names = list(classnames or self.origin["classnames"])
         why = self.method.mismatch(self.tensors, backbone, names)
         if not why and self.method.class_specific and names != self.origin["classnames"]:
@@ -68,8 +72,14 @@ class Plugin:
         tuned_on = self.origin["backbone"]
         if why:
             return Match("incompatible", f"{self.method.name} cannot act on {backbone.name}: {why}.")
-        if backbone.stamp == tuned_on["stamp"]:
-            return Match("exact", f"it was tuned on this very backbone, {backbone.name}.")
+        if backbone.name == tuned_on["name"]:
+            if backbone.stamp == tuned_on["stamp"]:
+                return Match("exact", f"it was tuned on this very backbone, {backbone.name}.")
+            if backbone.stamp is None:
+                return Match("compatible", f"it was tuned on a {backbone.name}; name the weights to compare them.")
+            return Match(
+                "compatible", f"it was tuned on {backbone.name} with other weights; its tensors fit these too."
+            )
         return Match("compatible", f"it was tuned on {tuned_on['name']}; its tensors fit {backbone.name} too.")
 
     @torch.no_grad()

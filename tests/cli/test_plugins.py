@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -135,16 +136,68 @@ def test_predict_names_each_picture_as_the_plugin_does(old, plugin, pictures, sa
     assert "wolf" in line and "crow" in line and "owl" not in line
 
 
-def test_match_says_exact_compatible_or_incompatible_and_why(old, plugin, says, tmp_path):
-    assert says("match", plugin, *OLD).startswith("exact: it was tuned on this very backbone, mini-old")
-    assert says("match", plugin, *NEW).startswith("compatible: it was tuned on mini-old")
-    large = ["--backbone", "mini-large-old", "--weights", "random:1", "--device", "cpu"]
-    said = says("match", plugin, *large)
+MATCH_OLD, MATCH_NEW = OLD[:4], NEW[:4]  # an architecture runs nowhere: no device, no dtype
+
+
+@pytest.fixture
+def incompatible(capsys):
+    """What `match` printed, once it ended with the code for a plug-in that fits not."""
+
+    def call(*arguments):
+        assert main(["match", *map(str, arguments)]) == 1
+        return capsys.readouterr().out.strip()
+
+    return call
+
+
+def test_match_says_exact_compatible_or_incompatible_and_why(old, plugin, says, incompatible, tmp_path):
+    assert says("match", plugin, *MATCH_OLD).startswith("exact: it was tuned on this very backbone, mini-old")
+    assert says("match", plugin, *MATCH_NEW).startswith("compatible: it was tuned on mini-old")
+    other = says("match", plugin, "--backbone", "mini-old", "--weights", "random:3")
+    assert other.startswith("compatible: it was tuned on mini-old with other weights")
+    said = incompatible(plugin, "--backbone", "mini-large-old", "--weights", "random:1")
     assert said.startswith("incompatible: ") and "128" in said and "160" in said
     out = write_run(tmp_path / "csc", context(old, 2, classes=3))
     csc = import_plugin(out, "coop", old, NAMES).save(tmp_path / "csc.safetensors")
     (tmp_path / "two.txt").write_text("wolf\ncrow\n")
-    assert says("match", csc, *NEW, "--classnames", tmp_path / "two.txt").startswith("incompatible: ")
+    assert incompatible(csc, *MATCH_NEW, "--classnames", tmp_path / "two.txt").startswith("incompatible: ")
+
+
+def test_match_answers_for_many_plugins_and_its_code_tells_whether_all_fit(old, plugin, says, capsys, tmp_path):
+    narrow = import_plugin(write_run(tmp_path / "n", context(old, 2)), "coop", old, NAMES).save(tmp_path / "narrow")
+    (tmp_path / "none").write_bytes(b"no plug-in")
+    both = says("match", plugin, narrow, *MATCH_NEW).splitlines()
+    assert [line.partition(": ")[0] for line in both] == [plugin, str(narrow)]
+    assert all(line.partition(": ")[2].startswith("compatible: ") for line in both)
+    assert main(["match", plugin, str(tmp_path / "none"), str(narrow), *MATCH_NEW]) == 1
+    said = capsys.readouterr()
+    assert said.out.splitlines() == both and "none is not a whole safetensors file" in said.err
+    assert main(["match", str(narrow), plugin, "--backbone", "mini-large-old"]) == 1
+    assert capsys.readouterr().out.count("incompatible: ") == 2
+
+
+@pytest.mark.parametrize("name", ["mini-new", "EVA02-B-16", "ViT-B-16"])
+def test_match_builds_no_backbone_of_another_name(plugin, monkeypatch, capsys, name):
+    for loader in ("clipcompat.backbones.load.load_backbone", "clipcompat.backbones.mini.models.load_mini"):
+        monkeypatch.setattr(loader, lambda *_, **__: pytest.fail("weights were loaded"))
+    code = main(["match", plugin, "--backbone", name])  # not even --weights is needed
+    assert (code, capsys.readouterr().out.partition(":")[0]) == (
+        (0, "compatible") if "mini" in name else (1, "incompatible")
+    )
+
+
+def test_match_tells_without_weights_what_an_architecture_tells(plugin, says, old, monkeypatch):
+    public = load_plugin(plugin)
+    origin = {**public.origin, "backbone": {"name": "ViT-B-16", "stamp": "x"}}
+    wide = replace(public, tensors={"ctx": torch.zeros(4, 512)}, origin=origin).save(plugin)
+    assert says("match", wide, "--backbone", "ViT-B/16").endswith("name the weights to compare them.")
+    assert says("match", wide, "--backbone", "EVA02-B-16").startswith("compatible: it was tuned on ViT-B-16; ")
+
+
+def test_match_takes_no_flag_that_would_have_no_effect(plugin):
+    with pytest.raises(SystemExit) as caught:
+        main(["match", plugin, *OLD])
+    assert caught.value.code == 2
 
 
 def test_an_import_that_warns_says_so_on_stderr(old, plugin, names, says, tmp_path, caplog):
@@ -178,7 +231,7 @@ def test_imports_that_cannot_be_are_a_sentence_and_leave_no_file(old, names, ref
 @pytest.mark.parametrize("content", [b"", b"\n \n", b"[1, 2]", b'["a"', b"[]", b"\xff\xfe\x00"])
 def test_a_file_of_class_names_that_is_none_is_a_sentence(plugin, refused, tmp_path, content):
     (tmp_path / "names").write_bytes(content)
-    refused("match", plugin, *OLD, "--classnames", tmp_path / "names", words="names")
+    refused("match", plugin, *MATCH_OLD, "--classnames", tmp_path / "names", words="names")
 
 
 def test_uses_that_cannot_be_are_a_sentence(old, plugin, pictures, refused, tmp_path):
@@ -195,7 +248,7 @@ def test_uses_that_cannot_be_are_a_sentence(old, plugin, pictures, refused, tmp_
         (["predict", plugin, *OLD, pictures[0], "--top", 0], "--top must be at least 1"),
         (["predict", plugin, *bare, pictures[0]], "ViT-B-32 needs --weights"),
         (["match", plugin, "--backbone", "mini-odd"], "unknown mini backbone 'mini-odd'"),
-        (["match", pictures[0], *OLD], "not a whole safetensors file"),
+        (["match", pictures[0], *MATCH_OLD], "not a whole safetensors file"),
         (["export", tip, *OLD, "--out", tmp_path / "w"], "tip_adapter has no class weights"),
         (["export", plugin, *OLD, "--out", tmp_path / "broken.png" / "w"], "could not write"),
     ]:

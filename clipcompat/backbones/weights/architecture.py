@@ -37,20 +37,21 @@ def model_config(name: str) -> dict[str, Any]:
     return config
 
 
-def build_model(name: str, seed: int | None = None) -> nn.Module:
-    """An open_clip CLIP or CustomTextCLIP on the CPU, float32.
+def build_model(name: str, seed: int | None = None, device: str = "cpu") -> nn.Module:
+    """An open_clip CLIP or CustomTextCLIP, float32.
 
     Args:
         name: an open_clip model.
         seed: for open_clip's own initialisation; the global generators stay as they were. None leaves the weights
             undefined, to be replaced by a checkpoint (drawing them takes three quarters of the time).
+        device: "cpu", or "meta" for shapes without memory.
     """
     from open_clip.model import CLIP, CustomTextCLIP
 
     config = model_config(name)
     config["vision_cfg"]["timm_model_pretrained"] = False
     kind = CustomTextCLIP if config.pop("custom_text", False) else CLIP
-    with torch.random.fork_rng(devices=[]), torch.device("cpu"), nullcontext() if seed is not None else _NoDrawing():
+    with torch.random.fork_rng(devices=[]), torch.device(device), nullcontext() if seed is not None else _NoDrawing():
         # not torch.manual_seed, which also reseeds every GPU
         torch.random.default_generator.manual_seed(seed or 0)
         return kind(**config)
