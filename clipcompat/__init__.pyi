@@ -37,6 +37,9 @@ from .plugins.plugin import Plugin as Plugin
 from .plugins.plugin import load_plugin as load_plugin
 from .studies.accuracy import accuracy as accuracy
 from .studies.compatibility import compatibility as compatibility
+from .studies.details import ClassAccuracy as ClassAccuracy
+from .studies.details import Details as Details
+from .studies.details import Flip as Flip
 from .studies.report import Compatibility as Compatibility
 from .studies.report import harmonic_mean as harmonic_mean
 from .studies.summary import summary as summary

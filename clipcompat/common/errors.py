@@ -44,6 +44,10 @@ class IncompatibleError(PluginError):
     """A plug-in whose tensors cannot act on this backbone, and why."""
 
 
+class MissingPackageError(ClipcompatError):
+    """A package that only this call needs, and that is not installed."""
+
+
 def unknown_name(kind: str, name: str, known: Iterable[str], hint: str = "") -> UnknownNameError:
     """The error for a name that is not among `known`, with the nearest known name if one is near."""
     known = sorted(known)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from clipcompat.common.errors import DataError
 from clipcompat.common.files import digest, shortened, to_json, write_atomic
 from clipcompat.common.version import __version__, code_hash
-from clipcompat.studies.report import Compatibility
+from clipcompat.studies.report import MEASURED, Compatibility
 
 if TYPE_CHECKING:
     import torch
@@ -75,8 +75,7 @@ class Record:
     @property
     def reports(self) -> list[Compatibility]:
         """One report per seed."""
-        names = [f.name for f in fields(Compatibility)]
-        return [Compatibility(**{n: row[n] for n in names}) for row in self.per_seed]
+        return [Compatibility(**{name: row[name] for name in MEASURED}) for row in self.per_seed]
 
     def to_dict(self) -> dict[str, Any]:
         """As it is written: JSON values, with format, id and checksum."""

@@ -10,10 +10,10 @@ from clipcompat.features.encode import Cache, Progress
 from clipcompat.plugins.plugin import Plugin
 
 
-def correct(
+def predictions(
     plugin: Plugin, backbone: Backbone, split: Split, *, cache: Cache = None, progress: Progress | None = None
 ) -> Tensor:
-    """Which images are classified correctly: [image], bool, on the CPU. Ties go to the first class.
+    """The class that each image is given: [image], int64, on the CPU. Ties go to the first class.
 
     Raises:
         DataError: the split is empty, or a logit is not a finite number.
@@ -24,7 +24,14 @@ def correct(
     if not torch.isfinite(logits).all():
         advice = "The plug-in may be damaged: load or tune it again"
         raise DataError(f"{plugin.method.name} gives logits that are not numbers on {split.name}. {advice}.")
-    return logits.argmax(-1).cpu() == split.labels
+    return logits.argmax(-1).cpu()
+
+
+def correct(
+    plugin: Plugin, backbone: Backbone, split: Split, *, cache: Cache = None, progress: Progress | None = None
+) -> Tensor:
+    """Which images are classified correctly: [image], bool, on the CPU. Errors as for `predictions`."""
+    return predictions(plugin, backbone, split, cache=cache, progress=progress) == split.labels
 
 
 def accuracy(

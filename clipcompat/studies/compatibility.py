@@ -7,6 +7,8 @@ tell compatibility from a better backbone, so a report also has zero-shot on bot
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from torch import Tensor
+
 from clipcompat.backbones.backbone import Backbone
 from clipcompat.backbones.upgrade import Upgrade
 from clipcompat.common.errors import ConfigError
@@ -15,7 +17,8 @@ from clipcompat.features.encode import Cache, Progress, encode_together
 from clipcompat.methods.zero_shot import ZeroShot
 from clipcompat.plugins.fit import fit, is_official
 from clipcompat.plugins.plugin import Plugin
-from clipcompat.studies.accuracy import correct, percent
+from clipcompat.studies.accuracy import percent, predictions
+from clipcompat.studies.details import Details
 from clipcompat.studies.experiment import Experiment
 from clipcompat.studies.report import Compatibility
 
@@ -62,25 +65,33 @@ def compatibility(
 
     _look_once(plugin, upgrade, data, cache, progress)
 
-    def hits(a_plugin: Plugin, backbone: Backbone):
-        return correct(a_plugin, backbone, data.test, cache=cache, progress=progress)
+    def predicted(a_plugin: Plugin, backbone: Backbone) -> Tensor:  # [image]
+        return predictions(a_plugin, backbone, data.test, cache=cache, progress=progress)
 
-    on_old, on_new = hits(plugin, upgrade.old), hits(plugin, upgrade.new)
+    on_old, on_new = predicted(plugin, upgrade.old), predicted(plugin, upgrade.new)
     zero_shot = fit(ZeroShot(), upgrade.old, data)
     if retrained is True:
         how = {key: plugin.origin[key] for key in ("seed", "views")}
         how["select_on"] = data.test if is_official(plugin.method) else None
         retrained = fit(plugin.method, upgrade.new, data, **how, cache=cache, progress=progress)
+    again = predicted(retrained, upgrade.new) if retrained else None
+    labels = data.test.labels
     return Compatibility(
         method=plugin.method.name,
         dataset=data.name,
         seed=plugin.origin["seed"],
-        old=percent(on_old),
-        new=percent(on_new),
-        zs_old=percent(hits(zero_shot, upgrade.old)),
-        zs_new=percent(hits(zero_shot, upgrade.new)),
-        retrained=percent(hits(retrained, upgrade.new)) if retrained else None,
-        negative_flips=percent(on_old & ~on_new),
+        old=percent(on_old == labels),
+        new=percent(on_new == labels),
+        zs_old=percent(predicted(zero_shot, upgrade.old) == labels),
+        zs_new=percent(predicted(zero_shot, upgrade.new) == labels),
+        retrained=None if again is None else percent(again == labels),
+        negative_flips=percent((on_old == labels) & (on_new != labels)),
+        details=Details(
+            data.classnames,
+            data.test.keys,
+            *(tuple(numbers.tolist()) for numbers in (labels, on_old, on_new)),
+            retrained=None if again is None else tuple(again.tolist()),
+        ),
     )
 
 
