@@ -35,6 +35,8 @@ from .plugins.official.importer import import_plugin as import_plugin
 from .plugins.plugin import Match as Match
 from .plugins.plugin import Plugin as Plugin
 from .plugins.plugin import load_plugin as load_plugin
+from .runs.results import Results as Results
+from .runs.results import results as results
 from .studies.accuracy import accuracy as accuracy
 from .studies.compatibility import compatibility as compatibility
 from .studies.details import ClassAccuracy as ClassAccuracy

@@ -1,18 +1,31 @@
-"""The verbs that show things: `clipcompat table` and `clipcompat list`."""
+"""The verbs that show things: `clipcompat table` and `clipcompat list`. Neither needs torch."""
 
 import argparse
+import json
+from importlib import resources
 from typing import Any
 
 from clipcompat.common.errors import DataError
 
+_TABLE = """\
+show records as one table, mean and standard deviation over seeds
+
+  clipcompat table results
+  clipcompat table results --format csv > results.csv
+
+text, md (Markdown) and html are for readers; csv and json have the same rows with means and deviations not rounded
+"""
+
 
 def add_record_verbs(verbs: Any) -> None:
     """Add them to the parser's sub-commands."""
-    table = verbs.add_parser("table", help="show records")
+    layout = {"description": _TABLE, "formatter_class": argparse.RawDescriptionHelpFormatter}
+    table = verbs.add_parser("table", help="show records", **layout)
     table.add_argument(
         "folder", nargs="?", default="results", help="where the records are, or one of them (default: results)"
     )
-    table.add_argument("--format", choices=("text", "markdown"), default="text")
+    formats = ("text", "md", "markdown", "csv", "json", "html")
+    table.add_argument("--format", choices=formats, default="text", help="(default: text)")
     table.add_argument(
         "--jsonl", metavar="FILE", help="also write the records as one sorted JSONL, the form kept in git"
     )
@@ -22,31 +35,36 @@ def add_record_verbs(verbs: Any) -> None:
 
 
 def _table(options: argparse.Namespace) -> None:
-    from clipcompat.runs.records import find_records, write_lines
-    from clipcompat.runs.tables import compatibility_table
+    from clipcompat.runs.records import write_lines
+    from clipcompat.runs.results import results
 
-    records = find_records(options.folder)
-    if not records:
+    found = results(options.folder)
+    if not found:
         raise DataError(
             f"there are no records under {options.folder}; `clipcompat run … --out {options.folder}` makes them."
         )
-    table = compatibility_table(records)
-    print(table if options.format == "text" else table.to_markdown())
+    print(found.to_text("md" if options.format == "markdown" else options.format))
     if options.jsonl:
-        print(write_lines(options.jsonl, records))
+        print(write_lines(options.jsonl, found))
 
 
 def _list(options: argparse.Namespace) -> None:
-    from clipcompat.backbones.upgrade import UPGRADES
-    from clipcompat.common.config import to_config
+    from clipcompat.backbones.catalog import UPGRADES
     from clipcompat.common.files import to_json
-    from clipcompat.data.load import dataset_names
-    from clipcompat.data.mini.datasets import mini_names
-    from clipcompat.methods import METHODS
+    from clipcompat.data.mini.sets import SETS
+    from clipcompat.data.public.layout import dataset_names
 
-    for name, method in METHODS.items():
-        print(f"method   {name}  {to_json(to_config(method()), indent=None)}")
-    for name in (*mini_names(), *dataset_names()):
+    for name, settings in method_settings().items():
+        print(f"method   {name}  {to_json(settings, indent=None)}")
+    for name in (*SETS, *dataset_names()):
         print(f"dataset  {name}")
     for name in UPGRADES:
         print(f"upgrade  {name}")
+
+
+def method_settings() -> dict[str, dict[str, Any]]:
+    """The default settings of every method, from a file beside this one: the methods themselves need torch.
+
+    `python -m tests.cli.test_records` writes the file; a test compares it with the methods.
+    """
+    return json.loads((resources.files("clipcompat") / "cli" / "methods.json").read_text(encoding="utf-8"))

@@ -2,10 +2,16 @@
 
 import argparse
 import os
-from typing import Any
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from clipcompat.common.terminal import Bars
 from clipcompat.runs.request import add_request_options, requested
+
+if TYPE_CHECKING:
+    from clipcompat.runs.records import Record
+    from clipcompat.runs.run import Run
 
 _RUN = """\
 tune a method on the old backbone, test it on both, write one record for each method and dataset
@@ -32,12 +38,27 @@ def add_run_verb(verbs: Any) -> None:
 
 def _run(options: argparse.Namespace) -> None:
     from clipcompat.runs.run import Run  # takes seconds
+
+    # all are checked before the first one starts
+    execute([Run(**request) for request in requested(options)], options.out, options.cache)
+
+
+def execute(runs: "Sequence[Run]", out: str, cache: str | None) -> None:
+    """Run one after the other, then print one table of all, and the files of the records.
+
+    What was finished before an error or Ctrl-C is printed too.
+    """
     from clipcompat.runs.tables import compatibility_table
 
-    runs = [Run(**request) for request in requested(options)]  # all are checked before the first one starts
-    cache = options.cache or os.path.join(options.out, "cache")
-    for run in runs:
-        with Bars() as bars:
-            record, path = run.execute(options.out, cache, bars, bars.say)
-        print(compatibility_table([record]))
-        print(path, flush=True)
+    done: dict[Path, Record] = {}
+    try:
+        for run in runs:
+            with Bars() as bars:
+                record, path = run.execute(out, cache or os.path.join(out, "cache"), bars, bars.say)
+                done[path] = record
+                if len(runs) > 1:
+                    bars.say(f"{len(done)} of {len(runs)}: {path}")
+    finally:
+        if done:
+            print(compatibility_table(list(done.values())))
+            print(*done, sep="\n", flush=True)

@@ -29,13 +29,22 @@ class Table:
         caption = ["", _literal(self.caption)] if self.caption else []
         return "\n".join([head, "|" + "---|" * len(self.columns), *body, *caption])
 
-    def _repr_html_(self) -> str:
+    def to_html(self) -> str:
+        """A `<table>`; text of cells is escaped."""
+
         def line(row, tag):
             return "<tr>" + "".join(f"<{tag}>{html.escape(c)}</{tag}>" for c in row) + "</tr>"
 
         body = "".join(line(row, "td") for row in self.rows)
         caption = f"<caption>{html.escape(self.caption)}</caption>" if self.caption else ""
         return f"<table>{caption}<thead>{line(self.columns, 'th')}</thead><tbody>{body}</tbody></table>"
+
+    def to_page(self) -> str:
+        """A whole HTML page with the table."""
+        head = '<!doctype html>\n<html lang="en">\n<meta charset="utf-8">\n<title>clipcompat</title>\n'
+        return f"{head}{self.to_html()}\n</html>"
+
+    _repr_html_ = to_html
 
     def _all(self):
         return (self.columns, *self.rows)
@@ -59,9 +68,7 @@ def compatibility_table(records: Sequence[Record], caption: str = "") -> Table:
 def _row(record: Record) -> tuple[str, ...]:
     inputs, s = record.inputs, summary(record.reports)
     own_split, classes = "split" in inputs, inputs["classes"]
-    paper, kept = None, s["kept_gain"]
-    if classes == "all" and not own_split and inputs["shots"] == 16 and record.is_plain:  # what the paper ran
-        paper = paper_accuracy(inputs["upgrade"], record.dataset, record.method)
+    paper, kept = paper_numbers(record), s["kept_gain"]
     return (
         record.titles.upgrade,
         record.dataset + ("" if classes == "all" else f" [{classes}]") + (" (own split)" if own_split else ""),
@@ -78,6 +85,13 @@ def _row(record: Record) -> tuple[str, ...]:
         ", ".join(sorted({"–" if r["views"] is None else str(r["views"]) for r in record.per_seed})),
         "–" if paper is None else f"{paper[0]:.2f} / {paper[1]:.2f}",
     )
+
+
+def paper_numbers(record: Record) -> tuple[float, float] | None:
+    """What the paper prints for old and new, in percent; None if it did not run this."""
+    inputs = record.inputs
+    as_in_paper = inputs["classes"] == "all" and "split" not in inputs and inputs["shots"] == 16 and record.is_plain
+    return paper_accuracy(inputs["upgrade"], record.dataset, record.method) if as_in_paper else None
 
 
 def cell(statistic: Statistic | None) -> str:

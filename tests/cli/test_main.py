@@ -13,6 +13,8 @@ import pytest
 from clipcompat.cli import main
 from clipcompat.data.mini.datasets import study_names
 from clipcompat.runs.records import find_records
+from clipcompat.runs.run import Run
+from clipcompat.runs.tables import compatibility_table
 from tests.trees import PROJECT, child_environment, write_eurosat
 
 PLAIN = [
@@ -165,7 +167,7 @@ def test_the_results_folder_has_a_default(results, tmp_path, monkeypatch, capsys
         (["run"], "--method, --dataset"),
         (["run", "--method", "coop", "--dataset", "x", "--seeds", "one"], "invalid int"),
         (["tabel"], "invalid choice: 'tabel'"),
-        (["table", "x", "--format", "html"], "invalid choice: 'html'"),
+        (["table", "x", "--format", "pdf"], "invalid choice: 'pdf'"),
     ],
 )
 def test_arguments_that_make_no_call_show_the_usage(arguments, says, capsys):
@@ -178,7 +180,7 @@ def test_a_file_without_permission_is_a_sentence(monkeypatch, capsys):
     def refuse(folder):
         raise PermissionError(13, "Permission denied", "x.json")
 
-    monkeypatch.setattr("clipcompat.runs.records.find_records", refuse)
+    monkeypatch.setattr("clipcompat.runs.results.find_records", refuse)
     assert main(["table"]) == 1 and capsys.readouterr().err == "clipcompat: x.json: Permission denied.\n"
 
 
@@ -195,7 +197,27 @@ def test_several_methods_are_one_command_with_a_record_each(root, tmp_path, caps
     arguments = ["run", "--method", "coop", "contcoop", *PLAIN, "--root", root, "--out", str(tmp_path), "--no-retrain"]
     assert main(arguments) == 0
     assert sorted(r.method for r in find_records(tmp_path)) == ["contcoop", "coop"]
-    assert sum(line.endswith(".json") for line in capsys.readouterr().out.splitlines()) == 2
+    said = capsys.readouterr()
+    lines = said.out.splitlines()
+    assert sum(line.endswith(".json") for line in lines) == 2
+    assert [line.split()[0] for line in lines].count("upgrade") == 1  # one table for both, then the files
+    assert lines[:-2] == str(compatibility_table(find_records(tmp_path)[::-1])).splitlines()
+    assert all(f"{n} of 2: {path}" in said.err for n, path in enumerate(lines[-2:], 1))
+
+
+def test_of_several_runs_those_that_finished_are_shown_if_another_fails(root, tmp_path, capsys):
+    runs = ["run", "--method", "coop", "--dataset", "eurosat", "mini/textures", *PLAIN[2:], "--root", root]
+    (tmp_path / "compatibility").mkdir()
+    record, _ = Run(
+        "coop", "mini/textures", shots=2, seeds=(1,), settings=("recipe.epochs=1", "n_ctx=2"), device="cpu",
+        dtype="fp32", old_weights="random:1", new_weights="random:2", retrain=False,
+    ).execute(tmp_path)  # fmt: skip
+    (file,) = (tmp_path / "compatibility").glob("coop-mini-textures-*.json")
+    file.write_text("{}")
+    assert main([*runs, "--no-retrain", "--out", str(tmp_path)]) == 1
+    said = capsys.readouterr()
+    lines = said.out.splitlines()
+    assert "is not a record" in said.err and lines[-1].endswith(".json") and "eurosat" in lines[-2] and len(lines) == 4
 
 
 def test_mini_stands_for_the_eleven_sets(monkeypatch, tmp_path):

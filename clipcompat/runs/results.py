@@ -1,0 +1,126 @@
+"""All records of a folder in one object: a table to read, rows to compute with, text in five formats."""
+
+import csv
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from clipcompat.common.errors import unknown_name
+from clipcompat.common.files import to_json
+from clipcompat.common.frames import to_dataframe
+from clipcompat.runs.records import Record, find_records
+from clipcompat.runs.tables import Table, compatibility_table, paper_numbers
+from clipcompat.studies.summary import summary
+
+if TYPE_CHECKING:
+    import pandas
+
+FORMATS = ("text", "md", "csv", "json", "html")
+
+
+@dataclass(frozen=True)
+class Results:
+    """Finished runs, sorted by study, dataset, method and id. Prints as a table, and shows as one in a notebook."""
+
+    records: tuple[Record, ...]
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+    def __iter__(self) -> Iterator[Record]:
+        return iter(self.records)
+
+    def __str__(self) -> str:
+        return str(self.table())
+
+    def _repr_html_(self) -> str:
+        return self.table().to_html()
+
+    def table(self, caption: str = "") -> Table:
+        """One row per record, mean ± sd over seeds, with the paper's numbers where they belong."""
+        return compatibility_table(self.records, caption)
+
+    def rows(self) -> list[dict[str, Any]]:
+        """One row per seed of every record: what was run, and the numbers of its report, accuracies in percent."""
+        found = []
+        for record in self.records:
+            for row, report in zip(record.per_seed, record.reports, strict=True):
+                numbers = {k: v for k, v in report.to_dict().items() if k not in ("method", "dataset")}
+                trained = {"shots": record.inputs["shots"], "views": row["views"]}
+                found.append({**_what(record), **trained, **numbers, "id": record.id})
+        return found
+
+    def means(self) -> list[dict[str, Any]]:
+        """One row per record: means and sample standard deviations over seeds, in percent, not rounded.
+
+        h_upgrade and kept_gain are computed from means (see `clipcompat.summary`). What was not measured is None.
+        """
+        return [_means(record) for record in self.records]
+
+    def to_dataframe(self) -> "pandas.DataFrame":
+        """`rows` as a table of pandas.
+
+        Raises:
+            MissingPackageError: pandas is not installed.
+        """
+        return to_dataframe(self.rows())
+
+    def to_text(self, format: str = "text") -> str:
+        """The table as "text", "md" (Markdown) or "html" (a page); or the numbers of `means` as "csv" or "json".
+
+        Raises:
+            UnknownNameError: another format.
+        """
+        if format not in FORMATS:
+            raise unknown_name("format", format, FORMATS)
+        if format == "json":
+            return to_json(self.means())
+        if format == "csv":
+            return _csv(self.means())
+        table = self.table()
+        return {"text": table.__str__, "md": table.to_markdown, "html": table.to_page}[format]()
+
+
+def results(folder: str | Path = "results") -> Results:
+    """All records under a folder; or those in a file, .json (one) or .jsonl (many). Needs no torch.
+
+    Raises:
+        DataError: there is no such folder, or a record in it is damaged or was changed after it was written.
+    """
+    return Results(tuple(find_records(folder)))
+
+
+def _what(record: Record) -> dict[str, Any]:
+    """What was run, in the words of a table."""
+    return {
+        "study": record.study,
+        "upgrade": record.titles.upgrade,
+        "dataset": record.dataset,
+        "classes": record.inputs["classes"],
+        "split": record.inputs.get("split", "published"),
+        "method": record.method,
+        "label": record.titles.label,
+    }
+
+
+def _means(record: Record) -> dict[str, Any]:
+    found, paper = summary(record.reports), paper_numbers(record) or (None, None)
+    numbers = {}
+    for name in ("old", "new", "zs_old", "zs_new", "retrained", "negative_flips"):
+        statistic = found[name]
+        numbers |= {name: statistic and statistic.mean, f"{name}_sd": statistic and statistic.sd}
+    derived = {name: found[name] for name in ("h_upgrade", "kept_gain")}
+    published = {"paper_old": paper[0], "paper_new": paper[1]}
+    seeds = {"shots": record.inputs["shots"], "seeds": len(record.per_seed)}
+    return {**_what(record), **seeds, **numbers, **derived, **published, "id": record.id}
+
+
+def _csv(rows: list[dict[str, Any]]) -> str:
+    """One line per row below a line of names; an empty cell is None."""
+    stream = io.StringIO()
+    writer = csv.DictWriter(stream, list(rows[0]) if rows else [], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return stream.getvalue().removesuffix("\n")
