@@ -1,14 +1,17 @@
-"""Writing files so that a reader never sees half of one, and naming content by its hash."""
+"""Writing files so that a reader never sees half of one, reading JSON that anyone may have written, and hashes."""
 
 import contextlib
 import hashlib
 import json
 import os
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from clipcompat.common.errors import StorageError
+from clipcompat.common.errors import ClipcompatError, StorageError
+
+_DEEPEST = 100  # levels of nested JSON; no file that this library reads has ten
 
 
 def write_atomic(path: str | Path, content: bytes | str) -> Path:
@@ -70,9 +73,49 @@ def to_json(value: Any, indent: int | None = 1) -> str:
     return json.dumps(value, sort_keys=True, indent=indent, ensure_ascii=False, allow_nan=False)
 
 
+def parse_json(text: str | bytes, hook: Callable[[list[tuple[str, Any]]], Any] | None = None) -> Any:
+    """The value of a JSON text. hook: `object_pairs_hook` of `json.loads`.
+
+    Raises:
+        ValueError: it is no JSON, or so deeply nested that a later step could run out of stack.
+    """
+    try:
+        value = json.loads(text, object_pairs_hook=hook)
+    except RecursionError:
+        raise ValueError(f"it is nested more than {_DEEPEST} levels deep") from None
+    level, depth = [value], 0
+    while level := [part for parts in level if isinstance(parts, dict | list) for part in _parts(parts)]:
+        depth += 1
+        if depth > _DEEPEST:
+            raise ValueError(f"it is nested more than {_DEEPEST} levels deep")
+    return value
+
+
+def read_json(
+    path: str | Path, error: type[ClipcompatError], todo: str, hook: Callable[..., Any] | None = None
+) -> Any:
+    """The value in a JSON file in UTF-8, with or without a byte-order mark.
+
+    todo: what to do, as the end of an error. hook: as for `parse_json`.
+
+    Raises:
+        error: the file cannot be read, or is not JSON.
+    """
+    try:
+        return parse_json(Path(path).read_text(encoding="utf-8-sig"), hook)
+    except OSError as caught:
+        raise error(f"{path} cannot be read: {caught.strerror or caught}. {todo}".rstrip()) from caught
+    except ValueError as caught:  # UnicodeDecodeError and JSONDecodeError too
+        raise error(f"{path} is not JSON: {caught}. {todo}".rstrip()) from caught
+
+
 def digest(value: Any) -> str:
     """A 16-hex-digit name of a JSON-able value."""
     return hashlib.sha256(to_json(value, indent=None).encode()).hexdigest()[:16]
+
+
+def _parts(value: dict | list) -> Any:
+    return value.values() if isinstance(value, dict) else value
 
 
 def hash_file(path: str | Path) -> str:

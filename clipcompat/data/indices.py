@@ -1,13 +1,12 @@
 """Lists of drawn images: a record stores them, and another machine can repeat the draw."""
 
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from clipcompat.common.errors import DataError
-from clipcompat.common.files import to_json, write_atomic
+from clipcompat.common.files import read_json, to_json, write_atomic
 from clipcompat.data.sampling import parse_shots
 from clipcompat.data.split import Dataset
 
@@ -38,12 +37,7 @@ def read_indices(source: str | Path | Mapping[str, Any], name: str) -> dict[str,
     where = "indices"
     if not isinstance(source, Mapping):
         where = str(source)
-        try:
-            source = json.loads(Path(source).read_text(encoding="utf-8"))
-        except OSError as error:
-            raise DataError(f"the index file {where} cannot be read: {error.strerror or error}.") from error
-        except ValueError as error:
-            raise DataError(f"the index file {where} is not JSON ({error}). {_WRITES}") from error
+        source = read_json(Path(source).expanduser(), DataError, _WRITES)
     for part in ("train", "val"):
         keys = source.get(part) if isinstance(source, Mapping) else None
         if not isinstance(keys, list | tuple) or not all(isinstance(key, str) for key in keys):

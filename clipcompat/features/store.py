@@ -59,7 +59,7 @@ class FeatureFile:
         """
         header = Path(header)
         try:
-            known = json.loads(header.read_text())
+            known = parse_json(header.read_text())
             width, stamp = max(1, int(known["width"])), str(known["stamp"])
         except (OSError, ValueError, KeyError, TypeError):
             width, stamp = 1, ""  # reading it again below says what is wrong with it
@@ -183,7 +183,7 @@ class FeatureFile:
         if not self._header.exists():
             return fresh
         try:
-            known = json.loads(self._header.read_text())
+            known = parse_json(self._header.read_text())
             former = known["format"] in _FORMER
             sound = former or (known.keys() == fresh.keys() and _counts_agree(known["rows"], known["crc32"]))
         except (OSError, ValueError, KeyError, TypeError, AttributeError):

@@ -6,7 +6,6 @@ random crops were used.
 """
 
 import argparse
-import json
 import sys
 from dataclasses import fields
 from pathlib import Path
@@ -17,7 +16,7 @@ from clipcompat.backbones.mini.models import MINI_PREPROCESS
 from clipcompat.backbones.preprocess import Preprocess
 from clipcompat.common.config import from_config, to_config
 from clipcompat.common.errors import ClipcompatError, DataError
-from clipcompat.common.files import to_json, write_atomic
+from clipcompat.common.files import parse_json, to_json, write_atomic
 from clipcompat.methods import METHODS
 from clipcompat.runs.records import FORMATS, Record, checksum
 from clipcompat.runs.titles import make_titles
@@ -41,7 +40,7 @@ def migrate(place: str | Path) -> int:
             rows = [t if r is None else to_json(r.to_dict(), indent=None) for t, r in zip(texts, fresh, strict=True)]
             write_atomic(file, "".join(f"{row}\n" for row in rows))
         elif done:
-            former = json.loads(text)["id"]
+            former = parse_json(text)["id"]
             new = write_atomic(file.with_name(file.name.replace(former, fresh[0].id)), to_json(fresh[0].to_dict()))
             if new != file:
                 file.unlink()
@@ -52,7 +51,7 @@ def migrate(place: str | Path) -> int:
 def _updated(text: str, where: str) -> Record | None:
     """The record as this version would write it; None if there is nothing to change, or if it is no record."""
     try:
-        content = json.loads(text)
+        content = parse_json(text)
     except ValueError as error:
         raise DataError(f"{where} is not readable ({error}); delete it and run again.") from error
     if not isinstance(content, dict) or content.get("format") not in FORMATS:

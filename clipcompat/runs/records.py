@@ -2,7 +2,6 @@
 
 import datetime
 import importlib.metadata
-import json
 import platform
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
@@ -10,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clipcompat.common.errors import DataError
-from clipcompat.common.files import digest, shortened, to_json, write_atomic
+from clipcompat.common.files import digest, parse_json, shortened, to_json, write_atomic
 from clipcompat.common.version import __version__, code_hash
 from clipcompat.studies.report import MEASURED, Compatibility
 
@@ -111,7 +110,7 @@ def read_record(path: str | Path) -> Record:
         DataError: the file is damaged, was edited, or is no record.
     """
     try:
-        return _checked(json.loads(Path(path).read_text(encoding="utf-8")), str(path))
+        return _checked(parse_json(Path(path).read_text(encoding="utf-8")), str(path))
     except (OSError, ValueError) as error:
         if isinstance(error, DataError):
             raise
@@ -137,7 +136,7 @@ def read_lines(file: Any) -> list[Record]:
     """The records of a JSONL file: a path, or a resource of a package."""
     try:
         lines = file.read_text(encoding="utf-8").splitlines()
-        return [_checked(json.loads(line), f"{file.name}, line {n}") for n, line in enumerate(lines, 1)]
+        return [_checked(parse_json(line), f"{file.name}, line {n}") for n, line in enumerate(lines, 1)]
     except (OSError, ValueError) as error:
         if isinstance(error, DataError):
             raise

@@ -1,11 +1,12 @@
 """Own pictures by one name, as the command line takes them: "folder:pictures/pets", "csv:pets.csv"."""
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from clipcompat.common.errors import DataError
+from clipcompat.common.files import read_json
+from clipcompat.common.text import shown
 from clipcompat.data.custom.assembly import Names
 from clipcompat.data.custom.classnames import ClassNames
 from clipcompat.data.custom.from_csv import dataset_from_csv, read_csv
@@ -61,13 +62,10 @@ def load_own(
 def _read_names(file: str | None) -> Mapping[str, str] | list[str] | None:
     if file is None:
         return None
-    try:
-        found = json.loads(Path(file).expanduser().read_text(encoding="utf-8-sig"), object_pairs_hook=_once)
-        if not isinstance(found, dict | list):
-            raise ValueError(f"it is {found!r}")
-    except (OSError, ValueError) as error:
-        form = 'a JSON object, {"raw name": "class name"}, or a list of class names'
-        raise DataError(f"the class names in {file} cannot be read: {error}. Write {form}.") from error
+    todo = 'Class names are a JSON object, {"raw name": "class name"}, or a list of class names.'
+    found = read_json(Path(file).expanduser(), DataError, todo, _once)
+    if not isinstance(found, dict | list):
+        raise DataError(f"{file} holds {shown(found)}. {todo}")
     return found
 
 

@@ -5,7 +5,6 @@ use a private `random.Random(seed)` and start from sorted order, so that a seed 
 It is never the published split, which was shuffled in another way.
 """
 
-import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +12,7 @@ from random import Random
 from typing import Any
 
 from clipcompat.common.errors import ConfigError, DataError
-from clipcompat.common.files import to_json, write_atomic
+from clipcompat.common.files import read_json, to_json, write_atomic
 from clipcompat.data.public.folders import entries, read_text
 from clipcompat.data.public.layout import Layout
 from clipcompat.data.public.split_zhou import OWN_SPLIT, Item, read_split
@@ -105,7 +104,7 @@ def _flowers(layout: Layout, folder: Path, random: Random) -> _Parts:
     groups: dict[int, list[str]] = {}
     for number, label in enumerate(_matlab(folder / "imagelabels.mat")["labels"][0].tolist(), 1):
         groups.setdefault(label - 1, []).append(f"image_{number:05d}.jpg")
-    names = json.loads(read_text(folder / "cat_to_name.json", _WANTED))
+    names = read_json(folder / "cat_to_name.json", DataError, _WANTED)
     return _thirds(groups, {label: names[str(label + 1)] for label in groups}, random)
 
 

@@ -1,12 +1,11 @@
 """Read the community's fixed splits, `split_zhou_<Name>.json`."""
 
-import json
 import reprlib
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
 from clipcompat.common.errors import DataError
-from clipcompat.data.public.folders import read_text
+from clipcompat.common.files import parse_json, read_json
 
 Item = tuple[str, int, str]
 """Relative posix path, label, class name in the spelling of the file."""
@@ -27,12 +26,7 @@ def read_split(path: str | Path) -> dict[str, list[Item]]:
         DataError: the file cannot be read or fails a check; the first wrong entry is named.
     """
     path = Path(path)
-    try:
-        content = json.loads(read_text(path, _AGAIN))
-    except DataError:
-        raise
-    except (ValueError, RecursionError) as error:
-        raise DataError(f"{path} is not JSON: {error}. It may be cut short. {_AGAIN}") from error
+    content = read_json(path, DataError, f"It may be cut short. {_AGAIN}")
     if not isinstance(content, dict) or not all(isinstance(content.get(part), list) for part in PARTS):
         came = f"an object with {sorted(content)[:5]}" if isinstance(content, dict) else type(content).__name__
         raise DataError(
@@ -50,7 +44,7 @@ def read_split(path: str | Path) -> dict[str, list[Item]]:
 def is_own_split(path: str | Path) -> bool:
     """Whether a split file is marked as made by `clipcompat data fetch --own-split`."""
     content = Path(path).read_bytes()
-    return f'"{OWN_SPLIT}"'.encode() in content and OWN_SPLIT in json.loads(content)
+    return f'"{OWN_SPLIT}"'.encode() in content and OWN_SPLIT in parse_json(content)
 
 
 def check_no_repeats(split: dict[str, list[Item]], source: Path) -> None:
