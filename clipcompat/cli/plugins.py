@@ -190,13 +190,13 @@ def _names_and_dataset(options: argparse.Namespace) -> tuple[list[str], str | No
 
 def _classnames(file: str | None) -> list[str] | None:
     """The names in a file: a JSON list, or one per line. None if no file is given."""
-    import json
+    from clipcompat.common.files import parse_json
 
     if file is None:
         return None
     try:
         text = Path(file).expanduser().read_text(encoding="utf-8-sig")
-        names = json.loads(text) if text.lstrip().startswith("[") else text.splitlines()
+        names = parse_json(text) if text.lstrip().startswith("[") else text.splitlines()
     except (OSError, ValueError) as error:
         raise DataError(f"the class names in {file} cannot be read: {error}. Write one name per line.") from error
     names = [name.strip() for name in names if isinstance(name, str) and name.strip()]

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from clipcompat.common.errors import ConfigError, unknown_name
+from clipcompat.common.files import parse_json
 
 _WORDS = {float: "a finite number", int: "a whole number", str: "text", bool: "true or false", type(None): "null"}
 
@@ -60,8 +61,8 @@ def override(value: Any, settings: Iterable[str]) -> Any:
             at = at[step]
         presets = getattr(_part(kind, last), "PRESETS", {})
         try:
-            at[last] = to_config(presets[text]) if text in presets else json.loads(text)
-        except json.JSONDecodeError:
+            at[last] = to_config(presets[text]) if text in presets else parse_json(text)
+        except ValueError:
             at[last] = text
     return from_config(type(value), config)
 
@@ -92,7 +93,8 @@ def _convert(value: Any, hint: Any, where: str) -> Any:
         if option in (int, float, str, bool) and type(value) is option:
             return value
     wanted = " or ".join(_wanted(option, where) for option in options)
-    raise ConfigError(f"{where} must be {wanted}, not {json.dumps(value, default=str)}.")
+    came = json.dumps(value, default=str)
+    raise ConfigError(f"{where} must be {wanted}, not {came[:80]}{'…' * (len(came) > 80)}.")
 
 
 def _wanted(option: Any, where: str) -> str:

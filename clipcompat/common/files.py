@@ -84,16 +84,15 @@ def parse_json(text: str | bytes, hook: Callable[[list[tuple[str, Any]]], Any] |
     except RecursionError:
         raise ValueError(f"it is nested more than {_DEEPEST} levels deep") from None
     level, depth = [value], 0
-    while level := [part for parts in level if isinstance(parts, dict | list) for part in _parts(parts)]:
+    while nested := [part for part in level if isinstance(part, dict | list)]:
         depth += 1
         if depth > _DEEPEST:
             raise ValueError(f"it is nested more than {_DEEPEST} levels deep")
+        level = [part for parts in nested for part in (parts.values() if isinstance(parts, dict) else parts)]
     return value
 
 
-def read_json(
-    path: str | Path, error: type[ClipcompatError], todo: str, hook: Callable[..., Any] | None = None
-) -> Any:
+def read_json(path: str | Path, error: type[ClipcompatError], todo: str, hook: Callable[..., Any] | None = None) -> Any:
     """The value in a JSON file in UTF-8, with or without a byte-order mark.
 
     todo: what to do, as the end of an error. hook: as for `parse_json`.
@@ -105,17 +104,15 @@ def read_json(
         return parse_json(Path(path).read_text(encoding="utf-8-sig"), hook)
     except OSError as caught:
         raise error(f"{path} cannot be read: {caught.strerror or caught}. {todo}".rstrip()) from caught
-    except ValueError as caught:  # UnicodeDecodeError and JSONDecodeError too
+    except UnicodeDecodeError as caught:
+        raise error(f"{path} is not a text file in UTF-8: {caught}. {todo}".rstrip()) from caught
+    except ValueError as caught:
         raise error(f"{path} is not JSON: {caught}. {todo}".rstrip()) from caught
 
 
 def digest(value: Any) -> str:
     """A 16-hex-digit name of a JSON-able value."""
     return hashlib.sha256(to_json(value, indent=None).encode()).hexdigest()[:16]
-
-
-def _parts(value: dict | list) -> Any:
-    return value.values() if isinstance(value, dict) else value
 
 
 def hash_file(path: str | Path) -> str:

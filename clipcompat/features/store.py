@@ -5,7 +5,6 @@ width, their stamp, and one CRC-32 per block of rows. Rows are flushed to disk b
 So bytes behind the committed rows are never read, and the next append drops them.
 """
 
-import json
 import logging
 import mmap
 import os
@@ -21,7 +20,7 @@ from filelock import FileLock, Timeout
 from torch import Tensor
 
 from clipcompat.common.errors import CacheError, StorageError
-from clipcompat.common.files import to_json, write_atomic
+from clipcompat.common.files import parse_json, to_json, write_atomic
 
 log = logging.getLogger(__name__)
 
@@ -59,7 +58,7 @@ class FeatureFile:
         """
         header = Path(header)
         try:
-            known = parse_json(header.read_text())
+            known = parse_json(header.read_bytes())
             width, stamp = max(1, int(known["width"])), str(known["stamp"])
         except (OSError, ValueError, KeyError, TypeError):
             width, stamp = 1, ""  # reading it again below says what is wrong with it
@@ -183,7 +182,7 @@ class FeatureFile:
         if not self._header.exists():
             return fresh
         try:
-            known = parse_json(self._header.read_text())
+            known = parse_json(self._header.read_bytes())
             former = known["format"] in _FORMER
             sound = former or (known.keys() == fresh.keys() and _counts_agree(known["rows"], known["crc32"]))
         except (OSError, ValueError, KeyError, TypeError, AttributeError):

@@ -5,7 +5,6 @@ own. Loading a file executes nothing and trains nothing.
 """
 
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +18,7 @@ from clipcompat.backbones.backbone import Backbone
 from clipcompat.backbones.outline import Outline
 from clipcompat.common.config import from_config, to_config
 from clipcompat.common.errors import ClipcompatError, DataError, IncompatibleError, PluginError, unknown_name
-from clipcompat.common.files import digest, to_json, write_atomic
+from clipcompat.common.files import digest, parse_json, to_json, write_atomic
 from clipcompat.common.version import __version__
 from clipcompat.data.pictures.images import to_rgb
 from clipcompat.data.split import Split
@@ -159,7 +158,7 @@ def load_plugin(path: str | Path) -> Plugin:
         raise PluginError(f"there is no plug-in file {path}; expected what Plugin.save wrote (a .safetensors file).")
     try:
         with safe_open(path, "pt") as file:
-            header = json.loads((file.metadata() or {}).get("clipcompat", "null"))
+            header = parse_json((file.metadata() or {}).get("clipcompat", "null"))
             # copies, because safetensors' memory is not aligned, and some CPUs multiply unaligned tensors with other
             # last bits: a plug-in would not give the same logits before and after it was saved
             tensors = {name: file.get_tensor(name).clone() for name in file.keys()}

@@ -7,8 +7,17 @@ import os
 
 import pytest
 
-from clipcompat.common.errors import StorageError
-from clipcompat.common.files import check_writable, digest, hash_file, shortened, to_json, write_atomic
+from clipcompat.common.errors import DataError, StorageError
+from clipcompat.common.files import (
+    check_writable,
+    digest,
+    hash_file,
+    parse_json,
+    read_json,
+    shortened,
+    to_json,
+    write_atomic,
+)
 from tests.trees import python
 
 
@@ -69,3 +78,36 @@ def test_a_file_is_named_by_all_its_bytes(tmp_path):
     data = bytes(range(256)) * 5000
     (tmp_path / "x").write_bytes(data)
     assert hash_file(tmp_path / "x") == hashlib.sha256(data).hexdigest()
+
+
+@pytest.mark.parametrize(
+    "text", ["[" * 100_000, "[" * 101 + "]" * 101, '{"a":' * 101 + "0" + "}" * 101, "1" * 5000, "{"]
+)
+def test_json_that_no_file_of_ours_holds_is_a_value_error(text):
+    with pytest.raises(ValueError):
+        parse_json(text)
+
+
+def test_json_may_be_a_hundred_levels_deep():
+    assert parse_json("[" * 100 + "]" * 100) and parse_json('{"a": [1, {"b": null}]}') == {"a": [1, {"b": None}]}
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"{", "x.json is not JSON: .* Write it again."),
+        (b"[" * 10_000, "x.json is not JSON: it is nested more than 100 levels deep. Write it again."),
+        (b'"\xff"', "x.json is not a text file in UTF-8: .* Write it again."),
+        (None, "x.json cannot be read: No such file or directory. Write it again."),
+    ],
+)
+def test_a_json_file_that_cannot_be_read_is_the_error_asked_for(tmp_path, content, says):
+    if content is not None:
+        (tmp_path / "x.json").write_bytes(content)
+    with pytest.raises(DataError, match=says):
+        read_json(tmp_path / "x.json", DataError, "Write it again.")
+
+
+def test_a_byte_order_mark_is_no_part_of_json(tmp_path):
+    (tmp_path / "x.json").write_bytes(b"\xef\xbb\xbf[1]")
+    assert read_json(tmp_path / "x.json", DataError, "") == [1]
