@@ -19,6 +19,7 @@ from clipcompat.common.errors import ClipcompatError, DataError
 from clipcompat.common.files import parse_json, to_json, write_atomic
 from clipcompat.methods import METHODS
 from clipcompat.runs.records import FORMATS, Record, checksum
+from clipcompat.runs.shape import TITLES, find_fault
 from clipcompat.runs.titles import make_titles
 
 
@@ -58,6 +59,8 @@ def _updated(text: str, where: str) -> Record | None:
         return None
     if content.get("checksum") != checksum(content):
         raise DataError(f"{where} was changed after it was written: its checksum is wrong. Delete it and run again.")
+    if fault := find_fault(content | {"titles": dict.fromkeys(TITLES, "")}):
+        raise DataError(f"{where} is not a whole record ({fault}). Delete it and run again.")
     parts = {f.name: content.get(f.name) for f in fields(Record)}
     inputs = parts["inputs"] = _completed(content["inputs"])
     parts["per_seed"] = [{"crop": _crop(inputs)} | row for row in content["per_seed"]]

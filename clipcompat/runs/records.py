@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from clipcompat.common.errors import DataError
 from clipcompat.common.files import digest, parse_json, shortened, to_json, write_atomic
 from clipcompat.common.version import __version__, code_hash
+from clipcompat.runs.shape import find_fault
 from clipcompat.studies.report import MEASURED, Compatibility
 
 if TYPE_CHECKING:
@@ -180,6 +181,8 @@ def _checked(content: Any, where: str) -> Record:
         )
     if content["id"] != record_id(content["inputs"]) or content.get("checksum") != checksum(content):
         raise DataError(f"{where} was changed after it was written: its checksum is wrong. Delete it and run again.")
+    if fault := find_fault(content):
+        raise DataError(f"{where} is not a whole record ({fault}). Delete it and run again.")
     return Record(**{part: content[part] for part in parts} | {"titles": Titles(**content["titles"])})
 
 

@@ -6,6 +6,7 @@ import copy
 import json
 import os
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -30,6 +31,8 @@ from clipcompat.runs.records import (
 from clipcompat.runs.titles import make_titles
 from clipcompat.training.recipe import Recipe
 from tests.trees import python
+
+ROW = ("method", "dataset", "seed", "old", "new", "zs_old", "zs_new", "retrained", "negative_flips", "views")
 
 
 def record(method="coop", dataset="eurosat", new=72.0, config=None, **inputs) -> Record:
@@ -119,6 +122,50 @@ def test_a_record_changed_by_hand_is_refused(tmp_path, old, new):
     path.write_text(text.replace(old, new))
     with pytest.raises(DataError, match="was changed after it was written.*Delete it and run again"):
         read_record(path)
+
+
+def edited(tmp_path, change) -> Path:
+    """A record that someone changed, with the checksum and the id set right."""
+    content = record().to_dict()
+    change(content)
+    content["id"] = record_id(content["inputs"])
+    content["checksum"] = checksum(content)
+    path = tmp_path / "edited.json"
+    path.write_text(json.dumps(content))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        *((lambda c, key=key: c["per_seed"][0].pop(key), f"row 1 of per_seed: '{key}' is missing") for key in ROW),
+        (lambda c: c["per_seed"][0].update(new="72"), "row 1 of per_seed: 'new' is not what it should be"),
+        (lambda c: c["per_seed"][0].update(new=1e308), "row 1 of per_seed: 'new' is not what it should be"),
+        (lambda c: c["per_seed"][0].update(new=True), "row 1 of per_seed: 'new' is not what it should be"),
+        (lambda c: c["per_seed"].append(5), "row 2 of per_seed: it is no object"),
+        (lambda c: c.update(per_seed=[]), "'per_seed' is not what it should be"),
+        (lambda c: c.update(titles=None), "'titles' is not what it should be"),
+        (lambda c: c["titles"].update(note=""), "titles: 'note' is not known"),
+        (lambda c: c.update(inputs=[]), "'inputs' is not what it should be"),
+        (lambda c: c["inputs"].pop("upgrade"), "inputs: 'upgrade' is missing"),
+        (lambda c: c["inputs"].update(method="coop"), "inputs: 'method' is not what it should be"),
+    ],
+)
+def test_a_record_written_by_hand_names_the_part_that_is_wrong(tmp_path, change, says):
+    path = edited(tmp_path, change)
+    with pytest.raises(DataError, match=f"edited.json is not a whole record .{says}.. Delete it and run again."):
+        read_record(path)
+    if "titles" not in says:  # they are made from the inputs
+        with pytest.raises(DataError, match=says):
+            migrate(path)
+
+
+def test_a_record_nested_too_deeply_is_a_sentence(tmp_path):
+    path = tmp_path / "deep.json"
+    path.write_text("[" * 100_000)
+    for read in (read_record, migrate):
+        with pytest.raises(DataError, match="deep.json.* is not .*readable.*nested more than 100 levels deep"):
+            read(path)
 
 
 def test_formatting_is_not_a_change(tmp_path):

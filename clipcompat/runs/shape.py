@@ -1,0 +1,76 @@
+"""What a record holds, by part. A checksum tells damage; it does not tell a file that was written by hand."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+_Check = Callable[[Any], bool]
+
+
+def _text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _count(value: Any) -> bool:
+    return type(value) is int and value >= 0
+
+
+def _percent(value: Any) -> bool:
+    return type(value) in (int, float) and 0 <= value <= 100
+
+
+def _object(value: Any) -> bool:
+    return isinstance(value, dict)
+
+
+def _list(value: Any) -> bool:
+    return isinstance(value, list)
+
+
+def _or_null(check: _Check) -> _Check:
+    return lambda value: value is None or check(value)
+
+
+_RECORD: dict[str, _Check] = {
+    **dict.fromkeys(("id", "study", "started"), _text),
+    "inputs": _object,
+    "titles": _object,
+    "per_seed": lambda value: _list(value) and bool(value),
+    "backbones": _object,
+    "environment": _object,
+    "training_seconds": _list,
+}
+_INPUTS: dict[str, _Check] = {
+    **dict.fromkeys(("upgrade", "dataset", "classes"), _text),
+    **dict.fromkeys(("old_weights", "new_weights"), _or_null(_text)),
+    "shots": _or_null(_count),
+    "method": lambda value: _object(value) and _text(value.get("name")) and _object(value.get("config")),
+}
+TITLES = ("label", "method", "upgrade")
+_ROW: dict[str, _Check] = {
+    **{"method": _text, "dataset": _text, "seed": _count, "views": _or_null(_count), "retrained": _or_null(_percent)},
+    **dict.fromkeys(("old", "new", "zs_old", "zs_new", "negative_flips"), _percent),
+}
+
+
+def find_fault(content: Mapping[str, Any]) -> str | None:
+    """What is wrong with the JSON content of a record, as part of a sentence; None: it is whole."""
+    if fault := _fault(content, _RECORD):
+        return fault
+    parts = [("inputs", content["inputs"], _INPUTS), ("titles", content["titles"], dict.fromkeys(TITLES, _text))]
+    parts += [(f"row {i} of per_seed", row, _ROW) for i, row in enumerate(content["per_seed"], 1)]
+    for where, part, checks in parts:
+        if fault := _fault(part, checks):
+            return f"{where}: {fault}"
+    extra = content["titles"].keys() - set(TITLES)
+    return f"titles: {min(extra)!r} is not known" if extra else None
+
+
+def _fault(part: Any, checks: Mapping[str, _Check]) -> str | None:
+    if not isinstance(part, dict):
+        return "it is no object"
+    for key, check in checks.items():
+        if key not in part:
+            return f"{key!r} is missing"
+        if not check(part[key]):
+            return f"{key!r} is not what it should be"
+    return None
