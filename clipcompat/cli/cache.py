@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from clipcompat.common.errors import CacheError, DataError
+from clipcompat.common.terminal import show
 
 
 def add_cache_verb(verbs: Any) -> None:
@@ -29,9 +30,9 @@ def _cache(options: argparse.Namespace) -> None:
             file.verify() if options.verify else file.read(0)
             size = file.rows() * file.width * 4 / 2**30
             state = "sound" if options.verify else "whole"
-            print(f"{header.stem}  {file.rows():,} rows of {file.width}  {size:.2f} GiB  {state}", flush=True)
+            show(f"{header.stem}  {file.rows():,} rows of {file.width}  {size:.2f} GiB  {state}")
         except CacheError as error:
             damaged.append(error)
-            print(f"{header.stem}  damaged", flush=True)
+            show(f"{header.stem}  damaged")
     if damaged:
         raise CacheError(" ".join(map(str, damaged)))

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from clipcompat.common.errors import DataError
-from clipcompat.common.terminal import Bars
+from clipcompat.common.terminal import Bars, show
 
 _FETCH = """\
 bring a data set into the community's layout: download (resumable, checksummed), unpack, put in place; where a licence
@@ -57,9 +57,9 @@ def _list(options: argparse.Namespace) -> None:
         rows.append((layout.name, f"{layout.folder}/", str(layout.classes), train, f"{layout.test_size:,}", what, here))
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     for row in rows:
-        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+        show("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
     if options.root and not Path(options.root).expanduser().is_dir():
-        print(f"{options.root} is no folder (yet).")
+        show(f"{options.root} is no folder (yet).")
 
 
 def _here(layout: Any, places: list[str], root: Path) -> str:
@@ -84,11 +84,11 @@ def _check(options: argparse.Namespace) -> None:
             found = check_dataset(name, options.root, fast=options.fast, workers=options.workers, progress=bars)
         opened = "" if options.fast else f", {found.decoded:,} pictures opened"
         sizes = f"{found.train:,} train, {found.val:,} val, {found.test:,} test"
-        print(f"{found.name}: {found.classes} classes, {sizes}{opened}")
+        show(f"{found.name}: {found.classes} classes, {sizes}{opened}")
         for sentence in found.problems:
-            print(f"  wrong: {sentence}")
+            show(f"  wrong: {sentence}")
         for sentence in found.notes:
-            print(f"  note: {sentence}")
+            show(f"  note: {sentence}")
         if found.problems:
             wrong.append(f"{found.name} ({len(found.problems):,})")
     if wrong:
@@ -102,4 +102,5 @@ def _fetch(options: argparse.Namespace) -> None:
     with Bars() as bars:
         folder = fetch_dataset(options.name, options.root, own_split=options.own_split, progress=bars, say=bars.say)
     name = find_layout(options.name).name
-    print(f"{folder}\nNow verify it: clipcompat data check {name} --root {options.root}")
+    show(folder)
+    show(f"Now verify it: clipcompat data check {name} --root {options.root}")

@@ -1,11 +1,11 @@
 """The command line's verbs for one plug-in: import, export, predict, match."""
 
 import argparse
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clipcompat.common.errors import ClipcompatError, ConfigError, DataError, unknown_name
+from clipcompat.common.terminal import say, show
 from clipcompat.runs.request import CLASSES
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ def _import(options: argparse.Namespace) -> None:
     names, dataset = _names_and_dataset(options)
     facts = {"template": options.template, "dataset": dataset, "shots": options.shots, "seed": options.seed}
     plugin = import_plugin(options.path, method, _backbone(options), names, **facts)
-    print(plugin.save(options.out))
+    show(plugin.save(options.out))
 
 
 def _export(options: argparse.Namespace) -> None:
@@ -116,7 +116,7 @@ def _export(options: argparse.Namespace) -> None:
     from clipcompat.plugins.plugin import load_plugin
 
     plugin, names = load_plugin(options.plugin), _classnames(options.classnames)
-    print(export_class_weights(plugin, _backbone(options), options.out, names, options.template))
+    show(export_class_weights(plugin, _backbone(options), options.out, names, options.template))
 
 
 def _predict(options: argparse.Namespace) -> None:
@@ -136,7 +136,7 @@ def _predict(options: argparse.Namespace) -> None:
     shares = plugin.logits(_backbone(options), split).softmax(-1).cpu()
     for image, row in zip(options.images, shares, strict=True):
         best = row.argsort(descending=True, stable=True)[: options.top].tolist()
-        print(f"{image}: {', '.join(f'{names[i]} {row[i]:.4f}' for i in best)}")
+        show(f"{image}: {', '.join(f'{names[i]} {row[i]:.4f}' for i in best)}")
 
 
 def _match(options: argparse.Namespace) -> int:
@@ -149,11 +149,11 @@ def _match(options: argparse.Namespace) -> int:
         try:
             plugin = load_plugin(file)
         except ClipcompatError as error:  # the others are still answered
-            print(f"clipcompat: {error}", file=sys.stderr)
+            say(f"clipcompat: {error}")
             code = 1
             continue
         match = plugin.match(outline, names)
-        print(f"{file}: {match.kind}: {match.why}" if several else f"{match.kind}: {match.why}")
+        show(f"{file}: {match.kind}: {match.why}" if several else f"{match.kind}: {match.why}")
         code = 1 if match.kind == "incompatible" else code
     return code
 

@@ -6,6 +6,7 @@ from importlib import resources
 from typing import Any
 
 from clipcompat.common.errors import DataError
+from clipcompat.common.terminal import show
 
 _TABLE = """\
 show records as one table, mean and standard deviation over seeds
@@ -45,7 +46,7 @@ def _table(options: argparse.Namespace) -> None:
         )
     print(found.to_text("md" if options.format == "markdown" else options.format))
     if options.jsonl:
-        print(write_lines(options.jsonl, found))
+        show(write_lines(options.jsonl, found))
 
 
 def _list(options: argparse.Namespace) -> None:
@@ -55,11 +56,11 @@ def _list(options: argparse.Namespace) -> None:
     from clipcompat.data.public.layout import dataset_names
 
     for name, settings in method_settings().items():
-        print(f"method   {name}  {to_json(settings, indent=None)}")
+        show(f"method   {name}  {to_json(settings, indent=None)}")
     for name in (*SETS, *dataset_names()):
-        print(f"dataset  {name}")
+        show(f"dataset  {name}")
     for name in UPGRADES:
-        print(f"upgrade  {name}")
+        show(f"upgrade  {name}")
 
 
 def method_settings() -> dict[str, dict[str, Any]]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clipcompat.common.terminal import Bars
+from clipcompat.common.terminal import Bars, show
 from clipcompat.runs.request import add_request_options, requested
 
 if TYPE_CHECKING:
@@ -61,4 +61,5 @@ def execute(runs: "Sequence[Run]", out: str, cache: str | None) -> None:
     finally:
         if done:
             print(compatibility_table(list(done.values())))
-            print(*done, sep="\n", flush=True)
+            for path in done:
+                show(path)

@@ -24,6 +24,10 @@ class DataError(ClipcompatError):
     """A missing folder, split file or image; a broken image; too few shots."""
 
 
+class ByHandError(DataError):
+    """Something that only a person can do; the message lists the steps, one per line."""
+
+
 class CheckpointError(ClipcompatError):
     """Weights that are missing, unreadable, unsafe or of another model."""
 

@@ -1,7 +1,44 @@
-"""What the command line says while it works: progress bars, and every warning once."""
+"""What the command line says. Text from outside is escaped here, so that it cannot act on a terminal."""
 
+import argparse
+import io
 import logging
 import sys
+from typing import NoReturn
+
+from clipcompat.common.text import printable
+
+
+def prepare_streams() -> None:
+    """Escape what the terminal's encoding lacks, where Python would raise UnicodeEncodeError."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+            stream.reconfigure(errors="backslashreplace")
+
+
+def set_up_logging(verbose: bool) -> None:
+    """Warnings on stderr, each once; `verbose`: what else the library tells too."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.addFilter(Once())
+    handler.setFormatter(_Escaped("%(levelname)s: %(message)s"))
+    logging.basicConfig(level=logging.INFO if verbose else logging.WARNING, handlers=[handler])
+
+
+def show(line: object) -> None:
+    """Print one line of a verb's result."""
+    print(printable(str(line)), flush=True)
+
+
+def say(sentence: str, keep: str = "") -> None:
+    """Print one line on stderr. keep: see `printable`."""
+    print(printable(sentence, keep), file=sys.stderr)
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse repeats some arguments as they came."""
+
+    def error(self, message: str) -> NoReturn:
+        super().error(printable(message))
 
 
 class Once(logging.Filter):
@@ -15,6 +52,13 @@ class Once(logging.Filter):
         said = record.getMessage() in self._said
         self._said.add(record.getMessage())
         return not said
+
+
+class _Escaped(logging.Formatter):
+    """A message on one line; the lines of a traceback below it stay."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        return printable(super().formatMessage(record))
 
 
 class Bars:
@@ -34,12 +78,13 @@ class Bars:
 
         if what != self._what:
             self._close()
-            self._bar, self._what = (tqdm(total=total, desc=what, file=sys.stderr, disable=None, leave=False), what)
+            how = {"file": sys.stderr, "disable": None, "leave": False}
+            self._bar, self._what = tqdm(total=total, desc=printable(what), **how), what
         self._bar.update(done - self._bar.n)
 
     def say(self, sentence: str) -> None:
         self._close()
-        print(sentence, file=sys.stderr)
+        say(sentence)
 
     def _close(self):
         if self._bar is not None:

@@ -47,7 +47,7 @@ _INPUTS: dict[str, _Check] = {
 }
 TITLES = ("label", "method", "upgrade")
 _ROW: dict[str, _Check] = {
-    **{"method": _text, "dataset": _text, "seed": _count, "views": _or_null(_count), "retrained": _or_null(_percent)},
+    **{"method": _text, "dataset": _text, "seed": _or_null(_count), "views": _or_null(_count), "retrained": _or_null(_percent)},
     **dict.fromkeys(("old", "new", "zs_old", "zs_new", "negative_flips"), _percent),
 }
 

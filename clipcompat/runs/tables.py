@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from clipcompat.backbones.catalog import upgrade_kind
+from clipcompat.common.text import markdown, printable
 from clipcompat.runs.papers import paper_accuracy
 from clipcompat.runs.records import Record
 from clipcompat.studies.summary import Statistic, summary
@@ -19,24 +20,25 @@ class Table:
     caption: str = ""
 
     def __str__(self) -> str:
-        widths = [max(len(row[i]) for row in (self.columns, *self.rows)) for i in range(len(self.columns))]
-        lines = ["  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in self._all()]
-        return "\n".join(([self.caption] if self.caption else []) + lines)
+        rows = [tuple(map(printable, row)) for row in self._all()]
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        lines = ["  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in rows]
+        return "\n".join(([printable(self.caption)] if self.caption else []) + lines)
 
     def to_markdown(self) -> str:
         """A GitHub-flavoured table, the caption below it."""
-        head, *body = ("| " + " | ".join(_literal(c) for c in row) + " |" for row in self._all())
-        caption = ["", _literal(self.caption)] if self.caption else []
+        head, *body = ("| " + " | ".joinmap(markdown, row) + " |" for row in self._all())
+        caption = ["", markdown(self.caption)] if self.caption else []
         return "\n".join([head, "|" + "---|" * len(self.columns), *body, *caption])
 
     def to_html(self) -> str:
         """A `<table>`; text of cells is escaped."""
 
         def line(row, tag):
-            return "<tr>" + "".join(f"<{tag}>{html.escape(c)}</{tag}>" for c in row) + "</tr>"
+            return "<tr>" + "".join(f"<{tag}>{html.escape(printable(c))}</{tag}>" for c in row) + "</tr>"
 
         body = "".join(line(row, "td") for row in self.rows)
-        caption = f"<caption>{html.escape(self.caption)}</caption>" if self.caption else ""
+        caption = f"<caption>{html.escape(printable(self.caption))}</caption>" if self.caption else ""
         return f"<table>{caption}<thead>{line(self.columns, 'th')}</thead><tbody>{body}</tbody></table>"
 
     def to_page(self) -> str:
@@ -99,8 +101,3 @@ def cell(statistic: Statistic | None) -> str:
     if statistic is None:
         return "–"
     return f"{statistic.mean:.1f}" + ("" if statistic.sd is None else f" ± {statistic.sd:.1f}")
-
-
-def _literal(text: str) -> str:
-    """Text that Markdown shows as it is."""
-    return text.replace("|", "\\|").replace("*", "\\*")

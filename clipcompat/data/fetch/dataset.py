@@ -9,9 +9,10 @@ import shutil
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from clipcompat.common.errors import DataError, StorageError
+from clipcompat.common.errors import ByHandError, DataError, StorageError
 from clipcompat.common.files import write_atomic
 from clipcompat.common.progress import Progress
+from clipcompat.common.text import printable
 from clipcompat.data.fetch.archives import unpack
 from clipcompat.data.fetch.download import download, verify
 from clipcompat.data.fetch.sources import SOURCES, Archive, Source
@@ -51,7 +52,7 @@ def fetch_dataset(
     folder, downloads = root / layout.folder, root / DOWNLOADS
     by_hand = source.by_hand
     for mark, place in (("{root}", root), ("{folder}", folder), ("{downloads}", downloads)):
-        by_hand = by_hand.replace(mark, str(place))
+        by_hand = by_hand.replace(mark, printable(str(place)))
     by_hand = f"{layout.name} cannot be fetched: {by_hand}"
 
     def here(places: Iterable[str]) -> bool:
@@ -68,7 +69,7 @@ def fetch_dataset(
             say(f"fetching {archive.url}")
             download(archive.url, path, archive.checksum, progress)
         else:
-            raise DataError(by_hand)
+            raise ByHandError(by_hand)
         _place(archive, path, folder, progress)
         say(f"in place: {', '.join(str(folder / place) for place in archive.places)}")
 
@@ -82,13 +83,13 @@ def fetch_dataset(
             except DataError as error:  # name the steps by hand too, if the pictures need them
                 if not source.by_hand or all(here(archive.places) for archive in source.pictures):
                     raise
-                raise DataError(f"{by_hand}\nNor, now, its split: {error}") from error
+                raise ByHandError(f"{by_hand}\nNor, now, its split: {printable(str(error))}") from error
         if layout.split_file == "classnames.txt" and not here([layout.split_file]):
             say(f"in place: {write_classnames(folder / layout.split_file)}")
         for archive in source.pictures:
             bring(archive)
         if not here(source.asked_for):
-            raise DataError(by_hand)
+            raise ByHandError(by_hand)
         if own_split:
             for archive in source.lists:
                 bring(archive)
