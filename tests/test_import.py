@@ -44,7 +44,7 @@ def test_help_needs_no_torch(arguments):
     run = python(
         "import atexit, runpy, sys\n"
         "atexit.register(lambda: print('LOADED', [m for m in ('torch', 'open_clip', 'timm') if m in sys.modules]))\n"
-        "runpy.run_module('clipcompat.cli', run_name='__main__')",
+        "runpy.run_module('clipcompat', run_name='__main__')",
         *arguments,
     )
     assert run.returncode == 0, run.stderr
@@ -53,7 +53,7 @@ def test_help_needs_no_torch(arguments):
 
 def test_every_verb_is_found_from_help():
     run = subprocess.run(
-        [sys.executable, "-m", "clipcompat.cli", "--help"],
+        [sys.executable, "-m", "clipcompat", "--help"],
         cwd=PROJECT,
         env=child_environment(),
         capture_output=True,

@@ -2,14 +2,15 @@
 
 import csv
 import io
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clipcompat.common.errors import unknown_name
-from clipcompat.common.files import to_json
 from clipcompat.common.frames import to_dataframe
+from clipcompat.common.text import printable
 from clipcompat.runs.records import Record, find_records
 from clipcompat.runs.tables import Table, compatibility_table, paper_numbers
 from clipcompat.studies.summary import summary
@@ -76,7 +77,7 @@ class Results:
         if format not in FORMATS:
             raise unknown_name("format", format, FORMATS)
         if format == "json":
-            return to_json(self.means())
+            return json.dumps(self.means(), indent=1, sort_keys=True, allow_nan=False)  # in ASCII, for any terminal
         if format == "csv":
             return _csv(self.means())
         table = self.table()
@@ -122,5 +123,5 @@ def _csv(rows: list[dict[str, Any]]) -> str:
     stream = io.StringIO()
     writer = csv.DictWriter(stream, list(rows[0]) if rows else [], lineterminator="\n")
     writer.writeheader()
-    writer.writerows(rows)
+    writer.writerows({k: printable(v) if isinstance(v, str) else v for k, v in row.items()} for row in rows)
     return stream.getvalue().removesuffix("\n")

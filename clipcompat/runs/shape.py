@@ -47,7 +47,9 @@ _INPUTS: dict[str, _Check] = {
 }
 TITLES = ("label", "method", "upgrade")
 _ROW: dict[str, _Check] = {
-    **{"method": _text, "dataset": _text, "seed": _or_null(_count), "views": _or_null(_count), "retrained": _or_null(_percent)},
+    **dict.fromkeys(("method", "dataset"), _text),
+    **dict.fromkeys(("seed", "views"), _or_null(_count)),
+    "retrained": _or_null(_percent),
     **dict.fromkeys(("old", "new", "zs_old", "zs_new", "negative_flips"), _percent),
 }
 

@@ -27,7 +27,7 @@ class Table:
 
     def to_markdown(self) -> str:
         """A GitHub-flavoured table, the caption below it."""
-        head, *body = ("| " + " | ".joinmap(markdown, row) + " |" for row in self._all())
+        head, *body = ("| " + " | ".join(map(markdown, row)) + " |" for row in self._all())
         caption = ["", markdown(self.caption)] if self.caption else []
         return "\n".join([head, "|" + "---|" * len(self.columns), *body, *caption])
 

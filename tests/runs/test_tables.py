@@ -117,7 +117,7 @@ def test_text_is_aligned():
 
 
 def test_markdown_escapes_its_own_signs():
-    assert TABLE.to_markdown() == "| a | b\\|c |\n|---|---|\n| 1 | x<y |\n| two | \\* |\n\nSay."
+    assert TABLE.to_markdown() == "| a | b\\|c |\n|---|---|\n| 1 | x&lt;y |\n| two | \\* |\n\nSay."
 
 
 def test_html_escapes_its_own_signs():

@@ -1,7 +1,0 @@
-"""`python -m clipcompat.cli`."""
-
-import sys
-
-from clipcompat.cli.main import main
-
-sys.exit(main())
