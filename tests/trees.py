@@ -12,6 +12,9 @@ import numpy as np
 from PIL import Image
 
 PROJECT = Path(__file__).resolve().parents[1]
+HANGING = 600
+"""Seconds after which a child process must have hung, on however busy a machine."""
+
 CLASSES = ("Forest", "River", "Highway_or_Road", "Sea_or_Lake")
 
 
@@ -38,7 +41,7 @@ def pictures(root: Path) -> list[Path]:
     return [root / "eurosat" / "2750" / path for path, _, _ in split["train"]]
 
 
-def python(code: str, *arguments: str, timeout: float = 120, **options) -> subprocess.CompletedProcess:
+def python(code: str, *arguments: str, timeout: float = HANGING, **options) -> subprocess.CompletedProcess:
     """Run some lines of Python where this project is importable, one thread, offline."""
     return subprocess.run(
         [sys.executable, "-c", code, *arguments],

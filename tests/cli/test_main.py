@@ -15,7 +15,8 @@ from clipcompat.data.mini.datasets import study_names
 from clipcompat.runs.records import find_records
 from clipcompat.runs.run import Run
 from clipcompat.runs.tables import compatibility_table
-from tests.trees import PROJECT, child_environment, write_eurosat
+from tests.children import running
+from tests.trees import write_eurosat
 
 PLAIN = [
     "--dataset",
@@ -55,7 +56,7 @@ def results(root, tmp_path_factory) -> str:
     return out
 
 
-def child(*arguments: str) -> list[str]:
+def command(*arguments: str) -> list[str]:
     return [sys.executable, "-c", "import sys; from clipcompat.cli import main; sys.exit(main())", *arguments]
 
 
@@ -141,17 +142,10 @@ def test_the_list_shows_everything_a_run_takes(capsys):
 @pytest.mark.parametrize("arguments", [["table", "RESULTS"], ["list"]])
 def test_a_closed_pipe_is_no_error(results, arguments):
     """`clipcompat table | head` that reads nothing at all."""
-    run = subprocess.Popen(
-        child(*[results if a == "RESULTS" else a for a in arguments]),
-        cwd=PROJECT,
-        env=child_environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    run.stdout.close()
-    assert run.stderr.read() == "" and run.wait(60) == 0
-    run.stderr.close()
+    arguments = [results if a == "RESULTS" else a for a in arguments]
+    with running(command(*arguments), stderr=subprocess.PIPE) as run:
+        run.stdout.close()
+        assert run.stderr.read() == "" and run.wait() == 0
 
 
 def test_the_results_folder_has_a_default(results, tmp_path, monkeypatch, capsys):

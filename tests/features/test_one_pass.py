@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections import Counter
+from contextlib import contextmanager
 
 import pytest
 import torch
@@ -93,33 +95,25 @@ def test_each_goes_on_from_where_it_is(old, new, tmp_path):
     encode_split(old, split, tmp_path, kind="penultimate")
     old.memory.clear()
     wanted, seen = [(old, "projected"), (new, "projected"), (old, "penultimate")], len(split.images.opened)
-    with _counting(old, new) as encoded:
+    with _counting() as encoded:
         found = encode_together(wanted, split, tmp_path)
     assert torch.equal(found[0], expected[0]) and torch.equal(found[1], expected[1])
     assert encoded == {"mini-old": 26, "mini-new": 90} and len(split.images.opened) == seen + 90
 
 
-class _counting:
-    """How many pictures go through each tower."""
+@contextmanager
+def _counting():
+    """How many pictures go through each tower, by its name."""
+    encoded, function = Counter(), Backbone.image_features
 
-    def __init__(self, *backbones):
-        self.backbones, self.patch, self.encoded = backbones, pytest.MonkeyPatch(), {}
+    def call(self, pixels, kind="projected"):
+        encoded[self.name] += len(pixels)
+        return function(self, pixels, kind)
 
-    def __enter__(self):
-        for backbone in self.backbones:
-            self.encoded[backbone.name] = 0
-            self.patch.setattr(backbone, "image_features", self._counted(backbone, backbone.image_features))
-        return self.encoded
-
-    def __exit__(self, *error):
-        self.patch.undo()
-
-    def _counted(self, backbone, function):
-        def call(pixels, kind="projected"):
-            self.encoded[backbone.name] += len(pixels)
-            return function(pixels, kind)
-
-        return call
+    with pytest.MonkeyPatch.context() as patch:
+        # on the class: pytest below 8.4 would leave the method on a backbone that other tests share and patch
+        patch.setattr(Backbone, "image_features", call)
+        yield encoded
 
 
 def test_one_damaged_file_stops_both_before_anything_is_encoded(old, new, tmp_path):

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 import torch
 
 from clipcompat.features.store import FeatureFile
-from tests.features.children import child
+from tests.children import child
 from tests.trees import python
 
 WIDTH = 8
@@ -47,7 +47,7 @@ for _ in range(10):
 def test_the_lock_makes_processes_wait(tmp_path):
     """Two processes add ten times each; without the lock, they would overwrite each other's rows."""
     with child(APPEND + ADD_TEN, str(tmp_path)) as one, child(APPEND + ADD_TEN, str(tmp_path)) as other:
-        assert [run.wait(100) for run in (one, other)] == [0, 0]
+        assert [run.wait() for run in (one, other)] == [0, 0]
     file = FeatureFile(tmp_path, "x", WIDTH, "stamp")
     assert file.rows() == 20 and torch.equal(file.read(20)[:, 0], torch.arange(20.0))
 
@@ -69,7 +69,7 @@ def test_a_process_that_waits_says_so_once(tmp_path):
             file.append(torch.ones(4, WIDTH))
             held.close()
             assert waiting.stdout.read() == "had it after 4 rows\n"
-            assert waiting.wait(100) == 0
+            assert waiting.wait() == 0
 
 
 KILLED = (

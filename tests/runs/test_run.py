@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 import re
 import shutil
 import signal
 import subprocess
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -27,7 +27,8 @@ from clipcompat.runs.records import Record, find_records, read_record
 from clipcompat.runs.run import Run
 from clipcompat.studies.accuracy import accuracy
 from clipcompat.training.recipe import Recipe
-from tests.trees import PROJECT, child_environment, write_eurosat
+from tests.children import running
+from tests.trees import write_eurosat
 
 QUICK = ("recipe.epochs=2", "recipe.batch_size=4", "recipe.lr=0.05", "n_ctx=2")
 
@@ -266,7 +267,19 @@ def test_skipping_where_nothing_is_broken_is_the_same_run(done, root):
     assert "already done" in said[0]
 
 
-RUN = "import sys; from clipcompat.cli import main; sys.exit(main())"
+RUN = """
+import sys
+from clipcompat.cli import main
+from clipcompat.common.terminal import Bars
+
+def say(self, sentence, said=Bars.say):
+    said(self, sentence)
+    if sentence.startswith("seed 1:"):
+        sys.stdin.readline()  # the signal comes here
+
+Bars.say = say
+sys.exit(main())
+"""
 
 
 def command(root, out, *more) -> list[str]:
@@ -304,27 +317,21 @@ def command(root, out, *more) -> list[str]:
 
 def stopped(root, out, stop: signal.Signals, *more) -> tuple[int, str]:
     """Start a run, send a signal when its first seed is done; exit code and what it said."""
-    # where the tests themselves run in the background of a shell, Ctrl-C is ignored, and a child would inherit that
-    ours = signal.signal(signal.SIGINT, signal.SIG_DFL)
-    try:
-        child = subprocess.Popen(
-            command(root, out, *more),
-            cwd=PROJECT,
-            env=child_environment(),
-            stderr=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            text=True,
-        )
-    finally:
-        signal.signal(signal.SIGINT, ours)
-    said = ""
-    for line in child.stderr:
-        said += line
-        if line.startswith("seed 1:"):
-            os.kill(child.pid, stop)
-            break
-    said += child.communicate(timeout=60)[1]
-    return child.returncode, said
+    with ExitStack() as ends:
+        # where the tests themselves run in the background of a shell, Ctrl-C is ignored, and a child would inherit that
+        ours = signal.signal(signal.SIGINT, signal.SIG_DFL)
+        try:
+            run = ends.enter_context(
+                running(command(root, out, *more), stderr=subprocess.PIPE, stdout=subprocess.DEVNULL)
+            )
+        finally:
+            signal.signal(signal.SIGINT, ours)
+        said = ""
+        for line in run.stderr:
+            said += line
+            if line.startswith("seed 1:"):
+                run.send_signal(stop)
+        return run.wait(), said
 
 
 def test_a_run_killed_between_seeds_goes_on_from_there(done, root, tmp_path, old):

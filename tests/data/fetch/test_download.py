@@ -3,8 +3,6 @@ from __future__ import annotations
 import hashlib
 import socket
 import subprocess
-import sys
-import time
 import urllib.error
 from pathlib import Path
 
@@ -13,8 +11,8 @@ import pytest
 from clipcompat.common.errors import ConfigError, DataError, StorageError
 from clipcompat.data.fetch import download as module
 from clipcompat.data.fetch.download import download, file_hash, verify
+from tests.children import child
 from tests.serving import Served, serving
-from tests.trees import child_environment
 
 CONTENT = bytes(range(256)) * 12_000  # 3 MB, more than one block
 SHA = f"sha256:{hashlib.sha256(CONTENT).hexdigest()}"
@@ -64,14 +62,11 @@ def test_a_run_that_was_killed_leaves_no_file_of_that_name_and_the_next_goes_on(
     url = server.put("a.zip", CONTENT, cut=2_500_000, stall=True)
     code = (
         "import sys; from pathlib import Path; from clipcompat.data.fetch.download import download as d; "
-        "d(sys.argv[1], Path(sys.argv[2]), sys.argv[3])"
+        "d(sys.argv[1], Path(sys.argv[2]), sys.argv[3], lambda *told: print('some bytes are written', flush=True))"
     )
     part = target.with_name("a.zip.part")
-    with subprocess.Popen([sys.executable, "-c", code, url, str(target), SHA], env=child_environment()) as child:
-        deadline = time.monotonic() + 60
-        while time.monotonic() < deadline and not (part.exists() and part.stat().st_size):
-            time.sleep(0.01)
-        child.kill()
+    with child(code, url, str(target), SHA) as run:
+        assert run.stdout.readline() == "some bytes are written\n"
     assert left(target) == ["a.zip.part"] and 0 < (kept := part.stat().st_size) <= 2_500_000
     server.files["/a.zip"] = Served(CONTENT)
     download(url, target, SHA)
