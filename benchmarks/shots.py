@@ -28,8 +28,9 @@ TRAINED = ("coop", "contcoop")
 def measure_shots(shots: int, backbone: Backbone, names: tuple[str, ...] = land_names()) -> list[dict[str, Any]]:
     """A row a method: a training on `shots` pictures of each class, 500 x 375 pixels, with the method's own recipe.
 
-    Bytes are the most beyond what the process held before any picture. "views_bytes" is what has to be kept: a
-    vector a view of each picture. "flops" are those of all views through the image tower and of all steps.
+    Bytes are the most beyond what the process held before any picture; what it has given back since does not count as
+    held. "views_bytes" is what has to be kept: one vector per view of each picture. "flops" are those of all views and
+    steps.
     """
     with tempfile.TemporaryDirectory() as folder:
         data = _written(Path(folder), shots, names)
@@ -43,7 +44,7 @@ def measure_shots(shots: int, backbone: Backbone, names: tuple[str, ...] = land_
         rows = []
         for name in TRAINED:
             method, plugins = METHODS[name](), []
-            forget_peak(backbone.device)
+            before = min(before, forget_peak(backbone.device))
             steps_s = clock(
                 lambda method=method, found=plugins: found.append(fit(method, backbone, data)), backbone.device
             )
