@@ -8,12 +8,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from clipcompat.backbones.weights.layouts import strip_prefixes
 from clipcompat.backbones.weights.torchscript import TensorNote, TorchArchive
 from clipcompat.common.errors import CheckpointError
 from clipcompat.common.files import hash_file
 
 _LONGEST_HEADER = 100_000_000  # bytes, a limit of the safetensors format
-_WRAPPERS = ("state_dict", "model", "module")
+_WRAPPERS = ("state_dict", "model_state_dict", "model", "module")
 _OPENAI_NUMBERS = ("input_resolution", "context_length", "vocab_size")  # stored among OpenAI's tensors
 
 
@@ -37,7 +38,7 @@ class Checkpoint:
 def read_checkpoint(path: str | Path) -> Checkpoint:
     """Read safetensors, a `torch.save`d state dict or OpenAI's TorchScript, told apart by content, not by suffix.
 
-    A state dict may be wrapped as {"state_dict": …} and its names may begin with "module.".
+    A state dict may be wrapped as {"state_dict": …}, and all names of any file may begin with "module." or the like.
 
     Raises:
         CheckpointError: the file is missing, empty, cut off, of no known format, or holds more than tensors.
@@ -52,6 +53,7 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
         tensors, numbers, format, quick_gelu = *_state_dict(path, _read_old_pickle(path)), "state dict", None
     else:
         raise CheckpointError(f"{path} is not a checkpoint: {_describe(head)}")
+    tensors = strip_prefixes(tensors)
     for name in _OPENAI_NUMBERS:
         if name in tensors and tensors[name].numel() == 1 and not tensors[name].is_floating_point():
             numbers[name] = int(tensors.pop(name))
@@ -107,10 +109,10 @@ def _read_old_pickle(path: Path) -> Any:
 
 
 def _state_dict(path: Path, content: Any) -> tuple[dict[str, Any], dict[str, int]]:
-    """Tensors (or TensorNotes) and whole numbers of an unpickled state dict, without wrapper and "module."."""
-    for wrapper in _WRAPPERS:
-        if isinstance(content, Mapping) and isinstance(content.get(wrapper), Mapping):
-            content = content[wrapper]
+    """Tensors (or TensorNotes) and whole numbers of an unpickled state dict, without its wrappers."""
+    for _ in _WRAPPERS:  # not while: a pickle may contain itself
+        if isinstance(content, Mapping):
+            content = next((content[w] for w in _WRAPPERS if isinstance(content.get(w), Mapping)), content)
     if not isinstance(content, Mapping):
         raise CheckpointError(
             f"{path} holds a {type(content).__name__}, not a state dict (names and tensors). "
@@ -118,8 +120,6 @@ def _state_dict(path: Path, content: Any) -> tuple[dict[str, Any], dict[str, int
         )
     tensors = {k: v for k, v in content.items() if isinstance(k, str) and isinstance(v, Tensor | TensorNote)}
     numbers = {k: v for k, v in content.items() if k in _OPENAI_NUMBERS and isinstance(v, int)}
-    if tensors and all(name.startswith("module.") for name in tensors):
-        tensors = {name.removeprefix("module."): tensor for name, tensor in tensors.items()}
     return tensors, numbers
 
 

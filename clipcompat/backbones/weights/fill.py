@@ -3,7 +3,6 @@
 import hashlib
 import math
 import re
-from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 
@@ -11,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from clipcompat.backbones.preprocess import Preprocess
+from clipcompat.backbones.weights.layouts import to_open_clip
 from clipcompat.common.errors import CheckpointError
 from clipcompat.common.files import digest
 
@@ -20,8 +20,8 @@ _LISTED = 4
 def fill_model(model: nn.Module, tensors: dict[str, Tensor], name: str, source: str) -> None:
     """Replace the model's tensors by float32 copies of a checkpoint's.
 
-    Names may be OpenAI's, or those of open_clip's CLIP or CustomTextCLIP (`text.` before the text tower). Nothing is
-    resized; no tensor may be missing or left over.
+    Names may be OpenAI's, those of open_clip's CLIP or CustomTextCLIP (`text.` before the text tower), of transformers'
+    CLIPModel or of the EVA authors' EVA-CLIP. Nothing is resized; no tensor may be missing or left over.
 
     Args:
         name, source: the model and the checkpoint, for messages.
@@ -34,7 +34,7 @@ def fill_model(model: nn.Module, tensors: dict[str, Tensor], name: str, source: 
     wanted = model.state_dict()
     # masks and other buffers follow from the configuration, but some files contain them
     derived = {buffer for buffer, _ in model.named_buffers()} - set(wanted)
-    tensors = _rename(convert_state_dict(model, dict(tensors)), wanted)
+    tensors = to_open_clip(convert_state_dict(model, dict(tensors)), wanted)
     tensors = {k: v for k, v in tensors.items() if k not in derived and not k.endswith("attn_mask")}
     for scalar in ("logit_scale", "logit_bias"):
         if scalar in tensors and scalar in wanted and tensors[scalar].numel() == wanted[scalar].numel() == 1:
@@ -74,14 +74,6 @@ def _hash_tensor(tensor: Tensor) -> str:
     named = hashlib.sha256(f"{tensor.dtype} {list(tensor.shape)} ".encode())
     named.update(memoryview(tensor.flatten().view(torch.uint8).numpy()))
     return named.hexdigest()
-
-
-def _rename(tensors: dict[str, Tensor], wanted: Iterable[str]) -> dict[str, Tensor]:
-    """Add or remove `text.` before the text tower's names, as the model has it."""
-    split = any(key.startswith("text.") for key in wanted)
-    if split and "positional_embedding" in tensors:
-        return {k if k.startswith(("visual.", "logit_")) else f"text.{k}": v for k, v in tensors.items()}
-    return tensors if split else {k.removeprefix("text."): v for k, v in tensors.items()}
 
 
 def _check_fit(tensors: dict[str, Tensor], wanted: dict[str, Tensor], name: str, source: str) -> None:

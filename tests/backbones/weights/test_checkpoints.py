@@ -39,13 +39,29 @@ def test_state_dicts_are_known_by_content(tmp_path, name, zipped):
 
 
 @pytest.mark.parametrize("zipped", [True, False])
-@pytest.mark.parametrize("wrapper", ["state_dict", "model", "module"])
-def test_wrappers_and_module_prefixes_are_taken_off(tmp_path, wrapper, zipped):
-    state = {f"module.{name}": nn.Parameter(t) for name, t in TENSORS.items()}
+@pytest.mark.parametrize("wrapper", ["state_dict", "model", "module", "model_state_dict"])
+@pytest.mark.parametrize("prefix", ["module.", "model.", "_orig_mod.", "module._orig_mod.", "_orig_mod.model.module."])
+def test_wrappers_and_their_prefixes_are_taken_off(tmp_path, wrapper, zipped, prefix):
+    state = {f"{prefix}{name}": nn.Parameter(t) for name, t in TENSORS.items()}
     optimizer = torch.optim.AdamW([nn.Parameter(torch.zeros(2))]).state_dict()
     content = {"epoch": 3, "name": "run", wrapper: state, "optimizer": optimizer}
     torch.save(content, tmp_path / "epoch.pt", _use_new_zipfile_serialization=zipped)
     assert_read(tmp_path / "epoch.pt", "state dict")
+
+
+def test_wrappers_may_be_nested_and_a_pickle_that_contains_itself_ends(tmp_path):
+    torch.save({"model": {"state_dict": {"module": TENSORS}}}, tmp_path / "x.pt")
+    assert_read(tmp_path / "x.pt", "state dict")
+    endless = {"epoch": 3}
+    endless["model"] = endless
+    torch.save(endless, tmp_path / "endless.pt")
+    with pytest.raises(CheckpointError, match="no tensors"):
+        read_checkpoint(tmp_path / "endless.pt")
+
+
+def test_prefixes_are_taken_off_in_safetensors_too(tmp_path):
+    save_file({f"model.{name}": t for name, t in TENSORS.items()}, tmp_path / "x.safetensors")
+    assert_read(tmp_path / "x.safetensors", "safetensors")
 
 
 def test_a_prefix_that_not_every_name_has_stays(tmp_path):
