@@ -13,6 +13,7 @@ import clipcompat
 from tests.trees import PROJECT, child_environment, python
 
 HEAVY = ("torch", "open_clip", "timm", "torchvision", "PIL", "numpy", "safetensors", "plotly", "huggingface_hub")
+VERBS = ("run", "test", "table", "list", "cache", "import", "export", "predict", "match")
 LOADED = f"import sys, json; print(json.dumps([m for m in {HEAVY} if m in sys.modules]))"
 
 
@@ -32,14 +33,7 @@ def test_importing_the_package_takes_less_than_two_seconds():
     assert float(run.stdout) < 2  # of this process alone, with the interpreter's start: a busy machine does not count
 
 
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        ["--help"],
-        *([verb, "-h"] for verb in ("run", "table", "list", "cache", "import", "export", "predict", "match")),
-        ["--version"],
-    ],
-)
+@pytest.mark.parametrize("arguments", [["--help"], *([verb, "-h"] for verb in VERBS), ["--version"]])
 def test_help_needs_no_torch(arguments):
     run = python(
         "import atexit, runpy, sys\n"
@@ -59,7 +53,7 @@ def test_every_verb_is_found_from_help():
         capture_output=True,
         text=True,
     )
-    assert all(verb in run.stdout for verb in ("run", "table", "list", "cache", "import", "export", "predict", "match"))
+    assert all(verb in run.stdout for verb in VERBS)
 
 
 def test_a_call_without_a_verb_is_a_usage_error():

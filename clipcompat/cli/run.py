@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from clipcompat.common.errors import ClipcompatError
 from clipcompat.common.terminal import Bars, show
 from clipcompat.runs.request import add_request_options, requested
 
@@ -43,23 +44,38 @@ def _run(options: argparse.Namespace) -> None:
     execute([Run(**request) for request in requested(options)], options.out, options.cache)
 
 
-def execute(runs: "Sequence[Run]", out: str, cache: str | None) -> None:
+def execute(runs: "Sequence[Run]", out: str, cache: str | None, go_on: bool = False) -> "tuple[list[Run], int]":
     """Run one after the other, then print one table of all, and the files of the records.
 
     What was finished before an error or Ctrl-C is printed too.
+
+    go_on: an error of one run is printed and does not stop the others.
+
+    Returns:
+        The runs that finished, and the exit code: 1 after an error.
     """
     from clipcompat.runs.tables import compatibility_table
 
     done: dict[Path, Record] = {}
+    finished, code = [], 0
     try:
         for run in runs:
             with Bars() as bars:
-                record, path = run.execute(out, cache or os.path.join(out, "cache"), bars, bars.say)
+                try:
+                    record, path = run.execute(out, cache or os.path.join(out, "cache"), bars, bars.say)
+                except ClipcompatError as error:
+                    if not go_on:
+                        raise
+                    bars.say(f"clipcompat: {error}")
+                    code = 1
+                    continue
                 done[path] = record
+                finished.append(run)
                 if len(runs) > 1:
-                    bars.say(f"{len(done)} of {len(runs)}: {path}")
+                    bars.say(f"{len(finished)} of {len(runs)}: {path}")
     finally:
         if done:
             print(compatibility_table(list(done.values())))
             for path in done:
                 show(path)
+    return finished, code

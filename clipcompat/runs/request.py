@@ -4,7 +4,7 @@ Needs no torch, so that the command line can explain itself at once.
 """
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import MISSING, Field, dataclass, field, fields
 from typing import Any
 
@@ -160,7 +160,7 @@ class Request:
 
     def _refuse_without_effect(self) -> None:
         """Refuse a field that was given and changes nothing."""
-        for f in fields(self):
+        for f in fields(Request):
             if getattr(self, f.name) != f.default and not _acts_on(f, self.dataset):
                 words = " and ".join(_ALL[kind] for kind in f.metadata["only"])
                 raise ConfigError(f"{f.name} has no effect on {self.dataset}: it is for {words}. Leave it out.")
@@ -171,7 +171,7 @@ class Request:
 
     def recorded(self) -> dict[str, Any]:
         """The fields that a record's inputs have just as they are."""
-        given = {f.name: getattr(self, f.name) for f in fields(self) if f.metadata["recorded"] == AS_GIVEN}
+        given = {f.name: getattr(self, f.name) for f in fields(Request) if f.metadata["recorded"] == AS_GIVEN}
         return given | {"seeds": list(self.seeds)}
 
 
@@ -181,9 +181,11 @@ def _acts_on(f: Field, dataset: str) -> bool:
     return (dataset.partition(":")[0] if kind == "own" else kind) in f.metadata["only"]
 
 
-def add_request_options(parser: argparse.ArgumentParser) -> None:
-    """Every field of a request as a flag; --method and --dataset take several names."""
+def add_request_options(parser: argparse.ArgumentParser, without: Collection[str] = ()) -> None:
+    """The fields of a request as flags; --method and --dataset take several names. without: fields to leave out."""
     for f in fields(Request):
+        if f.name in without:
+            continue
         argument = dict(f.metadata["argument"])
         if f.name in ("method", "dataset"):
             argument["nargs"] = "+"
@@ -202,15 +204,20 @@ def requested(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
     from clipcompat.data.sampling import parse_shots  # takes torch
     from clipcompat.methods import METHODS
 
-    given = {f.name: getattr(options, f.name) for f in fields(Request)}
-    given |= {"shots": parse_shots(options.shots)}
-    given = {name: tuple(v) if isinstance(v, list) else v for name, v in given.items()}
-    datasets = [d for name in options.dataset for d in (study_names() if name == "mini" else [name])]
     trained = {name for name, kind in METHODS.items() if "recipe" in {f.name for f in fields(kind)}}
     without_views = set(options.method) & set(METHODS) - trained
-    some = [f for f in fields(Request) if any(_acts_on(f, dataset) for dataset in datasets)]
-    for dataset in datasets:
-        left_out = {f.name: f.default for f in some if not _acts_on(f, dataset)}
+    for given in requested_datasets(options):
+        given |= {"shots": parse_shots(options.shots)}
         for method in options.method:
             views = {"views": None} if method in without_views and len(without_views) < len(options.method) else {}
-            yield given | left_out | views | {"dataset": dataset, "method": method}
+            yield given | views | {"method": method}
+
+
+def requested_datasets(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
+    """The fields that were given, for each dataset. A flag without effect on one of several is left out for it."""
+    given = {f.name: getattr(options, f.name) for f in fields(Request) if hasattr(options, f.name)}
+    given = {name: tuple(v) if isinstance(v, list) else v for name, v in given.items()}
+    datasets = [d for name in options.dataset for d in (study_names() if name == "mini" else [name])]
+    some = [f for f in fields(Request) if any(_acts_on(f, dataset) for dataset in datasets)]
+    for dataset in datasets:
+        yield given | {f.name: f.default for f in some if not _acts_on(f, dataset)} | {"dataset": dataset}

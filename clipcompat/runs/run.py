@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from clipcompat.backbones.device import pick_device, pick_dtype
-from clipcompat.backbones.upgrade import load_upgrade, shipped_weights
+from clipcompat.backbones.upgrade import Upgrade, load_upgrade, shipped_weights
 from clipcompat.common.config import override, to_config
 from clipcompat.common.errors import ConfigError, DataError, unknown_name
 from clipcompat.common.files import check_writable, hash_file
@@ -66,12 +66,7 @@ class Run(Request):
         say: Callable[[str], None] = lambda sentence: None,
     ) -> tuple[Record, Path]:
         """Run it, or find it already done: the record and its file. `say` gets one sentence per finished seed."""
-        datasets = {seed: self._data(seed) for seed in self.seeds}
-        skipped: dict[int, dict[str, list[str]]] = {}
-        if self.skip_broken:
-            known: dict[str, str | None] = {}  # seeds share their test pictures
-            for seed, data in datasets.items():
-                datasets[seed], skipped[seed] = skip_broken(data, progress, known)
+        datasets, skipped = self.datasets(progress)
         method = self.configured_method()
         inputs = self._inputs(method, datasets)
         path = record_path(out, self.study, inputs)
@@ -84,22 +79,15 @@ class Run(Request):
 
         check_writable(out)  # before hours of work, and not after them
         started, clock = now(), time.monotonic()
-        upgrade = load_upgrade(
-            self.upgrade,
-            old_weights=self.old_weights,
-            new_weights=self.new_weights,
-            device=pick_device(self.device),
-            dtype=self.dtype,
-        )
-        plugins = TunedPlugins(Path(out) / "plugins", method, self.views, self.memory, cache, progress)
+        upgrade = self.backbones()
+        plugins = self._plugins(Path(out) / "plugins", upgrade, datasets, cache, progress)
         rows, seconds = [], []
-        for row in STUDIES[self.study](Experiment(upgrade, datasets, plugins, self.retrain, cache, progress)):
-            seed, data = row["seed"], datasets[row["seed"]]
+        for row in STUDIES[self.study](Experiment(upgrade, datasets, plugins, inputs["retrain"], cache, progress)):
+            seed = row["seed"]
             seconds.append(row.pop("training_seconds"))
-            drawn = self.indices is not None or data.kind != "mini"  # else name, shots and seed tell the few-shot set
-            row |= {"indices": data.indices if drawn else None} | ({"skipped": s} if (s := skipped.get(seed)) else {})
+            row |= self._facts(seed, datasets[seed]) | ({"skipped": s} if (s := skipped.get(seed)) else {})
             rows.append(row)
-            say(f"seed {seed}: old {row['old']:.2f}, new {row['new']:.2f}")
+            say(f"{self._called(seed)}: old {row['old']:.2f}, new {row['new']:.2f}")
         record = Record(
             study=self.study,
             inputs=inputs,
@@ -114,8 +102,38 @@ class Run(Request):
         write_record(out, record)
         return read_record(path), path
 
+    def datasets(self, progress: Progress | None = None) -> "tuple[dict[int, Dataset], dict[int, Any]]":
+        """The dataset of every seed, and the keys of the pictures that were left out of it, if that was asked for."""
+        datasets, skipped = {seed: self._data(seed) for seed in self.seeds}, {}
+        if self.skip_broken:
+            known: dict[str, str | None] = {}  # seeds share their test pictures
+            for seed, data in datasets.items():
+                datasets[seed], skipped[seed] = skip_broken(data, progress, known)
+        return datasets, skipped
+
+    def backbones(self) -> Upgrade:
+        """The upgrade, loaded."""
+        weights = {"old_weights": self.old_weights, "new_weights": self.new_weights}
+        return load_upgrade(self.upgrade, **weights, device=pick_device(self.device), dtype=self.dtype)
+
+    def _plugins(self, folder: Path, upgrade: Upgrade, datasets, cache: Cache, progress) -> TunedPlugins:
+        """Where the study finds its plug-ins."""
+        return TunedPlugins(folder, self.configured_method(), self.views, self.memory, cache, progress)
+
+    def _called(self, seed: int) -> str:
+        """What a sentence calls the run of a seed."""
+        return f"seed {seed}"
+
+    def _facts(self, seed: int, data: Dataset) -> dict[str, Any]:
+        """What a row says besides its numbers."""
+        drawn = self.indices is not None or data.kind != "mini"  # else name, shots and seed tell the few-shot set
+        return {"indices": data.indices if drawn else None}
+
     def _data(self, seed: int) -> Dataset:
-        draw = {"shots": self.shots, "seed": seed, "indices": self.indices, "allow_fewer": self.allow_fewer}
+        return self._load({"shots": self.shots, "seed": seed, "allow_fewer": self.allow_fewer})
+
+    def _load(self, draw: dict[str, Any]) -> Dataset:
+        draw |= {"indices": self.indices}
         kind = dataset_kind(self.dataset)
         if kind == "own":
             own = {"style": self.templates, "template": self.template, "names": self.names, "upright": self.upright}

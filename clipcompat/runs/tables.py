@@ -1,8 +1,9 @@
 """Records as a table: mean ± sd over seeds, what was run, and the paper's number beside it."""
 
 import html
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from clipcompat.backbones.catalog import upgrade_kind
 from clipcompat.common.text import markdown, printable
@@ -75,7 +76,7 @@ def _row(record: Record) -> tuple[str, ...]:
         record.titles.upgrade,
         record.dataset + ("" if classes == "all" else f" [{classes}]") + (" (own split)" if own_split else ""),
         record.titles.label,
-        "all" if inputs["shots"] is None else str(inputs["shots"]),
+        _shots(inputs),
         cell(s["old"]),
         cell(s["new"]),
         f"{s['h_upgrade']:.1f}",
@@ -87,6 +88,13 @@ def _row(record: Record) -> tuple[str, ...]:
         ", ".join(sorted({"–" if r["views"] is None else str(r["views"]) for r in record.per_seed})),
         "–" if paper is None else f"{paper[0]:.2f} / {paper[1]:.2f}",
     )
+
+
+def _shots(inputs: Mapping[str, Any]) -> str:
+    """An import may not know them; else None means all training images."""
+    if inputs["shots"] is None:
+        return "–" if inputs.get("imported") else "all"
+    return str(inputs["shots"])
 
 
 def paper_numbers(record: Record) -> tuple[float, float] | None:

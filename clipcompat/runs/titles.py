@@ -6,6 +6,7 @@ from typing import Any
 from clipcompat.backbones.catalog import upgrade_kind
 from clipcompat.backbones.mini.manifest import weights
 from clipcompat.common.config import to_config
+from clipcompat.common.files import digest
 from clipcompat.methods import METHODS
 from clipcompat.methods.defaults import default_method
 from clipcompat.runs.records import Titles
@@ -16,12 +17,24 @@ _SETTINGS = {"distillation.weight=": "λ = ", "attention=None": "Attn off"}
 def make_titles(inputs: Mapping[str, Any]) -> Titles:
     """The titles of a record, from its inputs."""
     name = inputs["method"]["name"]
-    changed = _changes(inputs["method"]["config"], _default_config(inputs))
+    config = inputs["method"]["config"]
+    if inputs.get("imported"):  # a file of official code does not tell how it was trained
+        config = {key: value for key, value in config.items() if key != "recipe"}
+    changed = _changes(config, _default_config(inputs)) + _given(inputs)
     label = f"{name} ({', '.join(changed)})" if changed else name
     text = label.replace(name, METHODS[name].title if name in METHODS else name, 1)
     for setting, words in _SETTINGS.items():
         text = text.replace(setting, words)
     return Titles(label, text, upgrade_title(inputs))
+
+
+def _given(inputs: Mapping[str, Any]) -> list[str]:
+    """For plug-ins that were given and not tuned by the run: how many they are, their stamp, and whence."""
+    stamps = list(inputs.get("plugins", {}).values())
+    if not stamps:
+        return []
+    which = f"plug-in {stamps[0][:8]}" if len(stamps) == 1 else f"{len(stamps)} plug-ins {digest(stamps)[:8]}"
+    return [which] + ([f"tuned on {inputs['tuned_on']}"] if "tuned_on" in inputs else [])
 
 
 def upgrade_title(inputs: Mapping[str, Any]) -> str:

@@ -107,7 +107,7 @@ def measure(experiment: Experiment) -> Iterator[dict[str, Any]]:
         report = compatibility(
             plugin, upgrade, data, retrained=retrained, cache=experiment.cache, progress=experiment.progress
         )
-        training = {key: plugin.origin[key] for key in ("views", "crop", "epochs", "final_loss")}
+        training = {key: plugin.origin.get(key) for key in ("views", "crop", "epochs", "final_loss")}
         seconds = {"train": plugin.origin["seconds"], "retrain": retrained.origin["seconds"] if retrained else None}
         yield report.to_dict() | training | {"training_seconds": seconds}
 
