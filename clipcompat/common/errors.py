@@ -20,6 +20,10 @@ class ConfigError(ClipcompatError):
     """A known key with a value that is out of range or contradicts another."""
 
 
+class InstallationError(ClipcompatError):
+    """Installed packages that do not work together."""
+
+
 class DataError(ClipcompatError):
     """A missing folder, split file or image; a broken image; too few shots."""
 

@@ -1,6 +1,7 @@
 """Templates: the sentences that make a prompt of a class name."""
 
 from clipcompat.common.errors import unknown_name
+from clipcompat.common.packages import check_torchvision
 from clipcompat.data.public.layout import find_layout
 
 _PHOTO = "a photo of a {}."
@@ -47,6 +48,7 @@ def template_for(dataset: str, style: str = "coop") -> str | tuple[str, ...]:
         return _COOP.get(name, _PHOTO)
     if style == "openai80":
         # open_clip has OpenAI's published list, as functions of the class name; importing it is slow
+        check_torchvision()
         from open_clip.zero_shot_metadata import OPENAI_IMAGENET_TEMPLATES
 
         return tuple(sentence("{}") for sentence in OPENAI_IMAGENET_TEMPLATES)

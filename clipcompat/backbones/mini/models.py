@@ -17,6 +17,7 @@ from clipcompat.backbones.preprocess import Preprocess
 from clipcompat.backbones.weights.checkpoints import read_checkpoint
 from clipcompat.backbones.weights.fill import fill_model, stamp_model
 from clipcompat.common.errors import CheckpointError, ConfigError, unknown_name
+from clipcompat.common.packages import check_torchvision
 
 MINI_PREPROCESS = Preprocess(size=32, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5), min_crop=0.6)
 _HEAD_WIDTH, _PATCH = 32, 8
@@ -56,6 +57,7 @@ old's image tower with a text tower that was trained further.
 
 def build_mini(name: str) -> tuple[nn.Module, Any]:
     """A mini backbone randomly initialised from torch's global generator, and its tokenizer."""
+    check_torchvision()
     from open_clip.model import CLIP, CustomTextCLIP
 
     from clipcompat.backbones.mini.tokenizer import CONTEXT_LENGTH, mini_tokenizer

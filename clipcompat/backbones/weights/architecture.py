@@ -9,6 +9,7 @@ from torch import nn
 from torch.overrides import TorchFunctionMode
 
 from clipcompat.common.errors import ConfigError, UnknownNameError
+from clipcompat.common.packages import check_torchvision
 
 _DRAWS = ("normal_", "uniform_", "erfinv_", "kaiming_uniform_", "kaiming_normal_")
 
@@ -20,6 +21,7 @@ def model_config(name: str) -> dict[str, Any]:
         UnknownNameError: open_clip has no such model.
         ConfigError: its text tower is not open_clip's own, which every method here needs.
     """
+    check_torchvision()
     import open_clip
 
     known = open_clip.list_models()
@@ -46,9 +48,9 @@ def build_model(name: str, seed: int | None = None, device: str = "cpu") -> nn.M
             undefined, to be replaced by a checkpoint (drawing them takes three quarters of the time).
         device: "cpu", or "meta" for shapes without memory.
     """
+    config = model_config(name)
     from open_clip.model import CLIP, CustomTextCLIP
 
-    config = model_config(name)
     config["vision_cfg"]["timm_model_pretrained"] = False
     kind = CustomTextCLIP if config.pop("custom_text", False) else CLIP
     with torch.random.fork_rng(devices=[]), torch.device(device), nullcontext() if seed is not None else _NoDrawing():
@@ -59,10 +61,10 @@ def build_model(name: str, seed: int | None = None, device: str = "cpu") -> nn.M
 
 def build_tokenizer(name: str) -> Any:
     """The BPE tokenizer of a model, with the vocabulary that open_clip ships."""
+    text = model_config(name)["text_cfg"]
+    # not open_clip.get_tokenizer: it logs through the root logger, which then prints every logger's messages
     from open_clip.tokenizer import SimpleTokenizer
 
-    # not open_clip.get_tokenizer: it logs through the root logger, which then prints every logger's messages
-    text = model_config(name)["text_cfg"]
     return SimpleTokenizer(context_length=text.get("context_length", 77), **text.get("tokenizer_kwargs", {}))
 
 

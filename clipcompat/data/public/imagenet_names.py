@@ -9,11 +9,13 @@ from pathlib import Path, PurePosixPath
 
 from clipcompat.common.errors import DataError
 from clipcompat.common.files import write_atomic
+from clipcompat.common.packages import check_torchvision
 from clipcompat.data.split import Dataset
 
 
 def write_classnames(path: Path) -> Path:
     """Write the thousand lines "<WordNet id> <class name>" that the readers of ImageNet and its shifted sets need."""
+    check_torchvision()
     from open_clip.zero_shot_metadata import IMAGENET_CLASSNAMES  # slow to import
     from timm.data import ImageNetInfo
 
