@@ -88,8 +88,8 @@ class TipAdapter(Method):
     def __post_init__(self):
         if self.protocol not in ("clean", "official"):
             raise ConfigError(f"protocol must be 'clean' or 'official', not {self.protocol!r}.")
-        if self.passes < 1:
-            raise ConfigError(f"passes must be at least 1, not {self.passes}.")
+        if not 1 <= self.passes <= 10_000:
+            raise ConfigError(f"passes must be from 1 to 10,000, not {self.passes}.")
         for name, value in [("alpha", self.alpha or 0.0), ("beta", self.beta)]:
             if value < 0:
                 raise ConfigError(f"{name} must be 0 or more, not {value}.")

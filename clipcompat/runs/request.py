@@ -155,8 +155,8 @@ class Request:
             raise ConfigError(f"views must be 0 (augment on the fly) or more, not {self.views}.")
         if self.template == "":
             raise ConfigError("the template is empty; write a sentence with {} where the class name goes.")
-        if self.memory is not None and not self.memory > 0:
-            raise ConfigError(f"memory is a number of gigabytes above 0, not {self.memory}.")
+        if self.memory is not None and not 0 < self.memory <= 1e9:
+            raise ConfigError(f"memory is a number of gigabytes above 0, at most 1e9, not {self.memory}.")
 
     def _refuse_without_effect(self) -> None:
         """Refuse a field that was given and changes nothing."""

@@ -73,6 +73,8 @@ def test_all_images_may_be_asked_for_by_a_word():
         ({"new_weights": ""}, ConfigError, "weights are empty"),
         ({"views": -1}, ConfigError, "views"),
         ({"memory": float("nan")}, ConfigError, "gigabytes"),
+        ({"memory": float("inf")}, ConfigError, "gigabytes"),
+        ({"memory": 1e300}, ConfigError, "gigabytes"),
         ({"template": "a {}."}, ConfigError, "folder:PATH"),
         ({"upright": True}, ConfigError, "upright"),
         ({"dataset": "folder:x", "repeat": True}, ConfigError, "repeat"),

@@ -69,7 +69,7 @@ def unpack(archive: Path, into: Path, keep: dict[str, str], progress: Progress |
             raise DataError(f"{archive} holds no {next(iter(missing))}: it is another archive. Fetch it again.")
     except BaseException as error:
         shutil.rmtree(into, ignore_errors=True)
-        if isinstance(error, _DAMAGE):
+        if isinstance(error, _DAMAGE) or (isinstance(error, OSError) and error.errno is None):  # bz2 raises the latter
             raise DataError(f"{archive} cannot be unpacked: {error}. Delete it and fetch again.") from error
         if isinstance(error, OSError):
             raise StorageError(
@@ -85,7 +85,7 @@ def _members(stream: IO[bytes]) -> Iterator[tuple[str, int, IO[bytes] | None]]:
     if zipfile.is_zipfile(stream):
         with zipfile.ZipFile(stream) as packed:
             for info in packed.infolist():
-                if info.is_dir():
+                if info.filename and info.is_dir():  # zipfile fails on an empty name
                     continue
                 regular = stat.S_IFMT(info.external_attr >> 16) in (0, stat.S_IFREG)
                 with packed.open(info) as content:
@@ -108,6 +108,10 @@ def _safe(name: str, archive: Path) -> tuple[str, ...]:
         raise _harm(archive, f"the name {name!r} is not UTF-8")
     if path.is_absolute() or ".." in path.parts or "\\" in name or "\0" in name or ":" in name.partition("/")[0]:
         raise _harm(archive, f"{name!r} would be written outside the folder")
+    if not path.parts:
+        raise _harm(archive, f"the name {name!r} is no file's")
+    if max(len(part.encode()) for part in path.parts) > 255:
+        raise _harm(archive, f"{name[:40]!r}… is longer than a file's name can be")
     return path.parts
 
 

@@ -46,7 +46,8 @@ def download(
     if path.exists():
         return verify(path, checksum)
     part = path.with_name(f"{path.name}.part")
-    resumed = part.exists()
+    if (resumed := part.exists()) and not part.is_file():
+        raise DataError(f"{part} is no regular file; remove it and run the same command.")
     _get(url, part, path, progress, tries, wait)
     wrong = _difference(part, checksum)
     if not wrong:
@@ -83,6 +84,8 @@ def file_hash(path: Path, kind: str) -> str:
 
 
 def _difference(path: Path, checksum: str) -> str:
+    if not path.is_file():  # a named pipe would keep the reader waiting
+        raise DataError(f"{path} is no regular file; remove it, and run the same command to fetch it.")
     kind, _, expected = checksum.partition(":")
     found = file_hash(path, kind)
     return "" if found == expected else f"has the {kind} checksum {found}, not {expected}"

@@ -5,6 +5,7 @@ import stat
 import tarfile
 import zipfile
 from pathlib import Path
+from random import Random
 
 import pytest
 
@@ -192,3 +193,25 @@ def test_a_full_disk_is_a_sentence_and_leaves_nothing(packed, tmp_path, monkeypa
     with pytest.raises(StorageError, match="No space left on device. Nothing was left half-unpacked"):
         unpack(archive, tmp_path / "into", KEEP)
     assert not (tmp_path / "into").exists()
+
+
+@pytest.mark.parametrize("name", ["\0aaa", ".\0aa", "/\0aa"], ids=["empty", "dot", "slash"])
+def test_an_entry_without_a_name_is_refused_or_a_folder(tmp_path, name):
+    archive = write_zip(tmp_path / "a.zip", {"images/1.jpg": b"1", "list.txt": b"l", "aaaa": b"x"})
+    archive.write_bytes(archive.read_bytes().replace(b"aaaa", name.encode()))  # zipfile cuts a name at its first zero
+    if name.startswith("/"):
+        assert unpack(archive, tmp_path / "new", KEEP) == 2
+    else:
+        refused(archive, "is no file's")
+
+
+def test_a_name_that_no_file_system_takes_is_harm_and_not_a_full_disk(packed):
+    refused(packed({**PLAIN, "images/" + "x" * 256: b"x"}), "longer than a file's name can be")
+
+
+def test_damage_within_bzip2_is_damage_and_not_a_full_disk(tmp_path):
+    archive = write_tar(tmp_path / "a.tar", {**PLAIN, "set/images/3.jpg": Random(1).randbytes(2_000_000)}, mode="w:bz2")
+    data = bytearray(archive.read_bytes())
+    data[-len(data) // 4] ^= 255  # in the last of three blocks
+    archive.write_bytes(data)
+    refused(archive, "cannot be unpacked: Invalid data stream")

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import socket
 import subprocess
 import urllib.error
@@ -188,3 +189,13 @@ def test_checksums_are_those_of_the_usual_tools(tmp_path, project):
     listed = subprocess.run(["git", "hash-object", "LICENSE"], cwd=project, capture_output=True, text=True)
     if listed.returncode == 0:  # an archive of the sources has no git
         assert file_hash(project / "LICENSE", "git") == listed.stdout.strip()
+
+
+@pytest.mark.parametrize("name", ["a.zip", "a.zip.part"])
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir])
+def test_what_is_no_file_in_its_place_is_a_sentence_and_not_waited_for(server, target, name, make):
+    target.parent.mkdir()
+    make(target.parent / name)
+    with pytest.raises(DataError, match=f"{name} is no regular file; remove it"):
+        download(server.put("a.zip", CONTENT), target, SHA)
+    assert left(target) == [name]
