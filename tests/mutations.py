@@ -34,7 +34,7 @@ def mutate_bytes(data: bytes, rng: random.Random) -> bytes:
 
 
 def mutate_table(data: bytes, rng: random.Random) -> bytes:
-    """A separator, quote, line end or byte-order mark too many, a line or a column twice or elsewhere, or an accident."""
+    """A separator, quote, line end or byte-order mark too many, a line or cell twice or elsewhere, or an accident."""
     lines = data.decode().splitlines(keepends=True)
     at, other = rng.randrange(len(lines)), rng.randrange(len(lines))
     match rng.randrange(6):

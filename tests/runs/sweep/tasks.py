@@ -1,0 +1,31 @@
+"""Tasks that worker processes can import: they note what they did in a folder, and some end their process."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+
+from clipcompat.runs.sweep.jobs import Job, Outcome
+
+BEGUN: list[str] = []  # of this process
+
+
+def begin(device: str) -> None:
+    BEGUN.append(device)
+
+
+def note(job: Job) -> Outcome:
+    """Append a line to the job's file; kill the process the first `kills` times; wait for a file if told to."""
+    folder = Path(job.request["folder"])
+    file = folder / f"{job.number}.txt"
+    with file.open("a") as stream:
+        stream.write(f"{os.getpid()} {' '.join(BEGUN)}\n")
+    if len(file.read_text().splitlines()) <= job.request.get("kills", 0):
+        os.kill(os.getpid(), job.request.get("signal", signal.SIGKILL))
+    while (gate := job.request.get("gate")) and not Path(gate).exists():
+        time.sleep(0.01)
+    if sentence := job.request.get("fails"):
+        return Outcome(job, error=sentence)
+    return Outcome(job, result=job.number**2)
