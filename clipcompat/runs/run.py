@@ -64,8 +64,12 @@ class Run(Request):
         cache: Cache = None,
         progress: Progress | None = None,
         say: Callable[[str], None] = lambda sentence: None,
+        load: Callable[..., Upgrade] = load_upgrade,
     ) -> tuple[Record, Path]:
-        """Run it, or find it already done: the record and its file. `say` gets one sentence per finished seed."""
+        """Run it, or find it already done: the record and its file.
+
+        say: gets one sentence per finished seed. load: `load_upgrade`, or one that keeps what it loaded.
+        """
         datasets, skipped = self.datasets(progress)
         method = self.configured_method()
         inputs = self._inputs(method, datasets)
@@ -79,7 +83,7 @@ class Run(Request):
 
         check_writable(out)  # before hours of work, and not after them
         started, clock = now(), time.monotonic()
-        upgrade = self.backbones()
+        upgrade = self.backbones(load)
         plugins = self._plugins(Path(out) / "plugins", upgrade, datasets, cache, progress)
         rows, seconds = [], []
         for row in STUDIES[self.study](Experiment(upgrade, datasets, plugins, inputs["retrain"], cache, progress)):
@@ -111,10 +115,10 @@ class Run(Request):
                 datasets[seed], skipped[seed] = skip_broken(data, progress, known)
         return datasets, skipped
 
-    def backbones(self) -> Upgrade:
+    def backbones(self, load: Callable[..., Upgrade] = load_upgrade) -> Upgrade:
         """The upgrade, loaded."""
         weights = {"old_weights": self.old_weights, "new_weights": self.new_weights}
-        return load_upgrade(self.upgrade, **weights, device=pick_device(self.device), dtype=self.dtype)
+        return load(self.upgrade, **weights, device=pick_device(self.device), dtype=self.dtype)
 
     def _plugins(self, folder: Path, upgrade: Upgrade, datasets, cache: Cache, progress) -> TunedPlugins:
         """Where the study finds its plug-ins."""

@@ -1,0 +1,142 @@
+"""A sweep: every run of a study that is not done yet, in some engine, over one folder of records.
+
+The folder is the truth. A run is done if its record is there; a run that failed has a `.failure` file under
+`failed/`, which goes when the run succeeds. So a sweep that was killed goes on where it stopped, and two sweeps may
+work on one folder: a run that one of them has begun is passed over by the other, which looks again at the end.
+"""
+
+import functools
+import json
+import os
+import time
+import traceback
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from filelock import FileLock, Timeout
+
+from clipcompat.backbones.upgrade import load_upgrade
+from clipcompat.common.config import from_config
+from clipcompat.common.errors import ClipcompatError, StorageError
+from clipcompat.common.files import check_writable, digest, shortened, to_json, write_atomic
+from clipcompat.runs.run import Run
+from clipcompat.runs.sweep.jobs import Engine, Job, Outcome
+
+BUSY = "another process is running it"
+"""The error of a run that another sweep has begun."""
+
+
+def sweep(
+    requests: Sequence[Mapping[str, Any]],
+    out: str | Path,
+    engine: Engine,
+    cache: str | Path | None = None,
+    passes: int = 2,
+) -> Iterator[Outcome]:
+    """Run what is not done yet; the outcome of every run, as soon as it ends.
+
+    Args:
+        requests: fields of a `Request` each. out: the folder of records. cache: of image features (default: OUT/cache).
+        passes: how often runs that another sweep had begun are looked at again; in the last one they are waited for.
+
+    Raises:
+        ConfigError, UnknownNameError: a request that cannot be meant; nothing was run then.
+        StorageError: nothing can be written to `out`.
+    """
+    for request in requests:
+        from_config(Run, request)  # all are checked before the first one starts
+    check_writable(out)
+    jobs = [Job(n, dict(request)) for n, request in enumerate(requests)]
+    for number in range(passes):
+        last = number == passes - 1
+        task = functools.partial(perform, out=str(out), cache=str(cache or Path(out) / "cache"), wait=last)
+        again = []
+        for outcome in engine(jobs, task):
+            if outcome.error == BUSY and not last:
+                again.append(outcome.job)
+                continue
+            note_failure(out, outcome)
+            yield outcome
+        jobs = again
+
+
+def perform(job: Job, out: str, cache: str, wait: bool = True) -> Outcome:
+    """One run in this process; every error that it raises is its outcome, in a sentence.
+
+    wait: for another process that is running it; else the outcome's error is `BUSY`.
+    """
+    clock = time.monotonic()
+    lock = FileLock(Path(out) / "locks" / f"{_name(job.request)}.lock", fallback_to_soft=False)
+    try:
+        Path(lock.lock_file).parent.mkdir(parents=True, exist_ok=True)
+        with lock.acquire(timeout=-1 if wait else 0):
+            _, path = from_config(Run, job.request).execute(out, cache, load=_kept_upgrade)
+        return Outcome(job, result=str(path), seconds=time.monotonic() - clock)
+    except Timeout:
+        return Outcome(job, error=BUSY)
+    except ClipcompatError as error:
+        return Outcome(job, error=str(error), seconds=time.monotonic() - clock)
+    except Exception:  # one run's fault, whatever it is, must not stop the others; its traceback is kept
+        return Outcome(job, error=traceback.format_exc(limit=-8), seconds=time.monotonic() - clock)
+
+
+def note_failure(out: str | Path, outcome: Outcome) -> None:
+    """Write why a run failed beside the records; remove the note of an earlier attempt once it has succeeded."""
+    path = failure_file(out, outcome.job.request)
+    if outcome.error is None:
+        path.unlink(missing_ok=True)
+        return
+    request = {name: list(v) if isinstance(v, tuple) else v for name, v in outcome.job.request.items()}
+    write_atomic(path, to_json({"request": request, "error": outcome.error, "seconds": round(outcome.seconds, 1)}))
+
+
+def failures(out: str | Path) -> list[dict[str, Any]]:
+    """Request and error of every run that failed and has not succeeded since.
+
+    Raises:
+        StorageError: a note cannot be read.
+    """
+    found = []
+    for path in sorted((Path(out) / "failed").glob("*.failure")):
+        try:
+            found.append(json.loads(path.read_text(encoding="utf-8")))
+        except (OSError, ValueError) as error:
+            raise StorageError(f"{path} cannot be read ({error}); delete it, and run the sweep again.") from error
+    return found
+
+
+def failure_file(out: str | Path, request: Mapping[str, Any]) -> Path:
+    return Path(out) / "failed" / f"{_name(request)}.failure"
+
+
+def begin_worker(device: str | None, threads: int) -> None:
+    """What a worker process does first: its share of the machine's cores, and its GPU."""
+    torch.set_num_threads(threads)
+    if device and device.startswith("cuda"):
+        torch.cuda.set_device(device)
+
+
+def workers(device: str | None = None, count: int | None = None) -> list[tuple[str | None, int]]:
+    """Arguments of `begin_worker` for each worker of this machine: one per GPU, or one per core."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    gpus = torch.cuda.device_count() if device in (None, "cuda") and torch.cuda.is_available() else 0
+    if gpus:
+        places: list[str | None] = [f"cuda:{n % gpus}" for n in range(count or gpus)]
+    else:
+        places = [device] * (count or cores)
+    return [(place, max(1, cores // len(places))) for place in places]
+
+
+@functools.lru_cache(maxsize=2)
+def _kept_upgrade(*given: Any, **options: Any):
+    """`load_upgrade`, remembered by this process: its backbones keep the features that they have encoded."""
+    return load_upgrade(*given, **options)
+
+
+def _name(request: Mapping[str, Any]) -> str:
+    """A file name for a request."""
+    words = [request["method"], shortened(str(request["dataset"]).replace("/", "-"), 60)]
+    plain = {name: list(v) if isinstance(v, tuple) else v for name, v in request.items()}
+    return "-".join([*words, digest(plain)]).replace(":", "-").replace(os.sep, "-")
