@@ -67,6 +67,7 @@ def _parser() -> "argparse.ArgumentParser":
     from clipcompat.cli.plugins import add_plugin_verbs
     from clipcompat.cli.records import add_record_verbs
     from clipcompat.cli.run import add_run_verb
+    from clipcompat.cli.sweep import add_sweep_verb
     from clipcompat.cli.test import add_test_verb
     from clipcompat.common.terminal import Parser
     from clipcompat.common.version import __version__
@@ -80,6 +81,7 @@ def _parser() -> "argparse.ArgumentParser":
     verbs = parser.add_subparsers(required=True, metavar="VERB")
 
     add_run_verb(verbs)
+    add_sweep_verb(verbs)
     add_test_verb(verbs)
     add_record_verbs(verbs)
     add_plugin_verbs(verbs)

@@ -5,7 +5,7 @@ Needs no torch, so that the command line can explain itself at once.
 
 import argparse
 from collections.abc import Collection, Iterator
-from dataclasses import MISSING, Field, dataclass, field, fields
+from dataclasses import MISSING, dataclass, field, fields
 from typing import Any
 
 from clipcompat.backbones.catalog import UPGRADES
@@ -161,7 +161,7 @@ class Request:
     def _refuse_without_effect(self) -> None:
         """Refuse a field that was given and changes nothing."""
         for f in fields(Request):
-            if getattr(self, f.name) != f.default and not _acts_on(f, self.dataset):
+            if getattr(self, f.name) != f.default and not acts_on(f.name, self.dataset):
                 words = " and ".join(_ALL[kind] for kind in f.metadata["only"])
                 raise ConfigError(f"{f.name} has no effect on {self.dataset}: it is for {words}. Leave it out.")
         if self.template is not None and self.templates != "tip7":
@@ -175,10 +175,11 @@ class Request:
         return given | {"seeds": list(self.seeds)}
 
 
-def _acts_on(f: Field, dataset: str) -> bool:
-    """Whether a field of a request has an effect on a dataset."""
+def acts_on(name: str, dataset: str) -> bool:
+    """Whether the field of this name has an effect on a dataset."""
     kind = dataset_kind(dataset)
-    return (dataset.partition(":")[0] if kind == "own" else kind) in f.metadata["only"]
+    only = Request.__dataclass_fields__[name].metadata["only"]
+    return (dataset.partition(":")[0] if kind == "own" else kind) in only
 
 
 def add_request_options(parser: argparse.ArgumentParser, without: Collection[str] = ()) -> None:
@@ -218,6 +219,6 @@ def requested_datasets(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
     given = {f.name: getattr(options, f.name) for f in fields(Request) if hasattr(options, f.name)}
     given = {name: tuple(v) if isinstance(v, list) else v for name, v in given.items()}
     datasets = [d for name in options.dataset for d in (study_names() if name == "mini" else [name])]
-    some = [f for f in fields(Request) if any(_acts_on(f, dataset) for dataset in datasets)]
+    some = [f for f in fields(Request) if any(acts_on(f.name, dataset) for dataset in datasets)]
     for dataset in datasets:
-        yield given | {f.name: f.default for f in some if not _acts_on(f, dataset)} | {"dataset": dataset}
+        yield given | {f.name: f.default for f in some if not acts_on(f.name, dataset)} | {"dataset": dataset}

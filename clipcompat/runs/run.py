@@ -106,6 +106,10 @@ class Run(Request):
         write_record(out, record)
         return read_record(path), path
 
+    def record_file(self, out: str | Path) -> Path:
+        """Where the record of this run is, or will be. Looks at the data for it, at no backbone."""
+        return record_path(out, self.study, self._inputs(self.configured_method(), self.datasets()[0]))
+
     def datasets(self, progress: Progress | None = None) -> "tuple[dict[int, Dataset], dict[int, Any]]":
         """The dataset of every seed, and the keys of the pictures that were left out of it, if that was asked for."""
         datasets, skipped = {seed: self._data(seed) for seed in self.seeds}, {}

@@ -1,0 +1,112 @@
+"""The verb that makes many records: `clipcompat sweep`."""
+
+import argparse
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from clipcompat.common.terminal import Bars
+
+_SWEEP = """\
+make every record of a study that is not there yet; the same command goes on after any interruption
+
+  clipcompat sweep table2 --dry-run                  what it would run, and how long
+  clipcompat sweep table2 --out results/             on the miniature
+  clipcompat sweep table2 --scale paper --root $DATA --out results/
+  clipcompat sweep my_study.yaml                     a file like those in clipcompat/studies/specs/
+"""
+
+
+def add_sweep_verb(verbs: Any) -> None:
+    """Add it to the parser's sub-commands."""
+    sweep = verbs.add_parser(
+        "sweep",
+        help="every record of a study, in several processes",
+        description=_SWEEP,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = sweep.add_argument
+    add("spec", metavar="SPEC", help="a shipped study (see `clipcompat list`), or a YAML file")
+    add("--scale", default="mini", help="mini (default) or paper: which upgrade and datasets")
+    add("--engine", choices=("serial", "pool"), default="pool", help="pool: one process per GPU or core (default)")
+    add("--workers", type=int, help="processes of the pool (default: one per GPU, or per core)")
+    add("--device", help="cuda or cpu (default: the best there is)")
+    add("--root", metavar="DATA", help="the folder that holds the public datasets' folders")
+    add("--seeds", type=int, nargs="+", help="instead of the study's")
+    add("--cache", metavar="DIR", help="where image features are kept between runs (default: OUT/cache)")
+    add("--out", default="results", metavar="DIR", help="where records go (default: results)")
+    add("--dry-run", action="store_true", help="only say what would be run, what is done, and how long it takes")
+    sweep.set_defaults(verb=_sweep)
+
+
+def _sweep(options: argparse.Namespace) -> int:
+    from clipcompat.common.errors import ConfigError
+    from clipcompat.runs.sweep.jobs import run_serially
+    from clipcompat.runs.sweep.pool import run_in_pool
+    from clipcompat.runs.sweep.spec import load_spec
+    from clipcompat.runs.sweep.sweep import begin_worker, sweep, workers
+
+    if options.workers is not None and (options.workers < 1 or options.engine == "serial"):
+        raise ConfigError("--workers is a number of processes from 1 on, for the pool.")
+    spec = load_spec(options.spec)
+    requests = [_with(request, options) for request in spec.requests(options.scale)]
+    places = workers(options.device, options.workers) if options.engine == "pool" else [(options.device, 0)]
+    print(f"{spec.title}\n{options.scale}: {len(requests)} runs", flush=True)
+    if options.dry_run:
+        _print_plan(requests, options.out, len(places))
+        return 0
+    engine = run_serially
+    if options.engine == "pool":
+        engine = lambda jobs, task: run_in_pool(jobs, task, places, begin_worker)  # noqa: E731
+    failed, paths = [], []
+    with Bars() as bars:
+        for done, outcome in enumerate(sweep(requests, options.out, engine, options.cache), 1):
+            if outcome.error is None:
+                paths.append(outcome.result)
+            else:
+                failed.append(outcome)
+                bars.say(f"failed: {_words(outcome.job.request)}: {outcome.error.strip().splitlines()[-1]}")
+            bars(done, len(requests), "runs")
+    print(f"{len(paths)} records in {options.out}; see `clipcompat table {options.out}`.")
+    if failed:
+        print(
+            f"{len(failed)} runs failed; why is in {os.path.join(options.out, 'failed')}. "
+            "The same command tries them again.",
+            file=sys.stderr,
+        )
+    return 1 if failed else 0
+
+
+def _with(request: Mapping[str, Any], options: argparse.Namespace) -> dict[str, Any]:
+    """A request with what the command line says of all runs."""
+    from clipcompat.runs.request import acts_on
+
+    given = {"device": options.device, "root": options.root, "seeds": options.seeds and tuple(options.seeds)}
+    return {**request, **{k: v for k, v in given.items() if v is not None and acts_on(k, request["dataset"])}}
+
+
+def _print_plan(requests: Sequence[Mapping[str, Any]], out: str, workers: int) -> None:
+    from pathlib import Path
+
+    from clipcompat.common.config import from_config
+    from clipcompat.runs.records import find_records
+    from clipcompat.runs.run import Run
+    from clipcompat.runs.sweep.estimate import estimate
+
+    todo = []
+    for request in requests:
+        done = from_config(Run, request).record_file(out).exists()
+        print(f"{'done' if done else 'to do'}  {_words(request)}")
+        if not done:
+            todo.append(request)
+    records = find_records(out) if Path(out).is_dir() else []
+    print(
+        f"{len(requests) - len(todo)} done, {len(todo)} to do with {workers} at once: "
+        f"{estimate(todo, records, workers)}"
+    )
+
+
+def _words(request: Mapping[str, Any]) -> str:
+    settings = f" ({', '.join(request['settings'])})" if request.get("settings") else ""
+    return f"{request['upgrade']}  {request['dataset']}  {request['method']}{settings}"
