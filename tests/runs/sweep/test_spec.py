@@ -1,0 +1,92 @@
+"""A study as data: every combination once, and one sentence for what cannot be meant."""
+
+from __future__ import annotations
+
+import pytest
+
+from clipcompat.common.config import from_config
+from clipcompat.common.errors import ClipcompatError, ConfigError, UnknownNameError
+from clipcompat.data.mini.sets import ELEVEN, study_names
+from clipcompat.runs.run import Run
+from clipcompat.runs.sweep.spec import load_spec, spec_names
+
+TEXT = """
+title: two methods
+scales:
+  mini: {upgrades: [mini], datasets: [mini/tints, mini/shapes]}
+runs:
+  - {methods: [coop, zero_shot], seeds: [1, 2]}
+  - {methods: [coop], settings: [[], [n_ctx=4]], seeds: [1, 2]}
+"""
+
+
+@pytest.fixture
+def written(tmp_path):
+    def write(text: str) -> str:
+        (tmp_path / "s.yaml").write_text(text, encoding="utf-8")
+        return str(tmp_path / "s.yaml")
+
+    return write
+
+
+def test_a_block_makes_every_combination_and_a_repeated_run_is_one(written):
+    spec = load_spec(written(TEXT))
+    found = [(r["method"], r["dataset"], r["settings"]) for r in spec.requests("mini")]
+    first = [("coop", "mini/tints", ()), ("zero_shot", "mini/tints", ())]
+    assert found[:2] == first and len(found) == len(set(found)) == 6
+    assert ("coop", "mini/shapes", ("n_ctx=4",)) in found
+    assert all(r["seeds"] == (1, 2) and r["upgrade"] == "mini" for r in spec.requests("mini"))
+
+
+@pytest.mark.parametrize("name", spec_names())
+def test_every_shipped_study_can_be_run_at_each_of_its_scales(name):
+    spec = load_spec(name)
+    for scale in spec.scales:
+        for request in spec.requests(scale):
+            from_config(Run, {**request, "device": "cpu"})
+
+
+def test_table_2_is_the_papers_eleven_by_its_methods():
+    spec = load_spec("table2")
+    mini, paper = spec.requests("mini"), spec.requests("paper")
+    assert {r["dataset"] for r in mini} == set(study_names()) and {r["dataset"] for r in paper} == set(ELEVEN)
+    assert len(mini) == len(paper) == 11 * 10 and {r["upgrade"] for r in paper} == {"clip-to-eva-vit-b-16"}
+    assert all(len(r["seeds"]) >= 5 for r in mini)
+
+
+@pytest.mark.parametrize(
+    ("text", "error", "says"),
+    [
+        ("", ConfigError, "must hold `scales:`"),
+        ("[1, 2]", ConfigError, "must hold `scales:`"),
+        ("runs: [", ConfigError, "not sound YAML"),
+        ("[" * 9000, ConfigError, "not sound YAML"),
+        ("a: !!python/object/apply:os.getcwd []", ConfigError, "not sound YAML"),
+        ("scales: {mini: {}}\nruns: []", ConfigError, "`runs:` .a list"),
+        ("scales: {mini: {}}\nruns: [coop]", ConfigError, "`runs:` .a list"),
+        (TEXT.replace("title", "titel"), UnknownNameError, "Did you mean 'title'"),
+        (TEXT.replace("seeds", "sedes"), UnknownNameError, "Did you mean 'seeds'"),
+        (TEXT.replace("[coop, zero_shot]", "coop"), ConfigError, "methods must be a list"),
+        (TEXT.replace("[coop, zero_shot]", "[]"), ConfigError, "methods must be a list"),
+        (TEXT.replace("methods: [coop, zero_shot], ", ""), ConfigError, "methods must be a list"),
+        (TEXT.replace("[[], [n_ctx=4]]", "n_ctx=4"), ConfigError, "settings must be a list of lists"),
+        (TEXT.replace("[[], [n_ctx=4]]", "[n_ctx=4]"), ConfigError, "settings must be a list"),
+    ],
+)
+def test_a_malformed_study_is_one_sentence(written, text, error, says):
+    with pytest.raises(error, match=says):
+        load_spec(written(text)).requests("mini")
+
+
+def test_names_that_do_not_exist_are_told(written):
+    with pytest.raises(UnknownNameError, match="Did you mean 'table2'"):
+        load_spec("tabel2")
+    with pytest.raises(UnknownNameError, match="unknown scale 'paper'"):
+        load_spec(written(TEXT)).requests("paper")
+
+
+@pytest.mark.parametrize("change", ["seeds: [one]", "seeds: 3", "shots: many", "upgrade: mini", "views: 1.5"])
+def test_a_value_of_the_wrong_type_is_refused_before_anything_runs(written, change):
+    with pytest.raises(ClipcompatError):
+        for request in load_spec(written(TEXT.replace("seeds: [1, 2]", change))).requests("mini"):
+            from_config(Run, request)
