@@ -31,7 +31,7 @@ def add_record_verbs(verbs: Any) -> None:
         "--jsonl", metavar="FILE", help="also write the records as one sorted JSONL, the form kept in git"
     )
     table.set_defaults(verb=_table)
-    names = verbs.add_parser("list", help="methods with their settings, datasets, upgrades")
+    names = verbs.add_parser("list", help="methods with their settings, datasets, upgrades, studies")
     names.set_defaults(verb=_list)
 
 
@@ -54,6 +54,7 @@ def _list(options: argparse.Namespace) -> None:
     from clipcompat.common.files import to_json
     from clipcompat.data.mini.sets import SETS
     from clipcompat.data.public.layout import dataset_names
+    from clipcompat.runs.sweep.spec import load_spec, spec_names
 
     for name, settings in method_settings().items():
         show(f"method   {name}  {to_json(settings, indent=None)}")
@@ -61,6 +62,8 @@ def _list(options: argparse.Namespace) -> None:
         show(f"dataset  {name}")
     for name in UPGRADES:
         show(f"upgrade  {name}")
+    for name in spec_names():
+        show(f"study    {name}  {load_spec(name).title}")
 
 
 def method_settings() -> dict[str, dict[str, Any]]:
