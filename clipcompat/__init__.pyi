@@ -36,6 +36,7 @@ from .plugins.plugin import Match as Match
 from .plugins.plugin import Plugin as Plugin
 from .plugins.plugin import load_plugin as load_plugin
 from .runs.results import Results as Results
+from .runs.results import load_record as load_record
 from .runs.results import results as results
 from .studies.accuracy import accuracy as accuracy
 from .studies.compatibility import compatibility as compatibility

@@ -37,9 +37,9 @@ def add_record_verbs(verbs: Any) -> None:
 
 def _table(options: argparse.Namespace) -> None:
     from clipcompat.runs.records import write_lines
-    from clipcompat.runs.results import results
+    from clipcompat.runs.results import Results
 
-    found = results(options.folder)
+    found = Results.of(options.folder)
     if not found:
         raise DataError(
             f"there are no records under {options.folder}; `clipcompat run … --out {options.folder}` makes them."

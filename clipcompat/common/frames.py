@@ -1,4 +1,4 @@
-"""Rows as a table of pandas, which this library does not need otherwise and does not install."""
+"""Rows as a table of pandas, which nothing else of this library needs (extra `book`)."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any

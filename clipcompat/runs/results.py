@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from clipcompat.common.errors import unknown_name
 from clipcompat.common.frames import to_dataframe
 from clipcompat.common.text import printable
-from clipcompat.runs.records import Record, find_records
+from clipcompat.runs.records import Record, find_records, read_record
 from clipcompat.runs.tables import Table, compatibility_table, paper_numbers
 from clipcompat.studies.summary import summary
 
@@ -26,6 +26,15 @@ class Results:
     """Finished runs, sorted by study, dataset, method and id. Prints as a table, and shows as one in a notebook."""
 
     records: tuple[Record, ...]
+
+    @classmethod
+    def of(cls, folder: str | Path = "results") -> "Results":
+        """All records under a folder; or those in a file, .json (one) or .jsonl (many). Needs no torch.
+
+        Raises:
+            DataError: there is no such folder, or a record in it is damaged or was changed after it was written.
+        """
+        return cls(tuple(find_records(folder)))
 
     def __len__(self) -> int:
         return len(self.records)
@@ -84,13 +93,23 @@ class Results:
         return {"text": table.__str__, "md": table.to_markdown, "html": table.to_page}[format]()
 
 
-def results(folder: str | Path = "results") -> Results:
-    """All records under a folder; or those in a file, .json (one) or .jsonl (many). Needs no torch.
+def results(folder: str | Path = "results") -> "pandas.DataFrame":
+    """One row per seed of every record under a folder, or in a file (.json or .jsonl): `Results.of(folder).rows()`.
 
     Raises:
         DataError: there is no such folder, or a record in it is damaged or was changed after it was written.
+        MissingPackageError: pandas is not installed (extra `book`).
     """
-    return Results(tuple(find_records(folder)))
+    return Results.of(folder).to_dataframe()
+
+
+def load_record(path: str | Path) -> Record:
+    """One record from its .json file.
+
+    Raises:
+        DataError: the file is damaged, was edited, or is no record.
+    """
+    return read_record(path)
 
 
 def _what(record: Record) -> dict[str, Any]:

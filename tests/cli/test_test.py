@@ -15,7 +15,7 @@ from clipcompat.methods.coop import CoOp
 from clipcompat.plugins.official.importer import import_plugin
 from clipcompat.plugins.plugin import load_plugin
 from clipcompat.runs.records import find_records
-from clipcompat.runs.results import results
+from clipcompat.runs.results import Results
 from clipcompat.runs.tables import compatibility_table
 from clipcompat.studies.compatibility import compatibility
 from tests.official import write_official, write_run
@@ -48,7 +48,7 @@ def test(root, tmp_path, capsys):
         place = ["--root", root] if dataset == "eurosat" else []
         common = ["--upgrade", "mini", "--dataset", dataset, *place, *WEIGHTS, "--out", str(tmp_path / "out")]
         code = main(["test", *map(str, arguments), *common])
-        found = list(results(tmp_path / "out")) if (tmp_path / "out" / "compatibility").is_dir() else []
+        found = list(Results.of(tmp_path / "out")) if (tmp_path / "out" / "compatibility").is_dir() else []
         return code, found, capsys.readouterr()
 
     return call

@@ -24,15 +24,15 @@ def folder(tmp_path):
 
 
 def test_results_are_the_records_of_a_folder_and_print_as_their_table(folder):
-    found = cc.results(folder)
+    found = cc.Results.of(folder)
     assert list(found) == list(found.records) == find_records(folder) and len(found) == 2
     assert str(found) == str(compatibility_table(found.records)) == found.to_text()
     assert found._repr_html_() == compatibility_table(found.records)._repr_html_()
-    assert cc.results(write_lines(folder / "all.jsonl", found)) == found
+    assert cc.Results.of(write_lines(folder / "all.jsonl", found)) == found
 
 
 def test_there_is_one_row_per_seed(folder):
-    rows = cc.results(folder).rows()
+    rows = cc.Results.of(folder).rows()
     assert [(row["method"], row["seed"], row["new"]) for row in rows] == [
         ("contcoop", 1, 72.0), ("coop", 1, 72.0), ("coop", 2, 80.0)
     ]  # fmt: skip
@@ -44,10 +44,10 @@ def test_there_is_one_row_per_seed(folder):
 
 
 def test_means_are_those_of_the_summary_and_of_the_paper(folder):
-    contcoop, coop = cc.results(folder).means()
+    contcoop, coop = cc.Results.of(folder).means()
     assert coop["new"] == 76.0 and coop["new_sd"] == pytest.approx(32**0.5) and coop["seeds"] == 2
     assert coop["retrained"] == 90.0 and coop["retrained_sd"] is None  # of the one seed that was retrained
-    assert coop["kept_gain"] == cc.summary(cc.results(folder).records[1].reports)["kept_gain"]
+    assert coop["kept_gain"] == cc.summary(cc.Results.of(folder).records[1].reports)["kept_gain"]
     assert coop["paper_old"] is None
     printed = paper_accuracy("clip-to-eva-vit-b-16", "eurosat", "contcoop")
     assert (contcoop["paper_old"], contcoop["paper_new"]) == printed
@@ -55,18 +55,18 @@ def test_means_are_those_of_the_summary_and_of_the_paper(folder):
 
 def test_a_frame_has_the_rows(folder):
     pytest.importorskip("pandas")
-    frame = cc.results(folder).to_dataframe()
-    assert list(frame) == list(cc.results(folder).rows()[0]) and list(frame["new"]) == [72.0, 72.0, 80.0]
+    frame = cc.results(folder)
+    assert list(frame) == list(cc.Results.of(folder).rows()[0]) and list(frame["new"]) == [72.0, 72.0, 80.0]
 
 
 def test_an_empty_folder_has_no_results_and_a_missing_one_is_a_sentence(tmp_path):
-    empty = cc.results(tmp_path)
+    empty = cc.Results.of(tmp_path)
     assert not empty and empty.rows() == empty.means() == []
     assert all(isinstance(empty.to_text(format), str) for format in ("text", "md", "csv", "json", "html"))
     with pytest.raises(DataError, match="no results folder"):
-        cc.results(tmp_path / "none")
+        cc.Results.of(tmp_path / "none")
 
 
 def test_an_unknown_format_is_a_sentence(folder):
     with pytest.raises(UnknownNameError, match="unknown format 'htm'. Did you mean 'html'"):
-        cc.results(folder).to_text("htm")
+        cc.Results.of(folder).to_text("htm")
