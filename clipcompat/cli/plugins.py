@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clipcompat.common.errors import ClipcompatError, ConfigError, DataError, unknown_name
+from clipcompat.common.files import refuse_overwriting
 from clipcompat.common.terminal import say, show
 from clipcompat.runs.request import CLASSES
 
@@ -51,12 +52,12 @@ def add_plugin_verbs(verbs: Any) -> None:
     add("--seed", type=int, help="of the training, if known")
     settings = "fields of the method that a checkpoint cannot tell: position=middle, ratio=0.6, alpha=2"
     add("--set", dest="settings", action="extend", nargs="+", default=[], metavar="KEY=VALUE", help=settings)
-    add("--out", required=True, metavar="FILE.safetensors")
+    _add_out(read)
     read.set_defaults(verb=_import)
 
     write = _plugin_verb(verbs, "export", "class weights for use without this library, one safetensors file", _export)
     write.add_argument("--template", metavar="TEXT", help="for zero-shot weights (default: the plug-in's)")
-    write.add_argument("--out", required=True, metavar="FILE.safetensors")
+    _add_out(write)
 
     predict = _plugin_verb(verbs, "predict", "classify images: one line per image, most probable class first", _predict)
     predict.add_argument("images", nargs="+", metavar="IMAGE")
@@ -95,11 +96,22 @@ def _add_classes(parser: argparse.ArgumentParser, which: str) -> None:
     parser.add_argument("--classnames", metavar="FILE", help=f"class names, one per line or a JSON list, {which}")
 
 
+def _add_out(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--out", required=True, metavar="FILE.safetensors", help="never one of the files read here")
+    parser.add_argument("--force", action="store_true", help="overwrite the file of --out if it exists")
+
+
+def _check_out(options: argparse.Namespace, *inputs: str | None) -> None:
+    """Before minutes of work, and not after them."""
+    refuse_overwriting(options.out, options.force, [*inputs, options.weights, options.classnames])
+
+
 def _import(options: argparse.Namespace) -> None:
     from clipcompat.common.config import override
     from clipcompat.methods import METHODS
     from clipcompat.plugins.official.importer import import_plugin
 
+    _check_out(options, options.path, options.root)
     if options.method not in METHODS:
         raise unknown_name("method", options.method, METHODS)
     method = options.method
@@ -108,15 +120,16 @@ def _import(options: argparse.Namespace) -> None:
     names, dataset = _names_and_dataset(options)
     facts = {"template": options.template, "dataset": dataset, "shots": options.shots, "seed": options.seed}
     plugin = import_plugin(options.path, method, _backbone(options), names, **facts)
-    show(plugin.save(options.out))
+    show(plugin.save(options.out, options.force))
 
 
 def _export(options: argparse.Namespace) -> None:
     from clipcompat.plugins.export import export_class_weights
     from clipcompat.plugins.plugin import load_plugin
 
+    _check_out(options, options.plugin)
     plugin, names = load_plugin(options.plugin), _classnames(options.classnames)
-    show(export_class_weights(plugin, _backbone(options), options.out, names, options.template))
+    show(export_class_weights(plugin, _backbone(options), options.out, names, options.template, options.force))
 
 
 def _predict(options: argparse.Namespace) -> None:

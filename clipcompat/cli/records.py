@@ -3,9 +3,11 @@
 import argparse
 import json
 from importlib import resources
+from pathlib import Path
 from typing import Any
 
-from clipcompat.common.errors import DataError
+from clipcompat.common.errors import ConfigError, DataError
+from clipcompat.common.files import refuse_overwriting
 from clipcompat.common.terminal import show
 
 _TABLE = """\
@@ -30,6 +32,7 @@ def add_record_verbs(verbs: Any) -> None:
     table.add_argument(
         "--jsonl", metavar="FILE", help="also write the records as one sorted JSONL, the form kept in git"
     )
+    table.add_argument("--force", action="store_true", help="overwrite the file of --jsonl if it exists")
     table.set_defaults(verb=_table)
     names = verbs.add_parser("list", help="methods with their settings, datasets, upgrades, studies")
     names.set_defaults(verb=_list)
@@ -39,6 +42,11 @@ def _table(options: argparse.Namespace) -> None:
     from clipcompat.runs.records import write_lines
     from clipcompat.runs.results import Results
 
+    if options.force and not options.jsonl:
+        raise ConfigError("--force is for the file of --jsonl; without one, nothing is written.")
+    if options.jsonl:
+        place = Path(options.folder)
+        refuse_overwriting(options.jsonl, options.force, [place] if place.is_file() else place.rglob("*.json"))
     found = Results.of(options.folder)
     if not found:
         raise DataError(
@@ -46,7 +54,7 @@ def _table(options: argparse.Namespace) -> None:
         )
     print(found.to_text("md" if options.format == "markdown" else options.format))
     if options.jsonl:
-        show(write_lines(options.jsonl, found))
+        show(write_lines(options.jsonl, found, options.force))
 
 
 def _list(options: argparse.Namespace) -> None:

@@ -5,7 +5,7 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +45,38 @@ def write_atomic(path: str | Path, content: bytes | str) -> Path:
             "free some space or choose another folder, then run again."
         ) from error
     return path
+
+
+def refuse_overwriting(path: str | Path, force: bool = False, inputs: Iterable[str | Path | None] = ()) -> None:
+    """Call this before work whose result goes to a file that the user named.
+
+    force: another file of this name may be lost.
+    inputs: files that the work reads, or folders of such files; they may never be lost. None is skipped.
+
+    Raises:
+        StorageError: `path` is an input; or it exists and `force` is False; or it is no ordinary file.
+    """
+    if not os.path.lexists(path):
+        return
+    for given in inputs:
+        if given is not None and _is_in(path, os.path.expanduser(given)):
+            raise StorageError(f"{path} is read here ({given}); choose another file, or the result overwrites it.")
+    if os.path.exists(path) and not os.path.isfile(path):
+        what = "a folder" if os.path.isdir(path) else "no ordinary file"
+        raise StorageError(f"the result is one file, and {path} is {what}; choose another name.")
+    if not force:
+        raise StorageError(
+            f"{path} exists and would be lost; choose another name, or say --force (in Python: force=True)."
+        )
+
+
+def _is_in(path: str | Path, given: str | Path) -> bool:
+    """Whether a file is this one by whatever name, or lies in this folder."""
+    if not (os.path.exists(path) and os.path.exists(given)):
+        return False
+    if os.path.samefile(path, given):
+        return True
+    return os.path.isdir(given) and Path(os.path.realpath(path)).is_relative_to(os.path.realpath(given))
 
 
 def check_writable(folder: str | Path) -> None:

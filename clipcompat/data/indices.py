@@ -6,18 +6,24 @@ from pathlib import Path
 from typing import Any
 
 from clipcompat.common.errors import DataError
-from clipcompat.common.files import read_json, to_json, write_atomic
+from clipcompat.common.files import read_json, refuse_overwriting, to_json, write_atomic
 from clipcompat.data.sampling import parse_shots
 from clipcompat.data.split import Dataset
 
 _WRITES = "export_indices() writes such files."
 
 
-def export_indices(dataset: Dataset, path: str | Path) -> Path:
+def export_indices(dataset: Dataset, path: str | Path, force: bool = False) -> Path:
     """Write the drawn lists as JSON that `load_dataset(indices=…)` takes on any machine.
 
     Base or new classes of a data set give the list of the whole draw: classes are left out after drawing.
+
+    force: overwrite a file of this name.
+
+    Raises:
+        StorageError: the file exists, or it cannot be written.
     """
+    refuse_overwriting(path, force)
     drawn = {part: list(dataset.indices[part]) for part in ("train", "val")}
     content = {"dataset": dataset.name.partition("[")[0], "shots": dataset.shots, "seed": dataset.seed, **drawn}
     return write_atomic(path, to_json(content) + "\n")

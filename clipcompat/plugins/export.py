@@ -11,7 +11,7 @@ from torch import Tensor
 from clipcompat.backbones.backbone import Backbone
 from clipcompat.backbones.preprocess import Preprocess
 from clipcompat.common.errors import PluginError
-from clipcompat.common.files import to_json, write_atomic
+from clipcompat.common.files import refuse_overwriting, to_json, write_atomic
 from clipcompat.common.version import __version__
 from clipcompat.plugins.plugin import Plugin
 from clipcompat.training.learner import Template
@@ -30,6 +30,7 @@ def export_class_weights(
     path: str | Path,
     classnames: Sequence[str] | None = None,
     template: Template | None = None,
+    force: bool = False,
 ) -> Path:
     """Write a plug-in's text classifier on a backbone as the tensor `weights`, float32 [class, dim], unit norm.
 
@@ -37,13 +38,15 @@ def export_class_weights(
 
     Args:
         classnames: None takes those the plug-in was tuned on. template: None takes the plug-in's own.
+        force: overwrite a file of this name.
 
     Raises:
         PluginError: the method has no class weights. IncompatibleError: the plug-in does not fit backbone or classes.
-        StorageError: the file cannot be written; nothing is left half-written.
+        StorageError: the file exists, or it cannot be written; nothing is left half-written.
     """
     from safetensors.torch import save
 
+    refuse_overwriting(path, force)
     names = plugin.origin["classnames"] if classnames is None else classnames
     weights = plugin.class_weights(backbone, names, template).float().cpu().contiguous()
     template = template or plugin.origin["template"]

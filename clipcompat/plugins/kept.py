@@ -45,7 +45,7 @@ class TunedPlugins:
                 options["select_on"] = [data.test for data in missing.values()]
             made = fit_many(self.method, backbone, list(missing.values()), seeds=list(missing), **options)
             for (seed, data), plugin in zip(missing.items(), made, strict=True):
-                plugin.save(self._file(backbone, data, seed))
+                plugin.save(self._file(backbone, data, seed), force=True)  # another process may have made the same one
                 kept[seed] = plugin
         return kept
 

@@ -18,7 +18,7 @@ from clipcompat.backbones.backbone import Backbone
 from clipcompat.backbones.outline import Outline
 from clipcompat.common.config import from_config, to_config
 from clipcompat.common.errors import ClipcompatError, DataError, IncompatibleError, PluginError, unknown_name
-from clipcompat.common.files import digest, parse_json, to_json, write_atomic
+from clipcompat.common.files import digest, parse_json, refuse_overwriting, to_json, write_atomic
 from clipcompat.common.version import __version__
 from clipcompat.data.pictures.images import to_rgb
 from clipcompat.data.split import Split
@@ -111,8 +111,13 @@ class Plugin:
         probabilities = logits.softmax(-1)[0]  # [class]
         return [(classnames[i], float(probabilities[i])) for i in probabilities.argsort(descending=True).tolist()]
 
-    def save(self, path: str | Path) -> Path:
-        """Write tensors and header atomically as safetensors."""
+    def save(self, path: str | Path, force: bool = False) -> Path:
+        """Write tensors and header atomically as safetensors. force: overwrite a file of this name.
+
+        Raises:
+            StorageError: the file exists, or it cannot be written.
+        """
+        refuse_overwriting(path, force)
         from safetensors.torch import save
 
         header = {

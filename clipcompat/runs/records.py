@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clipcompat.common.errors import DataError
-from clipcompat.common.files import digest, parse_json, shortened, to_json, write_atomic
+from clipcompat.common.files import digest, parse_json, refuse_overwriting, shortened, to_json, write_atomic
 from clipcompat.common.version import __version__, code_hash
 from clipcompat.runs.shape import find_fault
 from clipcompat.studies.report import MEASURED, Compatibility
@@ -128,8 +128,13 @@ def find_records(folder: str | Path) -> list[Record]:
     return _sorted(read_record(p) for p in folder.rglob("*.json"))
 
 
-def write_lines(path: str | Path, records: Iterable[Record]) -> Path:
-    """One sorted JSONL file per study, as it is kept in git."""
+def write_lines(path: str | Path, records: Iterable[Record], force: bool = False) -> Path:
+    """One sorted JSONL file per study, as it is kept in git. force: overwrite a file of this name.
+
+    Raises:
+        StorageError: the file exists, or it cannot be written.
+    """
+    refuse_overwriting(path, force)
     return write_atomic(path, "".join(f"{to_json(r.to_dict(), indent=None)}\n" for r in _sorted(records)))
 
 

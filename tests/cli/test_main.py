@@ -122,7 +122,7 @@ def test_the_jsonl_kept_in_git_holds_the_same_records(results, tmp_path, capsys)
     assert capsys.readouterr().out.splitlines()[-1] == str(file)
     assert [json.loads(line) for line in file.read_text().splitlines()] == [r.to_dict() for r in find_records(results)]
     first = file.read_bytes()
-    assert main(["table", results, "--jsonl", str(file)]) == 0 and file.read_bytes() == first
+    assert main(["table", results, "--jsonl", str(file), "--force"]) == 0 and file.read_bytes() == first
 
 
 def test_the_list_shows_everything_a_run_takes(capsys):

@@ -83,7 +83,7 @@ def test_class_names_may_come_from_the_dataset(old, says, tmp_path):
     root = write_eurosat(tmp_path / "data", train=1, val=1, test=1)
     shown = [name.replace("_", " ") for name in CLASSES[:3]]
     out = write_run(tmp_path / "output", context(old) | buffers(old, shown))
-    arguments = ["import", out, "--method", "coop", *OLD, "--dataset", "eurosat", "--root", root]
+    arguments = ["import", out, "--method", "coop", "--force", *OLD, "--dataset", "eurosat", "--root", root]
     for part, expected in (("all", shown), ("base", shown[:2]), ("new", shown[2:])):
         says(*arguments, "--classes", part, "--out", tmp_path / "p")
         origin = load_plugin(tmp_path / "p").origin
@@ -97,7 +97,7 @@ def test_class_names_may_come_from_the_dataset(old, says, tmp_path):
 def test_settings_a_checkpoint_cannot_tell_are_set(old, names, says, tmp_path):
     out = write_run(tmp_path / "output", adapter(old), "clip_adapter")
     write_cache(tmp_path / "cache", old)
-    common = [*OLD, "--classnames", names, "--template", "a photo of a {}.", "--out", tmp_path / "p"]
+    common = [*OLD, "--classnames", names, "--template", "a photo of a {}.", "--out", tmp_path / "p", "--force"]
     says("import", out, "--method", "clip_adapter", *common, "--set", "ratio=0.6")
     assert float(load_plugin(tmp_path / "p").tensors["ratio"]) == pytest.approx(0.6)
     says("import", tmp_path / "cache", "--method", "tip_adapter_f", *common, "--set", "alpha=2", "beta=5.5")
@@ -110,7 +110,7 @@ def test_class_names_may_be_a_json_list(old, says, tmp_path):
     says("import", out, "--method", "coop", *OLD, "--classnames", tmp_path / "names.json", "--out", tmp_path / "p")
     assert load_plugin(tmp_path / "p").origin["classnames"] == list(NAMES)
     listed = ["--classnames", tmp_path / "names.json", "--dataset", "dtd", "--classes", "base"]
-    says("import", out, "--method", "coop", *OLD, *listed, "--out", tmp_path / "p")
+    says("import", out, "--method", "coop", *OLD, *listed, "--out", tmp_path / "p", "--force")
     assert load_plugin(tmp_path / "p").origin["dataset"] == "dtd[base]"
 
 
@@ -120,7 +120,7 @@ def test_export_writes_what_the_function_writes(old, plugin, says, tmp_path):
     expected = export_class_weights(load_plugin(plugin), old, tmp_path / "again")
     assert file.read_bytes() == expected.read_bytes()
     (tmp_path / "two.txt").write_text("wolf\ncrow\n")
-    says("export", plugin, *NEW, "--classnames", tmp_path / "two.txt", "--out", file)
+    says("export", plugin, *NEW, "--classnames", tmp_path / "two.txt", "--out", file, "--force")
     assert load_file(file)["weights"].shape[0] == 2
 
 
@@ -189,7 +189,7 @@ def test_match_builds_no_backbone_of_another_name(plugin, monkeypatch, capsys, n
 def test_match_tells_without_weights_what_an_architecture_tells(plugin, says, old, monkeypatch):
     public = load_plugin(plugin)
     origin = {**public.origin, "backbone": {"name": "ViT-B-16", "stamp": "x"}}
-    wide = replace(public, tensors={"ctx": torch.zeros(4, 512)}, origin=origin).save(plugin)
+    wide = replace(public, tensors={"ctx": torch.zeros(4, 512)}, origin=origin).save(plugin, force=True)
     assert says("match", wide, "--backbone", "ViT-B/16").endswith("name the weights to compare them.")
     assert says("match", wide, "--backbone", "EVA02-B-16").startswith("compatible: it was tuned on ViT-B-16; ")
 
@@ -268,3 +268,35 @@ def test_what_is_exported_classifies_what_was_predicted(old, plugin, pictures, s
     best = np.argmax(old.encode_image(pixels).numpy() @ load_file(tmp_path / "w")["weights"].T, -1)
     lines = says("predict", plugin, *OLD, *pictures, "--top", 1).splitlines()
     assert [line.rpartition(": ")[2].rpartition(" ")[0] for line in lines] == [NAMES[i] for i in best]
+
+
+@pytest.mark.parametrize("force", [[], ["--force"]])
+def test_no_verb_writes_onto_one_of_its_inputs(old, plugin, names, refused, tmp_path, force):
+    out = write_run(tmp_path / "official", context(old))
+    checkpoint = next(out.rglob("model.pth.tar-*"))
+    weights = tmp_path / "weights.pt"
+    weights.write_bytes(b"weights")
+    before = {file: file.read_bytes() for file in map(type(tmp_path), (plugin, names, checkpoint, weights))}
+    read = ["import", out, "--method", "coop", "--backbone", "mini-old", "--weights", weights, "--classnames", names]
+    for arguments in (
+        ["export", plugin, *OLD, "--out", plugin],
+        ["export", plugin, *OLD, "--classnames", names, "--out", names],
+        [*read, "--out", checkpoint],
+        [*read, "--out", weights],
+        [*read, "--out", names],
+    ):
+        refused(*arguments, *force, words="is read here")
+    assert all(file.read_bytes() == content for file, content in before.items())
+
+
+def test_another_file_is_overwritten_with_force_only(old, plugin, names, says, refused, tmp_path):
+    out, file = write_run(tmp_path / "official", context(old)), tmp_path / "mine"
+    for arguments in (
+        ["export", plugin, *OLD, "--out", file],
+        ["import", out, "--method", "coop", *OLD, "--classnames", names, "--out", file],
+    ):
+        file.write_text("mine")
+        refused(*arguments, words="exists and would be lost")
+        assert file.read_text() == "mine"
+        says(*arguments, "--force")
+        assert file.read_bytes() != b"mine"

@@ -85,3 +85,19 @@ def test_the_settings_that_are_listed_are_those_of_the_methods():
 if __name__ == "__main__":
     methods = ",\n".join(f"{json.dumps(name)}: {to_json(config, indent=None)}" for name, config in settings().items())
     print(write_atomic(PROJECT / "clipcompat" / "cli" / "methods.json", f"{{\n{methods}\n}}\n"))
+
+
+def test_the_list_of_records_overwrites_no_record_and_nothing_else_without_force(tmp_path, capsys):
+    kept = write_record(tmp_path / "results", record())
+    other, whole = tmp_path / "mine.jsonl", kept.read_bytes()
+    other.write_text("mine")
+    for given in (kept, tmp_path / "results"):
+        for force in ([], ["--force"]):
+            assert main(["table", str(given), "--jsonl", str(kept), *force]) == 1
+            assert "is read here" in capsys.readouterr().err
+    assert main(["table", str(kept), "--jsonl", str(other)]) == 1
+    assert "exists and would be lost" in capsys.readouterr().err and other.read_text() == "mine"
+    assert kept.read_bytes() == whole
+    assert main(["table", str(kept), "--force"]) == 1
+    assert "--force is for the file of --jsonl" in capsys.readouterr().err
+    assert main(["table", str(kept), "--jsonl", str(other), "--force"]) == 0 and other.read_text() != "mine"

@@ -14,6 +14,7 @@ from clipcompat.common.files import (
     hash_file,
     parse_json,
     read_json,
+    refuse_overwriting,
     shortened,
     to_json,
     write_atomic,
@@ -111,3 +112,36 @@ def test_a_json_file_that_cannot_be_read_is_the_error_asked_for(tmp_path, conten
 def test_a_byte_order_mark_is_no_part_of_json(tmp_path):
     (tmp_path / "x.json").write_bytes(b"\xef\xbb\xbf[1]")
     assert read_json(tmp_path / "x.json", DataError, "") == [1]
+
+
+@pytest.mark.parametrize("force", [False, True])
+def test_a_file_that_is_read_is_never_overwritten_under_any_of_its_names(tmp_path, force):
+    (tmp_path / "in").mkdir()
+    given = tmp_path / "in" / "a"
+    given.write_text("kept")
+    (tmp_path / "soft").symlink_to(given)
+    os.link(given, tmp_path / "hard")
+    for name in ("in/a", "in/../in/a", "soft", "hard"):
+        with pytest.raises(StorageError, match="is read here.*choose another file"):
+            refuse_overwriting(tmp_path / name, force, [None, "no such file", given])
+    for name in ("in/a", "soft"):
+        with pytest.raises(StorageError, match="is read here"):
+            refuse_overwriting(tmp_path / name, force, [tmp_path / "in"])
+    refuse_overwriting(tmp_path / "in" / "new", force, [tmp_path / "in"])
+
+
+def test_another_file_is_overwritten_if_asked_for(tmp_path):
+    (tmp_path / "a").write_text("kept")
+    (tmp_path / "nowhere").symlink_to(tmp_path / "gone")
+    for name in ("a", "nowhere"):
+        with pytest.raises(StorageError, match="exists and would be lost.*--force .*force=True"):
+            refuse_overwriting(tmp_path / name)
+        refuse_overwriting(tmp_path / name, force=True)
+    refuse_overwriting(tmp_path / "new")
+
+
+@pytest.mark.parametrize("force", [False, True])
+def test_a_folder_or_a_device_is_no_place_for_a_file(tmp_path, force):
+    for place, says in ((tmp_path, "is a folder"), (os.devnull, "is no ordinary file")):
+        with pytest.raises(StorageError, match=says):
+            refuse_overwriting(place, force)

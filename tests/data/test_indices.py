@@ -67,3 +67,12 @@ def test_keys_are_found_in_the_order_given_and_more_than_once():
 def test_unknown_keys_are_counted_and_the_first_three_named():
     with pytest.raises(DataError, match=r"toy: 4 of the 5 val keys .* among its 2 val images: u, v, w, …\."):
         positions(["u", "v", "a", "w", "x"], ["a", "b"], "val", "toy")
+
+
+def test_a_file_that_is_there_is_kept_unless_it_may_be_overwritten(eurosat, tmp_path):
+    data, file = load_dataset("eurosat", root=eurosat, shots=2, seed=1), tmp_path / "drawn.json"
+    file.write_text("mine")
+    with pytest.raises(StorageError, match="exists and would be lost"):
+        export_indices(data, file)
+    assert file.read_text() == "mine"
+    assert json.loads(export_indices(data, file, force=True).read_text())["shots"] == 2

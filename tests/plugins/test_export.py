@@ -47,7 +47,7 @@ def numpy_logits(path, features):
 def test_the_file_and_numpy_give_the_plugins_logits(old, new, method, tmp_path):
     plugin, split = tuned(method, old), toy_split("test", 3)
     for backbone in (old, new):
-        path = export_class_weights(plugin, backbone, tmp_path / "w.safetensors")
+        path = export_class_weights(plugin, backbone, tmp_path / "w.safetensors", force=True)
         features = backbone.image_features(torch.stack([backbone.preprocess.test(split.images[i]) for i in range(9)]))
         expected = plugin.logits(backbone, split).numpy()
         np.testing.assert_allclose(numpy_logits(path, features.numpy()), expected, rtol=1e-4, atol=1e-4)
@@ -99,7 +99,7 @@ def test_other_classes_and_templates_are_exported_where_the_method_can(old, tmp_
     path = export_class_weights(plugin, old, tmp_path / "w", ("wolf", "crow"))
     assert header_of(path)["class_names"] == ["wolf", "crow"] and load_file(path)["weights"].shape == (2, old.dim)
     zero_shot = tuned(ZeroShot(), old)
-    path = export_class_weights(zero_shot, old, tmp_path / "w", ["owl"], ("a {}.", "the {}."))
+    path = export_class_weights(zero_shot, old, tmp_path / "w", ["owl"], ("a {}.", "the {}."), force=True)
     assert header_of(path)["template"] == ["a {}.", "the {}."]
     expected = zero_shot.class_weights(old, ["owl"], ("a {}.", "the {}."))
     np.testing.assert_array_equal(load_file(path)["weights"], expected.numpy())
