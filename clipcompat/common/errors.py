@@ -3,9 +3,21 @@
 import difflib
 from collections.abc import Iterable
 
+from clipcompat.common.text import shown
+
+# characters: of a message, of all names in it, of one of them
+_LONGEST, _LISTED, _NAME = 3_000, 400, 80
+
 
 class ClipcompatError(ValueError):
-    """Base of every error this library raises on purpose; the command line turns it into one sentence."""
+    """Base of every error this library raises on purpose; the command line turns it into one sentence.
+
+    A message of more than 3,000 characters repeats a long value; its middle is left out.
+    """
+
+    def __init__(self, message: str = ""):
+        half = _LONGEST // 2
+        super().__init__(message if len(message) <= _LONGEST else f"{message[:half]} … {message[-half:]}")
 
 
 class DivergedError(ClipcompatError):
@@ -57,10 +69,16 @@ class MissingPackageError(ClipcompatError):
 
 
 def unknown_name(kind: str, name: str, known: Iterable[str], hint: str = "") -> UnknownNameError:
-    """The error for a name that is not among `known`, with the nearest known name if one is near."""
+    """The error for a name that is not among `known`, with the nearest known name if one is near.
+
+    Of many names it has the three nearest and the first three. hint: the end of the message, such as where all are.
+    """
     known = sorted(known)
-    near = difflib.get_close_matches(str(name).lower(), [k.lower() for k in known], n=1, cutoff=0.5)
-    guess = next((k for k in known if near and k.lower() == near[0]), None)
-    meant = f" Did you mean {guess!r}?" if guess else ""
-    listed = ", ".join(known) if known else "none"
-    return UnknownNameError(f"unknown {kind} {name!r}.{meant} Known: {listed}.{' ' + hint if hint else ''}")
+    listed = ", ".join(known) or "none"
+    several = len(listed) > _LISTED
+    if several:
+        listed = f"{', '.join(one[:_NAME] for one in known[:3])}, … ({len(known):,} in all)"
+    lowered = {one[:_NAME].lower(): one for one in reversed(known)}
+    near = difflib.get_close_matches(str(name)[:_NAME].lower(), lowered, n=3 if several else 1, cutoff=0.5)
+    meant = f" Did you mean {' or '.join(shown(lowered[one]) for one in near)}?" if near else ""
+    return UnknownNameError(f"unknown {kind} {shown(name)}.{meant} Known: {listed}.{' ' + hint if hint else ''}")

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from clipcompat.common.errors import DataError, unknown_name
 from clipcompat.common.files import digest
+from clipcompat.common.text import shown
 from clipcompat.data.kind import Kind
 
 
@@ -60,6 +61,9 @@ class Split:
     def __len__(self) -> int:
         return len(self.labels)
 
+    def __repr__(self) -> str:
+        return f"<Split {shown(self.name)}: {len(self):,} images of {len(self.classnames):,} classes>"
+
     @cached_property
     def keys(self) -> tuple[str, ...]:
         return tuple(self.images.key(i) for i in range(len(self)))
@@ -106,6 +110,11 @@ class Dataset:
     own_split: bool = False
     kind: Kind = "own"
 
+    def __repr__(self) -> str:
+        sizes = ", ".join(f"{len(split):,} {part}" for part, split in self._splits())
+        draw = f"shots {'all' if self.shots is None else self.shots}, seed {self.seed}"
+        return f"<Dataset {shown(self.name)}: {len(self.classnames):,} classes; {sizes} images; {draw}>"
+
     @property
     def classnames(self) -> tuple[str, ...]:
         return self.test.classnames
@@ -128,7 +137,7 @@ class Dataset:
         for name in names:
             found = [i for i, known in enumerate(self.classnames) if known == name]
             if not found:
-                raise unknown_name(f"class of {self.name}", name, self.classnames)
+                raise unknown_name(f"class of {self.name}", name, self.classnames, "See its classnames for all.")
             labels += found
         labels = list(dict.fromkeys(labels))
         return self.keep(labels, f"subset {digest([self.classnames[i] for i in labels])[:6]}")
@@ -141,5 +150,8 @@ class Dataset:
         """
         if not labels:
             raise DataError(f"{self.name} has {len(self.classnames)} classes; the {part} part would have none.")
-        splits = {s: getattr(self, s).keep_classes(labels) for s in ("train", "val", "test")}
+        splits = {name: split.keep_classes(labels) for name, split in self._splits()}
         return replace(self, name=f"{self.name}[{part}]", **splits)
+
+    def _splits(self) -> tuple[tuple[str, "Split"], ...]:
+        return ("train", self.train), ("val", self.val), ("test", self.test)

@@ -19,6 +19,7 @@ from clipcompat.backbones.outline import Outline
 from clipcompat.common.config import from_config, to_config
 from clipcompat.common.errors import ClipcompatError, DataError, IncompatibleError, PluginError, unknown_name
 from clipcompat.common.files import digest, parse_json, refuse_overwriting, to_json, write_atomic
+from clipcompat.common.text import shown
 from clipcompat.common.version import __version__
 from clipcompat.data.pictures.images import to_rgb
 from clipcompat.data.split import Split
@@ -52,6 +53,11 @@ class Plugin:
     method: Method
     tensors: Mapping[str, Tensor]
     origin: Mapping[str, Any]
+
+    def __repr__(self) -> str:
+        numbers = sum(t.numel() for t in self.tensors.values())
+        dataset, seed = shown(self.origin.get("dataset")), self.origin.get("seed")
+        return f"<Plugin {self.method.name}: {numbers:,} numbers, tuned on {dataset}, seed {seed}>"
 
     @property
     def stamp(self) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from clipcompat.common.errors import DataError
 from clipcompat.common.files import digest, parse_json, refuse_overwriting, shortened, to_json, write_atomic
+from clipcompat.common.text import brief
 from clipcompat.common.version import __version__, code_hash
 from clipcompat.runs.shape import find_fault
 from clipcompat.studies.report import MEASURED, Compatibility
@@ -53,6 +54,8 @@ class Record:
     started: str
     seconds: float
     training_seconds: list[dict[str, Any]]
+
+    __repr__ = brief
 
     @property
     def id(self) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from clipcompat.common.errors import unknown_name
 from clipcompat.common.frames import to_dataframe
-from clipcompat.common.text import printable
+from clipcompat.common.text import brief, printable
 from clipcompat.runs.records import Record, find_records, read_record
 from clipcompat.runs.tables import Table, compatibility_table, paper_numbers
 from clipcompat.studies.summary import summary
@@ -26,6 +26,8 @@ class Results:
     """Finished runs, sorted by study, dataset, method and id. Prints as a table, and shows as one in a notebook."""
 
     records: tuple[Record, ...]
+
+    __repr__ = brief
 
     @classmethod
     def of(cls, folder: str | Path = "results") -> "Results":

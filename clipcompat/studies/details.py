@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from clipcompat.common.errors import ConfigError, unknown_name
 from clipcompat.common.frames import to_dataframe
+from clipcompat.common.text import brief
 
 if TYPE_CHECKING:
     import numpy
@@ -56,6 +57,8 @@ class Details:
     old: tuple[int, ...]
     new: tuple[int, ...]
     retrained: tuple[int, ...] | None = None
+
+    __repr__ = brief
 
     def per_class(self) -> tuple[ClassAccuracy, ...]:
         """The accuracy of every class on both backbones, in the order of `classnames`."""

@@ -58,7 +58,7 @@ class Recipe:
             raise ConfigError(f"optimizer must be 'sgd' or 'adamw', not {self.optimizer!r}.")
         for count in ("epochs", "eurosat_epochs", "max_steps", "batch_size"):
             if getattr(self, count) is not None and not 1 <= getattr(self, count) <= _MOST:
-                raise ConfigError(f"{count} must be from 1 to {_MOST:,}, not {getattr(self, count)}.")
+                raise ConfigError(f"{count} must be at least 1 (and at most {_MOST:,}), not {getattr(self, count)}.")
         for rate in ("lr", "momentum", "eps", "weight_decay", "warmup_epochs", "warmup_lr"):
             if not 0 <= getattr(self, rate) <= 1e30:  # larger rates overflow in float32
                 raise ConfigError(f"{rate} must be 0 or more (and at most 1e30), not {getattr(self, rate)}.")

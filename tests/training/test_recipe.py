@@ -107,5 +107,5 @@ def test_a_limit_of_steps_cuts_whole_epochs_and_leaves_at_least_one(images, epoc
 
 
 def test_a_limit_of_no_steps_is_refused():
-    with pytest.raises(ConfigError, match="max_steps must be from 1 to"):
+    with pytest.raises(ConfigError, match="max_steps must be at least 1"):
         Recipe(max_steps=0)

@@ -12,6 +12,7 @@ from clipcompat.backbones.weights.layouts import strip_prefixes
 from clipcompat.backbones.weights.torchscript import TensorNote, TorchArchive
 from clipcompat.common.errors import CheckpointError
 from clipcompat.common.files import hash_file
+from clipcompat.common.text import brief
 
 _LONGEST_HEADER = 100_000_000  # bytes, a limit of the safetensors format
 _WRAPPERS = ("state_dict", "model_state_dict", "model", "module")
@@ -33,6 +34,8 @@ class Checkpoint:
     sha256: str
     numbers: dict[str, int] = field(default_factory=dict)
     quick_gelu: bool | None = None
+
+    __repr__ = brief
 
 
 def read_checkpoint(path: str | Path) -> Checkpoint:

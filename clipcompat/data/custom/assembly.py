@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from clipcompat.common.errors import ConfigError, DataError
+from clipcompat.common.text import brief
 from clipcompat.data.custom.classnames import ClassNames
 from clipcompat.data.drawing import Draw, draw_dataset
 from clipcompat.data.public.folders import first
@@ -42,6 +43,8 @@ class Parts:
     val: list[int] | None
     test: list[int]
     held_out: bool = False
+
+    __repr__ = brief
 
 
 def resolve(found: Mapping[str, list[int]], keys: Sequence[str], labels: Sequence[int], name: str) -> Parts:

@@ -20,6 +20,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from clipcompat.common.errors import ConfigError, DataError, unknown_name
+from clipcompat.common.text import brief
 from clipcompat.data.public.folders import first
 
 _WORDNET = re.compile(r"^n\d{8}(?:[-_ .]+|$)")
@@ -44,6 +45,8 @@ class ClassNames:
     raw: tuple[str, ...]
     names: tuple[str, ...]
     notes: tuple[str, ...]
+
+    __repr__ = brief
 
     @staticmethod
     def of(raw: Sequence[str], names: Mapping[str, str] | Sequence[str] | None = None) -> "ClassNames":
@@ -140,7 +143,7 @@ def _given(raw: Sequence[str], names: Mapping[str, str] | Sequence[str] | None) 
     if isinstance(names, Mapping):
         named = {str(one): name for one, name in names.items()}
         if unknown := [one for one in named if one not in raw]:
-            raise unknown_name("class in names=", unknown[0], set(raw))
+            raise unknown_name("class in names=", unknown[0], set(raw), "clean_classnames() shows all.")
         pairs, given = list(named.items()), [named.get(one) for one in raw]
     elif len(names) != len(raw):
         raise ConfigError(f"names lists {len(names)} class names, but there are {len(raw)} classes; give one each.")

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from clipcompat.common.errors import DataError
+from clipcompat.common.text import brief
 from clipcompat.data.custom.assembly import PART_NAMES, TEMPLATE, Names, Template, assemble, own_name, resolve
 from clipcompat.data.custom.classnames import ClassNames
 from clipcompat.data.drawing import Draw, Indices
@@ -44,6 +45,8 @@ class Listing:
     labels: list[int]
     parts: list[str]
     raw: list[str]
+
+    __repr__ = brief
 
 
 def dataset_from_csv(

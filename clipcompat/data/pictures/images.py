@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
 
 from clipcompat.common.errors import DataError
+from clipcompat.common.text import brief
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,8 @@ class ImageFiles:
     paths: tuple[str, ...]
     name: str
     upright: bool = False
+
+    __repr__ = brief
 
     @cached_property
     def fingerprint(self) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 from PIL import Image
 
 from clipcompat.common.errors import ConfigError, DataError
+from clipcompat.common.text import brief
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,8 @@ class Source:
     part: str
     columns: tuple[str, str]
     where: str
+
+    __repr__ = brief
 
     def __post_init__(self):
         if not hasattr(self.dataset, "__len__") or not hasattr(self.dataset, "__getitem__"):
@@ -112,6 +115,8 @@ class SampleImages:
     fingerprint: str
     hashed: bool
     hashes: dict[tuple[int, int], str] = field(default_factory=dict, repr=False, compare=False)
+
+    __repr__ = brief
 
     @staticmethod
     def of(sources: Sequence[Source], name: str, version: str | None) -> "SampleImages":

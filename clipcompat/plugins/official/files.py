@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from clipcompat.common.errors import CheckpointError
+from clipcompat.common.text import brief
 
 _OPTIMISERS = ("sgd.SGD", "adam.Adam", "adamw.AdamW", "rmsprop.RMSprop", "radam.RAdam")
 _SCHEDULES = ("lr_scheduler.CosineAnnealingLR", "lr_scheduler.StepLR", "lr_scheduler.MultiStepLR")
@@ -51,6 +52,8 @@ class OfficialFile:
     name: str
     sha256: str
     content: Any
+
+    __repr__ = brief
 
     @staticmethod
     def read(path: Path) -> "OfficialFile":
