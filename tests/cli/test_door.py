@@ -21,7 +21,7 @@ def verb(monkeypatch, error: BaseException) -> int:
     def raises(folder):
         raise error
 
-    monkeypatch.setattr("clipcompat.runs.results.results", raises)
+    monkeypatch.setattr("clipcompat.runs.results.find_records", raises)
     return main(["table"])
 
 
