@@ -9,7 +9,8 @@ from clipcompat.backbones.catalog import upgrade_kind
 from clipcompat.common.text import markdown, printable
 from clipcompat.runs.papers import paper_accuracy
 from clipcompat.runs.records import Record
-from clipcompat.studies.summary import Statistic, summary
+from clipcompat.studies.statistic import Statistic
+from clipcompat.studies.summary import summary
 
 
 @dataclass(frozen=True)

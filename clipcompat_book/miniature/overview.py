@@ -23,7 +23,7 @@ from clipcompat.data.mini.datasets import load_mini, study_names
 from clipcompat.data.mini.sets import SETS
 from clipcompat.data.mini.world import sample_scenes
 from clipcompat.runs.tables import Table, cell
-from clipcompat.studies.summary import Statistic
+from clipcompat.studies.statistic import Statistic
 from clipcompat_book.miniature.acceptance import verdict
 from clipcompat_book.miniature.captions import captions
 from clipcompat_book.miniature.pretrain import RECIPES

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from clipcompat.methods import METHODS
-from clipcompat.studies.summary import Statistic
+from clipcompat.studies.statistic import Statistic
 from clipcompat_book.words import datasets, direction, method_rank, method_titles, name_title, points, with_interval
 from tests.runs.test_tables import run
 

@@ -17,7 +17,9 @@ B, L = "clip-to-eva-vit-b-16", "clip-to-eva-vit-l-14"
 
 
 def tables(project):
-    return sorted((project / "clipcompat" / "papers").glob("*.csv"))
+    found = sorted((project / "clipcompat" / "runs" / "papers").glob("*.csv"))
+    assert len(found) == 2
+    return found
 
 
 @pytest.mark.parametrize(
@@ -79,6 +81,26 @@ def test_h_and_averages_recompute_from_the_cells(project):
                 cells = [float(r[side]) for r in rows if r["method"] == method and r["dataset"] != "Average"]
                 (average,) = [float(r[side]) for r in rows if r["method"] == method and r["dataset"] == "Average"]
                 assert len(cells) == 11 and sum(cells) / 11 == pytest.approx(average, abs=0.011), (method, side)
+
+
+def test_most_printed_h_are_those_of_the_printed_accuracies_and_22_lie_below(project):
+    """What `summary` says of the papers' H. Each printed number stands for all that round to it."""
+    rows = [row for file in tables(project) for row in csv.DictReader(file.read_text().splitlines())]
+
+    def place(row) -> str:
+        base, new, h = (float(row[part]) for part in ("base", "new", "h"))
+        low, high = (harmonic_mean(base + half, new + half) + half for half in (-0.005, 0.005))
+        return "fits" if low <= h <= high else "below" if h < low else "above"
+
+    cells = [place(row) for row in rows if row["dataset"] != "Average"]
+    assert {kind: cells.count(kind) for kind in cells} == {"fits": 153, "below": 22, "above": 1}
+    assert {place(row) for row in rows if row["dataset"] == "Average"} == {"fits"}
+
+
+def test_only_one_printed_row_tells_which_weight_of_distillation_the_main_table_had(project):
+    """ContCoOp's Table 5 has five weights on UCF101; that of 0.5, and no other, is the row of Table 2."""
+    printed = {0.0: (83.66, 79.26), 0.3: (84.8, 79.77), 0.5: (84.62, 80.32), 0.7: (84.88, 79.9), 1.0: (85.19, 80.18)}
+    assert [weight for weight, row in printed.items() if row == paper_accuracy(B, "ucf101", "contcoop")] == [0.5]
 
 
 def test_the_tables_are_installed_with_the_package(project):

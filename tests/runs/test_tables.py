@@ -10,7 +10,7 @@ from clipcompat.common.config import to_config
 from clipcompat.methods import METHODS
 from clipcompat.runs.records import Record
 from clipcompat.runs.tables import Table, cell, compatibility_table
-from clipcompat.studies.summary import Statistic
+from clipcompat.studies.statistic import Statistic
 from tests.runs.test_records import record
 
 REAL = "clip-to-eva-vit-b-16"

@@ -8,7 +8,8 @@ import pytest
 
 from clipcompat.common.errors import ConfigError
 from clipcompat.studies.report import Compatibility, harmonic_mean
-from clipcompat.studies.summary import Statistic, summary
+from clipcompat.studies.statistic import Statistic
+from clipcompat.studies.summary import summary
 
 
 def report(seed, old, new, retrained=90.0, method="coop", dataset="toys") -> Compatibility:

@@ -23,7 +23,8 @@ FORMS = ("l2", "l2sq", "cosine")
 class Distillation:
     """The pull towards zero-shot weights.
 
-    weight: λ; 1 as ContCoOp's paper states (its Table 5 suggests that its main table used 0.5); 0 switches it off.
+    weight: λ; 1 as ContCoOp's paper states; 0 switches it off. Its main table may have used 0.5: on UCF101 that row of
+        Table 5 is the one in Table 2. This is one row of one dataset; no other printed number tells.
     form: "l2" ‖·‖ as printed, "l2sq" ‖·‖² (KgCoOp's paper), "cosine" 1 − cos (KgCoOp's code).
     normalize: compare unit vectors, else the tower's raw outputs.
     templates: "data" is the split's own; "auto" too, but on ImageNet Tip-Adapter's seven; any other value is a style of

@@ -1,6 +1,7 @@
 """Numbers printed in the papers, as shown beside ours; percent.
 
 contcoop_table2_vit_b16.csv, contcoop_table8_vit_l14.csv: ContCoOp (arXiv 2412.20895), Tables 2 and 8.
+Their H is not always that of the two accuracies beside it; `clipcompat.summary` says in how many cells.
 
 Imports: `data`, `common`.
 """

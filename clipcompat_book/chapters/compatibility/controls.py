@@ -16,7 +16,7 @@ from clipcompat.common.errors import unknown_name
 from clipcompat.runs.records import Record
 from clipcompat.runs.tables import Table
 from clipcompat.studies.report import Compatibility
-from clipcompat.studies.summary import Statistic
+from clipcompat.studies.statistic import Statistic
 from clipcompat_book.means import by_dataset, by_seed, groups, of_method, over_zero_shot, reports_of
 from clipcompat_book.words import direction, points, with_interval
 

@@ -8,7 +8,7 @@ from operator import attrgetter
 from clipcompat.runs.records import Record
 from clipcompat.runs.tables import Table
 from clipcompat.studies.report import Compatibility, harmonic_mean, kept_gain
-from clipcompat.studies.summary import Statistic
+from clipcompat.studies.statistic import Statistic
 from clipcompat_book.chapters.compatibility.controls import TWIN, UPGRADE, gains, shipped_pair
 from clipcompat_book.chapters.methods.places import depth
 from clipcompat_book.means import Average, averages, by_seed, groups, of_method, plain_reports, reports_of

@@ -17,7 +17,7 @@ from clipcompat.common.errors import unknown_name
 from clipcompat.data.custom.classnames import ClassNames
 from clipcompat.runs.records import Record
 from clipcompat.runs.tables import Table, cell
-from clipcompat.studies.summary import Statistic
+from clipcompat.studies.statistic import Statistic
 from clipcompat_book.means import by_seed, reports_of
 from clipcompat_book.miniature.cloth import KINDS, cloth_names
 from clipcompat_book.words import EQUAL, name_title, points, with_interval

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from clipcompat.studies.summary import Statistic
+from clipcompat.studies.statistic import Statistic
 from clipcompat_book import show as figures
 from clipcompat_book.chapters.shots.charts import shot_panels
 

@@ -7,7 +7,7 @@ import pytest
 
 from clipcompat.common.errors import UnknownNameError
 from clipcompat.data.custom.address import clean_classnames
-from clipcompat.studies.summary import Statistic
+from clipcompat.studies.statistic import Statistic
 from clipcompat_book.chapters.shots import curves as shots
 from clipcompat_book.committed import committed_records
 from clipcompat_book.miniature.cloth import cloth_names, write_cloth
