@@ -16,6 +16,7 @@ from typing import TypeVar
 from clipcompat.common.errors import ConfigError, unknown_name
 from clipcompat.runs.records import Record
 from clipcompat.studies.report import Compatibility
+from clipcompat.studies.statistic import Statistic
 from clipcompat_book.words import method_rank
 
 Thing, Key = TypeVar("Thing"), TypeVar("Key")
@@ -73,6 +74,20 @@ def by_seed(reports: Iterable[Compatibility], measure: Callable[[Compatibility],
     if len({len(same) for same in same_seed.values()}) > 1:
         raise ConfigError("some seeds are missing on some datasets; make all records with the same seeds.")
     return {seed: fmean(map(measure, same_seed[seed])) for seed in sorted(same_seed)}
+
+
+def over_seeds(reports: Iterable[Compatibility], measure: Callable[[Compatibility], float]) -> Statistic:
+    """Mean over datasets of a measure, with the interval over seeds; of a difference within a report, it is paired."""
+    return Statistic.of(list(by_seed(reports, measure).values()))
+
+
+def gap_by_dataset(
+    first: Iterable[Compatibility], second: Iterable[Compatibility], measure: Callable[[Compatibility], float]
+) -> dict[str, Statistic]:
+    """Dataset -> first minus second, paired by seed, for the datasets and seeds that both have; sorted by name."""
+    one, two = (groups(reports, lambda report: report.dataset) for reports in (first, second))
+    gaps = {d: Statistic.paired(by_seed(one[d], measure), by_seed(two[d], measure)) for d in sorted(one) if d in two}
+    return {dataset: gap for dataset, gap in gaps.items() if gap is not None}
 
 
 @dataclass(frozen=True)

@@ -1,16 +1,13 @@
-"""How chapters write numbers and names: signs, "mean ± x", the order of methods, and when two numbers are equal."""
+"""How chapters write numbers and names: signs, "mean ± x", differences with their direction, the order of methods."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Protocol
 
 from clipcompat.methods import METHODS
 from clipcompat.runs.records import Record
-
-EQUAL = 1.0
-"""Points. A smaller difference of two means is called "within a point"."""
-DIRECTIONS = ("higher", "lower", "within a point")
+from clipcompat.studies.statistic import DIRECTIONS, Direction, Statistic
 
 
 class Spread(Protocol):
@@ -35,11 +32,19 @@ def points(value: float, positive: str, negative: str) -> str:
     return f"{abs(value):.1f} points {negative if value < 0 else positive}"
 
 
-def direction(gap: float) -> str:
-    """One of `DIRECTIONS`."""
-    if abs(gap) < EQUAL:
-        return "within a point"
-    return "higher" if gap > 0 else "lower"
+def apart(gap: Statistic, positive: str = "higher", negative: str = "lower") -> str:
+    """A difference with its interval: "5.0 ± 1.2 points higher", or "no difference seen (+0.4 ± 1.2 points)"."""
+    if gap.direction == "no difference seen":
+        doubt = "" if gap.interval is not None else ", one seed"
+        return f"{gap.direction} ({with_interval(gap, '+')} points{doubt})"
+    return f"{abs(gap.mean):.1f} ± {gap.interval:.1f} points {positive if gap.direction == 'higher' else negative}"
+
+
+def counted(directions: Mapping[str, Direction], named: bool = True) -> str:
+    """ "higher on 1 (mini/tints); no difference seen on 2 (…)": how many have each direction, and which."""
+    sets = {how: [name for name, own in directions.items() if own == how] for how in DIRECTIONS}
+    names = {how: f" ({', '.join(found)})" if named else "" for how, found in sets.items()}
+    return "; ".join(f"{how} on {len(found)}{names[how]}" for how, found in sets.items() if found)
 
 
 def datasets(count: int) -> str:

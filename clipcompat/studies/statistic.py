@@ -1,7 +1,7 @@
 """Numbers over seeds: mean, standard deviation, 95 % interval; paired differences, and the direction they have.
 
     gap = Statistic.paired({1: 71.0, 2: 73.5, 3: 72.0}, {1: 70.0, 2: 71.0, 3: 70.5})    # seed -> accuracy
-    gap.mean, gap.interval, gap.direction                                               # 1.67, 1.90, "no difference seen"
+    gap.mean, gap.interval, gap.direction    # 1.67, 1.90, "no difference seen"
 
 Every statement that one thing is higher than another takes its direction from here.
 """

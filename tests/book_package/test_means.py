@@ -6,7 +6,15 @@ import pytest
 
 from clipcompat.common.errors import ConfigError
 from clipcompat.studies.report import Compatibility
-from clipcompat_book.means import averages, by_dataset, by_seed, over_zero_shot, plain_reports
+from clipcompat_book.means import (
+    averages,
+    by_dataset,
+    by_seed,
+    gap_by_dataset,
+    over_seeds,
+    over_zero_shot,
+    plain_reports,
+)
 from tests.runs.test_tables import run
 
 
@@ -49,3 +57,11 @@ def test_a_mean_by_dataset_is_over_its_seeds_and_leaves_out_what_was_not_measure
 def test_a_seed_that_is_missing_on_a_dataset_is_not_averaged_over():
     with pytest.raises(ConfigError, match="same seeds"):
         by_seed([report("coop"), report("coop", seed=2), report("coop", dataset="b")], over_zero_shot)
+
+
+def test_gaps_by_dataset_are_paired_over_what_both_have():
+    one = [report("coop", new=x, seed=i) for i, x in enumerate((50.0, 60.0, 71.0))] + [report("coop", dataset="b")]
+    two = [report("kgcoop", new=x, seed=i) for i, x in enumerate((49.0, 59.0))] + [report("kgcoop", dataset="c")]
+    gaps = gap_by_dataset(one, two, lambda r: r.new)
+    assert list(gaps) == ["a"] and (gaps["a"].mean, gaps["a"].interval, gaps["a"].n) == (1.0, 0.0, 2)
+    assert over_seeds(one[:3], over_zero_shot).mean == pytest.approx(10 + 1 / 3)

@@ -6,7 +6,16 @@ import pytest
 
 from clipcompat.methods import METHODS
 from clipcompat.studies.statistic import Statistic
-from clipcompat_book.words import datasets, direction, method_rank, method_titles, name_title, points, with_interval
+from clipcompat_book.words import (
+    apart,
+    counted,
+    datasets,
+    method_rank,
+    method_titles,
+    name_title,
+    points,
+    with_interval,
+)
 from tests.runs.test_tables import run
 
 
@@ -17,11 +26,23 @@ def test_a_difference_shows_its_sign_and_interval():
 
 
 @pytest.mark.parametrize(
-    ("gap", "word"),
-    [(1.0, "higher"), (0.99, "within a point"), (0.0, "within a point"), (-0.99, "within a point"), (-1.0, "lower")],
+    ("gap", "words"),
+    [
+        (Statistic(5.0, 1.0, 1.24, 5), "5.0 ± 1.2 points above"),
+        (Statistic(-5.0, 1.0, 1.24, 5), "5.0 ± 1.2 points below"),
+        (Statistic(5.0, 9.0, 11.2, 5), "no difference seen (+5.0 ± 11.2 points)"),
+        (Statistic(-30.0, None, None, 1), "no difference seen (-30.0 points, one seed)"),
+    ],
 )
-def test_a_point_is_a_difference_and_less_is_not(gap, word):
-    assert direction(gap) == word
+def test_a_difference_has_the_direction_of_its_interval(gap, words):
+    assert apart(gap, "above", "below") == words
+
+
+def test_directions_are_counted_with_and_without_names():
+    directions = {"a": "lower", "b": "higher", "c": "lower"}
+    assert counted(directions) == "higher on 1 (b); lower on 2 (a, c)"
+    assert counted(directions, named=False) == "higher on 1; lower on 2"
+    assert counted({"a": "no difference seen"}) == "no difference seen on 1 (a)"
 
 
 def test_the_word_follows_the_sign():

@@ -123,7 +123,8 @@ def _dots(records: Sequence[Record], datasets: Sequence[str]) -> list[tuple[str,
 def control_rows(records: Sequence[Record]) -> go.Figure:
     """What carried plug-ins add to zero-shot on new: one row per upgrade, from nothing changed to nothing kept.
 
-    Faint dots are datasets. The large dot is their mean, with its 95 % interval over seeds. One colour per method.
+    Faint dots are datasets. The large dot is their mean, with its 95 % interval over seeds. One colour per method. The
+    open diamond is what retraining on that new backbone adds, where it is among the records.
     """
     kept = [r for r in records if r.method != "zero_shot"]
     names = method_titles(kept)
@@ -153,6 +154,16 @@ def control_rows(records: Sequence[Record]) -> go.Figure:
             error_x={"array": [gain.interval or 0 for gain in places.values()], "thickness": 2, "width": 5},
             marker={"color": colour, "size": 12, "line": {"width": 1, "color": "white"}},
             customdata=[f"{row}, mean" for row in places],
+            **hover,
+        )
+        again = {row: gain.retrained for row, gain in places.items() if gain.retrained is not None}
+        fig.add_scatter(
+            x=list(again.values()),
+            y=[y[row] for row in again],
+            mode="markers",
+            showlegend=False,
+            marker={"symbol": "diamond-open", "color": colour, "size": 12, "line": {"width": 2, "color": colour}},
+            customdata=[f"{row}, retrained" for row in again],
             **hover,
         )
     fig.add_vline(x=0, line={"color": INK, "width": 2})

@@ -1,29 +1,28 @@
-"""What is left of a plug-in's gain on the controls, in points above zero-shot on new.
+"""The controls: which upgrade of the records is which, and what carried plug-ins add to zero-shot on each.
 
 A control is an upgrade of which it is known what it kept: everything (old → old), one of the towers, part of the way,
-or nothing (the seed twin, a new backbone that was pretrained alone). Where a plug-in adds as much on the twin as on the
-true upgrade, what it adds is no sign of compatibility.
+or nothing (the seed twin, a new backbone that was pretrained alone). `control_sentences` says what they rule out.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from statistics import fmean
 
-from clipcompat.common.errors import unknown_name
+from clipcompat.common.files import digest
 from clipcompat.runs.records import Record
 from clipcompat.runs.tables import Table
 from clipcompat.studies.report import Compatibility
 from clipcompat.studies.statistic import Statistic
-from clipcompat_book.means import by_dataset, by_seed, groups, of_method, over_zero_shot, reports_of
-from clipcompat_book.words import direction, points, with_interval
+from clipcompat_book.means import by_dataset, by_seed, groups, over_seeds, over_zero_shot, reports_of
+from clipcompat_book.words import with_interval
 
 UPGRADE, IDENTITY, TWIN = "the upgrade", "nothing changed", "seed twin"
 TEXT_ONLY, IMAGE_ONLY = "text tower only", "image tower only"
 _TITLES = {"mini": UPGRADE, "mini-identity": IDENTITY, "mini-text-only": TEXT_ONLY, "mini-image-only": IMAGE_ONLY}
-_STEP, _PAIR = re.compile(r"after step (\d+)"), re.compile(r"pair (\d+)")
+STEP, PAIR = re.compile(r"after step (\d+)"), re.compile(r"pair (\d+)")
 
 
 @dataclass(frozen=True)
@@ -31,13 +30,14 @@ class Gain:
     """New accuracy minus zero-shot on new, in points, of one method on one upgrade.
 
     by_set: dataset -> mean over seeds. mean: of these. interval: half-width of the 95 % t-interval of the mean over
-    seeds (how much other draws of training pictures would move it); None for one seed. change: mean of new minus old.
+    seeds (how much other draws of training pictures would move it); None for one seed. retrained: the mean gain of
+    training on new; None if a report has none.
     """
 
     by_set: dict[str, float]
     mean: float
     interval: float | None
-    change: float
+    retrained: float | None
 
 
 def shipped_pair(records: Sequence[Record]) -> list[Record]:
@@ -51,8 +51,32 @@ def gains(records: Sequence[Record]) -> dict[str, Gain]:
 
     Other families of upgrades (mini-large, the public ones) and weights that the manifest does not know are left out.
     """
+    return {title: _gain(mine) for title, mine in by_upgrade(with_retraining(records)).items()}
+
+
+def by_upgrade(records: Sequence[Record]) -> dict[str, list[Record]]:
+    """What chapters call an upgrade -> its records, from nothing changed to nothing kept; other families left out."""
     by_title = groups(records, _title)
-    return {title: _gain(by_title[title]) for title in sorted(filter(None, by_title), key=_place)}
+    return {title: by_title[title] for title in sorted(filter(None, by_title), key=_place)}
+
+
+def with_retraining(records: Sequence[Record]) -> list[Record]:
+    """The records; one without retraining gets it from another, where that is the same training on the same backbone.
+
+    Upgrades that end at one backbone share it: the seed twin (old 1 → new 2) is retrained as pair 2 (old 2 → new 2) is.
+    """
+    runs = [(_training(record, row["seed"]), row["retrained"]) for record in records for row in record.per_seed]
+    known = {training: retrained for training, retrained in runs if training and retrained is not None}
+
+    def filled(record: Record) -> Record:
+        trainings = [known.get(_training(record, row["seed"])) for row in record.per_seed]
+        rows = [
+            row | {"retrained": again} if row["retrained"] is None else row
+            for row, again in zip(record.per_seed, trainings, strict=True)
+        ]
+        return replace(record, per_seed=rows)
+
+    return list(map(filled, records))
 
 
 def difference(
@@ -62,8 +86,8 @@ def difference(
     differences = {}
     for title, mine in groups(records, lambda r: r.titles.upgrade).items():
         one, two = (by_seed(reports_of(r for r in mine if r.titles.method == m), measure) for m in (first, second))
-        if gaps := [one[seed] - two[seed] for seed in one if seed in two]:
-            differences[title] = Statistic.of(gaps)
+        if gap := Statistic.paired(one, two):
+            differences[title] = gap
     return differences
 
 
@@ -82,83 +106,6 @@ def pairs_table(records: Sequence[Record], first: str, second: str) -> Table:
     return Table(columns, tuple(rows), "Points, mean over datasets, ± half of the 95 % interval.")
 
 
-def control_sentences(records: Sequence[Record], method: str) -> str:
-    """What the controls say about one method's gain on the true upgrade, and what each rules out: a Markdown list.
-
-    method: a title, as `record.titles.method` gives it. Controls without records are left out.
-
-    Raises:
-        UnknownNameError: no records of such a method, or none on the true upgrade.
-    """
-    on = gains(of_method(records, method))
-    if UPGRADE not in on:
-        raise unknown_name("upgrade among these records", UPGRADE, on)
-    sentences = [_pairs(on, method)]
-    if IDENTITY in on:
-        sentences.append(_identity(on[IDENTITY]))
-        sentences += [_one_tower(name, on) for name in (TEXT_ONLY, IMAGE_ONLY) if name in on]
-    if steps := [name for name in on if _STEP.fullmatch(name)]:
-        sentences.append(_way(on, steps))
-    if TWIN in on:
-        sentences.append(_twin(on))
-    return "\n".join(f"- {sentence}" for sentence in sentences)
-
-
-def _pairs(on: Mapping[str, Gain], method: str) -> str:
-    others = [f"{on[name].mean:+.1f} on {name}" for name in on if _PAIR.fullmatch(name)]
-    also = f" ({', '.join(others)}, pretrained independently)" if others else ""
-    gain = points(on[UPGRADE].mean, "above", "below")
-    return f"**The upgrade:** {method}, carried over, is {gain} zero-shot on new{also}."
-
-
-def _identity(gain: Gain) -> str:
-    words = f"**Nothing changed** (old → old): {gain.mean:+.1f} points, which is what tuning gains. "
-    if abs(gain.change) < 0.05:
-        words += "Old and new are equal here, so what is lost elsewhere is not lost by saving, loading or testing."
-        return words
-    return words + f"But new differs from old by {gain.change:+.1f} points, which it must not."
-
-
-def _one_tower(name: str, on: Mapping[str, Gain]) -> str:
-    change = _paired(on[name], on[IDENTITY])
-    kept = "every picture keeps its vector" if name == TEXT_ONLY else "every prompt keeps its vector"
-    words = f"**The {name.removesuffix(' only')} alone moved:** {on[name].mean:+.1f} points. "
-    if direction(change) == "within a point":
-        return words + f"That is within a point of nothing changed: where {kept}, nothing of the gain is lost."
-    verb = "lost" if change < 0 else "added"
-    return words + f"{abs(change):.1f} points are {verb} though {kept}."
-
-
-def _way(on: Mapping[str, Gain], steps: Sequence[str]) -> str:
-    values = [*(on[name].mean for name in steps), on[UPGRADE].mean]
-    way = ", ".join(f"{value:+.1f} {name}" for value, name in zip(values, [*steps, "at the end"], strict=True))
-    ups = [after - before for before, after in zip(values, values[1:], strict=False)]
-    how = "more" if min(ups) >= 0 else "less" if max(ups) <= 0 else ""
-    if direction(values[-1] - values[0]) == "within a point" or not how:
-        return f"**On the way:** {way}. No clear direction: how far new has moved does not decide it."
-    return f"**On the way:** {way}. The further new has moved, the {how} the plug-in adds to its zero-shot."
-
-
-def _twin(on: Mapping[str, Gain]) -> str:
-    gap, twin = _paired(on[UPGRADE], on[TWIN]), on[TWIN]
-    words = f"**The seed twin,** a new backbone that has nothing from old: {twin.mean:+.1f} points"
-    if direction(gap) == "within a point":
-        return words + ", within a point of the upgrade. So the gain there does not come from what the upgrade kept."
-    if gap < 0:
-        return words + f", {-gap:.1f} more than on the upgrade. So what the upgrade kept is no help here."
-    upgrade = on[UPGRADE].by_set
-    fewer = sum(direction(upgrade[name] - x) == "higher" for name, x in twin.by_set.items() if name in upgrade)
-    return (
-        words + f", {gap:.1f} less than on the upgrade (on {fewer} of {len(twin.by_set)} sets by a point or more). "
-        "That much needs what the upgrade kept of old; being a backbone of the same kind is not enough."
-    )
-
-
-def _paired(one: Gain, two: Gain) -> float:
-    """Mean difference over the datasets that both have."""
-    return fmean(one.by_set[name] - two.by_set[name] for name in one.by_set if name in two.by_set)
-
-
 def _title(record: Record) -> str | None:
     """What a chapter calls the record's upgrade; None for an upgrade of another family."""
     name, _, rest = record.titles.upgrade.partition(", ")
@@ -171,7 +118,7 @@ def _title(record: Record) -> str | None:
 
 def _place(title: str) -> tuple[int, int]:
     """Where a row stands: the more changed, the later."""
-    if match := _STEP.fullmatch(title) or _PAIR.fullmatch(title):
+    if match := STEP.fullmatch(title) or PAIR.fullmatch(title):
         return (3 if title.startswith("after") else 5), int(match[1])
     return {IDENTITY: 0, TEXT_ONLY: 1, IMAGE_ONLY: 2, UPGRADE: 4, TWIN: 6}[title], 0
 
@@ -179,5 +126,18 @@ def _place(title: str) -> tuple[int, int]:
 def _gain(records: Sequence[Record]) -> Gain:
     reports = reports_of(records)
     by_set = by_dataset(reports, over_zero_shot)
-    spread = Statistic.of(list(by_seed(reports, over_zero_shot).values()))
-    return Gain(by_set, fmean(by_set.values()), spread and spread.interval, fmean(r.new - r.old for r in reports))
+    spread = over_seeds(reports, over_zero_shot)
+    again = None
+    if all(report.retrained is not None for report in reports):
+        again = over_seeds(reports, lambda report: report.retrained - report.zs_new).mean
+    return Gain(by_set, fmean(by_set.values()), spread.interval, again)
+
+
+def _training(record: Record, seed: int | None) -> tuple | None:
+    """What a training on the new backbone of a record depends on; None where the record does not tell."""
+    inputs, backbone = record.inputs, record.backbones.get("new")
+    stamps = inputs.get("stamps", {}).get(str(seed))
+    if not (backbone and stamps):
+        return None
+    facts = {part: inputs[part] for part in ("method", "dataset", "classes", "shots", "views", "dtype")}
+    return digest(facts), stamps["train"], backbone["stamp"], seed

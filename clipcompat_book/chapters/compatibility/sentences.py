@@ -1,20 +1,22 @@
 """Sentences that state a direction, made from records, so that they change when the records do.
 
-A chapter never says by hand that one method is better than another; it shows what these functions return.
+A chapter never says by hand that one method is better than another; it shows what these functions return. A direction
+is that of a 95 % interval over seeds.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from operator import attrgetter
 from statistics import fmean, median
 
 from clipcompat.common.errors import ConfigError, unknown_name
 from clipcompat.runs.records import Record
 from clipcompat.studies.report import Compatibility
+from clipcompat.studies.statistic import Statistic
 from clipcompat.studies.summary import summary
-from clipcompat_book.means import by_dataset, groups, of_method, reports_of
-from clipcompat_book.words import DIRECTIONS, direction, points
+from clipcompat_book.means import by_seed, gap_by_dataset, groups, of_method, over_seeds, reports_of
+from clipcompat_book.words import apart, counted, datasets, short_name
 
 _WHERE = {"old": "on the old backbone", "new": "on the new backbone", "retrained": "retrained on the new backbone"}
 _FEW = 4
@@ -28,38 +30,64 @@ def upgrade_sentence(records: Sequence[Record], method: str) -> str:
     """
     mine = of_method(records, method)
     reports = reports_of(mine)
-    change = _higher(fmean(r.new - r.old for r in reports))
-    words = f"**{method}, carried to the new backbone unchanged,** scores {change} there than on the old one"
+    change = apart(over_seeds(reports, lambda report: report.new - report.old))
+    words = f"**{method}, carried to the new backbone unchanged,** against its own accuracy on the old one: {change}"
     retrained = [r for r in reports if r.retrained is not None]
     if retrained:
-        gap = _higher(fmean(r.new - r.retrained for r in retrained))
+        gap = apart(over_seeds(retrained, lambda report: report.new - report.retrained))
         kept = {record.dataset: summary(record.reports)["kept_gain"] for record in mine}
-        words += f", and {gap} than when it is trained there. Kept gain: {_shares(kept)}"
+        words += f"; against training it there: {gap}. Kept gain: {_shares(kept)}"
     flips = fmean(r.negative_flips for r in reports)
     words += f". On average {flips:.1f} % of the test pictures flip from right to wrong"
-    return f"{words}. (Mean of {len(reports)} runs on {len({r.dataset for r in reports})} datasets.)"
+    return f"{words}. (Mean of {len(reports)} runs on {datasets(len({r.dataset for r in reports}))}.)"
 
 
 def versus_sentence(records: Sequence[Record], first: str, second: str, field: str = "new") -> str:
     """How `first` does against `second` in one field, dataset by dataset: Markdown.
 
-    field: "old", "new" or "retrained"; compared are the means over each method's seeds.
+    The direction on a dataset is that of the paired 95 % t-interval over the seeds that both have.
+
+    Args:
+        records: may have some datasets twice, with other seeds; these are taken together.
+        field: "old", "new" or "retrained".
 
     Raises:
         UnknownNameError: no such field, or no records of such a method. ConfigError: no dataset has both methods.
     """
     if field not in _WHERE:
         raise unknown_name("field", field, _WHERE)
-    one, two = (by_dataset(reports_of(of_method(records, m)), attrgetter(field)) for m in (first, second))
-    gaps = {name: one[name] - two[name] for name in sorted(one) if name in two}
+    one, two = (
+        [report for report in reports_of(of_method(records, method)) if getattr(report, field) is not None]
+        for method in (first, second)
+    )
+    gaps = gap_by_dataset(one, two, attrgetter(field))
     if not gaps:
         raise ConfigError(f"no dataset has {field} accuracies of both {first} and {second}.")
-    sets = groups(gaps, lambda name: direction(gaps[name]))
-    parts = [f"{how} on {len(sets[how])} ({', '.join(sets[how])})" for how in DIRECTIONS if how in sets]
+    directions = {short_name(name): gap.direction for name, gap in gaps.items()}
     return (
-        f"**{first} against {second}, {_WHERE[field]}:** of {len(gaps)} datasets, {'; '.join(parts)}. "
-        f"Mean difference {fmean(gaps.values()):+.1f} points."
+        f"**{first} against {second}, {_WHERE[field]}:** of {datasets(len(gaps))}, {counted(directions)}. "
+        f"Mean of the datasets: {_mean_gap(one, two, gaps, field)}. (Directions are those of paired 95 % t-intervals "
+        f"over seeds, {_seeds(gaps)}, without correction for {datasets(len(gaps))}.)"
     )
+
+
+def _mean_gap(one: Sequence[Compatibility], two: Sequence[Compatibility], common: Collection[str], field: str) -> str:
+    """First minus second as a mean over the datasets, over the seeds that all of these have."""
+    sides = [[report for report in reports if report.dataset in common] for reports in (one, two)]
+    by_place = groups([(n, r) for n, reports in enumerate(sides) for r in reports], lambda x: (x[0], x[1].dataset))
+    seeds = set.intersection(*({report.seed for _, report in own} for own in by_place.values()))
+    if not seeds:
+        return "no seed in common"
+    means = (by_seed([report for report in own if report.seed in seeds], attrgetter(field)) for own in sides)
+    return apart(Statistic.paired(*means))
+
+
+def _seeds(gaps: Mapping[str, Statistic]) -> str:
+    """ "5 per dataset", or "5 per dataset (25 on satellite)" where some datasets have more."""
+    by_count = groups(gaps, lambda name: gaps[name].n)
+    few, *more = sorted(by_count)
+    others = "; ".join(f"{n} on {', '.join(map(short_name, by_count[n]))}" for n in more)
+    return f"{few} per dataset" + (f" ({others})" if others else "")
 
 
 def rerun_sentence(report: Compatibility, records: Sequence[Record], method: str) -> str:
@@ -89,7 +117,3 @@ def _shares(kept: Mapping[str, float | None]) -> str:
     middle = median(share for share, _ in known)
     ends = f"from {round(100 * low)} % ({lowest}) to {round(100 * high)} % ({highest})"
     return f"median {round(100 * middle)} %, {ends}{none}"
-
-
-def _higher(value: float) -> str:
-    return points(value, "higher", "lower")

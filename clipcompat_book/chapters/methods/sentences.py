@@ -11,15 +11,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from itertools import product
 from operator import attrgetter
-from statistics import fmean
 
 from clipcompat.common.errors import ConfigError
 from clipcompat.studies.report import Compatibility
+from clipcompat.studies.statistic import DIRECTIONS, Statistic
 from clipcompat_book.chapters.methods.places import depth
-from clipcompat_book.means import Average, averages, by_dataset, groups
-from clipcompat_book.words import datasets, direction, name_title
+from clipcompat_book.means import Average, averages, by_seed, groups, over_seeds, over_zero_shot
+from clipcompat_book.words import datasets, name_title, with_interval
 
-_AGAINST_ZERO_SHOT = {"higher": "above it", "within a point": "within a point", "lower": "below it"}
+_AGAINST_ZERO_SHOT = {"higher": "above it", "no difference seen": "no difference seen", "lower": "below it"}
 
 
 def carried_sentence(reports: Sequence[Compatibility]) -> str:
@@ -30,13 +30,15 @@ def carried_sentence(reports: Sequence[Compatibility]) -> str:
     """
     tuned = _tuned(reports)
     most = max(len(average.datasets) for average in tuned.values())
-    gains = {name: average.gains[1] for name, average in tuned.items()}
+    by_method = groups(reports, lambda report: report.method)
+    gains = {name: over_seeds(by_method[name], over_zero_shot) for name in tuned}
 
     def entry(name: str) -> str:
         n = len(tuned[name].datasets)
-        return f"{name_title(name)} {gains[name]:+.1f}" + (f" (of {n} only)" if n < most else "")
+        return f"{name_title(name)} {with_interval(gains[name], '+')}" + (f" (of {n} only)" if n < most else "")
 
-    names = groups(sorted(gains, key=gains.get, reverse=True), lambda name: direction(gains[name]))
+    best_first = sorted(gains, key=lambda name: -gains[name].mean)
+    names = groups(best_first, lambda name: gains[name].direction)
     parts = [f"{words}: {', '.join(map(entry, names[d]))}" for d, words in _AGAINST_ZERO_SHOT.items() if d in names]
     return f"**Carried to new, against zero-shot there,** in points, mean of {datasets(most)}: {'; '.join(parts)}."
 
@@ -55,7 +57,8 @@ def depth_sentence(reports: Sequence[Compatibility]) -> str:
         ranges.append(f"{side} {on_old} on old and {on_new} on new")
     pairs = len(sides["shallow"]) * len(sides["deep"])
     return (
-        f"**Shallow against deep:** of {pairs} pairs of a shallow and a deep method, {'; '.join(counts)}. "
+        f"**Shallow against deep:** of {pairs} pairs of a shallow and a deep method, {'; '.join(counts)}. (By the "
+        "paired 95 % interval over seeds of the mean over datasets.) "
         f"Points above zero-shot, from the lowest method to the highest: {'; '.join(ranges)}."
     )
 
@@ -70,28 +73,31 @@ def _tuned(reports: Sequence[Compatibility]) -> dict[str, Average]:
 def _counted(reports: Sequence[Compatibility], sides: Mapping[str, Sequence[str]], field: str) -> str:
     """In how many pairs the shallow method is higher, and lower; also without the linear probe, which reads no text."""
 
-    def counts(deep: Sequence[str]) -> tuple[int, int]:
-        directions = [direction(gap) for gap in _gaps(reports, sides["shallow"], deep, field)]
-        return directions.count("higher"), directions.count("lower")
+    def counts(deep: Sequence[str]) -> list[int]:
+        directions = [gap.direction for gap in _gaps(reports, sides["shallow"], deep, field)]
+        return [directions.count(how) for how in DIRECTIONS]
 
-    higher, lower = counts(sides["deep"])
+    higher, lower, same = counts(sides["deep"])
     others = [name for name in sides["deep"] if name != "linear_probe"]
-    words = f"the shallow one is higher by a point or more in {higher}, lower in {lower}"
+    words = f"the shallow one is higher in {higher}, lower in {lower}, no difference seen in {same}"
     if not others or others == sides["deep"]:
         return words
-    higher, lower = counts(others)
-    return f"{words} (without the linear probe: {higher} and {lower})"
+    higher, lower, same = counts(others)
+    return f"{words} (without the linear probe: {higher}, {lower} and {same})"
 
 
-def _gaps(reports: Sequence[Compatibility], firsts: Sequence[str], seconds: Sequence[str], field: str) -> list[float]:
-    """First minus second of every pair, a mean over the datasets that both have; pairs without any are left out."""
+def _gaps(reports: Sequence[Compatibility], firsts: Sequence[str], seconds: Sequence[str], field: str):
+    """First minus second of every pair, a mean over the datasets that both have, paired by seed, as `Statistic`s.
+
+    Pairs without a dataset in common are left out.
+    """
     by_method = groups(reports, lambda report: report.method)
-    values = {name: by_dataset(by_method[name], attrgetter(field)) for name in (*firsts, *seconds)}
     gaps = []
-    for one, two in product(firsts, seconds):
-        both = values[one].keys() & values[two].keys()
-        gaps += [fmean(values[one][d] - values[two][d] for d in both)] if both else []
-    return gaps
+    for pair in product(firsts, seconds):
+        both = set.intersection(*({report.dataset for report in by_method[name]} for name in pair))
+        common = ([report for report in by_method[name] if report.dataset in both] for name in pair)
+        gaps.append(both and Statistic.paired(*(by_seed(own, attrgetter(field)) for own in common)))
+    return list(filter(None, gaps))
 
 
 def _range(values: Sequence[float]) -> str:

@@ -9,9 +9,16 @@ from clipcompat.runs.records import Record
 from clipcompat.runs.tables import Table
 from clipcompat.studies.report import Compatibility, harmonic_mean, kept_gain
 from clipcompat.studies.statistic import Statistic
-from clipcompat_book.chapters.compatibility.controls import TWIN, UPGRADE, gains, shipped_pair
+from clipcompat_book.chapters.compatibility.controls import (
+    TWIN,
+    UPGRADE,
+    by_upgrade,
+    gains,
+    shipped_pair,
+    with_retraining,
+)
 from clipcompat_book.chapters.methods.places import depth
-from clipcompat_book.means import Average, averages, by_seed, groups, of_method, plain_reports, reports_of
+from clipcompat_book.means import Average, averages, by_seed, groups, of_method, over_seeds, plain_reports, reports_of
 from clipcompat_book.words import method_titles, name_title, short_name, with_interval
 
 
@@ -19,8 +26,11 @@ def overview_table(records: Sequence[Record]) -> Table:
     """One row per method with its default settings: points above zero-shot on old, carried to new, retrained there.
 
     records: with the controls. ± is half of the 95 % interval over seeds. kept: carried / retrained, of the averages.
+    lost: carried minus retrained on the same backbone, paired by seed, on the upgrade and on a seed twin. Gains over
+    zero-shot are not compared between these two, as zero-shot differs.
     """
     rows, own = [], averages(plain_reports(shipped_pair(records)))
+    records = with_retraining(records)
     most = max((len(average.datasets) for average in own.values()), default=0)
     for name, average in own.items():
         mine = [record for record in records if record.titles.label == name]
@@ -32,13 +42,35 @@ def overview_table(records: Sequence[Record]) -> Table:
             retrained = f"{average.retrained - average.zs_new:+.1f}"
             share = kept_gain(average.new, average.zs_new, average.retrained)
             kept = "–" if share is None else f"{round(100 * share)} %"
-        carried, twin = (with_interval(on.get(upgrade), "+") for upgrade in (UPGRADE, TWIN))
-        cells = f"{average.gains[0]:+.1f}", carried, retrained, kept
+        by_title = by_upgrade(mine)
+        lost, twin = (with_interval(_lost(by_title.get(upgrade, ())), "+") for upgrade in (UPGRADE, TWIN))
+        cells = f"{average.gains[0]:+.1f}", with_interval(on[UPGRADE], "+"), retrained, kept
         title = name_title(name) + (f" (only {len(average.datasets)})" if len(average.datasets) < most else "")
-        rows.append((title, depth(name) or "–", *cells, f"{average.negative_flips:.1f}", twin))
-    columns = ("method", "acts", "on old", "carried to new", "retrained", "kept", "flips", "carried to a seed twin")
-    caption = f"Points above zero-shot, means over {most} datasets; ± half of the 95 % interval over seeds. Mini."
+        rows.append((title, depth(name) or "–", *cells, f"{average.negative_flips:.1f}", lost, twin))
+    columns = (
+        "method",
+        "acts",
+        "on old",
+        "carried to new",
+        "retrained",
+        "kept",
+        "flips",
+        "lost",
+        "lost on a seed twin",
+    )
+    caption = (
+        f"Points above zero-shot, means over {most} datasets; ± half of the 95 % interval over seeds. Lost: carried "
+        "minus retrained on the same backbone. Mini."
+    )
     return Table(columns, tuple(rows), caption)
+
+
+def _lost(records: Sequence[Record]) -> Statistic | None:
+    """Carried minus retrained, over seeds; None where a report has no retraining, or there is no report."""
+    reports = reports_of(records)
+    if not reports or any(report.retrained is None for report in reports):
+        return None
+    return over_seeds(reports, lambda report: report.new - report.retrained)
 
 
 def methods_table(records: Sequence[Record], caption: str = "") -> Table:

@@ -11,16 +11,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from operator import attrgetter
-from statistics import fmean
 
 from clipcompat.common.errors import unknown_name
 from clipcompat.data.custom.classnames import ClassNames
 from clipcompat.runs.records import Record
 from clipcompat.runs.tables import Table, cell
-from clipcompat.studies.statistic import Statistic
+from clipcompat.studies.statistic import Direction, Statistic
 from clipcompat_book.means import by_seed, reports_of
 from clipcompat_book.miniature.cloth import KINDS, cloth_names
-from clipcompat_book.words import EQUAL, name_title, points, with_interval
+from clipcompat_book.words import apart, name_title, points, with_interval
 
 SIDES = ("old", "new", "retrained")
 _TITLES = {"raw": "folder names", "plain": "everyday words", "house": "house words"}
@@ -58,12 +57,15 @@ def curve(records: Sequence[Record], names: str, method: str, side: str) -> dict
     return dict(sorted(by_shots.items()))
 
 
+_WITHIN = 1.0  # points
+
+
 def enough(curve: Mapping[int, float | Statistic]) -> int:
     """The fewest shots from which on every accuracy is at most a point below that of the most shots."""
     means = {shots: getattr(value, "mean", value) for shots, value in curve.items()}
     few = most = max(means)
     for shots in sorted(means, reverse=True):
-        if means[shots] < means[most] - EQUAL:
+        if means[shots] < means[most] - _WITHIN:
             break
         few = shots
     return few
@@ -87,10 +89,10 @@ def repair_sentence(records: Sequence[Record], worse: str, better: str, method: 
     lost = Statistic.of([new[seed] - old[seed] for seed in old])
     added = f"Points that the upgrade adds: {with_interval(lost)}"
     if lost.interval is not None:
-        doubt = ", which does not exclude 0" if abs(lost.mean) <= lost.interval else ""
+        doubt = ", which does not exclude 0" if lost.direction == "no difference seen" else ""
         added += f" (95 % interval over {lost.n} draws{doubt})"
-    behind = (two[0].mean - one[0].mean, fmean(old.values()), fmean(new.values()))
-    start, tuned, carried = (points(value, "behind", "ahead") for value in behind)
+    start = points(two[0].mean - one[0].mean, "behind", "ahead")  # zero-shot, which no draw enters
+    tuned, carried = (apart(Statistic.of(list(gaps.values())), "behind", "ahead") for gaps in (old, new))
     return (
         f"**{worse.capitalize()} against {better}:** {start} without training, {tuned} after {most} shots on old, "
         f"{carried} when carried to new. {added}."
@@ -98,20 +100,24 @@ def repair_sentence(records: Sequence[Record], worse: str, better: str, method: 
 
 
 def enough_sentence(records: Sequence[Record], names: str, method: str = "coop") -> str:
-    """How many shots are as good as the most, and how many shots of retraining carrying is worth: Markdown."""
-    old, new, retrained = (curve(records, names, method, side) for side in SIDES)
-    most = max(old)
-    parts = []
-    for side, accuracies in (("on old", old), ("carried to new", new)):
-        few = enough(accuracies)
-        parts.append(f"{side}, {'no fewer than ' if few == most else ''}{few} shots will do")
-    worth = [shots for shots, value in retrained.items() if value.mean >= new[most].mean]
-    again = f"retraining with up to {most} shots is below"
-    if worth:
-        again = f"retraining with {min(worth)} shot{'s' if min(worth) > 1 else ''} matches"
+    """From how many shots on no accuracy is seen to be below that of the most, and what retraining needs: Markdown.
+
+    Both by paired 95 % intervals over draws.
+    """
+    draws = {side: _draws(records, names, method, side) for side in SIDES}
+    most = max(draws["old"])
+    fewest = {side: _fewest(draws[side], draws[side][most]) for side in ("old", "new")}
+    carried = draws["new"][most]
+    few = _fewest(draws["retrained"], carried)
+    above = [shots for shots, draw in draws["retrained"].items() if _is(draw, "higher", carried)]
+    again = f"retraining is seen to be below even with {most} shots"
+    if few is not None:
+        again = f"retraining is not seen to be below from {few} shot{'s' * (few > 1)} on"
+        again += f", and seen to be above with {min(above)}" if above else ""
     return (
-        f"**{name_title(method)} with {names}:** {'; '.join(parts)}. On new, {again} what was tuned on old with {most} "
-        "shots and carried."
+        f"**{name_title(method)} with {names}:** fewest shots from which on no accuracy is seen to be below that with "
+        f"{most}: on old {fewest['old']}, carried to new {fewest['new']}. On new, against what was tuned on old with "
+        f"{most} shots and carried, {again}."
     )
 
 
@@ -133,6 +139,25 @@ def _of(records: Sequence[Record], names: str, method: str) -> list[Record]:
     if not mine:
         raise unknown_name("method with these names", method, {r.method for r in same})
     return mine
+
+
+def _draws(records: Sequence[Record], names: str, method: str, side: str) -> dict[int, dict[int, float]]:
+    """Shots -> seed -> accuracy; 0 shots are zero-shot, which is the same for every seed."""
+    mine = _of(records, names, method)
+    made = {record.inputs["shots"]: by_seed(record.reports, attrgetter(side)) for record in mine}
+    if side != "retrained":
+        made[0] = by_seed(mine[0].reports, attrgetter(f"zs_{side}"))
+    return dict(sorted(made.items()))
+
+
+def _fewest(draws: Mapping[int, Mapping[int, float]], against: Mapping[int, float]) -> int | None:
+    """The fewest shots from which on none is seen to be lower than `against`, paired; None if the most shots are."""
+    lower = [shots for shots, draw in draws.items() if _is(draw, "lower", against)]
+    return min((shots for shots in draws if shots > max(lower, default=-1)), default=None)
+
+
+def _is(first: Mapping[int, float], direction: Direction, second: Mapping[int, float]) -> bool:
+    return Statistic.paired(first, second).direction == direction
 
 
 def _gaps(records: Sequence[Record], worse: str, better: str, method: str, side: str, shots: int) -> dict[int, float]:

@@ -59,7 +59,9 @@ def test_controls_are_rows_and_methods_are_colours_with_every_dataset_s_dot(monk
     assert all(one > two for one, two in zip(large["CoOp"].y, large["ContCoOp"].y, strict=True)), "the first above"
     assert all(half > 0 for half in large["CoOp"].error_x.array)
     assert large["ContCoOp"].marker.color == METHOD_COLOURS["contcoop"]
-    (dots,) = (trace for trace in fig.data if not trace.name and trace.legendgroup == "CoOp")
+    dots, diamonds = (trace for trace in fig.data if not trace.name and trace.legendgroup == "CoOp")
+    assert list(diamonds.x) == [40.0, 40.0, 40.0] and diamonds.y == large["CoOp"].y, "retrained: 90, zero-shot: 50"
+    assert diamonds.marker.symbol == "diamond-open" and diamonds.marker.color == METHOD_COLOURS["coop"]
     assert sorted(dots.x) == [-1.0, 3.0, 8.0, 12.0, 18.0, 22.0] and "seed twin, dtd" in dots.customdata
 
 

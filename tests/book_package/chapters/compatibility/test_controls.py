@@ -1,10 +1,9 @@
-"""Controls are told apart by their weights, and the sentences under their figure turn with the numbers."""
+"""Controls are told apart by their weights; a training that two upgrades share is found in either's record."""
 
 from __future__ import annotations
 
 import pytest
 
-from clipcompat.common.errors import UnknownNameError
 from clipcompat.runs import titles
 from clipcompat.runs.records import Record
 from clipcompat_book.chapters.compatibility.controls import (
@@ -13,13 +12,11 @@ from clipcompat_book.chapters.compatibility.controls import (
     TEXT_ONLY,
     TWIN,
     UPGRADE,
-    Gain,
-    _twin,
-    control_sentences,
     difference,
     gains,
     pairs_table,
     shipped_pair,
+    with_retraining,
 )
 from tests.runs.test_tables import run
 
@@ -66,7 +63,10 @@ def toy_run(place: str, gain: float, method: str = "coop", dataset: str = "euros
     upgrade, old, new = PLACES[place]
     weights = {side: w and f"sha256:{w}" for side, w in (("old_weights", old), ("new_weights", new))}
     news = [50 + gain + k - (seeds - 1) / 2 for k in range(seeds)]
-    made = run(method, news=news, dataset=dataset, upgrade=upgrade, shipped=SHIPPED[upgrade], **weights, **more)
+    stamps = {str(seed): {"train": f"{dataset}-{seed}", "test": dataset} for seed in range(1, seeds + 1)}
+    same = {"shipped": SHIPPED[upgrade], "stamps": stamps, "views": 10, "dtype": "float32"}
+    made = run(method, news=news, dataset=dataset, upgrade=upgrade, **weights, **same, **more)
+    made.backbones["new"] = {"stamp": new or SHIPPED[upgrade][1]}
     for row in made.per_seed:
         row["old"] = row["new"] if place == IDENTITY else row["old"]
     return made
@@ -77,14 +77,6 @@ def toy_records(method: str, more: float = 0.0) -> list[Record]:
     gain = {UPGRADE: 10, TWIN: 1, IDENTITY: 20}
     sets = {"eurosat": -2, "dtd": 2}
     return [toy_run(p, g + more + d, method, name) for p, g in gain.items() for name, d in sets.items()]
-
-
-def told(*, method: str = "CoOp", **places: float) -> str:
-    """The sentences on one dataset; upgrade 10 and nothing changed 20 where not said otherwise."""
-    names = {"twin": TWIN, "image": IMAGE_ONLY, "text": TEXT_ONLY}
-    names |= {"step4": "after step 4000", "step5": "after step 5000"}
-    gain = {UPGRADE: places.pop("upgrade", 10.0), IDENTITY: 20.0} | {names.get(k, k): v for k, v in places.items()}
-    return control_sentences([toy_run(p, g) for p, g in gain.items()], method)
 
 
 @pytest.mark.parametrize(
@@ -152,65 +144,24 @@ def test_two_methods_are_held_against_each_other_pair_by_pair():
     assert table.rows[2][1] == "+1.0 ± 25.4", "over two pairs: 12.7 · 2.8 / √2"
 
 
-def test_the_upgrade_is_told_with_its_repetitions():
-    assert "CoOp, carried over, is 10.0 points above zero-shot on new." in told()
-    both = control_sentences([toy_run(UPGRADE, -4), toy_run("pair 2", 3)], "CoOp")
-    assert "4.0 points below zero-shot on new (+3.0 on pair 2" in both
+def test_a_gain_knows_what_retraining_would_have_gained():
+    made = toy_records("coop")
+    assert gains(made)[UPGRADE].retrained == 40.0, "90 against zero-shot of 50"
+    made[0].per_seed[0]["retrained"] = None
+    assert gains(made)[UPGRADE].retrained is None and gains(made)[TWIN].retrained == 40.0
 
 
-def test_identity_says_whether_carrying_itself_costs_anything():
-    assert "+20.0 points, which is what tuning gains. Old and new are equal here" in told()
-    broken = toy_run(IDENTITY, 20)
-    broken.per_seed[0]["old"] += 4
-    assert "new differs from old by -2.0 points" in control_sentences([toy_run(UPGRADE, 1), broken], "CoOp")
+def test_retraining_is_found_in_a_record_of_the_same_training_only():
+    known, asked = toy_run("pair 2", 1), toy_run(TWIN, 1)
+    for row in asked.per_seed:
+        row["retrained"] = None
 
+    def filled(*others) -> list[float | None]:
+        return [row["retrained"] for row in with_retraining([*others, asked])[-1].per_seed]
 
-@pytest.mark.parametrize(
-    ("gain", "words"),
-    [(15.0, "5.0 points are lost"), (20.5, "nothing of the gain is lost"), (24.0, "4.0 points are added")],
-)
-@pytest.mark.parametrize(("tower", "kept"), [("image", "every prompt keeps"), ("text", "every picture keeps")])
-def test_one_tower_alone_is_held_against_nothing_changed(tower, kept, gain, words):
-    (line,) = (x for x in told(**{tower: gain}).splitlines() if f"{tower} tower alone" in x)
-    assert words in line and kept in line
-
-
-@pytest.mark.parametrize(
-    ("four", "five", "words"),
-    [
-        (18.0, 14.0, "the less the plug-in adds"),
-        (2.0, 6.0, "the more the plug-in adds"),
-        (18.0, 1.0, "No clear direction"),
-        (10.4, 10.2, "No clear direction"),
-    ],
-)
-def test_the_way_has_a_direction_only_where_every_step_has_it(four, five, words):
-    (line,) = (x for x in told(step4=four, step5=five).splitlines() if "On the way" in x)
-    assert words in line and f"{four:+.1f} after step 4000" in line and "+10.0 at the end" in line
-
-
-@pytest.mark.parametrize(
-    ("gain", "words"),
-    [
-        (2.0, "8.0 less than on the upgrade (on 1 of 1 sets"),
-        (9.5, "does not come from what the upgrade kept"),
-        (12.0, "2.0 more than on the upgrade"),
-    ],
-)
-def test_the_twin_rules_kinship_in_or_out(gain, words):
-    assert words in told(twin=gain).splitlines()[-1]
-
-
-def test_what_has_no_records_is_not_told_and_an_unknown_method_is_refused():
-    assert len(told().splitlines()) == 2
-    with pytest.raises(UnknownNameError, match="CoOp"):
-        control_sentences([toy_run(UPGRADE, 1)], "Coop")
-    with pytest.raises(UnknownNameError, match="the upgrade"):
-        control_sentences([toy_run(TWIN, 1)], "CoOp")
-
-
-def test_sets_on_which_the_twin_is_better_do_not_count_as_worse():
-    true = Gain({"a": 10.0, "b": 9.0, "c": 1.0}, 20 / 3, None, 0.0)
-    twin = Gain({"a": 2.0, "b": 3.0, "c": 4.0}, 3.0, None, 0.0)
-    said = _twin({UPGRADE: true, TWIN: twin})
-    assert "on 2 of 3 sets by a point or more" in said
+    assert filled() == [None, None] and filled(known) == [90.0, 90.0], "both end at new 2"
+    assert filled(toy_run(UPGRADE, 1)) == [None, None], "which ends at new 1"
+    assert filled(toy_run("pair 2", 1, dataset="dtd")) == [None, None]
+    assert filled(toy_run("pair 2", 1, method="contcoop")) == [None, None]
+    assert filled(toy_run("pair 2", 1, seeds=1)) == [90.0, None]
+    assert asked.per_seed[0]["retrained"] is None, "records stay as they are"

@@ -27,16 +27,24 @@ def test_the_weight_of_distillation_is_called_lambda():
     assert run("contcoop", settings={"distillation": config}).titles.method == "ContCoOp (λ = 0.5)"
 
 
-@pytest.mark.parametrize(("news", "words"), [((84.0, 86.0), "5.0 points higher"), ((70.0, 74.0), "8.0 points lower")])
-def test_the_direction_of_an_upgrade_is_that_of_the_numbers(news, words):
+@pytest.mark.parametrize(
+    ("news", "words"),
+    [
+        ((85.0, 85.2), "5.1 ± 1.3 points higher"),
+        ((72.0, 72.2), "7.9 ± 1.3 points lower"),
+        ((70.0, 86.0), "no difference seen (-2.0 ± 101.6 points)"),
+        ((50.0,), "no difference seen (-30.0 points, one seed)"),
+    ],
+)
+def test_the_direction_of_an_upgrade_is_that_of_the_interval(news, words):
     told = upgrade_sentence([run("coop", news=news)], "CoOp")
-    assert f"scores {words} there than on the old one" in told and "2 runs on 1 datasets" in told
+    assert f"against its own accuracy on the old one: {words}" in told and f"{len(news)} runs on 1 dataset." in told
 
 
 def test_an_upgrade_is_told_with_retraining_kept_gain_and_flips():
-    told = upgrade_sentence([run("coop", news=(70.0, 80.0))], "CoOp")
-    assert "15.0 points lower than when it is trained there" in told
-    assert "Kept gain: eurosat 62 %" in told and "5.0 % of the test pictures" in told
+    told = upgrade_sentence([run("coop", news=(75.0, 75.2))], "CoOp")
+    assert "against training it there: 14.9 ± 1.3 points lower" in told
+    assert "Kept gain: eurosat 63 %" in told and "5.0 % of the test pictures" in told
 
 
 def test_kept_gain_is_told_for_every_dataset_unless_nothing_was_retrained():
@@ -45,7 +53,7 @@ def test_kept_gain_is_told_for_every_dataset_unless_nothing_was_retrained():
     assert "Kept gain: eurosat undefined, dtd -12 %" in upgrade_sentence([small, worse], "CoOp")
     small.per_seed[0]["retrained"] = None
     told = upgrade_sentence([small], "CoOp")
-    assert "Kept gain" not in told and "trained there" not in told
+    assert "Kept gain" not in told and "training it there" not in told
 
 
 def test_kept_gain_on_many_datasets_is_told_by_its_middle_and_its_ends():
@@ -58,22 +66,44 @@ def test_kept_gain_on_many_datasets_is_told_by_its_middle_and_its_ends():
     assert "Kept gain: undefined on all 5 datasets." in upgrade_sentence(made, "CoOp")
 
 
-def test_two_methods_are_compared_dataset_by_dataset_with_a_point_of_tolerance():
+def test_two_methods_are_compared_dataset_by_dataset_by_paired_intervals():
+    """On b the mean is 5 points higher, by one seed; on c half a point lower, by every seed."""
     made = [
-        run("contcoop", news=(80.0,), dataset="a"),
-        run("coop", news=(70.0,), dataset="a"),
-        run("contcoop", news=(60.5,), dataset="b"),
-        run("coop", news=(60.0,), dataset="b"),
-        run("contcoop", news=(50.0,), dataset="c"),
-        run("coop", news=(53.0,), dataset="c"),
+        run("contcoop", news=(80.0, 82.0, 84.0), dataset="a"),
+        run("coop", news=(70.0, 72.1, 73.9), dataset="a"),
+        run("contcoop", news=(60.0, 60.0, 75.0), dataset="b"),
+        run("coop", news=(60.0, 60.0, 60.0), dataset="b"),
+        run("contcoop", news=(50.0, 40.0, 30.0), dataset="c"),
+        run("coop", news=(50.5, 40.6, 30.4), dataset="c"),
         run("coop", news=(99.0,), dataset="d"),
     ]
     told = versus_sentence(made, "ContCoOp", "CoOp")
-    assert "of 3 datasets, higher on 1 (a); lower on 1 (c); within a point on 1 (b)" in told
-    assert "Mean difference +2.5 points" in told
-    assert "lower on 1 (a); higher" not in told
+    assert "of 3 datasets, higher on 1 (a); lower on 1 (c); no difference seen on 1 (b). Mean of the datasets: " in told
+    assert "Mean of the datasets: no difference seen (+4.8 ± 7.3 points)" in told and "seeds, 3 per dataset, wi" in told
     turned = versus_sentence(made, "CoOp", "ContCoOp")
-    assert "higher on 1 (c); lower on 1 (a)" in turned and "-2.5" in turned
+    assert "higher on 1 (c); lower on 1 (a); no difference seen on 1 (b)" in turned and "(-4.8 ± 7.3 points)" in turned
+
+
+def test_more_seeds_of_a_dataset_count_there_and_not_in_the_mean():
+    made = [
+        run(m, news=news, dataset=d) for d in "ab" for m, news in (("contcoop", (61.0, 61.2)), ("coop", (60.0, 60.1)))
+    ]
+    more = [run("contcoop", news=(40.0, 90.0), dataset="b"), run("coop", news=(60.0, 60.0), dataset="b")]
+    for record in more:
+        for row in record.per_seed:
+            row["seed"] += 2
+    told = versus_sentence([*made, *more], "ContCoOp", "CoOp")
+    assert "higher on 1 (a); no difference seen on 1 (b). Mean of the datasets: 1.1 ± 0.6 points higher" in told
+    assert "over seeds, 2 per dataset (4 on b), without correction for 2 datasets" in told
+
+
+def test_what_was_not_retrained_is_not_compared_there():
+    made = [run("contcoop", news=(60.0, 61.0)), run("coop", news=(60.0, 61.0))]
+    made[0].per_seed[1]["retrained"] = None
+    assert (
+        "retrained on the new backbone:** of 1 dataset, no difference seen on 1 (eurosat). Mean of the datasets: no "
+        in (versus_sentence(made, "ContCoOp", "CoOp", "retrained"))
+    )
 
 
 def test_what_cannot_be_compared_is_refused_by_name():

@@ -14,7 +14,7 @@ def rows(records) -> dict[str, dict[str, str]]:
     return {row[0]: dict(zip(table.columns, row, strict=True)) for row in table.rows}
 
 
-def test_the_overview_has_gains_on_both_sides_what_was_kept_and_the_twin(monkeypatch):
+def test_the_overview_has_gains_on_both_sides_what_was_kept_and_what_was_lost_also_on_the_twin(monkeypatch):
     know_toys(monkeypatch)
     records = [
         toy_run(UPGRADE, 20.0, "linear_probe"),
@@ -27,8 +27,8 @@ def test_the_overview_has_gains_on_both_sides_what_was_kept_and_the_twin(monkeyp
     told = found["CoOp"]
     assert told["acts"] == "shallow" and told["on old"] == "+40.0" and told["carried to new"].startswith("+10.0 ± ")
     assert told["retrained"] == "+40.0" and told["kept"] == "25 %" and told["flips"] == "5.0"
-    assert told["carried to a seed twin"].startswith("-3.0 ± ")
-    assert found["linear probe"]["acts"] == "deep" and found["linear probe"]["carried to a seed twin"] == "–"
+    assert told["lost"].startswith("-30.0 ± ") and told["lost on a seed twin"].startswith("-43.0 ± "), "retrained: 90"
+    assert found["linear probe"]["acts"] == "deep" and found["linear probe"]["lost on a seed twin"] == "–"
     assert "means over 1 datasets" in overview_table(records).caption
     assert list(rows([*records, toy_run(UPGRADE, 1.0, dataset="dtd")])) == ["linear probe (only 1)", "CoOp"]
 
