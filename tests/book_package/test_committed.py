@@ -57,3 +57,13 @@ def test_the_true_upgrade_has_every_method_and_was_trained_again_on_new():
     assert {r.titles.label for r in mine} == RUN
     trained = [r for r in mine if r.inputs["method"]["name"] != "zero_shot"]
     assert all(report.retrained is not None for r in trained for report in r.reports)
+
+
+def test_more_seeds_are_of_the_shipped_pair_and_of_draws_that_the_first_records_do_not_have():
+    more = committed_records("more_seeds")
+    assert {(r.titles.label, r.dataset) for r in more} == {("coop", "mini/satellite"), ("contcoop", "mini/satellite")}
+    for record in more:
+        assert record.inputs["shipped"] == list(shipped_weights("mini")) and record.titles.upgrade == "mini"
+        assert [row["seed"] for row in record.per_seed] == list(range(6, 26))
+        data = load_dataset(record.dataset, shots=record.inputs["shots"], seed=25)
+        assert record.inputs["stamps"]["25"] == {"train": data.train.stamp, "test": data.test.stamp}

@@ -57,20 +57,6 @@ def curve(records: Sequence[Record], names: str, method: str, side: str) -> dict
     return dict(sorted(by_shots.items()))
 
 
-_WITHIN = 1.0  # points
-
-
-def enough(curve: Mapping[int, float | Statistic]) -> int:
-    """The fewest shots from which on every accuracy is at most a point below that of the most shots."""
-    means = {shots: getattr(value, "mean", value) for shots, value in curve.items()}
-    few = most = max(means)
-    for shots in sorted(means, reverse=True):
-        if means[shots] < means[most] - _WITHIN:
-            break
-        few = shots
-    return few
-
-
 def names_sentence(records: Sequence[Record], method: str = "coop") -> str:
     """What each list of names scores on old without training, and with the most shots on both backbones: Markdown."""
     parts = []

@@ -7,7 +7,6 @@ import pytest
 
 from clipcompat.common.errors import UnknownNameError
 from clipcompat.data.custom.address import clean_classnames
-from clipcompat.studies.statistic import Statistic
 from clipcompat_book.chapters.shots import curves as shots
 from clipcompat_book.committed import committed_records
 from clipcompat_book.miniature.cloth import cloth_names, write_cloth
@@ -68,15 +67,6 @@ def test_only_methods_measured_with_these_names_are_suggested():
     other = record("house words", 4, 80, 79, method="kgcoop")
     with pytest.raises(UnknownNameError, match="Known: coop"):
         shots.curve([*PLAIN, other], "everyday words", "kgcoop", "old")
-
-
-@pytest.mark.parametrize(
-    ("curve", "few"),
-    [({1: 50, 4: 79.5, 16: 80}, 4), ({1: 50, 16: 80}, 16), ({1: 79.5, 4: 60, 16: 80}, 16), ({0: 90, 16: 80}, 0)],
-)
-def test_enough_is_the_fewest_from_which_on_nothing_is_missing(curve, few):
-    assert shots.enough(curve) == few
-    assert shots.enough({k: Statistic(v, 1.0, 1.0, 2) for k, v in curve.items()}) == few
 
 
 def test_the_repair_sentence_pairs_draws_and_says_what_is_in_doubt():
