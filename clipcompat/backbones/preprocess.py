@@ -17,10 +17,12 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from clipcompat.data.pictures.images import to_rgb
+from clipcompat.data.pictures.rgb import to_rgb
 
 OPENAI_MEAN = (0.48145466, 0.4578275, 0.40821073)
 OPENAI_STD = (0.26862954, 0.26130258, 0.27577711)
+
+_LONGEST = 64  # times its width; a longer picture is cropped before it is resized
 
 
 @dataclass(frozen=True)
@@ -42,12 +44,33 @@ class Preprocess:
         image = to_rgb(image)
         width, height = image.size
         short = min(width, height)
+        if max(width, height) > _LONGEST * short and short != self.size:
+            return _to_tensor(self._centre_of_long(image))
         if short != self.size:
             # int(), not round(): what torchvision does for the longer side
             width, height = int(self.size * width / short), int(self.size * height / short)
             image = image.resize((width, height), Image.Resampling.BICUBIC)
         left, top = round((width - self.size) / 2), round((height - self.size) / 2)
         return _to_tensor(image.crop((left, top, left + self.size, top + self.size)))
+
+    def _centre_of_long(self, image: Image.Image) -> Image.Image:
+        """The centre square of a picture much longer than wide, cropped first: resized, it could fill the memory.
+
+        Resampled as the whole picture would be, from a box in fractions of a pixel. Values differ by rounding from
+        those of resizing first: PIL holds the box in 32 bits, and may take rows and columns in the other order.
+        """
+        short, long = sorted(image.size)
+        resized = int(self.size * long / short)
+        step = long / resized  # pixels of the picture per pixel of the result
+        start = round((resized - self.size) / 2) * step
+        end = start + self.size * step
+        margin = math.ceil(2 * max(step, 1)) + 1  # bicubic looks two pixels, or two steps, beyond its centre
+        first, last = max(math.floor(start) - margin, 0), min(math.ceil(end) + margin, long)
+        if image.width == long:
+            image, box = image.crop((first, 0, last, short)), (start - first, 0, end - first, short)
+        else:
+            image, box = image.crop((0, first, short, last)), (0, start - first, short, end - first)
+        return image.resize((self.size, self.size), Image.Resampling.BICUBIC, box)
 
     def train(self, image: Image.Image, generator: torch.Generator, scale: tuple[float, float] = (0.08, 1.0)) -> Tensor:
         """A picture -> uint8 [3, size, size]: one random crop and flip drawn from `generator`."""

@@ -21,7 +21,7 @@ from clipcompat.common.errors import ClipcompatError, DataError, IncompatibleErr
 from clipcompat.common.files import digest, parse_json, refuse_overwriting, to_json, write_atomic
 from clipcompat.common.text import shown
 from clipcompat.common.version import __version__
-from clipcompat.data.pictures.images import to_rgb
+from clipcompat.data.pictures.rgb import is_deep, to_rgb
 from clipcompat.data.split import Split
 from clipcompat.features.encode import encode_split
 from clipcompat.methods import METHODS
@@ -150,8 +150,9 @@ def _read(image: Image.Image | str | Path) -> Image.Image:
             image.load()
             return to_rgb(image)
         with Image.open(image) as opened:
+            deep = is_deep(opened)
             opened.load()
-            return to_rgb(opened)
+            return to_rgb(opened, deep)
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise DataError(f"cannot read the image {image}: {error}. It must be a picture PIL can open.") from error
 

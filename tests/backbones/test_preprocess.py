@@ -10,7 +10,19 @@ from torchvision import transforms as tv
 
 from clipcompat.backbones.preprocess import OPENAI_MEAN, OPENAI_STD, Preprocess
 
-SIZES = [(500, 375), (375, 500), (301, 224), (224, 224), (223, 900), (31, 47), (1, 5), (640, 225), (227, 226)]
+SIZES = [
+    (500, 375),
+    (375, 500),
+    (301, 224),
+    (224, 224),
+    (223, 900),
+    (31, 47),
+    (1, 5),
+    (640, 225),
+    (227, 226),
+    (640, 10),
+    (3, 192),
+]
 BICUBIC = tv.InterpolationMode.BICUBIC
 
 
@@ -30,6 +42,39 @@ def test_test_transform_equals_torchvisions(size, pixels):
     ours = Preprocess(pixels).test(image)
     assert ours.dtype == torch.uint8 and ours.shape == (3, pixels, pixels) and ours.is_contiguous()
     assert torch.equal(ours, reference)
+
+
+@pytest.fixture
+def resized(monkeypatch):
+    """Pixels of every picture that PIL made while resizing."""
+    made, original = [], Image.Image.resize
+
+    def resize(self, size, *options, **named):
+        made.append(size[0] * size[1])
+        return original(self, size, *options, **named)
+
+    monkeypatch.setattr(Image.Image, "resize", resize)
+    return made
+
+
+@pytest.mark.parametrize("turned", [False, True], ids=["wide", "tall"])
+@pytest.mark.parametrize("size", [(650, 10), (700, 1), (2500, 30), (4800, 40)])
+def test_a_very_long_picture_is_cropped_first_and_comes_out_as_if_resized_first(size, turned, resized):
+    image = picture(*(size[::-1] if turned else size))
+    reference = tv.Compose([tv.Resize(32, BICUBIC), tv.CenterCrop(32), tv.PILToTensor()])(image)
+    largest = max(resized)
+    ours = Preprocess(32).test(image)
+    assert max(resized[1:]) < largest / 10
+    assert (ours.int() - reference.int()).abs().max() <= 2  # a shift by one pixel changes noise by 70 and more
+
+
+@pytest.mark.parametrize("size", [(30_000, 1), (1, 30_000), (5_000_000, 2), (300_000, 224)])
+def test_no_picture_becomes_larger_than_a_long_one(size, resized):
+    """30,000 x 1 pixels took 6.6 GB: 6,720,000 x 224 after the shorter side was resized."""
+    image = Image.new("RGB", size, (9, 99, 199))
+    pixels = Preprocess(224).test(image), Preprocess(224).train(image, torch.Generator().manual_seed(0))
+    assert max(resized) <= 64 * 224 * 224
+    assert all(torch.equal(p, torch.tensor([9, 99, 199]).view(3, 1, 1).expand(3, 224, 224)) for p in pixels)
 
 
 @pytest.mark.parametrize("mode", ["L", "P", "RGBA", "LA", "CMYK", "1"])

@@ -6,6 +6,7 @@ import dataclasses
 import json
 import pickle
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -29,6 +30,7 @@ from clipcompat.methods.zero_shot import ZeroShot
 from clipcompat.plugins.fit import fit
 from clipcompat.plugins.plugin import load_plugin
 from clipcompat.training.recipe import Recipe
+from tests.data.pictures.test_rgb import png
 from tests.tiny import tiny_backbone
 from tests.toys import NAMES, ToyImages, toy_dataset, toy_split
 
@@ -159,6 +161,15 @@ def test_a_picture_that_cannot_be_read_is_a_sentence(plugin, old, tmp_path, cont
     with pytest.raises(DataError, match="cannot read the image") as caught:
         plugin.predict(old, path)
     assert "broken.jpg" in str(caught.value)
+
+
+@pytest.mark.parametrize(("shape", "colour"), [((6, 5), 0), ((6, 5, 3), 2)], ids=["grey", "colour"])
+def test_a_picture_whose_numbers_do_not_use_its_16_bits_is_not_taken_for_a_black_one(
+    plugin, old, tmp_path, shape, colour
+):
+    (tmp_path / "dark.png").write_bytes(png(np.full(shape, 255, np.uint16), colour))
+    with pytest.raises(DataError, match=r"dark\.png.* almost black"):
+        plugin.predict(old, tmp_path / "dark.png")
 
 
 def test_a_picture_opened_late_may_be_broken_too(plugin, old, tmp_path):

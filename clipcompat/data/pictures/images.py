@@ -6,11 +6,22 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
-import numpy as np
-from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageFile, UnidentifiedImageError
 
 from clipcompat.common.errors import DataError
 from clipcompat.common.text import brief
+from clipcompat.data.pictures.rgb import is_deep, why_no_white
+
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""What makes a picture upright, by the value of EXIF's orientation tag."""
 
 
 @dataclass(frozen=True)
@@ -56,11 +67,11 @@ class ImageFiles:
         """The picture, fully decoded, in the file's own mode (preprocessing converts to RGB).
 
         Raises:
-            DataError: the file is missing, truncated, no picture, too large, or of floating-point numbers.
+            DataError: the file is missing, truncated, no picture, too large, or does not say what is white.
         """
-        image = _decode(path := self.root / self.paths[index], self.upright)
-        if image.mode == "F":
-            raise DataError(f"{path} holds floating-point numbers without a white point. Store it with 8 bits.")
+        image, deep = _decode(path := self.root / self.paths[index], self.upright)
+        if why := why_no_white(image, deep):
+            raise DataError(f"{path} {why}")
         return image
 
     def key(self, index: int) -> str:
@@ -70,7 +81,8 @@ class ImageFiles:
         return replace(self, paths=tuple(self.paths[i] for i in indices))
 
 
-def _decode(path: Path, upright: bool) -> Image.Image:
+def _decode(path: Path, upright: bool) -> tuple[Image.Image, bool]:
+    """The picture, and whether its file has 16 bits per channel."""
     if ImageFile.LOAD_TRUNCATED_IMAGES:
         # Some libraries flip this process-wide switch; the missing part of a picture would then be grey.
         raise DataError("PIL.ImageFile.LOAD_TRUNCATED_IMAGES is True and hides damage; set it back to False.")
@@ -82,8 +94,9 @@ def _decode(path: Path, upright: bool) -> Image.Image:
         image = Image.open(io.BytesIO(content))
         pixels, most = image.width * image.height, Image.MAX_IMAGE_PIXELS
         if most is None or pixels <= most:
+            deep = is_deep(image)
             image.load()
-            return ImageOps.exif_transpose(image) if upright else image
+            return _turn(image) if upright else image, deep
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise _bomb(path, str(error)) from error
     except Exception as error:  # PIL's decoders raise OSError, SyntaxError, ValueError, struct.error, …
@@ -93,6 +106,16 @@ def _decode(path: Path, upright: bool) -> Image.Image:
             "It is damaged, cut short or no picture: copy it again from the source."
         ) from error
     raise _bomb(path, f"{pixels:,} pixels, the limit is {most:,}")
+
+
+def _turn(image: Image.Image) -> Image.Image:
+    """The picture as its EXIF orientation says. ImageOps.exif_transpose also writes the EXIF again, and may fail."""
+    try:
+        orientation = image.getexif().get(ExifTags.Base.Orientation)
+    except SyntaxError:  # no EXIF begins like this; in a JPEG, PIL itself takes it for none
+        return image
+    method = _UPRIGHT.get(orientation)
+    return image if method is None else image.transpose(method)
 
 
 def _bomb(path: Path, what: str) -> DataError:
@@ -107,27 +130,3 @@ def _unreadable(path: Path, error: OSError) -> DataError:
         f"the picture {path} cannot be read: {error.strerror or error}. "
         "Check that the whole image folder was copied to this machine."
     )
-
-
-def to_rgb(image: Image.Image) -> Image.Image:
-    """The picture in mode RGB; itself if it is already. As Dassl's `Image.open(path).convert("RGB")` does it.
-
-    Transparency is dropped: what lies under it shows. CMYK is converted by PIL's formula, colour profiles are not
-    applied, and of an animation the first frame is taken.
-
-    Deviation: 16-bit grey pictures keep their upper eight bits, as PIL itself does for colour. PIL's conversion of grey
-    clips at 255 instead, which makes all but the darkest 256th white.
-
-    Raises:
-        DataError: floating-point numbers, which have no white point.
-    """
-    if image.mode == "RGB":
-        return image
-    if image.mode == "F":
-        raise DataError("a picture of floating-point numbers does not say what is white; store it with 8 or 16 bits.")
-    if image.mode.startswith("I"):  # PIL opens 16-bit PGM files as "I", 32 bits, with the same values
-        return Image.fromarray((np.asarray(image).clip(0, 65535) >> 8).astype(np.uint8)).convert("RGB")
-    if "transparency" in image.info:  # else PIL warns that it is lost
-        image = image.copy()
-        del image.info["transparency"]
-    return image.convert("RGB")

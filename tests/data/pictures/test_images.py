@@ -4,12 +4,13 @@ import dataclasses
 import io
 import pickle
 import shutil
+import struct
 import zlib
 from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image, ImageFile
+from PIL import Image, ImageFile, ImageOps
 
 from clipcompat.common.errors import DataError
 from clipcompat.data.pictures.images import ImageFiles
@@ -70,6 +71,40 @@ def test_exif_rotation_is_ignored_as_upstream_does_and_applied_when_asked(tmp_pa
         assert abs(found[8::16, 8::16] - expected[8::16, 8::16]).max() < 8
     assert files.fingerprint != upright.fingerprint and upright.select([0]).upright
     assert pickle.loads(pickle.dumps(upright)) == upright
+
+
+def exif(*tags: tuple[int, int, int, bytes]) -> bytes:
+    """EXIF written by hand from (tag, type, count, value of up to four bytes)."""
+    entries = b"".join(
+        struct.pack("<HHI", tag, kind, count) + value.ljust(4, b"\0") for tag, kind, count, value in tags
+    )
+    return b"Exif\0\0II*\0" + struct.pack("<IH", 8, len(tags)) + entries + bytes(4)
+
+
+TURNED = (274, 3, 1, struct.pack("<H", 6))
+UNWRITABLE = {
+    "a resolution of letters": (282, 2, 3, b"ab"),
+    "a resolution of bytes": (282, 7, 4, b"abcd"),
+    "a negative width": (256, 9, 1, struct.pack("<i", -5)),
+    "letters for a number": (284, 2, 3, b"ab"),
+}
+
+
+@pytest.mark.filterwarnings("ignore:Corrupt EXIF data")
+@pytest.mark.parametrize("kind", ["png", "jpg", "webp"])
+@pytest.mark.parametrize("name", UNWRITABLE)
+def test_exif_that_pillow_reads_and_cannot_write_turns_a_picture_all_the_same(tmp_path, kind, name):
+    tags = exif(*sorted([TURNED, UNWRITABLE[name]]))
+    Image.new("RGB", (8, 4)).save(tmp_path / f"a.{kind}", exif=tags)
+    assert ImageFiles(tmp_path, (f"a.{kind}",), "little", upright=True)[0].size == (4, 8)
+    with pytest.raises((TypeError, struct.error)):  # what Pillow's own function does
+        ImageOps.exif_transpose(Image.open(tmp_path / f"a.{kind}"))
+
+
+@pytest.mark.parametrize("kind", ["png", "jpg", "webp"])
+def test_exif_that_is_none_turns_nothing(tmp_path, kind):
+    Image.new("RGB", (8, 4)).save(tmp_path / f"a.{kind}", exif=b"Exif\0\0garbage!")
+    assert ImageFiles(tmp_path, (f"a.{kind}",), "little", upright=True)[0].size == (8, 4)
 
 
 def test_selecting_takes_pictures_in_the_order_asked_for(files):
