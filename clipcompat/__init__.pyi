@@ -9,6 +9,7 @@ from .data.custom.address import clean_classnames as clean_classnames
 from .data.custom.from_csv import dataset_from_csv as dataset_from_csv
 from .data.custom.from_folder import dataset_from_folder as dataset_from_folder
 from .data.custom.from_samples import dataset_from_samples as dataset_from_samples
+from .data.indices import export_indices as export_indices
 from .data.load import load_dataset as load_dataset
 from .data.pictures.broken import skip_broken as skip_broken
 from .data.public.imagenet_names import same_classes as same_classes

@@ -2,11 +2,10 @@
 
 import argparse
 import os
-import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from clipcompat.common.terminal import Bars
+from clipcompat.common.terminal import Bars, say, show
 
 _SWEEP = """\
 make every record of a study that is not there yet; the same command goes on after any interruption
@@ -52,7 +51,8 @@ def _sweep(options: argparse.Namespace) -> int:
     spec = load_spec(options.spec)
     requests = [_with(request, options) for request in spec.requests(options.scale)]
     places = workers(options.device, options.workers) if options.engine == "pool" else [(options.device, 0)]
-    print(f"{spec.title}\n{options.scale}: {len(requests)} runs", flush=True)
+    show(spec.title)
+    show(f"{options.scale}: {len(requests)} runs")
     if options.dry_run:
         _print_plan(requests, options.out, len(places))
         return 0
@@ -68,13 +68,10 @@ def _sweep(options: argparse.Namespace) -> int:
                 failed.append(outcome)
                 bars.say(f"failed: {_words(outcome.job.request)}: {outcome.error.strip().splitlines()[-1]}")
             bars(done, len(requests), "runs")
-    print(f"{len(paths)} records in {options.out}; see `clipcompat table {options.out}`.")
+    show(f"{len(paths)} records in {options.out}; see `clipcompat table {options.out}`.")
     if failed:
-        print(
-            f"{len(failed)} runs failed; why is in {os.path.join(options.out, 'failed')}. "
-            "The same command tries them again.",
-            file=sys.stderr,
-        )
+        why = os.path.join(options.out, "failed")
+        say(f"{len(failed)} runs failed; why is in {why}. The same command tries them again.")
     return 1 if failed else 0
 
 
@@ -97,11 +94,11 @@ def _print_plan(requests: Sequence[Mapping[str, Any]], out: str, workers: int) -
     todo = []
     for request in requests:
         done = from_config(Run, request).record_file(out).exists()
-        print(f"{'done' if done else 'to do'}  {_words(request)}")
+        show(f"{'done' if done else 'to do'}  {_words(request)}")
         if not done:
             todo.append(request)
     records = find_records(out) if Path(out).is_dir() else []
-    print(
+    show(
         f"{len(requests) - len(todo)} done, {len(todo)} to do with {workers} at once: "
         f"{estimate(todo, records, workers)}"
     )

@@ -17,6 +17,7 @@ from clipcompat.backbones.preprocess import Preprocess
 from clipcompat.common.config import from_config, to_config
 from clipcompat.common.errors import ClipcompatError, DataError
 from clipcompat.common.files import parse_json, to_json, write_atomic
+from clipcompat.common.text import printable
 from clipcompat.methods import METHODS
 from clipcompat.runs.records import FORMATS, Record, checksum
 from clipcompat.runs.shape import TITLES, find_fault
@@ -93,4 +94,4 @@ if __name__ == "__main__":
     try:
         print(f"{sum(map(migrate, parser.parse_args().places))} records brought up to date")
     except ClipcompatError as error:
-        sys.exit(f"clipcompat: {error}")
+        sys.exit(printable(f"clipcompat: {error}"))

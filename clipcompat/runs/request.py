@@ -84,7 +84,8 @@ class Request:
     )
     classes: str = _option("all, base (first half, rounded up) or new (the rest)", "all", AS_GIVEN)
     settings: tuple[str, ...] = _option(
-        "fields of the method: recipe.epochs=50, distillation.weight=0.5, attention=null",
+        "fields of the method: recipe.epochs=50, distillation.weight=0.5, attention=null; of one of several methods: "
+        "contcoop.distillation.weight=0.5",
         (),
         flag="--set",
         action="extend",
@@ -104,7 +105,10 @@ class Request:
         "augmented versions per training image (default: 10; 0 = new ones every epoch)", type=int
     )
     indices: str | None = _option(
-        "a JSON list of the images to train on, instead of a draw", None, IN_STAMPS, metavar="FILE"
+        "the images to train on, instead of a draw: a file of `export_indices`, JSON with the lists train and val",
+        None,
+        IN_STAMPS,
+        metavar="FILE",
     )
     allow_fewer: bool = _option(
         "accept classes with fewer images than --shots, as upstream does", False, IN_STAMPS, only=_FILES, **_SET
@@ -204,14 +208,16 @@ def requested(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
     """
     from clipcompat.data.sampling import parse_shots  # takes torch
     from clipcompat.methods import METHODS
+    from clipcompat.runs.settings import split_settings
 
+    settings = split_settings(options.settings, options.method)
     trained = {name for name, kind in METHODS.items() if "recipe" in {f.name for f in fields(kind)}}
     without_views = set(options.method) & set(METHODS) - trained
     for given in requested_datasets(options):
         given |= {"shots": parse_shots(options.shots)}
         for method in options.method:
             views = {"views": None} if method in without_views and len(without_views) < len(options.method) else {}
-            yield given | views | {"method": method}
+            yield given | views | {"method": method, "settings": settings[method]}
 
 
 def requested_datasets(options: argparse.Namespace) -> Iterator[dict[str, Any]]:

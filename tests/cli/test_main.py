@@ -63,7 +63,8 @@ def command(*arguments: str) -> list[str]:
 @pytest.mark.parametrize(
     ("later", "says"),
     [
-        (["--method", "coop", "linear_probe"], "no part 'recipe'"),  # --set recipe.epochs is for the first alone
+        (["--method", "coop", "linear_probe"], "write its name first: coop.recipe.epochs=1"),
+        (["--method", "coop", "contcoop", "--set", "contcop.attention=null"], "Did you mean 'contcoop'?"),
         (["--method", "coop", "--dataset", "eurosat", "eurosad"], "eurosat"),
         (["--method", "coop", "--dataset", "eurosat", "mini/texture"], "mini/textures"),
     ],
@@ -185,6 +186,29 @@ def test_a_warning_that_every_seed_repeats_is_printed_once():
     messages = ["few images", "few images", "other"]
     records = [logging.LogRecord("x", logging.WARNING, "", 0, m, None, None) for m in messages]
     assert [once.filter(record) for record in records] == [True, False, True]
+
+
+def test_a_setting_may_be_for_one_of_several_methods(root, tmp_path):
+    runs = ["run", "--method", "coop", "zero_shot", *PLAIN[:-3], "--root", root, "--out", str(tmp_path), "--no-retrain"]
+    assert main([*runs, "--set", "coop.recipe.epochs=1", "coop.n_ctx=3"]) == 0
+    configs = {r.method: r.inputs["method"]["config"] for r in find_records(tmp_path)}
+    assert configs["coop"]["n_ctx"] == 3 and configs["zero_shot"] == {}
+
+
+def test_the_file_of_export_indices_is_what_the_flag_takes(root, tmp_path, capsys):
+    import clipcompat as cc
+
+    drawn = cc.export_indices(cc.load_dataset("eurosat", root=root, shots=2, seed=7), tmp_path / "drawn.json")
+    out = tmp_path / "out"
+    assert (
+        main(["run", "--method", "zero_shot", *PLAIN[:-3], "--root", root, "--out", str(out), "--indices", str(drawn)])
+        == 0
+    )
+    (record,) = find_records(out)
+    assert record.per_seed[0]["indices"] == cc.load_dataset("eurosat", root=root, shots=2, seed=7).indices
+    with pytest.raises(SystemExit):
+        main(["run", "--help"])
+    assert "a file of `export_indices`" in " ".join(capsys.readouterr().out.split())
 
 
 def test_several_methods_are_one_command_with_a_record_each(root, tmp_path, capsys):

@@ -43,7 +43,7 @@ LAYOUTS: tuple[Layout, ...] = (
            "split_zhou_OxfordFlowers.json", "json", 102, 4_093, 2_463),
     Layout("food101", ("Food101",), "food-101", "images",
            "split_zhou_Food101.json", "json", 101, 50_500, 30_300),
-    Layout("fgvc_aircraft", ("FGVCAircraft", "aircraft"), "fgvc_aircraft", "images",
+    Layout("fgvc_aircraft", ("FGVCAircraft", "aircraft", "fgvc"), "fgvc_aircraft", "images",
            "variants.txt", "fgvc", 100, 3_334, 3_333),
     Layout("sun397", ("SUN397",), "sun397", "SUN397",
            "split_zhou_SUN397.json", "json", 397, 15_880, 19_850),

@@ -63,3 +63,16 @@ def test_the_seven_published_split_files_have_the_sizes_of_the_layout(shared_dat
         classes = len({label for items in split.values() for _, label, _ in items})
         sizes = (classes, len(split["train"]), len(split["test"]))
         assert sizes == (layout.classes, layout.train_size, layout.test_size), layout.name
+
+
+@pytest.mark.parametrize("name", ["fgvc", "FGVC", "fgvc_aircraft", "fgvc-aircraft", "FGVCAircraft", "aircraft"])
+def test_every_usual_name_of_fgvc_aircraft_finds_it(name):
+    assert find_layout(name).name == "fgvc_aircraft"
+
+
+def test_no_two_datasets_share_a_name():
+    owners: dict[str, set[str]] = {}
+    for layout in LAYOUTS:
+        for name in (layout.name, *layout.aliases):
+            owners.setdefault("".join(filter(str.isalnum, name.lower())), set()).add(layout.name)
+    assert len(owners) > 30 and all(len(names) == 1 for names in owners.values())
