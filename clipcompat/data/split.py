@@ -20,7 +20,7 @@ class Images(Protocol):
     """A sequence of pictures that are decoded or drawn only when asked for."""
 
     fingerprint: str
-    """Names the pictures and where they come from (root and sizes, or world version and seed)."""
+    """Names the pictures: by where they come from and all bytes of their files, or by world version and seed."""
 
     def __len__(self) -> int: ...
 

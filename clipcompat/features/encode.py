@@ -17,6 +17,7 @@ from clipcompat.backbones.backbone import Backbone
 from clipcompat.common.files import digest
 from clipcompat.common.progress import Progress
 from clipcompat.data.pictures.decoding import decode
+from clipcompat.data.pictures.images import hash_contents
 from clipcompat.data.split import Split
 from clipcompat.features.one_pass import Draw, MemoryRows, Target, encode
 from clipcompat.features.store import FeatureFile
@@ -24,7 +25,7 @@ from clipcompat.features.store import FeatureFile
 __all__ = ["Cache", "Progress", "augmented", "decode", "encode_split", "encode_together", "encode_views", "take"]
 
 Cache = str | Path | None
-"""Folder for feature files; None keeps features in memory, with the backbone."""
+"""Folder for feature files and hashes of pictures; None keeps features in memory, with the backbone."""
 
 log = logging.getLogger(__name__)
 
@@ -113,6 +114,7 @@ def _views(
     plan: the transform's name, then the view numbers; the test transform has one view, without a number.
     """
     transform, views = plan[0], plan[1:] or [0]
+    hash_contents(split, cache, progress)
     names, found, targets = [], {}, {}
     for backbone, kind in wanted:
         parts = [backbone.stamp, str(backbone.dtype), split.image_stamp, transform]

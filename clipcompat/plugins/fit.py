@@ -11,6 +11,7 @@ import torch
 from clipcompat.backbones.backbone import Backbone
 from clipcompat.backbones.device import fit_threads, pick_dtype
 from clipcompat.common.errors import ConfigError, DataError
+from clipcompat.data.pictures.images import hash_contents
 from clipcompat.data.sampling import parse_seed
 from clipcompat.data.split import Dataset, Split
 from clipcompat.features.encode import Progress
@@ -105,6 +106,7 @@ def _fit(
 ) -> list[Plugin]:
     for data, seed, _, select_on in jobs:
         _refuse(method, data, seed, select_on)
+        hash_contents(data.train, cache, progress)  # before training, so that the stamp names what was trained on
     if views is not None and views < 0:
         raise ConfigError(f"views must be 0 (augment on the fly) or more, not {views}.")
     backbone = backbone.with_dtype(dtype if dtype is None else pick_dtype(backbone.device, dtype))

@@ -51,8 +51,7 @@ class TunedPlugins:
 
     def _file(self, backbone: Backbone, data: Dataset, seed: int) -> Path:
         wanted = [to_config(self.method), backbone.description, data.train.stamp, seed, self.views, code_hash()]
-        if data.kind != "mini":  # a mini dataset has one template; the train stamp of others does not tell theirs
-            wanted.append(data.train.template)
+        wanted += [data.train.template, data.val.stamp, *([data.test.stamp] if is_official(self.method) else [])]
         name = f"{self.method.name}-{shortened(data.name)}-seed-{seed}-{backbone.name}-{digest(wanted)}.safetensors"
         return self.folder / re.sub(r"[^\w.-]+", "-", name)
 

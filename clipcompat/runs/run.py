@@ -21,6 +21,7 @@ from clipcompat.data.custom.address import load_own
 from clipcompat.data.kind import dataset_kind
 from clipcompat.data.load import load_dataset
 from clipcompat.data.pictures.broken import skip_broken
+from clipcompat.data.pictures.images import hash_contents
 from clipcompat.data.split import Dataset
 from clipcompat.features.encode import Cache, Progress
 from clipcompat.methods import METHODS
@@ -71,6 +72,8 @@ class Run(Request):
         say: gets one sentence per finished seed. load: `load_upgrade`, or one that keeps what it loaded.
         """
         datasets, skipped = self.datasets(progress)
+        for split in (split for data in datasets.values() for split in (data.train, data.val, data.test)):
+            hash_contents(split, cache, progress)
         method = self.configured_method()
         inputs = self._inputs(method, datasets)
         path = record_path(out, self.study, inputs)
@@ -172,8 +175,13 @@ class Run(Request):
             "shipped": shipped,
             "views": DEFAULT_VIEWS if self.views is None else self.views,
             "dtype": str(pick_dtype(pick_device(self.device), self.dtype)).removeprefix("torch."),
-            "stamps": {str(seed): {"train": d.train.stamp, "test": d.test.stamp} for seed, d in datasets.items()},
+            "stamps": {str(seed): self._stamps(d) for seed, d in datasets.items()},
         }
+
+    def _stamps(self, data: Dataset) -> dict[str, str]:
+        """The stamps of the splits. Where a mini set is drawn, the one of train tells val."""
+        val = {} if data.kind == "mini" and self.indices is None else {"val": data.val.stamp}
+        return {"train": data.train.stamp, **val, "test": data.test.stamp}
 
     def _text(self, data: Dataset) -> dict[str, Any]:
         """Of the inputs, the words around class names, where the name of the data set does not tell them."""

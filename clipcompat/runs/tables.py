@@ -1,6 +1,7 @@
 """Records as a table: mean ± sd over seeds, what was run, and the paper's number beside it."""
 
 import html
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -61,21 +62,33 @@ _COLUMNS = (
 
 
 def compatibility_table(records: Sequence[Record], caption: str = "") -> Table:
-    """One row per record. kept: share of retraining's gain that the carried plug-in keeps; flips: negative flips."""
+    """One row per record. kept: share of retraining's gain that the carried plug-in keeps; flips: negative flips.
+
+    Data sets of one name but of different test pictures, labels or class names are told apart by the test stamp.
+    """
     if any(upgrade_kind(record.inputs["upgrade"]) == "mini" for record in records):
         caption = f"{caption} mini is an embedded miniature: compare patterns with the paper, not numbers.".strip()
     if any(record.titles.upgrade.endswith("*") for record in records):
         caption = f"{caption} * not the upgrade's own weights (see the record's backbones)".strip()
-    return Table(_COLUMNS, tuple(map(_row, records)), caption)
+    names = [_dataset(record) for record in records]
+    tested = [next(iter(record.inputs.get("stamps", {}).values()), {}).get("test", "") for record in records]
+    often = Counter(name for name, _ in set(zip(names, tested, strict=True)))
+    shown = [f"{n} (data {t[:4]})" if often[n] > 1 else n for n, t in zip(names, tested, strict=True)]
+    return Table(_COLUMNS, tuple(map(_row, records, shown)), caption)
 
 
-def _row(record: Record) -> tuple[str, ...]:
+def _dataset(record: Record) -> str:
+    classes = record.inputs["classes"]
+    name = record.dataset + ("" if classes == "all" else f" [{classes}]")
+    return name + (" (own split)" if "split" in record.inputs else "")
+
+
+def _row(record: Record, dataset: str) -> tuple[str, ...]:
     inputs, s = record.inputs, summary(record.reports)
-    own_split, classes = "split" in inputs, inputs["classes"]
     paper, kept = paper_numbers(record), s["kept_gain"]
     return (
         record.titles.upgrade,
-        record.dataset + ("" if classes == "all" else f" [{classes}]") + (" (own split)" if own_split else ""),
+        dataset,
         record.titles.label,
         _shots(inputs),
         cell(s["old"]),

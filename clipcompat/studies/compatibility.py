@@ -60,7 +60,8 @@ def compatibility(
     if retrained is True and plugin.origin["train_stamp"] != data.train.stamp:
         raise ConfigError(
             f"the plug-in was tuned on other images than data.train of {data.name}, so retraining on these would not "
-            "be the same training. Load the data with the plug-in's shots and seed, or give retrained=False."
+            "be the same training. Load the data with the plug-in's shots and seed, or give retrained=False. (Plug-ins "
+            "of earlier versions name picture files by their sizes; tune such a plug-in again.)"
         )
 
     _look_once(plugin, upgrade, data, cache, progress)

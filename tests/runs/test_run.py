@@ -95,7 +95,7 @@ def test_a_record_has_everything_the_numbers_depend_on(done, root):
     assert (inputs["old_weights"], inputs["new_weights"], inputs["views"]) == ("random:1", "random:2", 10)
     for seed in ("1", "2"):
         data = load_dataset("eurosat", root=root, shots=4, seed=int(seed))
-        assert inputs["stamps"][seed] == {"train": data.train.stamp, "test": data.test.stamp}
+        assert inputs["stamps"][seed] == {part: getattr(data, part).stamp for part in ("train", "val", "test")}
         row = record.per_seed[int(seed) - 1]
         assert row["seed"] == int(seed) and row["indices"] == data.indices and len(row["indices"]["train"]) == 12
         assert (row["views"], row["epochs"]) == (2, 2) and row["retrained"] is not None

@@ -2,15 +2,18 @@
 
 import hashlib
 import io
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
 from PIL import ExifTags, Image, ImageFile, UnidentifiedImageError
 
 from clipcompat.common.errors import DataError
+from clipcompat.common.progress import Progress
 from clipcompat.common.text import brief
+from clipcompat.data.pictures.hashes import FileHash, file_state, hash_files, read_hash, unreadable
 from clipcompat.data.pictures.rgb import is_deep, why_no_white
+from clipcompat.data.split import Split
 
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -32,33 +35,38 @@ class ImageFiles:
     paths: posix paths relative to `root`.
     name: of the place in stamps, such as "eurosat"; the same on every machine.
     upright: turn and mirror pictures as their EXIF says, as photo viewers do; benchmarks are measured without.
+    hashes: of the contents known so far, by path; shared by selections.
     """
 
     root: Path
     paths: tuple[str, ...]
     name: str
     upright: bool = False
+    hashes: dict[str, FileHash] = field(default_factory=dict, repr=False, compare=False)
 
     __repr__ = brief
 
     @cached_property
     def fingerprint(self) -> str:
-        """`files:<name>:<hash>`, the hash over every relative path and the file's size in bytes.
+        """`files:<name>:<hash>`, the hash over every relative path and all bytes of the file.
 
-        Sizes are cheap, the same on every machine, and differ between most versions of a picture. Reading contents
-        would take minutes on ImageNet.
+        The same on every machine. Pictures whose hashes are not known are read when this is first asked for; after a
+        change of pictures, load the data set again.
 
         Raises:
-            DataError: a file is missing.
+            DataError: a file is missing or cannot be read.
         """
+        self.hash_contents()
         sha = hashlib.sha256()
         for path in self.paths:
-            try:
-                size = (self.root / path).stat().st_size
-            except OSError as error:
-                raise _unreadable(self.root / path, error) from error
-            sha.update(f"{path}\0{size}\n".encode())
+            sha.update(f"{path}\0{self.hashes[path].hash}\n".encode())
         return f"files:{self.name}:{sha.hexdigest()[:16]}{':upright' if self.upright else ''}"
+
+    def hash_contents(self, memory: str | Path | None = None, progress: Progress | None = None, what: str = "") -> None:
+        """Hash the pictures whose content is not known yet; arguments and errors as of `hash_files`."""
+        new = [path for path in dict.fromkeys(self.paths) if path not in self.hashes]
+        if new:
+            self.hashes.update(hash_files(self.root, new, memory, progress, what))
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -67,9 +75,11 @@ class ImageFiles:
         """The picture, fully decoded, in the file's own mode (preprocessing converts to RGB).
 
         Raises:
-            DataError: the file is missing, truncated, no picture, too large, or does not say what is white.
+            DataError: the file is missing, truncated, no picture, too large, does not say what is white, or is not
+            what it was when its content was hashed.
         """
         image, deep = _decode(path := self.root / self.paths[index], self.upright)
+        self._check_unchanged(self.paths[index])
         if why := why_no_white(image, deep):
             raise DataError(f"{path} {why}")
         return image
@@ -80,6 +90,25 @@ class ImageFiles:
     def select(self, indices: list[int]) -> "ImageFiles":
         return replace(self, paths=tuple(self.paths[i] for i in indices))
 
+    def _check_unchanged(self, path: str) -> None:
+        """Features of a changed picture must not be kept under the stamp of the former one."""
+        known = self.hashes.get(path)
+        if known is None or file_state(self.root / path) == known.state:
+            return
+        now = read_hash(self.root / path)  # its permissions may have changed, say
+        if now.hash != known.hash:
+            raise DataError(f"{self.root / path} was changed while it was in use; load the data set again.")
+        self.hashes[path] = now
+
+
+def hash_contents(split: Split, memory: str | Path | None, progress: Progress | None) -> None:
+    """Hash the picture files of a split before its stamp is asked for, to read only those that `memory` does not know.
+
+    memory: folder of a `clipcompat.data.pictures.hash_memory.HashMemory`. Errors: see `hash_files`.
+    """
+    if isinstance(split.images, ImageFiles):
+        split.images.hash_contents(memory, progress, f"{split.name}: reading pictures")
+
 
 def _decode(path: Path, upright: bool) -> tuple[Image.Image, bool]:
     """The picture, and whether its file has 16 bits per channel."""
@@ -89,7 +118,7 @@ def _decode(path: Path, upright: bool) -> tuple[Image.Image, bool]:
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise _unreadable(path, error) from error
+        raise unreadable(path, error) from error
     try:
         image = Image.open(io.BytesIO(content))
         pixels, most = image.width * image.height, Image.MAX_IMAGE_PIXELS
@@ -122,11 +151,4 @@ def _bomb(path: Path, what: str) -> DataError:
     return DataError(
         f"{path} unpacks to more pixels than is safe ({what.rstrip('.')}). Check where the file comes from; "
         "if it is genuine, store it smaller or raise PIL.Image.MAX_IMAGE_PIXELS."
-    )
-
-
-def _unreadable(path: Path, error: OSError) -> DataError:
-    return DataError(
-        f"the picture {path} cannot be read: {error.strerror or error}. "
-        "Check that the whole image folder was copied to this machine."
     )
