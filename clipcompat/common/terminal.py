@@ -62,9 +62,13 @@ class _Escaped(logging.Formatter):
 
 
 class Bars:
-    """Progress on stderr: one bar for each thing that goes on; silent where stderr is no terminal."""
+    """Progress, one bar for each thing that goes on: on stderr, or below the cell of a notebook.
 
-    def __init__(self):
+    always: not only where stderr is a terminal.
+    """
+
+    def __init__(self, always: bool = False):
+        self._how = {} if always else {"disable": None}  # not given: tqdm asks TQDM_DISABLE
         self._bar, self._what = None, None
 
     def __enter__(self):
@@ -74,12 +78,12 @@ class Bars:
         self._close()
 
     def __call__(self, done: int, total: int, what: str) -> None:
-        from tqdm import tqdm
+        from tqdm.auto import tqdm
 
         if what != self._what:
             self._close()
-            how = {"file": sys.stderr, "disable": None, "leave": False}
-            self._bar, self._what = tqdm(total=total, desc=printable(what), **how), what
+            self._bar = tqdm(total=total, desc=printable(what), leave=False, file=sys.stderr, **self._how)
+            self._what = what
         self._bar.update(done - self._bar.n)
 
     def say(self, sentence: str) -> None:

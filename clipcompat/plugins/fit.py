@@ -11,10 +11,10 @@ import torch
 from clipcompat.backbones.backbone import Backbone
 from clipcompat.backbones.device import fit_threads, pick_dtype
 from clipcompat.common.errors import ConfigError, DataError
+from clipcompat.common.progress import Progress, showing
 from clipcompat.data.pictures.images import hash_contents
 from clipcompat.data.sampling import parse_seed
 from clipcompat.data.split import Dataset, Split
-from clipcompat.features.encode import Progress
 from clipcompat.plugins.plugin import Plugin
 from clipcompat.training.learner import Method
 from clipcompat.training.loop import train
@@ -34,7 +34,7 @@ def fit(
     dtype: torch.dtype | str | None = None,
     memory_budget: int | None = None,
     cache: str | Path | None = None,
-    progress: Progress | None = None,
+    progress: Progress | bool | None = None,
 ) -> Plugin:
     """Train `method` on `data.train` and return the plug-in of the last epoch. `data.test` is never used.
 
@@ -51,7 +51,8 @@ def fit(
         memory_budget: bytes that a pass of the text tower may take, tensors kept for backward included; None means
             most of the device's free memory. A smaller budget costs time and changes nothing else.
         cache: folder for feature files; None keeps features in memory.
-        progress: called with (done, total, what) during encoding and training.
+        progress: None shows a bar where a terminal or a notebook can; True everywhere, False nowhere; or a function
+            that is called with (done, total, what) during encoding and training.
 
     Raises:
         ConfigError, DataError: arguments are out of range or contradict each other, or a class has no training image.
@@ -60,7 +61,8 @@ def fit(
     if teacher is not None:
         raise ConfigError(f"{method.name} has no teacher; drop teacher=.")
     job = (data, seed, init, select_on)
-    return _fit(method, backbone, [job], views, dtype, memory_budget, cache, progress)[0]
+    with showing(progress) as told:
+        return _fit(method, backbone, [job], views, dtype, memory_budget, cache, told)[0]
 
 
 def fit_many(
@@ -74,7 +76,7 @@ def fit_many(
     dtype: torch.dtype | str | None = None,
     memory_budget: int | None = None,
     cache: str | Path | None = None,
-    progress: Progress | None = None,
+    progress: Progress | bool | None = None,
 ) -> list[Plugin]:
     """`fit` for several draws and seeds at once: the same plug-ins within rounding, in less time.
 
@@ -95,7 +97,8 @@ def fit_many(
             f"{len(seeds)} and {len(select_on)}."
         )
     jobs = [(d, seed, None, split) for d, seed, split in zip(data, seeds, select_on, strict=True)]
-    return _fit(method, backbone, jobs, views, dtype, memory_budget, cache, progress)
+    with showing(progress) as told:
+        return _fit(method, backbone, jobs, views, dtype, memory_budget, cache, told)
 
 
 _Job = tuple[Dataset, int, Plugin | None, Split | None]  # data, seed, init, select_on

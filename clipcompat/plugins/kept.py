@@ -38,7 +38,7 @@ class TunedPlugins:
         kept = {seed: self._finished(backbone, data, seed) for seed, data in datasets.items()}
         missing = {seed: data for seed, data in datasets.items() if kept[seed] is None}
         if missing:
-            options = {"views": self.views, "cache": self.cache, "progress": self.progress}
+            options = {"views": self.views, "cache": self.cache, "progress": self.progress or False}
             if self.memory is not None:
                 options["memory_budget"] = int(1e9 * self.memory)
             if is_official(self.method):

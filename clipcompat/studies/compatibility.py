@@ -12,8 +12,9 @@ from torch import Tensor
 from clipcompat.backbones.backbone import Backbone
 from clipcompat.backbones.upgrade import Upgrade
 from clipcompat.common.errors import ConfigError
+from clipcompat.common.progress import Progress, showing
 from clipcompat.data.split import Dataset
-from clipcompat.features.encode import Cache, Progress, encode_together
+from clipcompat.features.encode import Cache, encode_together
 from clipcompat.methods.zero_shot import ZeroShot
 from clipcompat.plugins.fit import fit, is_official
 from clipcompat.plugins.plugin import Plugin
@@ -30,7 +31,7 @@ def compatibility(
     *,
     retrained: Plugin | bool = True,
     cache: Cache = None,
-    progress: Progress | None = None,
+    progress: Progress | bool | None = None,
 ) -> Compatibility | tuple[Compatibility, ...]:
     """Test a plug-in before and after an upgrade.
 
@@ -39,6 +40,7 @@ def compatibility(
         upgrade: a pair; or a chain of backbones, which gives one report for each later generation against the first.
         retrained: True trains the same method on new, with the plug-in's own seed and views; a Plugin is used as it is;
             False leaves `retrained` and `kept_gain` empty.
+        progress: see `clipcompat.fit`.
 
     Raises:
         IncompatibleError: the plug-in's tensors cannot act on one of the backbones. ConfigError: it was not tuned on
@@ -64,17 +66,24 @@ def compatibility(
             "of earlier versions name picture files by their sizes; tune such a plug-in again.)"
         )
 
+    with showing(progress) as told:
+        return _tested(plugin, upgrade, data, retrained, cache, told)
+
+
+def _tested(
+    plugin: Plugin, upgrade: Upgrade, data: Dataset, retrained: Plugin | bool, cache: Cache, progress: Progress | None
+) -> Compatibility:
     _look_once(plugin, upgrade, data, cache, progress)
 
     def predicted(a_plugin: Plugin, backbone: Backbone) -> Tensor:  # [image]
         return predictions(a_plugin, backbone, data.test, cache=cache, progress=progress)
 
     on_old, on_new = predicted(plugin, upgrade.old), predicted(plugin, upgrade.new)
-    zero_shot = fit(ZeroShot(), upgrade.old, data)
+    zero_shot = fit(ZeroShot(), upgrade.old, data, progress=False)
     if retrained is True:
         how = {key: plugin.origin[key] for key in ("seed", "views")}
         how["select_on"] = data.test if is_official(plugin.method) else None
-        retrained = fit(plugin.method, upgrade.new, data, **how, cache=cache, progress=progress)
+        retrained = fit(plugin.method, upgrade.new, data, **how, cache=cache, progress=progress or False)
     again = predicted(retrained, upgrade.new) if retrained else None
     labels = data.test.labels
     return Compatibility(
@@ -106,7 +115,7 @@ def measure(experiment: Experiment) -> Iterator[dict[str, Any]]:
         plugin = plugins.tune(upgrade.old, {seed: data})[seed]
         retrained = plugins.tune(upgrade.new, {seed: data})[seed] if experiment.retrains else False
         report = compatibility(
-            plugin, upgrade, data, retrained=retrained, cache=experiment.cache, progress=experiment.progress
+            plugin, upgrade, data, retrained=retrained, cache=experiment.cache, progress=experiment.progress or False
         )
         training = {key: plugin.origin.get(key) for key in ("views", "crop", "epochs", "final_loss")}
         seconds = {"train": plugin.origin["seconds"], "retrain": retrained.origin["seconds"] if retrained else None}

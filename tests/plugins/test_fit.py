@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import io
+import sys
 from collections import Counter
 
 import pytest
@@ -226,6 +228,17 @@ def test_no_training_pictures_is_a_sentence(old):
     data = toy_dataset(4)
     with pytest.raises(DataError, match="toys has no training images"):
         fit(COOP, old, dataclasses.replace(data, train=data.train.keep_classes([])))
+
+
+@pytest.mark.parametrize(("terminal", "progress", "bars"), [(True, None, 2), (True, False, 0), (False, None, 0)])
+def test_a_bar_is_shown_in_a_terminal_and_can_be_switched_off(old, monkeypatch, terminal, progress, bars):
+    stderr = io.StringIO()
+    stderr.isatty = lambda: terminal
+    monkeypatch.setattr(sys, "stderr", stderr)
+    old.memory.clear()
+    fit(COOP, old, toy_dataset(5), seed=9, progress=progress)
+    shown = [words in stderr.getvalue() for words in ("toys/train, train", "coop on toys, seed 9")]
+    assert sum(shown) == bars
 
 
 def test_progress_tells_encoding_and_epochs(old):
