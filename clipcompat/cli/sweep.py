@@ -1,6 +1,7 @@
 """The verb that makes many records: `clipcompat sweep`."""
 
 import argparse
+import functools
 import os
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -13,8 +14,12 @@ make every record of a study that is not there yet; the same command goes on aft
   clipcompat sweep table2 --dry-run                  what it would run, and how long
   clipcompat sweep table2 --out results/             on the miniature
   clipcompat sweep table2 --scale paper --root $DATA --out results/
+  clipcompat sweep table2 --scale paper --root $DATA --engine ray --address auto
   clipcompat sweep my_study.yaml                     a file like those in clipcompat/studies/specs/
 """
+
+
+_ENGINES = "serial; pool: one process per GPU or core (default); ray: a cluster (extra `sweep`)"
 
 
 def add_sweep_verb(verbs: Any) -> None:
@@ -28,7 +33,9 @@ def add_sweep_verb(verbs: Any) -> None:
     add = sweep.add_argument
     add("spec", metavar="SPEC", help="a shipped study (see `clipcompat list`), or a YAML file")
     add("--scale", default="mini", help="mini (default) or paper: which upgrade and datasets")
-    add("--engine", choices=("serial", "pool"), default="pool", help="pool: one process per GPU or core (default)")
+    add("--engine", choices=("serial", "pool", "ray"), default="pool", help=_ENGINES)
+    add("--address", help="of a running Ray cluster (default: Ray on this machine alone)")
+    add("--gpus", type=float, help="GPUs per run on Ray; 0.5 lets two runs share one (default: 1 if there are any)")
     add("--workers", type=int, help="processes of the pool (default: one per GPU, or per core)")
     add("--device", help="cuda or cpu (default: the best there is)")
     add("--root", metavar="DATA", help="the folder that holds the public datasets' folders")
@@ -42,12 +49,15 @@ def add_sweep_verb(verbs: Any) -> None:
 def _sweep(options: argparse.Namespace) -> int:
     from clipcompat.common.errors import ConfigError
     from clipcompat.runs.sweep.jobs import run_serially
+    from clipcompat.runs.sweep.on_ray import connect, run_on_ray
     from clipcompat.runs.sweep.pool import run_in_pool
     from clipcompat.runs.sweep.spec import load_spec
     from clipcompat.runs.sweep.sweep import begin_worker, sweep, workers
 
-    if options.workers is not None and (options.workers < 1 or options.engine == "serial"):
+    if options.workers is not None and (options.workers < 1 or options.engine != "pool"):
         raise ConfigError("--workers is a number of processes from 1 on, for the pool.")
+    if options.engine != "ray" and (options.address or options.gpus is not None):
+        raise ConfigError("--address and --gpus are for --engine ray.")
     spec = load_spec(options.spec)
     requests = [_with(request, options) for request in spec.requests(options.scale)]
     places = workers(options.device, options.workers) if options.engine == "pool" else [(options.device, 0)]
@@ -56,12 +66,18 @@ def _sweep(options: argparse.Namespace) -> int:
     if options.dry_run:
         _print_plan(requests, options.out, len(places))
         return 0
-    engine = run_serially
-    if options.engine == "pool":
-        engine = lambda jobs, task: run_in_pool(jobs, task, places, begin_worker)  # noqa: E731
+    engine = {
+        "serial": run_serially,
+        "pool": functools.partial(run_in_pool, workers=places, begin=begin_worker),
+        "ray": functools.partial(run_on_ray, address=options.address, gpus=options.gpus),
+    }[options.engine]
+    if options.engine == "ray":
+        connect(options.address)  # before anything is read
     failed, paths = [], []
     with Bars() as bars:
-        for done, outcome in enumerate(sweep(requests, options.out, engine, options.cache), 1):
+        for done, outcome in enumerate(
+            sweep(requests, options.out, engine, options.cache, away=options.engine == "ray"), 1
+        ):
             if outcome.error is None:
                 paths.append(outcome.result)
             else:

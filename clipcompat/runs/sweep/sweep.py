@@ -8,9 +8,11 @@ work on one folder: a run that one of them has begun is passed over by the other
 import functools
 import json
 import os
+import tempfile
 import time
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,7 @@ from clipcompat.backbones.upgrade import load_upgrade
 from clipcompat.common.config import from_config
 from clipcompat.common.errors import ClipcompatError, StorageError
 from clipcompat.common.files import check_writable, digest, shortened, to_json, write_atomic
+from clipcompat.runs.records import read_record, write_record
 from clipcompat.runs.run import Run
 from clipcompat.runs.sweep.jobs import Engine, Job, Outcome
 
@@ -33,12 +36,15 @@ def sweep(
     out: str | Path,
     engine: Engine,
     cache: str | Path | None = None,
+    *,
+    away: bool = False,
     passes: int = 2,
 ) -> Iterator[Outcome]:
     """Run what is not done yet; the outcome of every run, as soon as it ends.
 
     Args:
         requests: fields of a `Request` each. out: the folder of records. cache: of image features (default: OUT/cache).
+        away: the engine's processes do not see `out`: they work in a folder of their machine, and records come back.
         passes: how often runs that another sweep had begun are looked at again; in the last one they are waited for.
 
     Raises:
@@ -49,6 +55,9 @@ def sweep(
         from_config(Run, request)  # all are checked before the first one starts
     check_writable(out)
     jobs = [Job(n, dict(request)) for n, request in enumerate(requests)]
+    if away:
+        yield from _sweep_away(jobs, out, engine)
+        return
     for number in range(passes):
         last = number == passes - 1
         task = functools.partial(perform, out=str(out), cache=str(cache or Path(out) / "cache"), wait=last)
@@ -60,6 +69,36 @@ def sweep(
             note_failure(out, outcome)
             yield outcome
         jobs = again
+
+
+def _sweep_away(jobs: Sequence[Job], out: str | Path, engine: Engine) -> Iterator[Outcome]:
+    """The sweep of an engine whose processes do not see the folder of records."""
+    todo = []
+    for job in jobs:
+        try:
+            done = from_config(Run, job.request).record_file(out)
+        except ClipcompatError as error:
+            outcome = Outcome(job, error=str(error))
+        else:
+            if not done.exists():
+                todo.append(job)
+                continue
+            outcome = Outcome(job, result=str(done))
+        note_failure(out, outcome)
+        yield outcome
+    for outcome in engine(todo, perform_away):
+        if outcome.error is None:
+            outcome = replace(outcome, result=str(write_record(out, outcome.result)))
+        note_failure(out, outcome)
+        yield outcome
+
+
+def perform_away(job: Job) -> Outcome:
+    """One run in a folder of this machine; its record is the outcome's result. What the folder keeps is found again."""
+    folder = Path(tempfile.gettempdir()) / f"clipcompat-sweep-{os.getuid() if hasattr(os, 'getuid') else 0}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    outcome = perform(job, str(folder), str(folder / "cache"))
+    return outcome if outcome.error else replace(outcome, result=read_record(outcome.result))
 
 
 def perform(job: Job, out: str, cache: str, wait: bool = True) -> Outcome:

@@ -64,6 +64,17 @@ def test_every_run_has_one_record_and_a_second_sweep_changes_none(done, root):
     assert {p: p.stat().st_mtime_ns for p in done.rglob("*.json")} == before
 
 
+def test_records_come_back_from_processes_that_do_not_see_the_store(done, root, tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    wanted, out = [*requests(root, 2), {**requests(root, 1)[0], "shots": 40}], tmp_path / "out"
+    found = list(sweep(wanted, out, run_serially, away=True))
+    assert {k: v for k, v in numbers(done).items() if k in numbers(out)} == numbers(out) and len(numbers(out)) == 2
+    assert "40 shots" in found[0].error and len(failures(out)) == 1  # found out before anything was sent away
+    asked = []
+    list(sweep(wanted, out, lambda jobs, task: asked.extend(jobs) or [], away=True))
+    assert not asked  # what is done is not sent again
+
+
 def test_a_failed_run_is_noted_with_its_error_and_the_rest_goes_on(root, tmp_path):
     sound = requests(root, 2)
     broken = {**sound[0], "shots": 40}
