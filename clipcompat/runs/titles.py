@@ -50,7 +50,8 @@ def upgrade_title(inputs: Mapping[str, Any]) -> str:
         title = f"{title}, old {old['number']} → new {new['number']}"
     elif new["number"] != 1:
         title = f"{title}, pair {new['number']}"
-    return title if new["steps_taken"] == new["steps"] else f"{title}, step {new['steps_taken']}"
+    title += "" if new["steps_taken"] == new["steps"] else f", step {new['steps_taken']}"
+    return title + (", made again" if old.get("again") or new.get("again") else "")
 
 
 def _default_config(inputs: Mapping[str, Any]) -> Any:

@@ -124,7 +124,7 @@ def weights_table() -> Table:
     order = sorted(known, key=lambda x: (names.index(known[x]["name"]), known[x]["number"], known[x]["steps_taken"]))
     rows = [
         (
-            titles[sha],
+            titles[sha] + (", made again" if facts.get("again") else ""),
             str(facts["seed"]),
             "nothing" if facts["source"] is None else titles.get(facts["source"], facts["source"][:8]),
             f"{facts['steps_taken']:,}" + ("" if facts["steps_taken"] == facts["steps"] else f" of {facts['steps']:,}"),

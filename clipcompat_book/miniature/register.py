@@ -27,7 +27,10 @@ def describe(path: str | Path) -> tuple[str, dict[str, Any]]:
 
 def main(files: Sequence[str]) -> None:
     """Add the files to the manifest, sorted by name, number and steps."""
-    known = dict(weights()) | dict(map(describe, files))
+    known = dict(weights())
+    for sha, entry in map(describe, files):
+        again = any(entry.items() <= other.items() for former, other in known.items() if former != sha)
+        known[sha] = entry | ({"again": True} if again else {})
     rows = sorted(known.items(), key=lambda row: (row[1]["name"], row[1]["number"], row[1]["steps_taken"]))
     write_atomic(MANIFEST, to_json(dict(rows)) + "\n")
     print(f"{MANIFEST.name} knows {len(known)} weights")

@@ -15,5 +15,8 @@ MANIFEST = Path(__file__).with_name("weights") / "manifest.json"
 
 @lru_cache(maxsize=1)
 def weights() -> dict[str, dict[str, Any]]:
-    """sha256 -> name, number, seed, steps_taken, steps, world, source (sha256 of the weights it started from)."""
+    """sha256 -> name, number, seed, steps_taken, steps, world, source (sha256 of the weights it started from).
+
+    Weights with "again" were made once more by the command of others, whose last digits they do not share.
+    """
     return json.loads(MANIFEST.read_text(encoding="utf-8")) if MANIFEST.is_file() else {}

@@ -21,6 +21,8 @@ from clipcompat_book.words import with_interval
 
 UPGRADE, IDENTITY, TWIN = "the upgrade", "nothing changed", "seed twin"
 TEXT_ONLY, IMAGE_ONLY = "text tower only", "image tower only"
+AGAIN = ", made again"
+"""Ends the title of a control whose weights were made once more by the same command, with other last digits."""
 _TITLES = {"mini": UPGRADE, "mini-identity": IDENTITY, "mini-text-only": TEXT_ONLY, "mini-image-only": IMAGE_ONLY}
 STEP, PAIR = re.compile(r"after step (\d+)"), re.compile(r"pair (\d+)")
 
@@ -108,9 +110,12 @@ def pairs_table(records: Sequence[Record], first: str, second: str) -> Table:
 
 def _title(record: Record) -> str | None:
     """What a chapter calls the record's upgrade; None for an upgrade of another family."""
-    name, _, rest = record.titles.upgrade.partition(", ")
+    title = record.titles.upgrade
+    name, _, rest = title.removesuffix(AGAIN).partition(", ")
     if name not in _TITLES or (rest and name != "mini"):
         return None
+    if title.endswith(AGAIN):
+        return None if name == "mini" else _TITLES[name] + AGAIN
     if "→" in rest:
         return TWIN
     return f"after {rest}" if rest.startswith("step ") else rest or _TITLES[name]
@@ -120,7 +125,8 @@ def _place(title: str) -> tuple[int, int]:
     """Where a row stands: the more changed, the later."""
     if match := STEP.fullmatch(title) or PAIR.fullmatch(title):
         return (3 if title.startswith("after") else 5), int(match[1])
-    return {IDENTITY: 0, TEXT_ONLY: 1, IMAGE_ONLY: 2, UPGRADE: 4, TWIN: 6}[title], 0
+    rows = {IDENTITY: 0, TEXT_ONLY: 1, IMAGE_ONLY: 2, UPGRADE: 4, TWIN: 6}
+    return rows[title.removesuffix(AGAIN)], title.endswith(AGAIN)
 
 
 def _gain(records: Sequence[Record]) -> Gain:

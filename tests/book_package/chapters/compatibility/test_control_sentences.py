@@ -7,7 +7,7 @@ import pytest
 from clipcompat.common.errors import UnknownNameError
 from clipcompat.runs.records import Record
 from clipcompat_book.chapters.compatibility.control_sentences import control_sentences
-from clipcompat_book.chapters.compatibility.controls import IDENTITY, IMAGE_ONLY, TEXT_ONLY, TWIN, UPGRADE
+from clipcompat_book.chapters.compatibility.controls import AGAIN, IDENTITY, IMAGE_ONLY, TEXT_ONLY, TWIN, UPGRADE
 from clipcompat_book.committed import committed_records
 from tests.book_package.chapters.compatibility.test_controls import know_toys, toy_run
 
@@ -101,6 +101,11 @@ def test_lost_headroom_is_told_apart_from_a_lost_plug_in():
 def test_without_retraining_the_two_are_not_told_apart():
     found = line(" alone moved", place(TEXT_ONLY, again=None))
     assert "It was not retrained there (zero-shot moved by +10.0 points), so lost headroom" in found
+
+
+def test_a_control_that_was_made_again_is_told_beside_the_first():
+    found = line("text tower alone moved (made again)", place(TEXT_ONLY, again=None), place(TEXT_ONLY + AGAIN))
+    assert "Part of the plug-in is lost though every picture keeps its vector" in found
 
 
 def test_the_way_is_told_by_its_ends():

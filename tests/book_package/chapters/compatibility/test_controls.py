@@ -7,6 +7,7 @@ import pytest
 from clipcompat.runs import titles
 from clipcompat.runs.records import Record
 from clipcompat_book.chapters.compatibility.controls import (
+    AGAIN,
     IDENTITY,
     IMAGE_ONLY,
     TEXT_ONLY,
@@ -27,6 +28,7 @@ KNOWN = {
     "new-2": {"name": "mini-new", "number": 2},
     "image-1": {"name": "mini-image-only", "number": 1},
     "text-1": {"name": "mini-text-only", "number": 1},
+    "text-again": {"name": "mini-text-only", "number": 1, "again": True},
     **{f"step-{n}": {"name": "mini-new", "number": 1, "steps_taken": n} for n in (4000, 5000)},
 }
 SHIPPED = {
@@ -42,6 +44,7 @@ PLACES = {
     IDENTITY: ("mini-identity", None, None),
     IMAGE_ONLY: ("mini-image-only", None, None),
     TEXT_ONLY: ("mini-text-only", None, None),
+    TEXT_ONLY + AGAIN: ("mini-text-only", None, "text-again"),
     "after step 4000": ("mini", None, "step-4000"),
     "after step 5000": ("mini", None, "step-5000"),
 }
@@ -87,6 +90,7 @@ def toy_records(method: str, more: float = 0.0) -> list[Record]:
         (TWIN, "mini, old 1 → new 2"),
         ("after step 5000", "mini, step 5000"),
         (IDENTITY, "mini-identity"),
+        (TEXT_ONLY + AGAIN, "mini-text-only, made again"),
     ],
 )
 def test_an_upgrade_is_named_by_what_its_weights_are(place, title):
@@ -98,6 +102,7 @@ def test_every_kind_of_upgrade_has_its_name_from_nothing_changed_to_nothing_kept
     assert list(gains([toy_run(place, 1) for place in PLACES])) == [
         IDENTITY,
         TEXT_ONLY,
+        TEXT_ONLY + AGAIN,
         IMAGE_ONLY,
         "after step 4000",
         "after step 5000",
