@@ -32,7 +32,9 @@ def add_run_verb(verbs: Any) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add_request_options(run)
-    run.add_argument("--cache", metavar="DIR", help="where image features are kept between runs (default: OUT/cache)")
+    run.add_argument(
+        "--cache", metavar="DIR", help="where features and hashes of pictures are kept (default: OUT/cache)"
+    )
     run.add_argument("--out", default="results", metavar="DIR", help="where records go (default: results)")
     run.set_defaults(verb=_run)
 

@@ -40,7 +40,7 @@ def add_sweep_verb(verbs: Any) -> None:
     add("--device", help="cuda or cpu (default: the best there is)")
     add("--root", metavar="DATA", help="the folder that holds the public datasets' folders")
     add("--seeds", type=int, nargs="+", help="instead of the study's")
-    add("--cache", metavar="DIR", help="where image features are kept between runs (default: OUT/cache)")
+    add("--cache", metavar="DIR", help="where features and hashes of pictures are kept (default: OUT/cache)")
     add("--out", default="results", metavar="DIR", help="where records go (default: results)")
     add("--dry-run", action="store_true", help="only say what would be run, what is done, and how long it takes")
     sweep.set_defaults(verb=_sweep)

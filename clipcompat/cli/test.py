@@ -34,7 +34,9 @@ def add_test_verb(verbs: Any) -> None:
     add_request_options(test, without=_OF_THE_PLUGIN)
     says = "also print, for each plug-in, accuracies per class, confusions, and the pictures that flipped"
     test.add_argument("--details", action="store_true", help=says)
-    test.add_argument("--cache", metavar="DIR", help="where image features are kept between runs (default: OUT/cache)")
+    test.add_argument(
+        "--cache", metavar="DIR", help="where features and hashes of pictures are kept (default: OUT/cache)"
+    )
     test.add_argument("--out", default="results", metavar="DIR", help="where records go (default: results)")
     test.set_defaults(verb=_test)
 

@@ -5,6 +5,7 @@ import io
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from PIL import ExifTags, Image, ImageFile, UnidentifiedImageError
 
@@ -13,7 +14,9 @@ from clipcompat.common.progress import Progress
 from clipcompat.common.text import brief
 from clipcompat.data.pictures.hashes import FileHash, file_state, hash_files, read_hash, unreadable
 from clipcompat.data.pictures.rgb import is_deep, why_no_white
-from clipcompat.data.split import Split
+
+if TYPE_CHECKING:
+    from clipcompat.data.split import Split  # takes torch
 
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -101,7 +104,7 @@ class ImageFiles:
         self.hashes[path] = now
 
 
-def hash_contents(split: Split, memory: str | Path | None, progress: Progress | None) -> None:
+def hash_contents(split: "Split", memory: str | Path | None, progress: Progress | None) -> None:
     """Hash the picture files of a split before its stamp is asked for, to read only those that `memory` does not know.
 
     memory: folder of a `clipcompat.data.pictures.hash_memory.HashMemory`. Errors: see `hash_files`.
