@@ -49,6 +49,7 @@ def toys(monkeypatch):
         open_clip.pretrained._PRETRAINED, "Toy-quickgelu", {"quick": TAGS["quick"], "old": TAGS["published"]}
     )
     monkeypatch.setattr(huggingface_hub.constants, "ENDPOINT", "http://127.0.0.1:9")
+    monkeypatch.setenv("no_proxy", "*")  # behind a proxy, the hub's client would be asked
 
 
 def load(name, pretrained=None, **options):

@@ -1,10 +1,11 @@
 """Published weights by open_clip tag, from a cache or downloaded into it."""
 
 import os
-import urllib.error
+import socket
 import urllib.request
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from clipcompat.common.errors import CheckpointError, ConfigError
 from clipcompat.common.files import hash_file
@@ -119,14 +120,23 @@ def _published_hash(url: str) -> str:
 
 
 def _unreachable(config: dict[str, Any]) -> str:
-    """Why the download would fail, or "". One request: the hub's client would retry for most of a minute."""
+    """Why the download cannot succeed, or "".
+
+    Asked first because the hub's client would retry for most of a minute. Only what is clear counts: a host that has no
+    address or takes no connection. Certificates and answers are left to the client that downloads, and so is everything
+    behind a proxy: it may be set up for what Python's urllib does not accept.
+    """
     import huggingface_hub
 
     url = huggingface_hub.constants.ENDPOINT if config.get("hf_hub") else config.get("url", "")
+    if not url:
+        return "no address is known"
     try:
-        urllib.request.urlopen(urllib.request.Request(url, method="HEAD"), timeout=_TIMEOUT).close()
-    except urllib.error.HTTPError:
-        return ""  # it answered
+        parts, proxies = urlsplit(url), urllib.request.getproxies()
+        host, port = parts.hostname, parts.port or (80 if parts.scheme == "http" else 443)
+        proxy = proxies.get(parts.scheme) or proxies.get("all")
+        if host and not (proxy and not urllib.request.proxy_bypass(host)):
+            socket.create_connection((host, port), _TIMEOUT).close()
     except (OSError, ValueError) as error:
-        return f"{url or 'no address'}: {getattr(error, 'reason', error)}"
+        return f"{url}: {error}"
     return ""
