@@ -204,15 +204,22 @@ def _names_and_dataset(options: argparse.Namespace) -> tuple[list[str], str | No
 def _classnames(file: str | None) -> list[str] | None:
     """The names in a file: a JSON list, or one per line. None if no file is given."""
     from clipcompat.common.files import parse_json
+    from clipcompat.common.text import shown
 
     if file is None:
         return None
+    todo = "Write one name per line, in order, or a JSON list of names."
     try:
         text = Path(file).expanduser().read_text(encoding="utf-8-sig")
-        names = parse_json(text) if text.lstrip().startswith("[") else text.splitlines()
+        names = parse_json(text) if text.lstrip().startswith(("[", "{")) else text.splitlines()
     except (OSError, ValueError) as error:
-        raise DataError(f"the class names in {file} cannot be read: {error}. Write one name per line.") from error
-    names = [name.strip() for name in names if isinstance(name, str) and name.strip()]
+        raise DataError(f"the class names in {file} cannot be read: {error}. {todo}") from error
+    if isinstance(names, dict):
+        raise DataError(f"{file} holds a JSON object, whose order tells no label. {todo}")
+    for number, name in enumerate(names):
+        if not isinstance(name, str) or (text.lstrip().startswith("[") and not name.strip()):
+            raise DataError(f"{file}: entry {number} of the list is {shown(name)}, which is no class name. {todo}")
+    names = [name.strip() for name in names if name.strip()]
     if not names:
-        raise DataError(f"{file} holds no class names; write one per line, in order, or a JSON list.")
+        raise DataError(f"{file} holds no class names. {todo}")
     return names

@@ -114,7 +114,7 @@ def read_record(path: str | Path) -> Record:
         DataError: the file is damaged, was edited, or is no record.
     """
     try:
-        return _checked(parse_json(Path(path).read_text(encoding="utf-8")), str(path))
+        return _checked(parse_json(Path(path).read_text(encoding="utf-8-sig")), str(path))
     except (OSError, ValueError) as error:
         if isinstance(error, DataError):
             raise
@@ -144,7 +144,7 @@ def write_lines(path: str | Path, records: Iterable[Record], force: bool = False
 def read_lines(file: Any) -> list[Record]:
     """The records of a JSONL file: a path, or a resource of a package."""
     try:
-        lines = file.read_text(encoding="utf-8").splitlines()
+        lines = file.read_text(encoding="utf-8-sig").splitlines()
         return [_checked(parse_json(line), f"{file.name}, line {n}") for n, line in enumerate(lines, 1)]
     except (OSError, ValueError) as error:
         if isinstance(error, DataError):

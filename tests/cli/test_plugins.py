@@ -207,6 +207,25 @@ def test_an_import_that_warns_says_so_on_stderr(old, plugin, names, says, tmp_pa
     assert "class buffers" in caplog.text
 
 
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ('["red fox", 5, "owl"]', "entry 1 of the list is 5, which is no class name"),
+        ('["red fox", "", "owl"]', "entry 1 of the list is ''"),
+        ('["red fox", ["owl"]]', "entry 1 of the list is ['owl']"),
+        ('{\n "0": "red fox",\n "1": "owl"\n}', "holds a JSON object, whose order tells no label"),
+        ('["red fox", "owl"', "cannot be read"),
+        ("\n \n", "holds no class names"),
+    ],
+)
+def test_a_list_of_class_names_that_would_shift_labels_is_refused(old, refused, tmp_path, content, words):
+    out = write_run(tmp_path / "output", context(old))
+    (tmp_path / "n.json").write_text(content)
+    given = ["--classnames", tmp_path / "n.json", "--out", tmp_path / "p.safetensors"]
+    refused("import", out, "--method", "coop", *OLD, *given, words=words)
+    assert not (tmp_path / "p.safetensors").exists()
+
+
 def test_imports_that_cannot_be_are_a_sentence_and_leave_no_file(old, names, refused, tmp_path):
     out, file = write_run(tmp_path / "output", context(old)), tmp_path / "p.safetensors"
     common = [*OLD, "--out", file]

@@ -30,6 +30,11 @@ def test_a_folder_that_is_a_file_cannot_be_written_to(eurosat):
         export_indices(data, eurosat / "eurosat" / "split_zhou_EuroSAT.json" / "drawn.json")
 
 
+def test_a_byte_order_mark_in_front_of_a_list_is_no_fault(tmp_path):
+    (tmp_path / "i.json").write_text('\ufeff{"train": ["a"], "val": []}', encoding="utf-8")
+    assert read_indices(tmp_path / "i.json", "eurosat")["train"] == ["a"]
+
+
 def test_a_mapping_and_a_file_are_read_alike(tmp_path):
     path = tmp_path / "drawn.json"
     path.write_text(json.dumps(LISTS))

@@ -131,14 +131,16 @@ def _rows(file: Path) -> list[_Row]:
             f"{file}: the first line must name the columns, path and classname (or label) among them, between commas, "
             f"semicolons, tabs or bars; it is {header[:80]!r}."
         )
+    _refuse_doubles(header, delimiter, file)
     found, reader = [], csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-    least = max(columns.values()) + 1
+    least, most = max(columns.values()) + 1, 0
     try:
         for row in reader:
             if not any(cell.strip() for cell in row):
                 continue
-            if len(row) < least:
-                came = f"expected {least} cells at least; there are {len(row)}"
+            most = most or len(row)  # the header's
+            if len(row) < least or any(cell.strip() for cell in row[most:]):
+                came = f"the header has {most} columns, but there are {len(row)} cells"
                 raise DataError(f"{file}, line {reader.line_num}: {came}. Quote cells that contain the separator.")
             found.append((reader.line_num, {column: row[at].strip() for column, at in columns.items()}))
     except csv.Error as error:
@@ -148,11 +150,24 @@ def _rows(file: Path) -> list[_Row]:
     return found[1:]
 
 
-def _columns(header: str, delimiter: str) -> dict[str, int]:
+def _refuse_doubles(header: str, delimiter: str, file: Path) -> None:
+    """Refuse a header in which two columns may be meant by one role, as `path` and `file`."""
+    cells = _cells(header, delimiter)
+    for column, aliases in _COLUMNS.items():
+        if len(found := [cell for cell in cells if cell in aliases]) > 1:
+            named = " and ".join(found)
+            raise DataError(f"{file}: the columns {named} may both be the {column}; leave one, or rename the other.")
+
+
+def _cells(header: str, delimiter: str) -> list[str]:
     try:
-        cells = [cell.strip().lower() for cell in next(csv.reader([header], delimiter=delimiter), [])]
+        return [cell.strip().lower() for cell in next(csv.reader([header], delimiter=delimiter), [])]
     except csv.Error:
-        return {}
+        return []
+
+
+def _columns(header: str, delimiter: str) -> dict[str, int]:
+    cells = _cells(header, delimiter)
     named = {column: next((a for a in aliases if a in cells), None) for column, aliases in _COLUMNS.items()}
     return {column: cells.index(alias) for column, alias in named.items() if alias}
 

@@ -97,13 +97,13 @@ def is_folder(entry: os.DirEntry) -> bool:
 
 
 def read_text(path: Path, todo: str = "") -> str:
-    """The content of a text file.
+    """The content of a text file in UTF-8, with or without a byte-order mark.
 
     Raises:
         DataError: it cannot be read or is not UTF-8; the message ends with `todo`.
     """
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror or error}. {todo}".rstrip()) from error
     except UnicodeDecodeError as error:

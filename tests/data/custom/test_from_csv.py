@@ -105,7 +105,11 @@ def test_every_picture_can_be_opened(load):
         ("path,classname\n,cat\n", "line 2: the path is empty"),
         ("path,classname\np/0.jpg,cat\n./p/0.jpg,dog\n", "line 3: p/0.jpg is listed in line 2 already"),
         ("path,classname\np/0.jpg,\n", "line 2: the class name is empty"),
-        ("path,classname\np/0.jpg\n", "line 2: expected 2 cells at least; there are 1"),
+        ("path,classname\np/0.jpg\n", "line 2: the header has 2 columns, but there are 1 cells"),
+        ("path,classname\np/0.jpg,crane, bird\np/1.jpg,crane, machine\n", "line 2: the header has 2 .* are 3 cells"),
+        ("path,classname,path\np/0.jpg,cat,p/1.jpg\n", "columns path and path may both be the path; leave one"),
+        ("path,classname,file\np/0.jpg,cat,p/1.jpg\n", "columns path and file may both be the path; leave one"),
+        ("path,class,classname\np/0.jpg,cat,dog\n", "columns class and classname may both be the classname"),
         ('path,classname\np/0.jpg,"cat\n', "not a sound table"),
         ("path,classname,split\np/0.jpg,cat,dev\n", "line 2: the split should be train, val or test; it is 'dev'"),
         ("path,classname,split\np/0.jpg,cat,\n", "line 2: the split should be"),
@@ -113,7 +117,7 @@ def test_every_picture_can_be_opened(load):
         ("path,label,classname\np/0.jpg,-1,cat\n", "line 2: the label should be a whole number"),
         ("path,label,classname\np/0.jpg,0,cat\np/1.jpg,0,dog\n", "line 3: label 0 is called 'dog' here and 'cat' in"),
         ("path,label\np/0.jpg,-1\np/1.jpg,0\n", "line 2: the label should be a whole number from 0 on; it is '-1'"),
-        ("path,label\np/0.jpg,0.5\np/1.jpg,1,5\n", "line 2: the label should be a whole number"),
+        ("path;label\np/0.jpg;0.5\np/1.jpg;1,5\n", "line 2: the label should be a whole number"),
         (f"path,label\np/0.jpg,{'1' * 5000}\np/1.jpg,0\n", "line 2: the label should be a whole number"),
         (f"path,classname\np/{'x' * 300}.jpg,cat\n", "line 2: 'p/xxx.*has a name of over 255 bytes"),
         ("path,label\np/0.jpg,0\np/1.jpg,2\n", "without gaps; they run up to 2 without 1"),
@@ -126,6 +130,16 @@ def test_every_picture_can_be_opened(load):
 def test_tables_that_do_not_hold_together_are_refused(load, text, said):
     with pytest.raises(DataError, match=said):
         load(text)
+
+
+def test_empty_cells_behind_the_last_column_and_missing_cells_of_ignored_columns_are_no_fault(load):
+    assert load(lines("path,classname", lambda i: f"{simple(i)},,")).classnames == ("forest", "sea lake")
+    assert load(lines("path,classname,note", simple)).classnames == ("forest", "sea lake")
+
+
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+def test_a_byte_order_mark_is_no_part_of_the_table(load, mark):
+    assert load(mark + lines("path,classname", simple)).classnames == ("forest", "sea lake")
 
 
 def test_a_class_of_the_test_part_needs_training_pictures(load):

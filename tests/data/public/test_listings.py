@@ -94,6 +94,13 @@ def test_class_names_that_cannot_be_right_are_refused(imagenet, content, said):
         load_dataset("imagenet", root=imagenet)
 
 
+def test_a_byte_order_mark_in_front_of_the_class_names_is_no_part_of_them(imagenet):
+    plain = load_dataset("imagenet", root=imagenet, shots=1).classnames
+    path = imagenet / "imagenet" / "classnames.txt"
+    path.write_text("\ufeff" + path.read_text())
+    assert load_dataset("imagenet", root=imagenet, shots=1).classnames == plain
+
+
 @pytest.mark.parametrize(
     ("name", "inside"),
     [
