@@ -5,12 +5,14 @@ that continues after a kill, a subset of the classes, and augmenting in every ep
 with views >= epochs is exact in distribution. Fewer views are an approximation, and tables state how many.
 """
 
+import functools
 import hashlib
 import logging
 from collections.abc import Sequence
 from pathlib import Path
 
 import torch
+from PIL import Image
 from torch import Tensor
 
 from clipcompat.backbones.backbone import Backbone
@@ -22,7 +24,17 @@ from clipcompat.data.split import Split
 from clipcompat.features.one_pass import Draw, MemoryRows, Target, encode
 from clipcompat.features.store import FeatureFile
 
-__all__ = ["Cache", "Progress", "augmented", "decode", "encode_split", "encode_together", "encode_views", "take"]
+__all__ = [
+    "Cache",
+    "Progress",
+    "augmented",
+    "decode",
+    "encode_split",
+    "encode_together",
+    "encode_views",
+    "take",
+    "warn_if_undrawn",
+]
 
 Cache = str | Path | None
 """Folder for feature files and hashes of pictures; None keeps features in memory, with the backbone."""
@@ -59,10 +71,10 @@ def encode_together(
     found: dict[int, Tensor] = {}
     for size in dict.fromkeys(backbone.preprocess.size for backbone, _ in wanted):
         at = [i for i, (backbone, _) in enumerate(wanted) if backbone.preprocess.size == size]
-        test = wanted[at[0]][0].preprocess.test
+        backbone = wanted[at[0]][0]
 
-        def draw(i: int, view: int, test=test) -> Tensor:
-            return test(split.images[i])
+        def draw(i: int, view: int, backbone=backbone) -> Tensor:
+            return backbone.preprocess.test(_picture(backbone, split, i))
 
         found |= zip(at, _views([wanted[i] for i in at], split, ["test"], draw, cache, progress), strict=True)
     return [found[i][0].to(backbone.device) for i, (backbone, _) in enumerate(wanted)]
@@ -95,7 +107,31 @@ def augmented(backbone: Backbone, split: Split, index: int, view: int, seed: int
     """One view of one training image: uint8 [3, size, size]."""
     name = f"{seed}/{view}/{split.keys[index]}".encode()
     generator = torch.Generator().manual_seed(int.from_bytes(hashlib.sha256(name).digest()[:8]) >> 1)
-    return backbone.preprocess.train(split.images[index], generator, crop)
+    return backbone.preprocess.train(_picture(backbone, split, index), generator, crop)
+
+
+def warn_if_undrawn(backbone: Backbone, image: Image.Image) -> None:
+    """Log once per process that a mini backbone is given a picture that the miniature did not draw.
+
+    It is told by its size alone: what the miniature draws has the size that its backbones take.
+    """
+    if backbone.kind == "mini" and set(image.size) != {backbone.preprocess.size}:
+        _warn_of_miniature()
+
+
+@functools.cache
+def _warn_of_miniature() -> None:
+    log.warning(
+        "mini backbones know only the drawn pictures of the mini datasets. On other pictures their accuracies mean "
+        "nothing: for those, use a backbone of open_clip."
+    )
+
+
+def _picture(backbone: Backbone, split: Split, index: int) -> Image.Image:
+    image = split.images[index]
+    if index == 0:
+        warn_if_undrawn(backbone, image)
+    return image
 
 
 def take(features: Tensor, views: Tensor, images: Tensor, device: torch.device) -> Tensor:

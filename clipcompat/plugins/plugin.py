@@ -23,7 +23,7 @@ from clipcompat.common.text import shown
 from clipcompat.common.version import __version__
 from clipcompat.data.pictures.rgb import is_deep, to_rgb
 from clipcompat.data.split import Split
-from clipcompat.features.encode import encode_split
+from clipcompat.features.encode import encode_split, warn_if_undrawn
 from clipcompat.methods import METHODS
 from clipcompat.training.learner import Method, Template
 
@@ -111,7 +111,9 @@ class Plugin:
         """One image -> (class name, probability), most probable first; classes default to those it was tuned on."""
         classnames = tuple(classnames or self.origin["classnames"])
         tensors = self._tensors_for(backbone, classnames)
-        pixels = backbone.preprocess.test(_read(image))[None]  # [1, 3, height, width]
+        picture = _read(image)
+        warn_if_undrawn(backbone, picture)
+        pixels = backbone.preprocess.test(picture)[None]  # [1, 3, height, width]
         features = backbone.image_features(pixels, self.method.image_features)  # [1, dim]
         logits = self.method.logits(tensors, backbone, features, classnames, self.origin["template"])
         probabilities = logits.softmax(-1)[0]  # [class]

@@ -210,6 +210,7 @@ class Held(ToyImages):
         return super().__getitem__(index)
 
 logging.basicConfig(stream=sys.stdout)
+logging.getLogger("clipcompat.features.encode").setLevel(logging.ERROR)  # it warns that toys are not drawn
 clipcompat.features.one_pass._COMMIT = 0  # every block is committed before its progress is told
 split = toy_split("train", 60)
 split = dataclasses.replace(split, images=Held(split.images.labels, "train", split.images.opened))
