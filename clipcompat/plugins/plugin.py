@@ -68,7 +68,8 @@ class Plugin:
     def match(self, backbone: Backbone | Outline, classnames: Sequence[str] | None = None) -> Match:
         """Can it act on this backbone (and class list)?
 
-        The stamp, for which an `Outline` reads weights, is asked only of the model that it was tuned on.
+        The stamp decides, whatever the backbone is called. An `Outline` reads weights for it, so it is asked for its
+        stamp only if it bears the name of the model that the plug-in was tuned on.
         """
         names = list(classnames or self.origin["classnames"])
         why = self.method.mismatch(self.tensors, backbone, names)
@@ -77,9 +78,10 @@ class Plugin:
         tuned_on = self.origin["backbone"]
         if why:
             return Match("incompatible", f"{self.method.name} cannot act on {backbone.name}: {why}.")
-        if backbone.name == tuned_on["name"]:
-            if backbone.stamp == tuned_on["stamp"]:
-                return Match("exact", f"it was tuned on this very backbone, {backbone.name}.")
+        same_model = backbone.name == tuned_on["name"]
+        if (same_model or isinstance(backbone, Backbone)) and backbone.stamp == tuned_on["stamp"]:
+            return Match("exact", f"it was tuned on this very backbone, {backbone.name}.")
+        if same_model:
             if backbone.stamp is None:
                 return Match("compatible", f"it was tuned on a {backbone.name}; name the weights to compare them.")
             return Match(
