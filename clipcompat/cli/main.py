@@ -66,6 +66,7 @@ def _parser() -> "argparse.ArgumentParser":
     from clipcompat.cli.data import add_data_verbs
     from clipcompat.cli.plugins import add_plugin_verbs
     from clipcompat.cli.records import add_record_verbs
+    from clipcompat.cli.results import add_results_verbs
     from clipcompat.cli.run import add_run_verb
     from clipcompat.cli.sweep import add_sweep_verb
     from clipcompat.cli.test import add_test_verb
@@ -84,6 +85,7 @@ def _parser() -> "argparse.ArgumentParser":
     add_sweep_verb(verbs)
     add_test_verb(verbs)
     add_record_verbs(verbs)
+    add_results_verbs(verbs)
     add_plugin_verbs(verbs)
     add_data_verbs(verbs)
     add_cache_verb(verbs)

@@ -3,6 +3,7 @@
 import datetime
 import importlib.metadata
 import platform
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -182,6 +183,13 @@ def _checked(content: Any, where: str) -> Record:
         )
     parts = {f.name for f in fields(Record)}
     known = isinstance(content, dict) and content.get("format") == _FORMAT and {"id", *parts} <= content.keys()
+    newer = re.fullmatch(
+        r"clipcompat-record-(\d{1,9})", str(content.get("format") if isinstance(content, dict) else "")
+    )
+    if newer and int(newer[1]) > int(_FORMAT.rpartition("-")[2]):
+        raise DataError(
+            f"{where} is of a newer format, {newer[0]}; this version reads {_FORMAT}. Please update clipcompat."
+        )
     if not known:
         raise DataError(
             f"{where} is not a record of format {_FORMAT}; it was not written by `clipcompat run`. "
