@@ -32,7 +32,12 @@ def _run(arguments: Sequence[str] | None) -> int:
     from clipcompat.common.terminal import prepare_streams, say, set_up_logging
 
     prepare_streams()
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    if "_ARGCOMPLETE" in os.environ:
+        from clipcompat.cli.completion import complete
+
+        complete(parser)
+    options = parser.parse_args(arguments)
     set_up_logging(options.verbose)
     try:
         code = options.verb(options) or 0
