@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from clipcompat.common.errors import CacheError, DataError
+from clipcompat.common.junk import is_junk
 from clipcompat.common.terminal import show
 
 
@@ -20,7 +21,7 @@ def add_cache_verb(verbs: Any) -> None:
 def _cache(options: argparse.Namespace) -> None:
     from clipcompat.features.store import FeatureFile
 
-    headers = sorted(Path(options.folder).glob("*.head"))
+    headers = sorted(path for path in Path(options.folder).glob("*.head") if not is_junk(path.name))
     if not headers:
         raise DataError(f"there is no feature cache in {options.folder}; `clipcompat run --cache DIR` fills one.")
     damaged = []

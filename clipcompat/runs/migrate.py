@@ -19,7 +19,7 @@ from clipcompat.common.errors import ClipcompatError, DataError
 from clipcompat.common.files import parse_json, to_json, write_atomic
 from clipcompat.common.text import printable
 from clipcompat.methods import METHODS
-from clipcompat.runs.records import FORMATS, Record, checksum
+from clipcompat.runs.records import FORMATS, Record, checksum, record_files
 from clipcompat.runs.shape import TITLES, find_fault
 from clipcompat.runs.titles import make_titles
 
@@ -33,7 +33,7 @@ def migrate(place: str | Path) -> int:
     place, count = Path(place), 0
     if not place.exists():
         raise DataError(f"there is no {place}; give a folder of records or a .jsonl file of them.")
-    for file in [place] if place.is_file() else sorted(place.rglob("*.json")):
+    for file in [place] if place.is_file() else record_files(place):
         text = file.read_text(encoding="utf-8")
         texts = text.splitlines() if file.suffix == ".jsonl" else [text]
         fresh = [_updated(text, f"{file}, record {n}") for n, text in enumerate(texts, 1)]

@@ -2,6 +2,7 @@
 
 import datetime
 import importlib.metadata
+import logging
 import platform
 import re
 from collections.abc import Iterable, Mapping
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from clipcompat.common.errors import DataError
 from clipcompat.common.files import digest, parse_json, refuse_overwriting, shortened, to_json, write_atomic
+from clipcompat.common.junk import is_junk
 from clipcompat.common.text import brief
 from clipcompat.common.version import __version__, code_hash
 from clipcompat.runs.shape import find_fault
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 _FORMAT = "clipcompat-record-2"
 _UNTITLED = "clipcompat-record-1"  # an earlier version's, whose records had no titles
 FORMATS = (_UNTITLED, _FORMAT)
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -123,13 +126,24 @@ def read_record(path: str | Path) -> Record:
 
 
 def find_records(folder: str | Path) -> list[Record]:
-    """All records under a folder (or the one in a file), sorted by study, dataset, method and id."""
+    """All records under a folder (or the one in a file), sorted by study, dataset, method and id.
+
+    A run whose record is there twice, as a copy, comes once; with other numbers it comes twice, and a warning says so.
+
+    Raises:
+        DataError: there is no such folder, or a record in it is damaged or was changed after it was written.
+    """
     folder = Path(folder)
     if folder.is_file():
-        return read_lines(folder) if folder.suffix == ".jsonl" else [read_record(folder)]
+        return _once(read_lines(folder)) if folder.suffix == ".jsonl" else [read_record(folder)]
     if not folder.is_dir():
         raise DataError(f"there is no results folder {folder}; `clipcompat run … --out {folder}` makes one.")
-    return _sorted(read_record(p) for p in folder.rglob("*.json"))
+    return _once(read_record(path) for path in record_files(folder))
+
+
+def record_files(folder: Path) -> list[Path]:
+    """The JSON files under a folder, sorted by path, without junk (`clipcompat.common.junk`)."""
+    return sorted(path for path in folder.rglob("*.json") if not is_junk(path.relative_to(folder)))
 
 
 def write_lines(path: str | Path, records: Iterable[Record], force: bool = False) -> Path:
@@ -200,6 +214,23 @@ def _checked(content: Any, where: str) -> Record:
     if fault := find_fault(content):
         raise DataError(f"{where} is not a whole record ({fault}). Delete it and run again.")
     return Record(**{part: content[part] for part in parts} | {"titles": Titles(**content["titles"])})
+
+
+def _once(records: Iterable[Record]) -> list[Record]:
+    found: dict[tuple[str, str], list[Record]] = {}
+    for record in records:
+        same = found.setdefault((record.study, record.id), [])
+        if all(other.per_seed != record.per_seed for other in same):
+            same.append(record)
+    if several := [same[0] for same in found.values() if len(same) > 1]:
+        _log.warning(
+            "%d runs have several records with different numbers, as %s on %s (%s): all are shown. Keep one of each.",
+            len(several),
+            several[0].titles.label,
+            several[0].dataset,
+            several[0].id,
+        )
+    return _sorted(record for same in found.values() for record in same)
 
 
 def _sorted(records: Iterable[Record]) -> list[Record]:

@@ -24,6 +24,12 @@ def test_every_cache_is_a_line(folder, capsys, flags, state):
     assert capsys.readouterr().out.splitlines() == [large, small]
 
 
+def test_what_desktops_leave_in_a_cache_is_no_cache(folder, capsys):
+    (folder / "._small.head").write_bytes(b"\0\5\x16\7")
+    assert main(["cache", str(folder)]) == 0
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == ["large", "small"]
+
+
 def test_damage_in_an_early_block_is_found_when_asked_for(folder, capsys, monkeypatch):
     monkeypatch.setattr("clipcompat.features.store._CHECKED", 1)  # the last block only: a narrow file is no gibibyte
     path = folder / "large.bin"

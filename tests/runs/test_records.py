@@ -188,6 +188,37 @@ def test_all_records_under_a_folder_come_sorted(tmp_path):
     ]
 
 
+def test_what_desktops_leave_among_records_counts_nowhere(tmp_path):
+    path = write_record(tmp_path, record())
+    for name in ("._x.json", "@eaDir/x.json", "__MACOSX/x.json", ".cache/x.json"):
+        (path.parent / name).parent.mkdir(exist_ok=True)
+        (path.parent / name).write_bytes(b"\0\5\x16\7")
+    assert find_records(tmp_path) == [record()] and migrate(tmp_path) == 1
+
+
+def test_results_in_a_hidden_folder_are_found(tmp_path):
+    write_record(tmp_path / ".results", record())
+    assert find_records(tmp_path / ".results") == [record()]
+
+
+def test_a_copied_record_comes_once(tmp_path, caplog):
+    path = write_record(tmp_path, record())
+    for name in ("coop (1).json", "backup/coop.json"):
+        (path.parent / name).parent.mkdir(exist_ok=True)
+        (path.parent / name).write_bytes(path.read_bytes())
+    write_record(tmp_path, record("zero_shot"))
+    assert [r.method for r in find_records(tmp_path)] == ["coop", "zero_shot"]
+    (tmp_path / "twice.jsonl").write_text(2 * f"{json.dumps(record().to_dict())}\n")
+    assert find_records(tmp_path / "twice.jsonl") == [record()] and not caplog.text
+
+
+def test_two_records_of_one_run_with_different_numbers_are_both_there_and_that_is_said(tmp_path, caplog):
+    write_record(tmp_path / "here", record())
+    write_record(tmp_path / "there", record(new=71.0))
+    assert [r.per_seed[0]["new"] for r in find_records(tmp_path)] == [72.0, 71.0]
+    assert f"1 runs have several records with different numbers, as coop on eurosat ({record().id})" in caplog.text
+
+
 def test_a_missing_folder_is_a_sentence_and_an_empty_one_has_no_records(tmp_path):
     with pytest.raises(DataError, match="no results folder.*clipcompat run … --out"):
         find_records(tmp_path / "none")

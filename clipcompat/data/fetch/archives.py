@@ -17,6 +17,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO
 
 from clipcompat.common.errors import DataError, StorageError
+from clipcompat.common.junk import is_junk
 from clipcompat.common.progress import Progress
 
 RATIO = 8
@@ -117,7 +118,7 @@ def _safe(name: str, archive: Path) -> tuple[str, ...]:
 
 def _target(parts: tuple[str, ...], keep: dict[str, str]) -> tuple[str, Path | None]:
     """Which wanted path an entry belongs to, and its place under `into`; None if it is not wanted."""
-    if not any(part.startswith(".") or part == "__MACOSX" for part in parts):  # files that desktops add
+    if not is_junk(PurePosixPath(*parts)):
         for name, to in keep.items():
             want = PurePosixPath(name).parts
             for start in range(len(parts) - len(want) + 1):

@@ -23,6 +23,7 @@ from clipcompat.backbones.upgrade import load_upgrade
 from clipcompat.common.config import from_config
 from clipcompat.common.errors import ClipcompatError, StorageError
 from clipcompat.common.files import check_writable, digest, shortened, to_json, write_atomic
+from clipcompat.common.junk import is_junk
 from clipcompat.runs.records import read_record, write_record
 from clipcompat.runs.run import Run
 from clipcompat.runs.sweep.jobs import Engine, Job, Outcome
@@ -138,7 +139,7 @@ def failures(out: str | Path) -> list[dict[str, Any]]:
         StorageError: a note cannot be read.
     """
     found = []
-    for path in sorted((Path(out) / "failed").glob("*.failure")):
+    for path in sorted(p for p in (Path(out) / "failed").glob("*.failure") if not is_junk(p.name)):
         try:
             found.append(json.loads(path.read_text(encoding="utf-8")))
         except (OSError, ValueError) as error:

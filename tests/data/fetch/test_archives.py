@@ -58,7 +58,12 @@ def refused(archive: Path, words: str) -> None:
 
 
 def test_what_is_wanted_is_found_at_any_depth_and_the_rest_left_out(packed, tmp_path):
-    files = {**PLAIN, "set/images/.DS_Store": b"x", "__MACOSX/set/images/cat/._1.jpg": b"x"}
+    files = {
+        **PLAIN,
+        "set/images/.DS_Store": b"x",
+        "__MACOSX/set/images/cat/._1.jpg": b"x",
+        "set/images/@eaDir/1.jpg": b"x",
+    }
     assert unpack(packed(files), tmp_path / "into", KEEP) == 3
     written = {p.relative_to(tmp_path / "into").as_posix(): p.read_bytes() for p in (tmp_path / "into").rglob("*.*")}
     assert written == {"images/cat/1.jpg": b"cat", "images/dog/2.jpg": b"dog", "list.txt": b"l"}
