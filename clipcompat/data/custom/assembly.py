@@ -31,6 +31,9 @@ _ALIASES = {"train": ("train", "training"), "val": ("val", "valid", "validation"
 PART_NAMES = {alias: part for part, aliases in _ALIASES.items() for alias in aliases}
 """Names of parts in folders and cells, in lower case."""
 
+_PART_WORDS = {*PART_NAMES, *"trainval eval evaluation dev devel development holdout query gallery pred fold".split()}
+_FILLERS = {"set", "data", "dataset", "split", "image", "images", "img", "picture", "pictures", "photo", "photos"}
+
 _RULE = "clipcompat-hold-out-1"
 _log = logging.getLogger(__name__)
 
@@ -69,6 +72,18 @@ def resolve(found: Mapping[str, list[int]], keys: Sequence[str], labels: Sequenc
         _log.warning("%s: there is no test part, so val is tested on; validation comes from the training part.", name)
         return Parts(found["train"], None, found["val"])
     return Parts(found["train"], found.get("val"), found["test"])
+
+
+def look_like_parts(folders: Sequence[str]) -> bool:
+    """Whether all folders are named as the field names parts, and otherwise alike: "seg_train" and "seg_test"."""
+    others = set()
+    for folder in folders:
+        plain = re.sub("(hold|held)[ _-]?out", "holdout", folder.lower())
+        words = [re.sub("(set|data|images)$", "", word) or word for word in re.findall(r"[^\W\d_]+", plain)]
+        if not _PART_WORDS.intersection(words):
+            return False
+        others.add(" ".join(word for word in words if word not in _PART_WORDS | _FILLERS))
+    return len(others) == 1
 
 
 def hold_out(at: Sequence[int], keys: Sequence[str], labels: Sequence[int], name: str) -> Parts:

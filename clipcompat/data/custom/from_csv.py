@@ -9,22 +9,25 @@ images/001.jpg,polka dotted,train
 import csv
 import io
 import itertools
+import logging
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from clipcompat.common.errors import DataError
+from clipcompat.common.junk import is_junk
 from clipcompat.common.text import brief
 from clipcompat.data.custom.assembly import PART_NAMES, TEMPLATE, Names, Template, assemble, own_name, resolve
 from clipcompat.data.custom.classnames import ClassNames
 from clipcompat.data.drawing import Draw, Indices
 from clipcompat.data.pictures.images import ImageFiles
-from clipcompat.data.public.folders import check_present, first
+from clipcompat.data.public.folders import check_once, check_present, first
 from clipcompat.data.public.split_zhou import check_relative
 from clipcompat.data.sampling import Shots
 from clipcompat.data.split import Dataset
 
+_log = logging.getLogger(__name__)
 _NUMBER = re.compile(r"[-+]?\d+([.,]\d*)?")  # a label column of these holds numbers; any other holds words
 _COLUMNS = {
     "path": ("path", "file", "filename", "image"),
@@ -87,6 +90,7 @@ def dataset_from_csv(
         raise DataError(f"the root {root} is no folder; it must be the one that the paths in {file} are relative to.")
     listing = read_csv(file, root)
     check_present(root, listing.paths, name)
+    check_once(root, listing.paths, f"Remove one of the two from {file.name}.")
     found = {part: [i for i, its in enumerate(listing.parts) if its == part] for part in set(listing.parts)}
     parts = resolve(found, listing.paths, listing.labels, name)
     images = ImageFiles(root, tuple(listing.paths), name, upright)
@@ -95,24 +99,37 @@ def dataset_from_csv(
 
 
 def read_csv(file: Path, root: Path) -> Listing:
-    """Read a table and check its lines against each other; pictures are not looked for.
+    """Read a table and check its lines against each other; pictures are not looked for. Hidden files are left out.
 
     Raises:
         DataError: with the number of the first line at fault.
     """
     rows, bases = _rows(file), (root.absolute(), root.resolve())
     lines: dict[str, int] = {}
-    parts = []
+    parts, kept, junk = [], [], []
     for line, row in rows:
         where = f"{file}, line {line}"
         path = _relative(row["path"], bases, where)
+        if is_junk(path):
+            junk.append(path)
+            continue
+        kept.append((line, row))
         if lines.setdefault(path, line) != line:
             raise DataError(f"{where}: {path} is listed in line {lines[path]} already; list each picture once.")
         part = PART_NAMES.get(row.get("split", "train").lower())
         if part is None:
             raise DataError(f"{where}: the split should be train, val or test; it is {row['split']!r}.")
         parts.append(part)
-    labels, raw = _classes(rows, file)
+    if junk:
+        _log.warning(
+            "%s: %d lines are left out, as they name hidden files or ones that desktops leave: %s.",
+            file.name,
+            len(junk),
+            first(junk, 3),
+        )
+    if not kept:
+        raise DataError(f"{file} lists hidden files only ({first(junk, 3)}); list pictures, or give them other names.")
+    labels, raw = _classes(kept, file)
     return Listing(list(lines), labels, parts, raw)
 
 

@@ -14,12 +14,21 @@ import logging
 from pathlib import Path
 
 from clipcompat.common.errors import DataError
-from clipcompat.data.custom.assembly import PART_NAMES, TEMPLATE, Names, Template, assemble, own_name, resolve
+from clipcompat.data.custom.assembly import (
+    PART_NAMES,
+    TEMPLATE,
+    Names,
+    Template,
+    assemble,
+    look_like_parts,
+    own_name,
+    resolve,
+)
 from clipcompat.data.custom.classnames import ClassNames
-from clipcompat.data.custom.tree import Walk
+from clipcompat.data.custom.tree import LAYOUT, Walk
 from clipcompat.data.drawing import Draw, Indices
 from clipcompat.data.pictures.images import ImageFiles
-from clipcompat.data.public.folders import first
+from clipcompat.data.public.folders import check_once, first
 from clipcompat.data.sampling import Shots
 from clipcompat.data.split import Dataset
 
@@ -41,6 +50,9 @@ def dataset_from_folder(
     """Drawn train and val splits, the whole test split and the training pool of an ImageFolder tree.
 
     The tree has one folder per class, or `train`, `val` (or `valid`) and `test`, each with the same class folders.
+    Other names of parts, as `eval` or `holdout`, are refused. A class folder holds its pictures, at any depth; one that
+    holds several folders of pictures and none itself is refused. Hidden files and what desktops leave count nowhere.
+
     Classes are numbered in the sorted order of their folders' names. Missing parts follow the rule of
     `clipcompat.data.custom.assembly`: a tree without parts is divided 50 : 20 : 30, class by class, in the same way
     for every seed and number of shots.
@@ -97,6 +109,11 @@ def read_folder(root: Path) -> dict[str, dict[str, list[str]]]:
             raise DataError(f"{root}: {parts[part]} and {folder} are both the {part} part; keep one of them.")
     if parts and "train" not in parts and len(parts) == len(top):
         raise DataError(f"{root}: there are the parts {', '.join(parts.values())}, but no train. Call one folder so.")
+    if len(parts) < len(top) and len(top) > 1 and look_like_parts(top):
+        raise DataError(
+            f"{root}: {first(top)} are named like parts of a data set, and not like classes. Expected {LAYOUT}. Call "
+            "the parts train, val and test; if these are your classes, list their pictures in a table (csv)."
+        )
     # a lone "train" beside other folders may be a class: a picture of a train
     if "train" not in parts or len(parts) == 1 and len(top) > 1:
         listing = {"train": walk.classes()}
@@ -115,7 +132,7 @@ def read_folder(root: Path) -> dict[str, dict[str, list[str]]]:
                 f"{root}: train and {part} need the same class folders, but {len(apart)} are not in both: "
                 f"{first(apart, 3)} ({apart[0]} only in {where}). Name them alike."
             )
-    walk.check_once(key for classes in listing.values() for keys in classes.values() for key in keys)
+    check_once(root, (key for classes in listing.values() for keys in classes.values() for key in keys))
     if walk.left_out:
         left_out = list(dict.fromkeys(walk.left_out))
         _log.warning("%s: %d files are no pictures in class folders: %s.", root.name, len(left_out), first(left_out, 3))

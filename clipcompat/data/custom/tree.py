@@ -1,31 +1,31 @@
 """The pictures in a tree of class folders, as keys.
 
-A class is a folder; its pictures lie anywhere below it. Links are followed, but not in a circle. No picture may be
-reached twice: a copy in train and in test would be tested on after it was trained on.
+A class is a folder; its pictures lie anywhere below it. But a folder that holds no picture, and several folders of
+pictures, is no class: it may be a part or a group of classes. Links are followed, but not in a circle.
 """
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from clipcompat.common.errors import DataError
-from clipcompat.data.public.folders import entries, first, is_folder
+from clipcompat.data.public.folders import PICTURES, entries, first, is_folder, is_picture
 from clipcompat.data.public.split_zhou import check_utf8
 
-PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
+LAYOUT = "CLASS/picture.jpg, or train/CLASS/picture.jpg and the same in test (and val)"
+"""What a tree should look like, for a sentence."""
 
 
 @dataclass
 class Walk:
     """One walk over folders below `root`.
 
-    left_out: files without a picture's suffix, or outside class folders. linked: a link was followed.
+    left_out: files without a picture's suffix, or outside class folders.
     """
 
     root: Path
     left_out: list[str] = field(default_factory=list)
-    linked: bool = False
 
     def folders(self, key: str = "") -> list[str]:
         """Names of the folders in `key` (posix, relative to the root), sorted; loose files are left out."""
@@ -41,12 +41,13 @@ class Walk:
         """Class folder -> keys of its pictures, in sorted order.
 
         Raises:
-            DataError: fewer than two class folders, or one without pictures; a name not in UTF-8; a bad link.
+            DataError: fewer than two class folders, or one without pictures; a folder of folders instead of a class;
+                a name not in UTF-8; a bad link.
         """
         where = self.root / key
         names = self.folders(key)
         if not names:
-            pictures = [name for name in self.left_out if name.lower().endswith(PICTURES)]
+            pictures = [name for name in self.left_out if is_picture(name)]
             loose = f" Of which class are {first(pictures, 2)}?" if pictures else ""
             raise DataError(f"{where}: expected one folder for each class; there is none.{loose}")
         found = {name: list(self._pictures(f"{key}/{name}".lstrip("/"), ())) for name in names}
@@ -60,18 +61,14 @@ class Walk:
                 f"{where}: no picture ({', '.join(PICTURES)}) is in {len(empty)} of {len(found)} class folders: "
                 f"{first(empty)}. Put some there, or remove the folder."
             )
+        inside = {name: _branches(f"{key}/{name}".lstrip("/"), pictures) for name, pictures in found.items()}
+        if groups := [name for name in names if inside[name]]:
+            raise DataError(
+                f"{where}: {len(groups)} of {len(names)} folders hold no picture, but several folders of pictures, as "
+                f"{groups[0]} does ({first(inside[groups[0]], 3)}); such a folder is no class. Expected {LAYOUT}. Call "
+                "parts train, val and test, or put the pictures of a class into one folder."
+            )
         return found
-
-    def check_once(self, keys: Iterable[str]) -> None:
-        """Raise a DataError with both keys of a picture that is reached twice; only links can do that."""
-        seen: dict[str, str] = {}
-        for key in keys if self.linked else ():
-            file = os.path.realpath(self.root / key)
-            if seen.setdefault(file, key) != key:
-                raise DataError(
-                    f"{self.root}: {seen[file]} and {key} are one file, by a link; it could be trained on and tested "
-                    "on. Remove one of them."
-                )
 
     def _pictures(self, key: str, above: tuple[str, ...]) -> Iterator[str]:
         real, start = os.path.realpath(self.root / key), os.path.realpath(self.root)
@@ -80,7 +77,7 @@ class Walk:
         for entry, name in self._entries(key):
             if self._is_folder(entry):
                 yield from self._pictures(name, (*above, real))
-            elif not name.lower().endswith(PICTURES):
+            elif not is_picture(name):
                 self.left_out.append(name)
             else:
                 yield name
@@ -91,8 +88,21 @@ class Walk:
             yield entry, f"{key}/{entry.name}".lstrip("/")
 
     def _is_folder(self, entry: os.DirEntry) -> bool:
-        self.linked = self.linked or entry.is_symlink()
         folder = is_folder(entry)
         if not folder and not entry.is_file():
             raise DataError(f"{entry.path} is no file and no folder (a link to nothing?). Restore it, or remove it.")
         return folder
+
+
+def _branches(folder: str, pictures: list[str]) -> list[str]:
+    """The folders into which one without a picture of its own divides; none if there are fewer than two.
+
+    A folder that holds a single folder is passed: "cat/images/1.jpg" is a picture of the class cat.
+    """
+    depth = folder.count("/") + 1
+    while all(key.count("/") > depth for key in pictures):
+        inside = sorted({"/".join(key.split("/")[: depth + 1]) for key in pictures})
+        if len(inside) != 1:
+            return inside
+        depth += 1
+    return []

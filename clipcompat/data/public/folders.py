@@ -5,7 +5,10 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from clipcompat.common.errors import DataError
+from clipcompat.common.junk import is_junk
 from clipcompat.data.public.layout import Layout
+
+PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
 
 
 def find_folder(layout: Layout, root: str | Path | None) -> Path:
@@ -65,22 +68,47 @@ def find_missing(root: Path, paths: Iterable[str]) -> tuple[list[str], list[str]
             found = {f"{parent}/{entry.name}".removeprefix("/") for entry in entries(root / parent)}
         else:
             no_folder.append(parent)
-        # entries() leaves out hidden files, which a split may name: look these up one by one
+        # entries() leaves out junk, which a published split may name: look these up one by one
         missing += [path for path in sorted(files - found) if not (root / path).is_file()]
     return missing, no_folder
 
 
+def check_once(root: Path, paths: Iterable[str], todo: str = "Remove one of them.") -> None:
+    """Refuse a file that is reached by two paths: a symbolic link, a hard link, or case that the file system ignores.
+
+    paths: relative to `root`; files that are there. One call of `stat` for each.
+
+    Raises:
+        DataError: names both paths; the message ends with `todo`.
+    """
+    seen: dict[object, str] = {}
+    for path in paths:
+        found = os.stat(root / path)
+        # some file systems of networks number no files: there, only symbolic links are seen
+        place = (found.st_dev, found.st_ino) if found.st_ino else os.path.realpath(root / path)
+        if seen.setdefault(place, path) != path:
+            raise DataError(
+                f"{root}: {seen[place]} and {path} are one file, by a link; it could be trained on and tested on. "
+                f"{todo}"
+            )
+
+
 def entries(folder: Path) -> list[os.DirEntry]:
-    """What lies in a folder, sorted by name, without hidden files.
+    """What lies in a folder, sorted by name, without junk (`clipcompat.common.junk`).
 
     Raises:
         DataError: there is no such folder, or it cannot be listed.
     """
     try:
         with os.scandir(folder) as found:
-            return sorted((e for e in found if not e.name.startswith(".")), key=lambda e: e.name)
+            return sorted((e for e in found if not is_junk(e.name)), key=lambda e: e.name)
     except OSError as error:
         raise DataError(f"the folder {folder} cannot be listed: {error.strerror or error}.") from error
+
+
+def is_picture(name: str) -> bool:
+    """Whether a file's name ends as a picture's does."""
+    return name.lower().endswith(PICTURES)
 
 
 def is_folder(entry: os.DirEntry) -> bool:

@@ -7,11 +7,9 @@ differ between machines; an exported index file (`clipcompat.data.indices`) carr
 from pathlib import Path
 
 from clipcompat.common.errors import DataError
-from clipcompat.data.public.folders import entries, first, is_folder, read_text
+from clipcompat.data.public.folders import entries, first, is_folder, is_picture, read_text
 from clipcompat.data.public.layout import Layout
 from clipcompat.data.public.split_zhou import Item, check_no_repeats, check_relative, check_utf8, read_split
-
-_PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
 
 
 def read_listing(layout: Layout, folder: Path) -> dict[str, list[Item]]:
@@ -124,7 +122,7 @@ def _class_folders(root: Path) -> list[str]:
 
 def _pictures(root: Path, folder: str, label: int, name: str, prefix: str) -> list[Item]:
     names = [check_utf8(entry.name, str(root / folder)) for entry in entries(root / folder)]
-    found = [file for file in names if file.lower().endswith(_PICTURES)]
+    found = [file for file in names if is_picture(file)]
     if not found:
         raise DataError(f"{root / folder}: no picture of class {name!r} is there; unpack the data set again.")
     return [(f"{prefix}{folder}/{file}", label, name) for file in found]

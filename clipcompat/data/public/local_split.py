@@ -13,7 +13,7 @@ from typing import Any
 
 from clipcompat.common.errors import ConfigError, DataError
 from clipcompat.common.files import read_json, to_json, write_atomic
-from clipcompat.data.public.folders import entries, read_text
+from clipcompat.data.public.folders import check_once, entries, is_picture, read_text
 from clipcompat.data.public.layout import Layout
 from clipcompat.data.public.split_zhou import OWN_SPLIT, Item, read_split
 
@@ -96,7 +96,9 @@ def _thirds(groups: dict[int, list[str]], names: dict[int, str], random: Random)
 def _by_folder(layout: Layout, folder: Path, random: Random) -> _Parts:
     root, skipped, renamed = folder / layout.image_root, _SKIPPED.get(layout.name, ()), _RENAMED.get(layout.name, {})
     classes = [entry.name for entry in entries(root) if entry.is_dir() and entry.name not in skipped]
-    groups = {label: [f"{name}/{e.name}" for e in entries(root / name)] for label, name in enumerate(classes)}
+    files = {name: [entry.name for entry in entries(root / name) if is_picture(entry.name)] for name in classes}
+    groups = {label: [f"{name}/{file}" for file in files[name]] for label, name in enumerate(classes)}
+    check_once(root, (path for paths in groups.values() for path in paths))
     return _thirds(groups, {label: renamed.get(name, name) for label, name in enumerate(classes)}, random)
 
 

@@ -87,6 +87,29 @@ def test_paths_may_start_elsewhere_or_be_absolute(load, folder):
     assert all(key.startswith("p/") for key in absolute.test.keys)
 
 
+def test_hidden_files_and_what_desktops_leave_are_left_out_and_told(load, folder, caplog):
+    junk = ("._0.jpg", "p/._1.jpg", "@eaDir/0.jpg/M.jpg", "__MACOSX/p/0.jpg", "p/Thumbs.db")
+    for name in junk:
+        write_picture(folder / name)
+    text = lines("path,classname", simple)
+    data = load(text + "".join(f"{name},junk\n" for name in junk))
+    assert data.classnames == ("forest", "sea lake") and data.test.stamp == load(text).test.stamp
+    assert "pets.csv: 5 lines are left out" in caplog.text and "._0.jpg, p/._1.jpg" in caplog.text
+    with pytest.raises(DataError, match="lists hidden files only"):
+        load("path,classname\np/._1.jpg,cat\n")
+
+
+@pytest.mark.parametrize("link", ["symlink_to", "hardlink_to"])
+def test_a_picture_listed_by_two_names_is_refused_with_both(load, folder, link):
+    getattr(folder / "p" / "again.jpg", link)(folder / "p" / "0.jpg")
+    parts = ["train"] * 14 + ["test"] * 6
+    text = lines("path,classname,split", lambda i: f"{simple(i)},{parts[i]}") + "p/again.jpg,sea_lake,test\n"
+    with pytest.raises(
+        DataError, match=r"p/0\.jpg and p/again\.jpg are one file.*Remove one of the two from pets\.csv"
+    ):
+        load(text)
+
+
 def test_every_picture_can_be_opened(load):
     data = load(lines("path,classname", simple))
     assert {data.test.images[i].size for i in range(len(data.test))} == {(8, 8)}

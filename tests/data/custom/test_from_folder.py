@@ -196,6 +196,50 @@ def test_a_test_part_that_is_a_link_to_val_is_refused(parted):
         dataset_from_folder(parted, shots=1)
 
 
+@pytest.mark.parametrize("other", ["valid/003.forest/x.jpg", "train/003.forest/x.jpg"])
+def test_a_test_picture_that_is_a_hard_link_to_another_is_refused_with_both_names(parted, other):
+    (parted / other).hardlink_to(parted / "test" / "003.forest" / "40.jpg")
+    with pytest.raises(DataError, match=r"test/003\.forest/40\.jpg .*are one file") as caught:
+        dataset_from_folder(parted, shots=1)
+    assert other in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "folders",
+    [
+        ("train", "eval"),
+        ("train", "holdout", "dev"),
+        ("train", "hold-out"),
+        ("train", "query"),
+        ("test", "eval"),
+        ("seg_train", "seg_test", "seg_pred"),
+        ("trainset", "testset"),
+        ("cars_train", "cars_test"),
+        ("Training Images", "Evaluation Images"),
+        ("train2017", "val2017"),
+    ],
+)
+@pytest.mark.parametrize("depth", ["cat/1.jpg", "1.jpg", "cat+dog"])
+def test_parts_of_other_names_never_become_classes(tmp_path, folders, depth):
+    for part in folders:
+        for name in ("cat", "dog") if "+" in depth else (depth,):
+            write_tree(tmp_path / part, 20, folders=(name,) if "+" in depth else (Path(depth).parent,))
+    with pytest.raises(DataError, match=r"named like parts.*Call the parts train, val and test"):
+        dataset_from_folder(tmp_path, shots=1)
+
+
+def test_parts_beside_other_folders_never_become_classes(tmp_path):
+    for part in ("train", "eval", "notes"):
+        write_tree(tmp_path / part, 3)
+    with pytest.raises(DataError, match=r"3 of 3 folders hold no picture, but several.*Call parts train, val and test"):
+        dataset_from_folder(tmp_path, shots=1)
+
+
+@pytest.mark.parametrize("folders", [("test tube", "train station"), ("query bus", "car"), ("поезд", "train")])
+def test_classes_that_share_a_word_with_parts_are_classes(tmp_path, folders):
+    assert len(dataset_from_folder(write_tree(tmp_path / "things", folders=folders), shots=1).classnames) == 2
+
+
 @pytest.mark.parametrize(
     "arguments", [{"template": "a photo."}, {"template": []}, {"template": 5}, {"shots": 0}, {"seed": -1}]
 )

@@ -7,6 +7,7 @@ import pytest
 
 from clipcompat.common.errors import DataError
 from clipcompat.data.custom.tree import Walk
+from clipcompat.data.public.folders import check_once
 from tests.data.conftest import write_picture
 
 
@@ -22,11 +23,34 @@ def test_pictures_lie_anywhere_below_their_class_folder(root):
 
 
 def test_what_is_no_picture_is_left_out_and_remembered(root):
-    for name in ("labels.csv", "cat/notes.txt", "cat/.hidden.jpg", "dog/Thumbs.db"):
+    for name in ("labels.csv", "cat/notes.txt"):
         (root / name).write_text("x")
     walk = Walk(root)
     assert sum(map(len, walk.classes().values())) == 3
-    assert walk.left_out == ["labels.csv", "cat/notes.txt", "dog/Thumbs.db"]
+    assert walk.left_out == ["labels.csv", "cat/notes.txt"]
+
+
+def test_what_desktops_leave_counts_nowhere(root):
+    for name in (".git/1.jpg", "__MACOSX/cat/._2.jpg", "cat/@eaDir/2.jpg/M.jpg", "cat/._2.jpg", "dog/.thumbs/1.jpg"):
+        write_picture(root / name)
+    for name in ("desktop.ini", "dog/Thumbs.db", "dog/.DS_Store"):
+        (root / name).write_text("x")
+    walk = Walk(root)
+    assert walk.classes() == {"cat": ["cat/2.jpg", "cat/deep/er/1.JPG"], "dog": ["dog/1.jpg"]} and not walk.left_out
+
+
+@pytest.mark.parametrize("inside", ["", "images/", "a/b/"])
+def test_a_folder_of_folders_of_pictures_is_no_class(root, inside):
+    for name in ("eval/{}cat/1.jpg", "eval/{}dog/1.jpg"):
+        write_picture(root / name.format(inside))
+    with pytest.raises(DataError, match=rf"1 of 3 folders .* eval does \(eval/{inside}cat, eval/{inside}dog\).*CLASS/"):
+        Walk(root).classes()
+
+
+def test_a_class_whose_pictures_lie_in_one_folder_below_it_is_one(root):
+    write_picture(root / "cow" / "images" / "1.jpg")
+    (root / "cow" / "notes").mkdir()
+    assert Walk(root).classes()["cow"] == ["cow/images/1.jpg"]
 
 
 def test_links_are_followed(root, tmp_path):
@@ -54,13 +78,15 @@ def test_a_link_to_nothing_is_refused(root):
         Walk(root).classes()
 
 
-@pytest.mark.parametrize("link", ["dog/same.jpg", "pup"])
+@pytest.mark.parametrize("link", ["dog/same.jpg", "pup", "dog/hard.jpg"])
 def test_a_picture_that_is_reached_twice_is_refused(root, link):
-    (root / link).symlink_to(root / ("dog/1.jpg" if "." in link else "dog"))
-    walk = Walk(root)
-    found = [key for keys in walk.classes().values() for key in keys]
-    with pytest.raises(DataError, match=r"dog/1\.jpg and .* are one file"):
-        walk.check_once(found)
+    if "hard" in link:
+        (root / link).hardlink_to(root / "dog/1.jpg")
+    else:
+        (root / link).symlink_to(root / ("dog/1.jpg" if "." in link else "dog"))
+    found = [key for keys in Walk(root).classes().values() for key in keys]
+    with pytest.raises(DataError, match=rf"dog/1\.jpg and {link}.* are one file.*Remove one of them\."):
+        check_once(root, found)
 
 
 def test_a_name_that_is_not_utf8_is_refused(root):

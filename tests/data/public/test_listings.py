@@ -40,6 +40,14 @@ def test_imagenet_folders_are_classes_in_sorted_order(imagenet):
     assert split["val"] == []
 
 
+def test_what_desktops_leave_is_no_class_and_no_picture(imagenet):
+    before = read_listing(find_layout("imagenet"), imagenet / "imagenet")
+    images = imagenet / "imagenet" / "images"
+    for name in ("train/@eaDir/1.jpg", "val/__MACOSX/1.jpg", "val/n01440764/._1.JPEG", "train/n01440764/.x/1.jpg"):
+        write_picture(images / name)
+    assert read_listing(find_layout("imagenet"), imagenet / "imagenet") == before
+
+
 def test_imagenet_tests_on_its_val_folder_and_validates_on_left_over_training_images(imagenet):
     data = load_dataset("imagenet", root=imagenet, shots=2)
     assert data.classnames == ("tench", "goldfish", "missile", "missile")

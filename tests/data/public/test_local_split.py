@@ -43,6 +43,25 @@ def test_folders_are_split_in_half_a_fifth_and_the_rest_by_upstreams_shuffle(tmp
     assert {path.name for path in tmp_path.iterdir()} == {"2750", written.name}
 
 
+def test_what_is_no_picture_of_the_data_set_is_in_no_own_split(tmp_path):
+    for name in ("Forest", "River"):
+        touch(tmp_path / "2750", [f"{name}/{n}.jpg" for n in range(10)])
+    plain = write_own_split(find_layout("eurosat"), tmp_path)
+    before = plain.read_bytes()
+    plain.unlink()
+    junk = ["__MACOSX/1.jpg", "@eaDir/1.jpg", ".cache/1.jpg", "Forest/@eaDir/1.jpg/M.jpg", "Forest/._1.jpg"]
+    touch(tmp_path / "2750", [*junk, "Forest/Thumbs.db", "River/desktop.ini", "River/notes.txt"])
+    assert write_own_split(find_layout("eurosat"), tmp_path).read_bytes() == before
+
+
+def test_an_own_split_has_no_picture_twice(tmp_path):
+    for name in ("Forest", "River"):
+        touch(tmp_path / "2750", [f"{name}/{n}.jpg" for n in range(10)])
+    (tmp_path / "2750" / "River" / "again.jpg").hardlink_to(tmp_path / "2750" / "River" / "1.jpg")
+    with pytest.raises(DataError, match=r"River/1\.jpg and River/again\.jpg are one file"):
+        write_own_split(find_layout("eurosat"), tmp_path)
+
+
 def test_caltechs_background_and_easy_faces_are_left_out_and_four_classes_renamed(tmp_path):
     for name in ("BACKGROUND_Google", "Faces_easy", "Faces", "airplanes", "Motorbikes", "Leopards", "ant"):
         touch(tmp_path / "101_ObjectCategories", [f"{name}/image_{n:04d}.jpg" for n in range(10)])
