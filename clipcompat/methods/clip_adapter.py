@@ -18,9 +18,9 @@ from torch import Tensor
 from clipcompat.backbones.backbone import Backbone
 from clipcompat.common.errors import ConfigError
 from clipcompat.methods.parts.logits import cosine_logits, no_class_weights
-from clipcompat.methods.parts.parameters import hidden_width, linear_default, shape_mismatch, trainable
+from clipcompat.methods.parts.parameters import hidden_width, linear_default, tensor_mismatch, trainable
 from clipcompat.methods.parts.prompts import zero_shot_weights
-from clipcompat.training.learner import Learner, Method
+from clipcompat.training.learner import Learner, Method, Shape
 from clipcompat.training.recipe import Recipe
 from clipcompat.training.task import Task
 
@@ -84,9 +84,12 @@ class CLIPAdapter(Method):
         mixed = _mix(tensors, tensors["ratio"], features)
         return cosine_logits(mixed, zero_shot_weights(backbone, classnames, template), backbone.logit_scale)
 
+    def shapes(self, classes: int) -> dict[str, Shape]:
+        hidden = f"dim/{self.reduction}"
+        return {"fc.0.weight": (hidden, "dim"), "fc.2.weight": ("dim", hidden), "ratio": ()}
+
     def mismatch(self, tensors, backbone: Backbone, classnames) -> str | None:
-        hidden, dim = tensors["fc.0.weight"].shape[0] if "fc.0.weight" in tensors else None, backbone.dim
-        return shape_mismatch(tensors, {"fc.0.weight": (hidden, dim), "fc.2.weight": (dim, hidden), "ratio": ()})
+        return tensor_mismatch(tensors, self.shapes(len(classnames)), backbone)
 
 
 def _mix(tensors, ratio: Tensor, features: Tensor) -> Tensor:

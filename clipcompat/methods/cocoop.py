@@ -21,9 +21,15 @@ from clipcompat.backbones.backbone import Backbone
 from clipcompat.backbones.text.input import Prompts
 from clipcompat.common.errors import ConfigError
 from clipcompat.methods.parts.logits import no_class_weights
-from clipcompat.methods.parts.parameters import hidden_width, linear_default, shape_mismatch, trainable
+from clipcompat.methods.parts.parameters import (
+    context_mismatch,
+    hidden_width,
+    linear_default,
+    tensor_mismatch,
+    trainable,
+)
 from clipcompat.methods.parts.prompts import PromptTable, start_context
-from clipcompat.training.learner import Learner, Method
+from clipcompat.training.learner import Learner, Method, Shape
 from clipcompat.training.recipe import Recipe
 from clipcompat.training.task import Task
 
@@ -85,16 +91,19 @@ class CoCoOp(Method):
             scores.append(_logits(some, text, backbone.logit_scale))
         return torch.cat(scores)
 
-    def mismatch(self, tensors, backbone: Backbone, classnames) -> str | None:
-        hidden = tensors["meta_net.linear1.bias"].numel() if "meta_net.linear1.bias" in tensors else None
-        shapes = {
-            "ctx": (None, backbone.width),
-            "meta_net.linear1.weight": (hidden, backbone.dim),
+    def shapes(self, classes: int) -> dict[str, Shape]:
+        hidden = f"dim/{self.reduction}"
+        return {
+            "ctx": ("token" if self.ctx_init else self.n_ctx, "width"),
+            "meta_net.linear1.weight": (hidden, "dim"),
             "meta_net.linear1.bias": (hidden,),
-            "meta_net.linear2.weight": (backbone.width, hidden),
-            "meta_net.linear2.bias": (backbone.width,),
+            "meta_net.linear2.weight": ("width", hidden),
+            "meta_net.linear2.bias": ("width",),
         }
-        return shape_mismatch(tensors, shapes)
+
+    def mismatch(self, tensors, backbone: Backbone, classnames) -> str | None:
+        why = context_mismatch(tensors, 2, backbone)
+        return why or tensor_mismatch(tensors, self.shapes(len(classnames)), backbone)
 
 
 def _prompts(tensors: Mapping[str, Tensor], table: PromptTable, features: Tensor) -> Prompts:

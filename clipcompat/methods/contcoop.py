@@ -26,9 +26,9 @@ from clipcompat.methods.parts.attention import Attention, attend
 from clipcompat.methods.parts.condition import Condition
 from clipcompat.methods.parts.distillation import Distillation
 from clipcompat.methods.parts.logits import cosine_logits
-from clipcompat.methods.parts.parameters import context_mismatch, shape_mismatch, trainable
+from clipcompat.methods.parts.parameters import context_mismatch, tensor_mismatch, trainable
 from clipcompat.methods.parts.prompts import PromptTable, start_context
-from clipcompat.training.learner import Learner, Method, Template
+from clipcompat.training.learner import Learner, Method, Shape, Template
 from clipcompat.training.recipe import Recipe
 from clipcompat.training.task import Task
 
@@ -87,13 +87,16 @@ class ContCoOp(Method):
     def logits(self, tensors, backbone: Backbone, features, classnames, template=None) -> Tensor:
         return cosine_logits(features, self.class_weights(tensors, backbone, classnames), self._scale(backbone))
 
+    def shapes(self, classes: int) -> dict[str, Shape]:
+        maps = self.attention.shapes if self.attention else {}
+        return {"ctx": ("token" if self.ctx_init else self.n_ctx, "width"), **maps}
+
     def mismatch(self, tensors, backbone: Backbone, classnames) -> str | None:
-        width = backbone.width
-        maps = {f"attn.{m}.weight": (width, width) for m in "qkvo" if self.attention}
-        if self.attention and self.attention.bias:
-            maps |= {f"attn.{m}.bias": (width,) for m in "qkvo"}
-        if why := context_mismatch(tensors, 2, backbone) or shape_mismatch(tensors, maps):
+        shapes = self.shapes(len(classnames))
+        if why := context_mismatch(tensors, 2, backbone) or tensor_mismatch(tensors, shapes, backbone):
             return why
+        if self.attention and backbone.width % self.attention.heads:
+            return f"its {self.attention.heads} heads do not divide the text tower, which is {backbone.width} wide"
         if self.attention and self.condition.pool == "text_feature" and backbone.dim != backbone.width:
             return f"its condition is a text feature, which in {backbone.name} is not as wide as a token embedding"
         return None

@@ -17,11 +17,11 @@ from torch import Tensor
 
 from clipcompat.backbones.backbone import Backbone
 from clipcompat.backbones.text.input import Injection, Prompts
-from clipcompat.common.errors import ConfigError
+from clipcompat.common.errors import ConfigError, unknown_name
 from clipcompat.methods.parts.logits import cosine_logits
-from clipcompat.methods.parts.parameters import context_mismatch, trainable
-from clipcompat.methods.parts.prompts import PromptTable, start_context
-from clipcompat.training.learner import Learner, Method
+from clipcompat.methods.parts.parameters import context_mismatch, tensor_mismatch, trainable
+from clipcompat.methods.parts.prompts import POSITIONS, PromptTable, start_context
+from clipcompat.training.learner import Learner, Method, Shape
 from clipcompat.training.recipe import Recipe
 from clipcompat.training.task import Task
 
@@ -50,6 +50,10 @@ class CoOp(Method):
     def __post_init__(self):
         if self.n_ctx < 1:
             raise ConfigError(f"n_ctx is the number of context tokens and must be at least 1, not {self.n_ctx}.")
+        if self.layer < 0:
+            raise ConfigError(f"layer counts from 0, not from {self.layer}.")
+        if self.position not in POSITIONS:
+            raise unknown_name("class-token position", self.position, POSITIONS)
         if self.csc and self.ctx_init:
             raise ConfigError("ctx_init gives one context for all classes; drop it or set csc=False.")
         if self.layer and self.ctx_init:
@@ -86,15 +90,19 @@ class CoOp(Method):
     def logits(self, tensors, backbone: Backbone, features, classnames, template=None) -> Tensor:
         return cosine_logits(features, self.class_weights(tensors, backbone, classnames), backbone.logit_scale)
 
+    def shapes(self, classes: int) -> dict[str, Shape]:
+        tokens = "token" if self.ctx_init else self.n_ctx
+        return {"ctx": (classes, tokens, "width") if self.csc else (tokens, "width")}
+
     def mismatch(self, tensors, backbone: Backbone, classnames) -> str | None:
-        if why := context_mismatch(tensors, 2 + self.csc, backbone):
+        if why := context_mismatch(tensors, 2 + self.csc, backbone, self.insert):
             return why
         contexts = len(tensors["ctx"])
         if self.csc and contexts != len(classnames):
             return f"its contexts belong to {contexts} classes (csc=True), {len(classnames)} class names were given"
         if self.layer >= backbone.layers:
             return f"it acts at layer {self.layer}, the text tower of {backbone.name} has {backbone.layers}"
-        return None
+        return tensor_mismatch(tensors, self.shapes(len(classnames)), backbone)
 
     def _table(self, backbone: Backbone, classnames, ctx: Tensor) -> PromptTable:
         # inserted rows need no placeholders: below their layer the prompt is the plain one

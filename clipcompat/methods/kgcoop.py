@@ -12,7 +12,7 @@ from typing import ClassVar
 
 from clipcompat.methods.contcoop import ContCoOp
 from clipcompat.methods.parts.distillation import Distillation
-from clipcompat.training.learner import Learner, Method
+from clipcompat.training.learner import Learner, Method, Shape
 from clipcompat.training.recipe import Recipe
 from clipcompat.training.task import Task
 
@@ -49,6 +49,9 @@ class KgCoOp(Method):
 
     def logits(self, tensors, backbone, features, classnames, template=None):
         return self._contcoop.logits(tensors, backbone, features, classnames)
+
+    def shapes(self, classes: int) -> dict[str, Shape]:
+        return self._contcoop.shapes(classes)
 
     def mismatch(self, tensors, backbone, classnames) -> str | None:
         return self._contcoop.mismatch(tensors, backbone, classnames)

@@ -28,8 +28,8 @@ from torch import Tensor
 from clipcompat.backbones.backbone import FEATURES, Backbone
 from clipcompat.common.errors import ConfigError, unknown_name
 from clipcompat.methods.parts.logits import no_class_weights
-from clipcompat.methods.parts.parameters import shape_mismatch
-from clipcompat.training.learner import Learner, Method, no_loss
+from clipcompat.methods.parts.parameters import tensor_mismatch
+from clipcompat.training.learner import Learner, Method, Shape, no_loss
 from clipcompat.training.recipe import Recipe
 from clipcompat.training.task import Task
 
@@ -96,11 +96,14 @@ class LinearProbe(Method):
     def logits(self, tensors, backbone: Backbone, features, classnames, template=None) -> Tensor:
         return _linear(tensors, self._seen(features))
 
+    def shapes(self, classes: int) -> dict[str, Shape]:
+        width = "dim" if self.features == "projected" else "penultimate"
+        return {"weight": (classes, width), "bias": (classes,), "c": ()}
+
     def mismatch(self, tensors, backbone: Backbone, classnames) -> str | None:
         if self.features == "penultimate" and backbone.penultimate is None:
             return "it reads penultimate image features, and this tower has none"
-        classes, width = len(classnames), backbone.feature_width(self.features)
-        return shape_mismatch(tensors, {"weight": (classes, width), "bias": (classes,), "c": ()})
+        return tensor_mismatch(tensors, self.shapes(len(classnames)), backbone)
 
     def _seen(self, features: Tensor) -> Tensor:
         return F.normalize(features, dim=-1) if self.normalize else features

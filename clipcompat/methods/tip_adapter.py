@@ -23,9 +23,9 @@ from torch import Tensor
 from clipcompat.backbones.backbone import Backbone
 from clipcompat.common.errors import ConfigError
 from clipcompat.methods.parts.logits import no_class_weights
-from clipcompat.methods.parts.parameters import shape_mismatch, trainable
+from clipcompat.methods.parts.parameters import tensor_mismatch, trainable
 from clipcompat.methods.parts.prompts import zero_shot_weights
-from clipcompat.training.learner import Learner, Method, no_loss
+from clipcompat.training.learner import Learner, Method, Shape, no_loss
 from clipcompat.training.recipe import Recipe
 from clipcompat.training.task import Task
 
@@ -111,10 +111,11 @@ class TipAdapter(Method):
         parts = F.normalize(features, dim=-1).split(images)
         return torch.cat([f @ weights.T + _cache_logits(f, **tensors) for f in parts])
 
+    def shapes(self, classes: int) -> dict[str, Shape]:
+        return {"keys": ("image", "dim"), "values": ("image", classes), "alpha": (), "beta": ()}
+
     def mismatch(self, tensors, backbone: Backbone, classnames) -> str | None:
-        images = len(tensors["values"]) if "values" in tensors else None
-        shapes = {"keys": (images, backbone.dim), "values": (images, len(classnames)), "alpha": (), "beta": ()}
-        return shape_mismatch(tensors, shapes)
+        return tensor_mismatch(tensors, self.shapes(len(classnames)), backbone)
 
     def _searches_test(self, task: Task) -> bool:
         return self.protocol == "official" and task.data.name.startswith("imagenet")

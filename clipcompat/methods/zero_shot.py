@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from clipcompat.methods.parts.logits import cosine_logits
+from clipcompat.methods.parts.parameters import tensor_mismatch
 from clipcompat.methods.parts.prompts import zero_shot_weights
-from clipcompat.training.learner import Learner, Method, no_loss
+from clipcompat.training.learner import Learner, Method, Shape, no_loss
 from clipcompat.training.recipe import Recipe
 from clipcompat.training.task import Task
 
@@ -32,5 +33,8 @@ class ZeroShot(Method):
     def logits(self, tensors, backbone, features, classnames, template):
         return cosine_logits(features, zero_shot_weights(backbone, classnames, template), backbone.logit_scale)
 
-    def mismatch(self, tensors, backbone, classnames):
-        return None
+    def shapes(self, classes: int) -> dict[str, Shape]:
+        return {}
+
+    def mismatch(self, tensors, backbone, classnames) -> str | None:
+        return tensor_mismatch(tensors, self.shapes(len(classnames)), backbone)

@@ -5,8 +5,9 @@ own. Loading a file executes nothing and trains nothing.
 """
 
 import hashlib
+import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,19 +17,20 @@ from torch import Tensor
 
 from clipcompat.backbones.backbone import Backbone
 from clipcompat.backbones.outline import Outline
-from clipcompat.common.config import from_config, to_config
-from clipcompat.common.errors import ClipcompatError, DataError, IncompatibleError, PluginError, unknown_name
-from clipcompat.common.files import digest, parse_json, refuse_overwriting, to_json, write_atomic
+from clipcompat.common.config import to_config
+from clipcompat.common.errors import ConfigError, DataError, IncompatibleError, PluginError, UnknownNameError
+from clipcompat.common.files import digest, refuse_overwriting
 from clipcompat.common.text import shown
 from clipcompat.common.version import __version__
 from clipcompat.data.pictures.rgb import is_deep, to_rgb
 from clipcompat.data.split import Split
 from clipcompat.features.encode import encode_split, warn_if_undrawn
-from clipcompat.methods import METHODS
+from clipcompat.methods.parts.parameters import tensor_mismatch
+from clipcompat.plugins.file import AGAIN, read_plugin_file, write_plugin_file
+from clipcompat.plugins.header import read_method, read_origin
 from clipcompat.training.learner import Method, Template
 
-_FORMAT = "clipcompat-plugin-1"
-_ORIGIN = "backbone dataset train_stamp classnames template shots seed views epochs seconds".split()
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,8 @@ class Plugin:
     """What `fit` returns and `save` keeps.
 
     tensors: float32, on the CPU. origin: backbone (name, stamp), dataset, classnames, template, shots, seed, views,
-    epochs, final loss, stamps: all that is needed to say what this is and to train it again.
+    epochs, final loss, stamps: all that is needed to say what this is and to train it again. It says "unverified"
+    if it was read from a file without a checksum.
     """
 
     method: Method
@@ -65,6 +68,15 @@ class Plugin:
         named = sorted((n, t.contiguous().numpy()) for n, t in self.tensors.items())
         return digest([(n, list(a.shape), hashlib.sha256(a.tobytes()).hexdigest()) for n, a in named])
 
+    @property
+    def fault(self) -> str | None:
+        """A sentence on tensors that are not those that the method learns with its settings; None if all are."""
+        return tensor_mismatch(self.tensors, self.method.shapes(len(self.origin["classnames"])))
+
+    def is_tuned_on(self, backbone: Backbone) -> bool:
+        """Whether its origin names this very backbone, weights included."""
+        return self.origin["backbone"]["stamp"] == backbone.stamp
+
     def match(self, backbone: Backbone | Outline, classnames: Sequence[str] | None = None) -> Match:
         """Can it act on this backbone (and class list)?
 
@@ -80,6 +92,9 @@ class Plugin:
             return Match("incompatible", f"{self.method.name} cannot act on {backbone.name}: {why}.")
         same_model = backbone.name == tuned_on["name"]
         if (same_model or isinstance(backbone, Backbone)) and backbone.stamp == tuned_on["stamp"]:
+            if self.origin.get("unverified"):
+                says = f"its file says that it was tuned on this very backbone, {backbone.name}, and has no checksum"
+                return Match("compatible", f"{says} that would show whether that was changed.")
             return Match("exact", f"it was tuned on this very backbone, {backbone.name}.")
         if same_model:
             if backbone.stamp is None:
@@ -125,20 +140,18 @@ class Plugin:
         """Write tensors and header atomically as safetensors. force: overwrite a file of this name.
 
         Raises:
-            StorageError: the file exists, or it cannot be written.
+            StorageError: the file exists, or it cannot be written. PluginError: the plug-in has a `fault`.
         """
         refuse_overwriting(path, force)
-        from safetensors.torch import save
-
+        if why := self.fault:
+            raise PluginError(f"the plug-in is not saved, as {self.method.name} cannot use it: {why}. Tune it again.")
         header = {
-            "format": _FORMAT,
             "version": __version__,
             "method": {"name": self.method.name, "config": to_config(self.method)},
             "origin": dict(self.origin),
             "stamp": self.stamp,
         }
-        tensors = {name: t.contiguous() for name, t in self.tensors.items()}
-        return write_atomic(path, save(tensors, {"clipcompat": to_json(header, indent=None)}))
+        return write_plugin_file(path, header, self.tensors)
 
     def _tensors_for(self, backbone: Backbone, classnames: Sequence[str]) -> dict[str, Tensor]:
         """The tensors on the backbone's device, if they fit it."""
@@ -162,37 +175,27 @@ def _read(image: Image.Image | str | Path) -> Image.Image:
 
 
 def load_plugin(path: str | Path) -> Plugin:
-    """Read what `Plugin.save` wrote.
+    """Read what `Plugin.save` wrote, and check it: checksum, types of all entries, names and shapes of all tensors.
+
+    A file of an earlier version has no checksum: it is read with a warning, and its origin says "unverified".
 
     Raises:
-        PluginError: no such file, or it is damaged, or holds something other than a plug-in.
+        PluginError: no such file, or it was changed or damaged, or holds something other than a plug-in.
+        UnknownNameError: this version does not have its method, or one of its settings.
     """
-    from safetensors import SafetensorError, safe_open
-
     path = Path(path)
-    if not path.is_file():
-        raise PluginError(f"there is no plug-in file {path}; expected what Plugin.save wrote (a .safetensors file).")
+    header, tensors, verified = read_plugin_file(path)
     try:
-        with safe_open(path, "pt") as file:
-            header = parse_json((file.metadata() or {}).get("clipcompat", "null"))
-            # copies, because safetensors' memory is not aligned, and some CPUs multiply unaligned tensors with other
-            # last bits: a plug-in would not give the same logits before and after it was saved
-            tensors = {name: file.get_tensor(name).clone() for name in file.keys()}
-    except (SafetensorError, OSError, ValueError) as error:
-        raise PluginError(f"{path} is not a whole safetensors file ({error}); save the plug-in again.") from error
-    if not isinstance(header, dict) or header.get("format") != _FORMAT:
-        raise PluginError(f"{path} has no plug-in header of format {_FORMAT}; give a file that Plugin.save wrote.")
-    try:
-        name = header["method"]["name"]
-        if name not in METHODS:
-            raise unknown_name("method", name, METHODS, hint=f"{path} may come from a newer version.")
-        origin = {**header["origin"], **{part: header["origin"][part] for part in _ORIGIN}}
-        origin["backbone"] = {**origin["backbone"], **{p: origin["backbone"][p] for p in ("name", "stamp")}}
-        plugin = Plugin(from_config(METHODS[name], header["method"]["config"]), tensors, origin)
-        if plugin.stamp != header["stamp"]:
-            raise PluginError(f"the tensors in {path} are not those that were saved; the file is damaged.")
+        plugin = Plugin(read_method(header), tensors, read_origin(header))
+    except UnknownNameError as error:
+        raise UnknownNameError(f"{path}: {error}") from error
+    except ConfigError as error:
+        raise PluginError(f"the header of {path} is not as Plugin.save writes it: {error} {AGAIN}") from error
+    if why := plugin.fault:
+        raise PluginError(f"{path} does not hold what {plugin.method.name} with its settings learns: {why}. {AGAIN}")
+    if plugin.stamp != header.get("stamp"):
+        raise PluginError(f"the tensors in {path} are not those that were saved. {AGAIN}")
+    if verified:
         return plugin
-    except ClipcompatError:
-        raise
-    except (KeyError, TypeError, AttributeError) as error:
-        raise PluginError(f"the header of {path} is not whole ({error}); save the plug-in again.") from error
+    _log.warning(f"{path} is of an earlier version, without a checksum: whether it was changed cannot be verified.")
+    return replace(plugin, origin={**plugin.origin, "unverified": True})

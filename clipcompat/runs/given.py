@@ -59,7 +59,7 @@ class GivenPlugins(TunedPlugins):
 
     def tune(self, backbone: Backbone, datasets: Mapping[int, Dataset]) -> dict[int, Plugin]:
         plugins = {seed: self.given[seed].plugin for seed in datasets}
-        here = {s: p for s, p in plugins.items() if p.origin["backbone"]["stamp"] == backbone.stamp}
+        here = {s: p for s, p in plugins.items() if p.is_tuned_on(backbone)}
         others = {seed: data for seed, data in datasets.items() if seed not in here}
         return here | (super().tune(backbone, others) if others else {})
 
@@ -95,7 +95,7 @@ class GivenRun(Run):
                 match = given.plugin.match(backbone, names)
                 if match.kind == "incompatible":
                     raise IncompatibleError(f"{given.file}: {match.why}")
-                if backbone is upgrade.old and match.kind != "exact":
+                if backbone is upgrade.old and not given.plugin.is_tuned_on(backbone):
                     tuned_on = given.plugin.origin["backbone"]
                     raise ConfigError(
                         f"{given.file} was tuned on {tuned_on['name']} (stamp {tuned_on['stamp']}), and the upgrade "
@@ -114,6 +114,8 @@ class GivenRun(Run):
         given = self._by_seed[seed]
         trained_on = super()._facts(seed, data) if _is_tuned_on(given, data) else {"indices": None}
         stamps = {"file": given.file, "stamp": given.plugin.stamp, "source": given.plugin.origin.get("source")}
+        if given.plugin.origin.get("unverified"):
+            stamps["unverified"] = True  # its file has no checksum
         return trained_on | {"plugin": stamps}
 
     def _data(self, seed: int | None) -> Dataset:

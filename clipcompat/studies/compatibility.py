@@ -53,7 +53,7 @@ def compatibility(
             for new in later
         )
 
-    if plugin.match(upgrade.old, data.classnames).kind != "exact":
+    if not plugin.is_tuned_on(upgrade.old):
         tuned_on = plugin.origin["backbone"]
         raise ConfigError(
             f"the plug-in was tuned on {tuned_on['name']} (stamp {tuned_on['stamp']}), but the upgrade starts from "

@@ -16,6 +16,12 @@ Template = str | tuple[str, ...]
 Tensors = Mapping[str, Tensor]
 """A plug-in's tensors by name."""
 
+Shape = tuple[int | str, ...]
+"""The expected shape of a tensor. A length is a number or a name. "width", "dim" and "penultimate" are the backbone's;
+"dim/16" is a sixteenth of its dim, rounded down. Any other name is of a length that is free, but is the same in every
+tensor of the plug-in that names it.
+"""
+
 DEPTHS = {"prompts": "shallow", "image features": "deep", "class weights": "deep", "nothing": ""}
 """What a method can act on -> what the ContCoOp paper (arXiv 2412.20895) calls it."""
 
@@ -97,6 +103,9 @@ class Method(Protocol):
         self, tensors: Tensors, backbone: Backbone, features: Tensor, classnames: Sequence[str], template: Template
     ) -> Tensor:
         """Image features [image, dim], not normalised -> [image, class]."""
+
+    def shapes(self, classes: int) -> Mapping[str, Shape]:
+        """The tensors of a plug-in that was tuned with these settings on so many classes."""
 
     def mismatch(self, tensors: Tensors, backbone: Backbone, classnames: Sequence[str]) -> str | None:
         """Why these tensors cannot act on this backbone and class list, or None if they can."""

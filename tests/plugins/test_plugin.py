@@ -3,24 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-import json
-import pickle
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 from safetensors import safe_open
-from safetensors.torch import save_file
 
-from clipcompat.common.errors import (
-    ConfigError,
-    DataError,
-    IncompatibleError,
-    PluginError,
-    StorageError,
-    UnknownNameError,
-)
+from clipcompat.common.errors import ConfigError, DataError, IncompatibleError, StorageError
 from clipcompat.methods.contcoop import ContCoOp
 from clipcompat.methods.coop import CoOp
 from clipcompat.methods.parts.attention import Attention
@@ -58,15 +48,6 @@ def plugin(old):
 @pytest.fixture
 def saved(plugin, tmp_path):
     return plugin.save(tmp_path / "p.safetensors")
-
-
-def rewrite(path, change) -> None:
-    """Save the file again with another header."""
-    with safe_open(path, "pt") as file:
-        header = json.loads(file.metadata()["clipcompat"])
-        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    header = change(header) or header
-    save_file(tensors, path, {"clipcompat": header if isinstance(header, str) else json.dumps(header)})
 
 
 @pytest.mark.parametrize("method", METHODS, **by_name)
@@ -215,71 +196,6 @@ def test_a_plugin_that_does_not_fit_encodes_nothing_first(old):
     assert isinstance(split.images, ToyImages) and split.images.opened == []
 
 
-@pytest.mark.parametrize("share", [0, 0.01, 0.5, 0.99])
-def test_a_truncated_file_is_refused(saved, share):
-    data = saved.read_bytes()
-    saved.write_bytes(data[: int(len(data) * share)])
-    with pytest.raises(PluginError, match="not a whole safetensors file") as caught:
-        load_plugin(saved)
-    assert saved.name in str(caught.value)
-
-
-def test_files_of_another_kind_are_refused(tmp_path):
-    path = tmp_path / "x.safetensors"
-    for content in (b"\x93NUMPY" + bytes(200), bytes(range(256)) * 9, b"{}", (2**60).to_bytes(8, "little") + b"{}"):
-        path.write_bytes(content)
-        with pytest.raises(PluginError, match="not a whole safetensors file"):
-            load_plugin(path)
-    for missing in (tmp_path / "none", tmp_path):
-        with pytest.raises(PluginError, match="there is no plug-in file"):
-            load_plugin(missing)
-
-
-@pytest.mark.parametrize("metadata", [None, {"format": "pt"}, {"clipcompat": "7"}, {"clipcompat": '{"format": "x"}'}])
-def test_tensors_without_our_header_are_refused(tmp_path, metadata):
-    save_file({"ctx": torch.zeros(2, 128)}, tmp_path / "x", metadata)
-    with pytest.raises(PluginError, match="no plug-in header of format clipcompat-plugin-1"):
-        load_plugin(tmp_path / "x")
-
-
-def test_a_header_that_is_not_json_is_refused(saved):
-    rewrite(saved, lambda header: "{")
-    with pytest.raises(PluginError, match="save the plug-in again"):
-        load_plugin(saved)
-
-
-def test_an_unknown_method_or_setting_names_the_nearest(saved):
-    whole = saved.read_bytes()
-    rewrite(saved, lambda h: h["method"].update(name="contcoop2"))
-    with pytest.raises(UnknownNameError, match="Did you mean 'contcoop'.*newer version"):
-        load_plugin(saved)
-    saved.write_bytes(whole)
-    rewrite(saved, lambda h: h["method"]["config"]["attention"].update(headz=1))
-    with pytest.raises(UnknownNameError, match="Did you mean 'heads'"):
-        load_plugin(saved)
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        lambda h: h.pop("method") and None,
-        lambda h: h.update(method=None),
-        lambda h: h.update(method=["contcoop"]),
-        lambda h: h["method"].pop("config") and None,
-        lambda h: h["method"].update(config=[1]),
-        lambda h: h.pop("origin") and None,
-        lambda h: h.update(origin=[]),
-        lambda h: h["origin"].pop("classnames") and None,
-        lambda h: h["origin"].update(backbone="mini-old"),
-        lambda h: h["origin"]["backbone"].pop("stamp") and None,
-    ],
-)
-def test_a_header_with_a_part_missing_is_refused(saved, change):
-    rewrite(saved, change)
-    with pytest.raises(PluginError, match="is not whole"):
-        load_plugin(saved)
-
-
 @pytest.mark.parametrize("lost", ["ctx", "attn.q.weight", "attn.o.bias"])
 def test_a_plugin_that_lost_a_tensor_is_incompatible(plugin, old, lost):
     part = dataclasses.replace(plugin, tensors={n: t for n, t in plugin.tensors.items() if n != lost})
@@ -294,19 +210,6 @@ def test_a_plugin_whose_tensors_do_not_belong_together_is_incompatible(plugin, o
     assert odd.match(old).kind == "incompatible"
 
 
-def test_loading_runs_nothing(tmp_path):
-    class Bomb:
-        def __reduce__(self):
-            return open, (str(tmp_path / "ran"), "w")
-
-    (tmp_path / "x.safetensors").write_bytes(pickle.dumps(Bomb()))
-    torch.save({"ctx": Bomb()}, tmp_path / "y.safetensors")
-    for name in ("x", "y"):
-        with pytest.raises(PluginError):
-            load_plugin(tmp_path / f"{name}.safetensors")
-    assert not (tmp_path / "ran").exists()
-
-
 def test_class_specific_contexts_are_not_used_for_other_classes_or_another_order(old, new):
     data = toy_dataset()
     tuned = fit(CoOp(n_ctx=2, csc=True, recipe=Recipe(epochs=1)), old, data, views=1)
@@ -315,15 +218,6 @@ def test_class_specific_contexts_are_not_used_for_other_classes_or_another_order
         assert "other classes or another order" in tuned.match(new, names).why
         with pytest.raises(IncompatibleError, match="other classes or another order"):
             tuned.class_weights(new, names)
-
-
-def test_a_flipped_bit_in_the_tensors_is_noticed(plugin, tmp_path):
-    path = plugin.save(tmp_path / "p.safetensors")
-    data = bytearray(path.read_bytes())
-    data[-3] ^= 1
-    path.write_bytes(data)
-    with pytest.raises(PluginError, match="not those that were saved"):
-        load_plugin(path)
 
 
 def test_a_single_string_is_not_taken_for_a_list_of_letters(plugin, old):

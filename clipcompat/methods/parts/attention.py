@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from clipcompat.common.errors import ConfigError, unknown_name
 from clipcompat.methods.parts.parameters import linear_default
+from clipcompat.training.learner import Shape
 
 INITS = {
     "linear_default": (nn.init.kaiming_uniform_, {"a": math.sqrt(5)}),
@@ -72,6 +73,12 @@ class Attention:
             for kind in ("weight", "bias") if self.bias else ("weight",):
                 parameters[f"attn.o.{kind}"].zero_()
         return parameters
+
+    @property
+    def shapes(self) -> dict[str, Shape]:
+        """Of `parameters`, by name."""
+        weights = {f"attn.{name}.weight": ("width", "width") for name in "qkvo"}
+        return weights | ({f"attn.{name}.bias": ("width",) for name in "qkvo"} if self.bias else {})
 
     @property
     def options(self) -> dict[str, float]:

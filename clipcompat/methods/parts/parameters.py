@@ -6,7 +6,11 @@ import torch
 from torch import Tensor
 
 from clipcompat.backbones.backbone import Backbone
+from clipcompat.backbones.outline import Outline
 from clipcompat.common.errors import ConfigError, IncompatibleError
+from clipcompat.common.text import shown
+from clipcompat.methods.parts.prompts import lack_of_room
+from clipcompat.training.learner import Shape
 from clipcompat.training.task import Task
 
 
@@ -45,25 +49,57 @@ def hidden_width(dim: int, reduction: int) -> int:
     return dim // reduction
 
 
-def shape_mismatch(tensors: Mapping[str, Tensor], shapes: Mapping[str, tuple[int | None, ...]]) -> str | None:
-    """A sentence on the first tensor that is missing or has the wrong shape; None if all fit.
+def tensor_mismatch(
+    tensors: Mapping[str, Tensor], shapes: Mapping[str, Shape], backbone: Backbone | Outline | None = None
+) -> str | None:
+    """A sentence on the first tensor that is missing, unknown, not float32, of a wrong shape or not finite, or None.
 
-    shapes: name -> expected shape; a None in it accepts any length.
+    shapes: of all tensors, by name. backbone: whose lengths the shapes name; None: any lengths that agree.
     """
+    if unknown := sorted(tensors.keys() - shapes.keys()):
+        return f"it holds a tensor {shown(unknown[0])}, which its method does not have"
+    lengths = {}
+    if backbone is not None:
+        lengths = {name: getattr(backbone, name) for name in ("width", "dim", "penultimate")}
     for name, shape in shapes.items():
-        came = list(tensors[name].shape) if name in tensors else None
-        fits = came is not None and len(came) == len(shape)
-        if not fits or any(wanted not in (None, found) for wanted, found in zip(shape, came, strict=True)):
-            expected = ["any" if wanted is None else wanted for wanted in shape]
-            return f"its tensor {name} should be {expected}, but is {'missing' if came is None else came}"
+        if name not in tensors:
+            return f"its tensor {name} should be {_written(shape)}, but is missing"
+        if tensors[name].dtype != torch.float32:
+            return f"its tensor {name} should hold float32, but holds {str(tensors[name].dtype).removeprefix('torch.')}"
+        for wanted, came in zip(shape, tensors[name].shape, strict=False):
+            if came and isinstance(wanted, str):
+                lengths.setdefault(wanted, came)  # a free length is what the first tensor has
+    for name, shape in shapes.items():
+        came, expected = tuple(tensors[name].shape), tuple(_length(wanted, lengths) for wanted in shape)
+        if came != expected:
+            return f"its tensor {name} should be {_written(expected)}, but is {_written(came)}"
+        if not torch.isfinite(tensors[name]).all():
+            return f"its tensor {name} should hold finite numbers, but has some that are not"
     return None
 
 
-def context_mismatch(tensors: Mapping[str, Tensor], dims: int, backbone: Backbone) -> str | None:
-    """A sentence on why the tensor ctx, [..., n_ctx, width] with `dims` dimensions, does not fit; None if it does."""
+def context_mismatch(
+    tensors: Mapping[str, Tensor], dims: int, backbone: Backbone | Outline, inserted: bool = False
+) -> str | None:
+    """A sentence on why the tensor ctx, [..., n_ctx, width] with `dims` dimensions, does not fit; None if it does.
+
+    inserted: its rows take no token's place.
+    """
     shape = list(tensors["ctx"].shape) if "ctx" in tensors else []
     if len(shape) != dims:
         return f"its tensor ctx should have {dims} dimensions, but is {shape or 'missing'}"
     if shape[-1] != backbone.width:
         return f"its context has {shape[-1]} channels, the text tower of {backbone.name} has {backbone.width}"
-    return None
+    return None if inserted else lack_of_room(backbone, shape[-2])
+
+
+def _length(wanted: int | str, lengths: Mapping[str, int]) -> int | str:
+    """The number that a length of a `Shape` stands for; its name, if it is not known."""
+    if isinstance(wanted, int):
+        return wanted
+    name, _, share = wanted.partition("/")
+    return lengths[name] // int(share) if share and name in lengths else lengths.get(wanted, wanted)
+
+
+def _written(shape: Shape) -> str:
+    return f"[{', '.join(map(str, shape))}]"

@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from clipcompat.backbones.backbone import Backbone
+from clipcompat.backbones.outline import Outline
 from clipcompat.backbones.text.input import Injection, Prompts
 from clipcompat.backbones.text.tower import TextTower
 from clipcompat.common.errors import ConfigError, unknown_name
@@ -141,11 +142,18 @@ def start_context(backbone: Backbone, n_ctx: int, words: str | None, generator: 
 
 def check_context(backbone: Backbone, n_ctx: int) -> None:
     """Refuse a context that leaves no room for a name, before anything is allocated."""
-    if n_ctx > backbone.context_length - 4:
-        raise ConfigError(
-            f"{n_ctx} context tokens do not fit: {backbone.name} reads {backbone.context_length} tokens, and SOS, a "
-            "name, a period and EOT take 4 of them at least. Use fewer context tokens."
-        )
+    if why := lack_of_room(backbone, n_ctx):
+        raise ConfigError(f"{why}. Use fewer context tokens.")
+
+
+def lack_of_room(backbone: Backbone | Outline, n_ctx: int) -> str | None:
+    """A sentence on why so many context tokens leave no room for a name; None if they do."""
+    if n_ctx <= backbone.context_length - 4:
+        return None
+    return (
+        f"{n_ctx} context tokens do not fit: {backbone.name} reads {backbone.context_length} tokens, and SOS, a name, "
+        "a period and EOT take 4 of them at least"
+    )
 
 
 def _names(classnames: Sequence[str]) -> list[str]:
