@@ -131,31 +131,42 @@ def _fit(
     plugins = []
     for task, learned, training in zip(tasks, tensors, trained, strict=True):
         learned = {name: t.detach().cpu().float() for name, t in learned.items()}
-        plugins.append(Plugin(method, learned, {**_origin(method, task), "seconds": seconds, **training}))
+        plugins.append(Plugin(method, learned, {**_origin(task, method), "seconds": seconds, **training}))
     return plugins
 
 
-def _origin(method: Method, task: Task) -> dict[str, Any]:
-    data, template = task.data, task.data.train.template
+def _origin(task: Task, method: Method) -> dict[str, Any]:
+    stamps = (task.init.stamp if task.init else None, task.select_on.stamp if task.select_on else None)
+    return origin_of(method, task.backbone, task.data, task.seed, *stamps)
+
+
+def origin_of(
+    method: Method, backbone: Backbone, data: Dataset, seed: int, init: str | None = None, select_on: str | None = None
+) -> dict[str, Any]:
+    """The origin of the plug-in that `fit` would make, but for what training tells: epochs, views, loss and seconds.
+
+    init, select_on: stamps.
+    """
+    template = data.train.template
     return {
-        "backbone": task.backbone.description,
+        "backbone": backbone.description,
         "dataset": data.name,
         "train_stamp": data.train.stamp,
         "classnames": list(data.classnames),
         "template": template if isinstance(template, str) else list(template),
         "shots": data.shots,
-        "seed": task.seed,
-        "init": task.init.stamp if task.init else None,
-        "select_on": task.select_on.stamp if task.select_on else None,
-        "crop": _crop(method, task),
+        "seed": seed,
+        "init": init,
+        "select_on": select_on,
+        "crop": _crop(method, backbone, data),
     }
 
 
-def _crop(method: Method, task: Task) -> list[float] | None:
+def _crop(method: Method, backbone: Backbone, data: Dataset) -> list[float] | None:
     """The range of random crops that the training saw: the recipe's, within the backbone's. None: it has no recipe."""
     if not any(f.name == "recipe" for f in fields(method)):  # a class variable tells only that nothing is trained
         return None
-    return list(task.backbone.preprocess.crop_range(method.recipe.crop_for(task.data.name)))
+    return list(backbone.preprocess.crop_range(method.recipe.crop_for(data.name)))
 
 
 def _refuse(method: Method, data: Dataset, seed: int, select_on: Split | None) -> None:

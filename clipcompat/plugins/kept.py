@@ -7,21 +7,24 @@ from pathlib import Path
 
 from clipcompat.backbones.backbone import Backbone
 from clipcompat.common.config import to_config
-from clipcompat.common.errors import ClipcompatError
+from clipcompat.common.errors import ClipcompatError, PluginError
 from clipcompat.common.files import digest, shortened
 from clipcompat.common.version import code_hash
 from clipcompat.data.split import Dataset
 from clipcompat.features.encode import Cache, Progress
-from clipcompat.plugins.fit import fit_many, is_official
+from clipcompat.plugins.fit import fit_many, is_official, origin_of
 from clipcompat.plugins.plugin import Plugin, load_plugin
 from clipcompat.training.learner import Method
+from clipcompat.training.loop import plan
+
+_DELETE = "A run keeps its plug-ins there: delete or move the file, and the run tunes it again."
 
 
 @dataclass(frozen=True)
 class TunedPlugins:
     """The plug-ins of one method in a folder; those that are missing are trained.
 
-    One that another state of the code trained counts as missing.
+    One that another state of the code trained counts as missing. A file that was changed is refused, not replaced.
 
     views, cache, progress: as for `clipcompat.fit`. memory: gigabytes, its `memory_budget`.
     """
@@ -51,15 +54,32 @@ class TunedPlugins:
 
     def _file(self, backbone: Backbone, data: Dataset, seed: int) -> Path:
         wanted = [to_config(self.method), backbone.description, data.train.stamp, seed, self.views, code_hash()]
-        wanted += [data.train.template, data.val.stamp, *([data.test.stamp] if is_official(self.method) else [])]
+        wanted += [data.train.template, data.val.stamp, *([stamp] if (stamp := self._selects_on(data)) else [])]
         name = f"{self.method.name}-{shortened(data.name)}-seed-{seed}-{backbone.name}-{digest(wanted)}.safetensors"
         return self.folder / re.sub(r"[^\w.-]+", "-", name)
 
     def _finished(self, backbone: Backbone, data: Dataset, seed: int) -> Plugin | None:
-        """The plug-in of an earlier run, if it is whole and what `fit` would make here."""
-        try:
-            plugin = load_plugin(self._file(backbone, data, seed))
-        except ClipcompatError:  # none, damaged, or with settings that this version no longer has
+        """The plug-in of an earlier run, if there is one.
+
+        Raises:
+            PluginError: there is a file, but it is not the one that training here would make.
+        """
+        file = self._file(backbone, data, seed)
+        if not file.exists():
             return None
-        found = (plugin.method, *(plugin.origin[key] for key in ("seed", "train_stamp", "backbone")))
-        return plugin if found == (self.method, seed, data.train.stamp, backbone.description) else None
+        try:
+            plugin = load_plugin(file)
+        except ClipcompatError as error:
+            raise PluginError(f"{error} {_DELETE}") from error
+        if plugin.origin.get("unverified"):
+            raise PluginError(f"{file} was not made by this version: it has no checksum. {_DELETE}")
+        expected = origin_of(self.method, backbone, data, seed, None, self._selects_on(data))
+        found = {key: plugin.origin.get(key) for key in expected}
+        training = (plugin.origin["epochs"], plugin.origin["views"])
+        planned = ((0, None), plan(self.method, data, self.views))  # the first one of methods in closed form
+        if (plugin.method, found) != (self.method, expected) or training not in planned:
+            raise PluginError(f"{file} holds another plug-in than the one of these settings and pictures. {_DELETE}")
+        return plugin
+
+    def _selects_on(self, data: Dataset) -> str | None:
+        return data.test.stamp if is_official(self.method) else None

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from clipcompat.backbones.device import is_out_of_memory
 from clipcompat.common.errors import DivergedError
+from clipcompat.data.split import Dataset
 from clipcompat.features.encode import augmented, decode, take
 from clipcompat.training.cuda_graphs import Steps
 from clipcompat.training.learner import Learner, Method, losses
@@ -80,6 +81,12 @@ def train(
     return [{"epochs": run.epochs, "views": run.views, "final_loss": round(run.last_loss, 6)} for run in runs]
 
 
+def plan(method: Method, data: Dataset, views: int | None) -> tuple[int, int]:
+    """The epochs and the views of a training. views: as for `clipcompat.fit`."""
+    epochs = method.recipe.epochs_for(data.name, data.shots, len(data.train))
+    return epochs, min(DEFAULT_VIEWS if views is None else views, epochs)
+
+
 @dataclass(frozen=True)
 class _Step:
     """batch: indices [2, B], of views (of the epoch, if views are not cached) and of images."""
@@ -97,9 +104,8 @@ class _Run:
         self.learner, self._method, self._task, self._recipe = learner, method, task, method.recipe
         count, data = len(task.data.train), task.data
         self._crop, self._kind = self._recipe.crop_for(data.name), method.image_features
-        self.epochs = self._recipe.epochs_for(data.name, data.shots, count)
+        self.epochs, self.views = plan(method, data, views)
         self.steps = self._recipe.steps_for(count)
-        self.views = min(DEFAULT_VIEWS if views is None else views, self.epochs)
         self.labels = task.train_labels  # [N]
         first = learner.first_view
         self._cached = None

@@ -16,7 +16,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from clipcompat.common.errors import ConfigError, DataError, UnknownNameError
+from clipcompat.common.errors import ConfigError, DataError, PluginError, UnknownNameError
 from clipcompat.common.version import code_hash
 from clipcompat.data.indices import export_indices
 from clipcompat.data.load import load_dataset
@@ -351,7 +351,7 @@ def test_ctrl_c_is_one_sentence(root, tmp_path):
 
 
 @pytest.mark.parametrize("damage", ["cut", "other method", "other pictures", "unknown setting"])
-def test_a_kept_plugin_that_is_not_this_run_s_is_trained_again(done, root, tmp_path, damage, old):
+def test_a_kept_plugin_that_is_not_this_run_s_is_neither_believed_nor_overwritten(done, root, tmp_path, damage, old):
     intact = tuned(done[1].parents[1], 1, old)
     kept = tmp_path / "plugins" / intact.name
     whole = intact.read_bytes()
@@ -365,6 +365,11 @@ def test_a_kept_plugin_that_is_not_this_run_s_is_trained_again(done, root, tmp_p
         kept.write_bytes(tuned(done[1].parents[1], 2, old).read_bytes())
     else:
         kept.write_bytes(whole.replace(b"n_ctx", b"n_cty"))
+    damaged = kept.read_bytes()
+    with pytest.raises(PluginError, match="delete or move the file, and the run tunes it again") as caught:
+        quick(root, seeds=(1, 2)).execute(tmp_path)
+    assert kept.name in str(caught.value) and kept.read_bytes() == damaged and find_records(tmp_path) == []
+    kept.unlink()
     record, _ = quick(root, seeds=(1, 2)).execute(tmp_path)
     assert numbers(record) == numbers(done[0])
     assert load_plugin(kept).stamp == load_plugin(intact).stamp

@@ -53,9 +53,9 @@ def test_what_is_carried_is_told_tensor_by_tensor_and_equal_shapes_once():
 
 def test_whether_it_fits_is_told_for_old_new_and_other_classes(mini_old, mini_new):
     upgrade = Upgrade(mini_old, mini_new)
-    context = plugin("coop", ctx=(4, mini_old.width))
+    context = plugin("coop", ctx=(16, mini_old.width))
     probe = plugin("linear_probe", weight=(2, mini_old.penultimate), bias=(2,), c=())
-    narrow = plugin("coop", ctx=(4, 3))
+    narrow = plugin("coop", ctx=(16, 3))
     rows = match_table([context, probe, narrow], upgrade, ["a fish", "a bird"]).rows
     assert [row[1:4] for row in rows] == [
         ("compatible", "compatible", "compatible"),
