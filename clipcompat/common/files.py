@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from clipcompat.common.errors import ClipcompatError, StorageError
+from clipcompat.common.errors import ClipcompatError, DataError, StorageError
 
 _DEEPEST = 100  # levels of nested JSON; no file that this library reads has ten
 
@@ -143,8 +143,18 @@ def read_json(path: str | Path, error: type[ClipcompatError], todo: str, hook: C
 
 
 def digest(value: Any) -> str:
-    """A 16-hex-digit name of a JSON-able value."""
-    return hashlib.sha256(to_json(value, indent=None).encode()).hexdigest()[:16]
+    """A 16-hex-digit name of a JSON-able value.
+
+    Raises:
+        DataError: a text in it has no UTF-8, as a name in another encoding has, or half a pair of surrogates.
+    """
+    try:
+        return hashlib.sha256(to_json(value, indent=None).encode()).hexdigest()[:16]
+    except UnicodeEncodeError as error:
+        around = error.object[max(0, error.start - 20) : error.start + 20]
+        raise DataError(
+            f"a text is not UTF-8, so it would not be the same on every machine: {ascii(around)}. Write it in UTF-8."
+        ) from error
 
 
 def hash_file(path: str | Path) -> str:

@@ -145,3 +145,8 @@ def test_a_folder_or_a_device_is_no_place_for_a_file(tmp_path, force):
     for place, says in ((tmp_path, "is a folder"), (os.devnull, "is no ordinary file")):
         with pytest.raises(StorageError, match=says):
             refuse_overwriting(place, force)
+
+
+def test_text_that_no_file_can_hold_has_no_hash_and_is_a_sentence():
+    with pytest.raises(DataError, match=r"not UTF-8.*fox \\ud800.*Write it in UTF-8"):
+        digest({"classnames": ["owl", "fox \ud800"]})
