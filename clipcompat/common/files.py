@@ -146,7 +146,8 @@ def digest(value: Any) -> str:
     """A 16-hex-digit name of a JSON-able value.
 
     Raises:
-        DataError: a text in it has no UTF-8, as a name in another encoding has, or half a pair of surrogates.
+        DataError: a text in it has no UTF-8, as a name in another encoding has, or half a pair of surrogates; a number
+            is not finite.
     """
     try:
         return hashlib.sha256(to_json(value, indent=None).encode()).hexdigest()[:16]
@@ -155,6 +156,8 @@ def digest(value: Any) -> str:
         raise DataError(
             f"a text is not UTF-8, so it would not be the same on every machine: {ascii(around)}. Write it in UTF-8."
         ) from error
+    except ValueError as error:
+        raise DataError(f"{error}: a number is not finite, and JSON has no such numbers.") from error
 
 
 def hash_file(path: str | Path) -> str:

@@ -45,6 +45,12 @@ _INPUTS: dict[str, _Check] = {
     "shots": _or_null(_count),
     "method": lambda value: _object(value) and _text(value.get("name")) and _object(value.get("config")),
 }
+_MAY_HAVE: dict[str, _Check] = {  # some kinds of runs, and some versions
+    **dict.fromkeys(("split", "tuned_on"), _text),
+    "plugins": lambda value: _object(value) and all(map(_text, value.values())),
+    "shipped": lambda value: _list(value) and len(value) == 2 and all(map(_or_null(_text), value)),
+    "stamps": lambda value: _object(value) and all(_object(v) and all(map(_text, v.values())) for v in value.values()),
+}
 TITLES = ("label", "method", "upgrade")
 _ROW: dict[str, _Check] = {
     **dict.fromkeys(("method", "dataset"), _text),
@@ -58,7 +64,8 @@ def find_fault(content: Mapping[str, Any]) -> str | None:
     """What is wrong with the JSON content of a record, as part of a sentence; None: it is whole."""
     if fault := _fault(content, _RECORD):
         return fault
-    parts = [("inputs", content["inputs"], _INPUTS), ("titles", content["titles"], dict.fromkeys(TITLES, _text))]
+    may = {key: check for key, check in _MAY_HAVE.items() if key in content["inputs"]}
+    parts = [("inputs", content["inputs"], _INPUTS | may), ("titles", content["titles"], dict.fromkeys(TITLES, _text))]
     parts += [(f"row {i} of per_seed", row, _ROW) for i, row in enumerate(content["per_seed"], 1)]
     for where, part, checks in parts:
         if fault := _fault(part, checks):

@@ -147,6 +147,11 @@ def test_a_folder_or_a_device_is_no_place_for_a_file(tmp_path, force):
             refuse_overwriting(place, force)
 
 
+def test_a_number_that_is_not_finite_has_no_hash_and_is_a_sentence():
+    with pytest.raises(DataError, match="a number is not finite"):
+        digest([float("nan")])
+
+
 def test_text_that_no_file_can_hold_has_no_hash_and_is_a_sentence():
     with pytest.raises(DataError, match=r"not UTF-8.*fox \\ud800.*Write it in UTF-8"):
         digest({"classnames": ["owl", "fox \ud800"]})
