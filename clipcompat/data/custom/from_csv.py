@@ -70,7 +70,8 @@ def dataset_from_csv(
     The first line names the columns: `path`, then `label` or `classname` or both, and optionally `split` (train, val or
     test); other columns are ignored. Commas, semicolons, tabs or bars separate them. Labels are whole numbers from 0
     without gaps. Without them, class names are numbered in sorted order; a `label` column of words holds class names.
-    Missing parts follow `clipcompat.data.custom.assembly`.
+    Lines that name hidden files, or what desktops leave, are left out with a warning. Missing parts follow
+    `clipcompat.data.custom.assembly`.
 
     Args:
         root: the folder that paths are relative to; None: the table's own folder.
@@ -80,7 +81,7 @@ def dataset_from_csv(
 
     Raises:
         DataError: the file or a picture cannot be read; lines that contradict each other; a path outside the root;
-            unusable class names; too few shots.
+            one file by two names; unusable class names; too few shots.
         ConfigError, UnknownNameError: an argument is out of range or unknown.
     """
     file = Path(path).expanduser()
