@@ -7,6 +7,7 @@ Writes benchmarks/results/kills-<engine>.json, and exits 1 if the store differs 
 
 import argparse
 import json
+import logging
 import os
 import random
 import subprocess
@@ -100,6 +101,7 @@ def main() -> int:
     parser.add_argument("--engine", choices=("pool", "ray"), default="pool")
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
+    logging.basicConfig(level=logging.ERROR)  # a little EuroSAT is said to be incomplete, with every run
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
         wanted = requests(str(write_eurosat(place / "data")), options.runs)

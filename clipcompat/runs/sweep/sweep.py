@@ -24,6 +24,7 @@ from clipcompat.common.config import from_config
 from clipcompat.common.errors import ClipcompatError, StorageError
 from clipcompat.common.files import check_writable, digest, shortened, to_json, write_atomic
 from clipcompat.common.junk import is_junk
+from clipcompat.common.terminal import set_up_logging
 from clipcompat.runs.records import read_record, write_record
 from clipcompat.runs.run import Run
 from clipcompat.runs.sweep.jobs import Engine, Job, Outcome
@@ -153,6 +154,7 @@ def failure_file(out: str | Path, request: Mapping[str, Any]) -> Path:
 
 def begin_worker(device: str | None, threads: int) -> None:
     """What a worker process does first: its share of the machine's cores, and its GPU."""
+    set_up_logging(verbose=False)  # each warning once per process
     torch.set_num_threads(threads)
     if device and device.startswith("cuda"):
         torch.cuda.set_device(device)
