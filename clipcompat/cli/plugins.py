@@ -61,6 +61,8 @@ def add_plugin_verbs(verbs: Any) -> None:
 
     predict = _plugin_verb(verbs, "predict", "classify images: one line per image, most probable class first", _predict)
     predict.add_argument("images", nargs="+", metavar="IMAGE")
+    says = "turn pictures as their EXIF says, or not (default: as the plug-in was tuned)"
+    predict.add_argument("--upright", action=argparse.BooleanOptionalAction, help=says)
     predict.add_argument("--top", type=int, default=5, help="class names per image (default: 5)")
 
     layout = {"description": _MATCH, "formatter_class": argparse.RawDescriptionHelpFormatter}
@@ -143,8 +145,10 @@ def _predict(options: argparse.Namespace) -> None:
         raise ConfigError(f"--top must be at least 1, not {options.top}.")
     plugin = load_plugin(options.plugin)
     names = tuple(_classnames(options.classnames) or plugin.origin["classnames"])
+    upright = plugin.sees_upright if options.upright is None else options.upright
     # all images in one split, so that the class names go through the text tower once
-    pictures, labels = ImageFiles(Path(), tuple(options.images), "pictures"), torch.zeros(len(options.images)).long()
+    pictures = ImageFiles(Path(), tuple(options.images), "pictures", upright)
+    labels = torch.zeros(len(options.images)).long()
     split = Split(pictures, labels, names, plugin.origin["template"], "pictures")
     shares = plugin.logits(_backbone(options), split).softmax(-1).cpu()
     for image, row in zip(options.images, shares, strict=True):

@@ -39,14 +39,13 @@ def add_record_verbs(verbs: Any) -> None:
 
 
 def _table(options: argparse.Namespace) -> None:
-    from clipcompat.runs.records import write_lines
+    from clipcompat.runs.records import record_files, write_lines
     from clipcompat.runs.results import Results
 
     if options.force and not options.jsonl:
         raise ConfigError("--force is for the file of --jsonl; without one, nothing is written.")
     if options.jsonl:
-        place = Path(options.folder)
-        refuse_overwriting(options.jsonl, options.force, [place] if place.is_file() else place.rglob("*.json"))
+        refuse_overwriting(options.jsonl, options.force, record_files(Path(options.folder)))
     found = Results.of(options.folder)
     if not found:
         raise DataError(

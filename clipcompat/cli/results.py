@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from clipcompat.common.errors import ClipcompatError, DataError
+from clipcompat.common.files import refuse_overwriting
 from clipcompat.common.terminal import show
 
 
@@ -28,8 +29,9 @@ def add_results_verbs(verbs: Any) -> None:
 
 
 def _pack(options: argparse.Namespace) -> None:
-    from clipcompat.runs.records import find_records, write_lines
+    from clipcompat.runs.records import find_records, record_files, write_lines
 
+    refuse_overwriting(options.file, options.force, record_files(Path(options.folder)))
     found = find_records(options.folder)
     if not found:
         raise DataError(f"there are no records under {options.folder}; nothing was written.")

@@ -57,7 +57,7 @@ def export_class_weights(
         "class_names": list(names),
         "logit_scale": _scale(plugin, backbone, weights, names, template),
         "backbone": backbone.description,
-        "image_preprocessing": _described(backbone.preprocess),
+        "image_preprocessing": _described(backbone.preprocess, plugin.sees_upright),
         "template": template if isinstance(template, str | None) else list(template),
         "plugin": {
             "method": plugin.method.name,
@@ -86,10 +86,11 @@ def _scale(plugin: Plugin, backbone: Backbone, weights: Tensor, names: Sequence[
     return backbone.logit_scale if math.isclose(scale, backbone.logit_scale, rel_tol=1e-5) else scale
 
 
-def _described(preprocess: Preprocess) -> list[dict[str, Any]]:
+def _described(preprocess: Preprocess, upright: bool) -> list[dict[str, Any]]:
     """The test transform as JSON values, step by step."""
     resize = {"shorter_side": preprocess.size, "longer_side": "int(shorter_side * longer / shorter)"}
     return [
+        *([{"turn": "as the EXIF orientation says"}] if upright else []),
         {"convert": "RGB"},
         {"resize": {**resize, "interpolation": "bicubic, antialiased (PIL's BICUBIC)"}},
         {"centre_crop": preprocess.size},

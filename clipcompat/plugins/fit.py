@@ -159,6 +159,7 @@ def origin_of(
         "init": init,
         "select_on": select_on,
         "crop": _crop(method, backbone, data),
+        "upright": getattr(data.train.images, "upright", False),
     }
 
 

@@ -39,6 +39,7 @@ class _Origin:
     source: str | None = None
     class_buffers: str | None = None
     mixture: str | None = None
+    upright: bool = False
     unverified: bool = False
 
     def __post_init__(self):

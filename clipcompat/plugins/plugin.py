@@ -22,6 +22,7 @@ from clipcompat.common.errors import ConfigError, DataError, IncompatibleError, 
 from clipcompat.common.files import digest, refuse_overwriting
 from clipcompat.common.text import shown
 from clipcompat.common.version import __version__
+from clipcompat.data.pictures.images import turn_upright
 from clipcompat.data.pictures.rgb import is_deep, to_rgb
 from clipcompat.data.split import Split
 from clipcompat.features.encode import encode_split, warn_if_undrawn
@@ -73,6 +74,11 @@ class Plugin:
         """A sentence on tensors that are not those that the method learns with its settings; None if all are."""
         return tensor_mismatch(self.tensors, self.method.shapes(len(self.origin["classnames"])))
 
+    @property
+    def sees_upright(self) -> bool:
+        """Whether the pictures that it was tuned on were turned as their EXIF says."""
+        return self.origin.get("upright", False)
+
     def is_tuned_on(self, backbone: Backbone) -> bool:
         """Whether its origin names this very backbone, weights included."""
         return self.origin["backbone"]["stamp"] == backbone.stamp
@@ -123,12 +129,19 @@ class Plugin:
 
     @torch.no_grad()
     def predict(
-        self, backbone: Backbone, image: Image.Image | str | Path, classnames: Sequence[str] | None = None
+        self,
+        backbone: Backbone,
+        image: Image.Image | str | Path,
+        classnames: Sequence[str] | None = None,
+        upright: bool | None = None,
     ) -> list[tuple[str, float]]:
-        """One image -> (class name, probability), most probable first; classes default to those it was tuned on."""
+        """One image -> (class name, probability), most probable first; classes default to those it was tuned on.
+
+        upright: turn the picture as its EXIF says; None does so if the plug-in was tuned on pictures turned so.
+        """
         classnames = tuple(classnames or self.origin["classnames"])
         tensors = self._tensors_for(backbone, classnames)
-        picture = _read(image)
+        picture = _read(image, self.sees_upright if upright is None else upright)
         warn_if_undrawn(backbone, picture)
         pixels = backbone.preprocess.test(picture)[None]  # [1, 3, height, width]
         features = backbone.image_features(pixels, self.method.image_features)  # [1, dim]
@@ -161,15 +174,15 @@ class Plugin:
         return {name: t.to(backbone.device) for name, t in self.tensors.items()}
 
 
-def _read(image: Image.Image | str | Path) -> Image.Image:
+def _read(image: Image.Image | str | Path, upright: bool) -> Image.Image:
     try:  # PIL decodes late: load() finds a broken image that open() accepted
         if isinstance(image, Image.Image):
             image.load()
-            return to_rgb(image)
+            return to_rgb(turn_upright(image) if upright else image)
         with Image.open(image) as opened:
             deep = is_deep(opened)
             opened.load()
-            return to_rgb(opened, deep)
+            return to_rgb(turn_upright(opened) if upright else opened, deep)
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise DataError(f"cannot read the image {image}: {error}. It must be a picture PIL can open.") from error
 

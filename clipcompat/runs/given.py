@@ -23,7 +23,7 @@ from clipcompat.training.learner import Method
 
 _log = logging.getLogger(__name__)
 
-_TRAINING = ("dataset", "classnames", "template", "shots", "views", "epochs", "crop")
+_TRAINING = ("dataset", "classnames", "template", "shots", "views", "epochs", "crop", "upright")
 
 
 @dataclass(frozen=True)
@@ -192,18 +192,19 @@ def given_runs(plugins: Iterable[tuple[str, Plugin]], **request: Any) -> list[Gi
     runs = []
     for group in groups:
         first = next(iter(group.values())).plugin
-        fields = request | _own_template(first, request)
+        fields = request | _own_pictures(first, request)
         runs.append(GivenRun(first.method.name, seeds=tuple(group), given=tuple(group.values()), **fields))
     return runs
 
 
-def _own_template(plugin: Plugin, request: dict[str, Any]) -> dict[str, str]:
-    """The user's own pictures get the sentence that the plug-in was tuned with, if none is asked for."""
+def _own_pictures(plugin: Plugin, request: dict[str, Any]) -> dict[str, Any]:
+    """The user's own pictures are turned as those of the training, and get its sentence, if none is asked for."""
+    if dataset_kind(request["dataset"]) != "own":
+        return {}
+    upright = {"upright": True} if plugin.sees_upright else {}
     asked = request.get("template") is not None or request.get("templates", "tip7") != "tip7"
     template = plugin.origin["template"]
-    if asked or dataset_kind(request["dataset"]) != "own" or not isinstance(template, str):
-        return {}
-    return {"template": template}
+    return upright | ({} if asked or not isinstance(template, str) else {"template": template})
 
 
 def _is_tuned_on(given: Given, data: Dataset) -> bool:

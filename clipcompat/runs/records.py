@@ -142,7 +142,9 @@ def find_records(folder: str | Path) -> list[Record]:
 
 
 def record_files(folder: Path) -> list[Path]:
-    """The JSON files under a folder, sorted by path, without junk (`clipcompat.common.junk`)."""
+    """The JSON files under a folder, sorted by path, without junk (`clipcompat.common.junk`); a file is itself one."""
+    if folder.is_file():
+        return [folder]
     return sorted(path for path in folder.rglob("*.json") if not is_junk(path.relative_to(folder)))
 
 

@@ -68,3 +68,13 @@ def test_a_record_of_a_newer_version_says_so(folder, capsys):
 def test_nothing_to_pack_is_one_sentence(tmp_path, capsys):
     assert call("pack", tmp_path, tmp_path / "x.jsonl") == 1
     assert "no records under" in capsys.readouterr().err and not (tmp_path / "x.jsonl").exists()
+
+
+@pytest.mark.parametrize("force", [[], ["--force"]])
+def test_a_pack_is_not_written_onto_what_it_packs(folder, tmp_path, capsys, force):
+    kept = find_records(folder)
+    assert call("pack", folder, tmp_path / "all.jsonl") == 0
+    one = next(folder.rglob("*.json"))
+    for given, file in ((folder, one), (one, one), (tmp_path / "all.jsonl", tmp_path / "all.jsonl")):
+        assert call("pack", given, file, *force) == 1 and "is read here" in capsys.readouterr().err
+    assert find_records(folder) == kept == find_records(tmp_path / "all.jsonl")

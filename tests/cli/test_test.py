@@ -167,6 +167,16 @@ def test_own_pictures_get_the_sentence_of_the_training(ran, root, tmp_path, capl
         assert template in [record.inputs["template"] for record in find_records(tmp_path)]
 
 
+def test_own_pictures_are_turned_as_those_of_the_training(root, tmp_path):
+    common = ["--dataset", f"folder:{root}/eurosat/2750", *WEIGHTS]
+    assert main(["run", "--method", "coop", *common, *QUICK, "--upright", "--out", str(tmp_path / "a")]) == 0
+    files = sorted(map(str, (tmp_path / "a" / "plugins").glob("*-mini-old-*")))
+    assert main(["test", *files, *common, "--out", str(tmp_path / "b")]) == 0
+    (made,), (tested,) = find_records(tmp_path / "a"), find_records(tmp_path / "b")
+    assert tested.inputs["stamps"] == made.inputs["stamps"] and tested.inputs["retrain"] is True
+    assert list(map(numbers, tested.per_seed)) == list(map(numbers, made.per_seed))
+
+
 def test_details_show_classes_confusions_and_pictures(ran, test, root):
     _, _, said = test(ran[1][0], "--no-retrain", "--details")
     data = load_dataset("eurosat", root=root, shots=2, seed=1, templates="tip7")

@@ -128,7 +128,7 @@ def _decode(path: Path, upright: bool) -> tuple[Image.Image, bool]:
         if most is None or pixels <= most:
             deep = is_deep(image)
             image.load()
-            return _turn(image) if upright else image, deep
+            return turn_upright(image) if upright else image, deep
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise _bomb(path, str(error)) from error
     except Exception as error:  # PIL's decoders raise OSError, SyntaxError, ValueError, struct.error, …
@@ -140,7 +140,7 @@ def _decode(path: Path, upright: bool) -> tuple[Image.Image, bool]:
     raise _bomb(path, f"{pixels:,} pixels, the limit is {most:,}")
 
 
-def _turn(image: Image.Image) -> Image.Image:
+def turn_upright(image: Image.Image) -> Image.Image:
     """The picture as its EXIF orientation says. ImageOps.exif_transpose also writes the EXIF again, and may fail."""
     try:
         orientation = image.getexif().get(ExifTags.Base.Orientation)
