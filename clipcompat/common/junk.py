@@ -2,7 +2,10 @@
 
 from pathlib import PurePath
 
-_JUNK = {"@eadir", "__macosx", "thumbs.db", "ehthumbs.db", "desktop.ini", "$recycle.bin"}
+_JUNK = {
+    *("__macosx", "icon\r", "thumbs.db", "ehthumbs.db", "desktop.ini", "$recycle.bin", "system volume information"),
+    *("@eadir", "#recycle", "#snapshot", "lost+found"),  # of file servers and file systems
+}
 """Names in lower case. Names that start with a dot are junk, too."""
 
 

@@ -16,6 +16,10 @@ JUNK = (
     "cat/Thumbs.db",
     "cat/THUMBS.DB",
     "Desktop.ini",
+    "cat/Icon\r",
+    "#recycle/cat/1.jpg",
+    "lost+found",
+    "System Volume Information",
 )
 
 

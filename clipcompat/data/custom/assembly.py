@@ -31,8 +31,12 @@ _ALIASES = {"train": ("train", "training"), "val": ("val", "valid", "validation"
 PART_NAMES = {alias: part for part, aliases in _ALIASES.items() for alias in aliases}
 """Names of parts in folders and cells, in lower case."""
 
-_PART_WORDS = {*PART_NAMES, *"trainval eval evaluation dev devel development holdout query gallery pred fold".split()}
-_FILLERS = {"set", "data", "dataset", "split", "image", "images", "img", "picture", "pictures", "photo", "photos"}
+_OTHERS = (
+    "trainval minival eval evaluation dev devel development holdout query gallery support probe unseen fold "
+    "pred predict prediction predictions unlabelled unlabeled"
+)
+_PART_WORDS = {*PART_NAMES, *_OTHERS.split()}
+_FILLERS = {*"seg set data dataset split image images img picture pictures photo photos".split()}
 
 _RULE = "clipcompat-hold-out-1"
 _log = logging.getLogger(__name__)

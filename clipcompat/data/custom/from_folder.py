@@ -11,6 +11,7 @@ print(cc.compatibility(plugin, upgrade, data))
 """
 
 import logging
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from clipcompat.common.errors import DataError
@@ -117,6 +118,7 @@ def read_folder(root: Path) -> dict[str, dict[str, list[str]]]:
     # a lone "train" beside other folders may be a class: a picture of a train
     if "train" not in parts or len(parts) == 1 and len(top) > 1:
         listing = {"train": walk.classes()}
+        _check_no_part(root, listing["train"])
     elif others := [folder for folder in top if folder not in parts.values()]:
         raise DataError(
             f"{root}: beside the parts ({first(sorted(parts.values()))}) there are other folders: {first(others)}. "
@@ -137,6 +139,17 @@ def read_folder(root: Path) -> dict[str, dict[str, list[str]]]:
         left_out = list(dict.fromkeys(walk.left_out))
         _log.warning("%s: %d files are no pictures in class folders: %s.", root.name, len(left_out), first(left_out, 3))
     return listing
+
+
+def _check_no_part(root: Path, classes: Mapping[str, Sequence[str]]) -> None:
+    """Refuse a class that is named like a part and divides into folders of pictures, whatever else lies in it."""
+    for folder, keys in classes.items():
+        inside = sorted({key.split("/")[1] for key in keys if key.count("/") > 1})
+        if len(inside) > 1 and look_like_parts([folder]):
+            raise DataError(
+                f"{root}: {folder} is named like a part of a data set, and holds {first(inside, 3)}. Expected "
+                f"{LAYOUT}. If it is a class, put its pictures into one folder."
+            )
 
 
 def _within_class(key: str, folder: str) -> str:

@@ -56,6 +56,8 @@ def dataset_from_samples(
         part = PART_NAMES.get(str(key).lower())
         if part is None or part in sources:
             raise ConfigError(f"{name}: parts are train, val and test, each once; {key!r} is none, or one too many.")
+        if twins := [other for other, source in sources.items() if source.dataset is dataset]:
+            raise DataError(f"{name}: {twins[0]} and {part} are one data set; it would be trained on and tested on.")
         sources[part] = Source(dataset, part, columns, f"{name}, {part}")
     raw = list(classnames) if classnames is not None else _own_names(sources, columns[1], name)
     labels, found = [], {}

@@ -74,9 +74,9 @@ def find_missing(root: Path, paths: Iterable[str]) -> tuple[list[str], list[str]
 
 
 def check_once(root: Path, paths: Iterable[str], todo: str = "Remove one of them.") -> None:
-    """Refuse a file that is reached by two paths: a symbolic link, a hard link, or case that the file system ignores.
+    """Refuse a file or folder that is reached by two paths: by a symbolic link, a hard link, or case that is ignored.
 
-    paths: relative to `root`; files that are there. One call of `stat` for each.
+    paths: relative to `root`; all are there. One call of `stat` for each.
 
     Raises:
         DataError: names both paths; the message ends with `todo`.
@@ -88,8 +88,8 @@ def check_once(root: Path, paths: Iterable[str], todo: str = "Remove one of them
         place = (found.st_dev, found.st_ino) if found.st_ino else os.path.realpath(root / path)
         if seen.setdefault(place, path) != path:
             raise DataError(
-                f"{root}: {seen[place]} and {path} are one file, by a link; it could be trained on and tested on. "
-                f"{todo}"
+                f"{root}: {seen[place]} and {path} are one file or folder, by a link; it could be trained on and "
+                f"tested on. {todo}"
             )
 
 

@@ -7,7 +7,7 @@ differ between machines; an exported index file (`clipcompat.data.indices`) carr
 from pathlib import Path
 
 from clipcompat.common.errors import DataError
-from clipcompat.data.public.folders import entries, first, is_folder, is_picture, read_text
+from clipcompat.data.public.folders import check_once, entries, first, is_folder, is_picture, read_text
 from clipcompat.data.public.layout import Layout
 from clipcompat.data.public.split_zhou import Item, check_no_repeats, check_relative, check_utf8, read_split
 
@@ -28,6 +28,7 @@ def read_listing(layout: Layout, folder: Path) -> dict[str, list[Item]]:
     if layout.reader == "imagenet":
         train = _read_wnids(images / "train", names, "train/")
         test = _read_wnids(images / "val", names, "val/")
+        check_once(images, {path.rpartition("/")[0]: None for path, _, _ in (*train, *test)}, "Unpack both parts.")
         if apart := {path.split("/")[1] for path, _, _ in train} ^ {path.split("/")[1] for path, _, _ in test}:
             raise DataError(
                 f"{images}: train and val hold different classes; in one of them only: {first(sorted(apart))}. Both "

@@ -192,7 +192,7 @@ def test_trees_that_do_not_hold_together_are_refused(parted, spoil, said):
 def test_a_test_part_that_is_a_link_to_val_is_refused(parted):
     shutil.rmtree(parted / "test")
     (parted / "test").symlink_to("valid")
-    with pytest.raises(DataError, match="are one file, by a link"):
+    with pytest.raises(DataError, match="are one file or folder, by a link"):
         dataset_from_folder(parted, shots=1)
 
 
@@ -217,6 +217,9 @@ def test_a_test_picture_that_is_a_hard_link_to_another_is_refused_with_both_name
         ("cars_train", "cars_test"),
         ("Training Images", "Evaluation Images"),
         ("train2017", "val2017"),
+        ("train", "seg_test"),
+        ("support", "query"),
+        ("train", "unlabelled"),
     ],
 )
 @pytest.mark.parametrize("depth", ["cat/1.jpg", "1.jpg", "cat+dog"])
@@ -232,6 +235,14 @@ def test_parts_beside_other_folders_never_become_classes(tmp_path):
     for part in ("train", "eval", "notes"):
         write_tree(tmp_path / part, 3)
     with pytest.raises(DataError, match=r"3 of 3 folders hold no picture, but several.*Call parts train, val and test"):
+        dataset_from_folder(tmp_path, shots=1)
+
+
+def test_a_part_with_a_loose_picture_beside_its_classes_is_no_class(tmp_path):
+    for part in ("train", "b"):
+        write_tree(tmp_path / part, 6)
+        write_picture(tmp_path / part / "overview.jpg")
+    with pytest.raises(DataError, match=r"train is named like a part of a data set, and holds 001\.SeaLake, 002\."):
         dataset_from_folder(tmp_path, shots=1)
 
 

@@ -57,6 +57,12 @@ def test_pairs_with_class_names_are_divided_by_the_rule():
     assert all(data.test.images[i].getpixel((0, 0))[0] % 2 == y for i, y in enumerate(data.test.labels.tolist()))
 
 
+def test_one_data_set_for_two_parts_is_refused():
+    rows = Rows(10, features=features())
+    with pytest.raises(DataError, match="train and test are one data set"):
+        dataset_from_samples({"train": rows, "test": rows}, shots=1)
+
+
 def test_a_mapping_of_parts_is_taken_as_it_is():
     parts = {"train": Rows(10, features=features()), "validation": Rows(4, 100), "test": Rows(6, 200)}
     data = dataset_from_samples(parts, shots=2, name="my set")

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -157,6 +158,20 @@ def test_links_among_the_folders_end_and_count_no_picture_twice(shifted, link, t
         return
     with pytest.raises(DataError, match=said):
         load_dataset("imagenet_r", root=shifted.parents[1])
+
+
+@pytest.mark.parametrize("link", ["val", "val/n01443537"])
+def test_imagenets_validation_pictures_are_no_link_to_its_training_pictures(tmp_path, link):
+    images = tmp_path / "imagenet" / "images"
+    for wnid in ("n01440764", "n01443537"):
+        for part in ("train", "val"):
+            write_picture(images / part / wnid / "a.jpg")
+    (images.parent / "classnames.txt").write_text(NAMES)
+    load_dataset("imagenet", root=tmp_path, shots=1)
+    shutil.rmtree(images / link)
+    (images / link).symlink_to(images / link.replace("val", "train"))
+    with pytest.raises(DataError, match="train/n0144.* and val/n0144.* are one file or folder.*Unpack both"):
+        load_dataset("imagenet", root=tmp_path, shots=1)
 
 
 def test_a_class_folder_may_be_a_link_to_elsewhere(shifted, tmp_path):
