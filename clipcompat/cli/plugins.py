@@ -215,15 +215,16 @@ def _classnames(file: str | None) -> list[str] | None:
     todo = "Write one name per line, in order, or a JSON list of names."
     try:
         text = Path(file).expanduser().read_text(encoding="utf-8-sig")
-        names = parse_json(text) if text.lstrip().startswith(("[", "{")) else text.splitlines()
+        listed = text.lstrip().startswith(("[", "{"))
+        names = parse_json(text) if listed else text.rstrip().split("\n")
     except (OSError, ValueError) as error:
         raise DataError(f"the class names in {file} cannot be read: {error}. {todo}") from error
     if isinstance(names, dict):
         raise DataError(f"{file} holds a JSON object, whose order tells no label. {todo}")
-    for number, name in enumerate(names):
-        if not isinstance(name, str) or (text.lstrip().startswith("[") and not name.strip()):
-            raise DataError(f"{file}: entry {number} of the list is {shown(name)}, which is no class name. {todo}")
-    names = [name.strip() for name in names if name.strip()]
-    if not names:
+    if not names or not text.strip():
         raise DataError(f"{file} holds no class names. {todo}")
-    return names
+    for number, name in enumerate(names):
+        if not isinstance(name, str) or not name.strip():
+            place = f"entry {number} of the list is {shown(name)}" if listed else f"line {number + 1} is empty"
+            raise DataError(f"{file}: {place}, which is no class name. {todo}")
+    return [name.strip() for name in names]

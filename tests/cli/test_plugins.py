@@ -13,6 +13,7 @@ from PIL import Image
 from safetensors.numpy import load_file
 
 from clipcompat.cli import main
+from clipcompat.cli.plugins import _classnames
 from clipcompat.plugins.export import export_class_weights
 from clipcompat.plugins.official.importer import import_plugin
 from clipcompat.plugins.plugin import load_plugin
@@ -216,6 +217,7 @@ def test_an_import_that_warns_says_so_on_stderr(old, plugin, names, says, tmp_pa
         ('{\n "0": "red fox",\n "1": "owl"\n}', "holds a JSON object, whose order tells no label"),
         ('["red fox", "owl"', "cannot be read"),
         ("\n \n", "holds no class names"),
+        ("red fox\n\nowl\n", "line 2 is empty, which is no class name"),
     ],
 )
 def test_a_list_of_class_names_that_would_shift_labels_is_refused(old, refused, tmp_path, content, words):
@@ -224,6 +226,12 @@ def test_a_list_of_class_names_that_would_shift_labels_is_refused(old, refused, 
     given = ["--classnames", tmp_path / "n.json", "--out", tmp_path / "p.safetensors"]
     refused("import", out, "--method", "coop", *OLD, *given, words=words)
     assert not (tmp_path / "p.safetensors").exists()
+
+
+@pytest.mark.parametrize("end", ["", "\n", "\r\n", "\n\n \n"])
+def test_only_a_new_line_divides_class_names_and_empty_ones_at_the_end_are_none(tmp_path, end):
+    (tmp_path / "n.txt").write_bytes(f"red\u2028fox\nowl\x85{end}".encode())
+    assert _classnames(tmp_path / "n.txt") == ["red\u2028fox", "owl"]
 
 
 def test_imports_that_cannot_be_are_a_sentence_and_leave_no_file(old, names, refused, tmp_path):
