@@ -19,7 +19,7 @@ from clipcompat.common.errors import ClipcompatError, DataError
 from clipcompat.common.files import parse_json, to_json, write_atomic
 from clipcompat.common.text import printable
 from clipcompat.methods import METHODS
-from clipcompat.runs.records import FORMATS, Record, checksum, record_files
+from clipcompat.runs.records import FORMATS, Record, checksum, record_files, split_lines
 from clipcompat.runs.shape import TITLES, find_fault
 from clipcompat.runs.titles import make_titles
 
@@ -34,8 +34,8 @@ def migrate(place: str | Path) -> int:
     if not place.exists():
         raise DataError(f"there is no {place}; give a folder of records or a .jsonl file of them.")
     for file in [place] if place.is_file() else record_files(place):
-        text = file.read_text(encoding="utf-8")
-        texts = text.splitlines() if file.suffix == ".jsonl" else [text]
+        text = file.read_text(encoding="utf-8-sig")
+        texts = split_lines(text) if file.suffix == ".jsonl" else [text]
         fresh = [_updated(text, f"{file}, record {n}") for n, text in enumerate(texts, 1)]
         done = sum(record is not None for record in fresh)
         if done and file.suffix == ".jsonl":

@@ -161,12 +161,17 @@ def write_lines(path: str | Path, records: Iterable[Record], force: bool = False
 def read_lines(file: Any) -> list[Record]:
     """The records of a JSONL file: a path, or a resource of a package."""
     try:
-        lines = file.read_text(encoding="utf-8-sig").splitlines()
+        lines = split_lines(file.read_text(encoding="utf-8-sig"))
         return [_checked(parse_json(line), f"{file.name}, line {n}") for n, line in enumerate(lines, 1)]
     except (OSError, ValueError) as error:
         if isinstance(error, DataError):
             raise
         raise DataError(f"{file.name} is not a readable list of records ({error}); restore it from git.") from error
+
+
+def split_lines(text: str) -> list[str]:
+    """The lines of a JSONL text. `str.splitlines` also divides at U+2028 and U+0085, which JSON does not escape."""
+    return text.removesuffix("\n").split("\n") if text else []
 
 
 def environment(device: "torch.device") -> dict[str, Any]:

@@ -238,6 +238,19 @@ def test_a_study_kept_as_jsonl_is_the_same_whatever_the_order(tmp_path):
     assert [json.loads(line) for line in one.splitlines()] == [r.to_dict() for r in found]
 
 
+@pytest.mark.parametrize("name", ["a\u2028b", "a\x85b", "a\x0bb"])
+def test_a_jsonl_is_divided_at_new_lines_only(tmp_path, name):
+    made = record(classnames=[name, "c"])
+    lines = write_lines(tmp_path / "a.jsonl", [made, record("contcoop")])
+    assert made in find_records(lines) and migrate(lines) == 2 and len(find_records(lines)) == 2
+
+
+def test_a_byte_order_mark_before_a_record_is_none_of_it(tmp_path):
+    path = write_record(tmp_path, record())
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    assert find_records(tmp_path) == [record()] and migrate(tmp_path) == 1
+
+
 def test_the_environment_says_on_what_it_ran_and_not_where():
     found = environment(torch.device("cpu"))
     assert found["torch"] == torch.__version__.partition("+")[0] or found["torch"] == torch.__version__

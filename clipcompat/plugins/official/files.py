@@ -109,7 +109,7 @@ def find_checkpoint(path: Path, folder: str) -> Path:
     place = path / folder if (path / folder).is_dir() else path
     note = place / "checkpoint"  # a line with the name of the last file
     if note.is_file():
-        named = note.read_text(errors="replace").strip()
+        named = note.read_text(encoding="utf-8-sig", errors="replace").strip()
         if named and Path(named).name == named and (place / named).is_file():
             return place / named
         raise CheckpointError(f"{note} names {named[:80]!r}, which is no file beside it. Give the file itself.")
