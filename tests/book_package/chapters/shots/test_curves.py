@@ -143,7 +143,7 @@ def test_committed_records_are_of_todays_pictures_and_draws(tmp_path):
         for seed in SEEDS:
             for names in {tuple(one.inputs["classnames"]) for one in mine}:
                 data = dataset_from_folder(folder, number, seed, names=names)
-                stamps = {"train": data.train.stamp, "test": data.test.stamp}
+                stamps = {part: getattr(data, part).stamp for part in ("train", "val", "test")}
                 for one in mine:
                     if tuple(one.inputs["classnames"]) == names:
                         assert one.inputs["stamps"][str(seed)] == stamps
