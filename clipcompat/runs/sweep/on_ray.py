@@ -64,7 +64,8 @@ def connect(address: str | None) -> Any:
     if not ray.is_initialized():
         try:
             _knock(address)
-            ray.init(address=address, log_to_driver=False, include_dashboard=False)
+            own = {} if address else {"include_dashboard": False}  # a cluster that runs has decided
+            ray.init(address=address, log_to_driver=False, **own)
         except (OSError, ValueError, RuntimeError) as error:
             raise ConfigError(
                 f"no Ray cluster answers at {address} ({_words(error)}). Start one there with `ray start --head`, or "
