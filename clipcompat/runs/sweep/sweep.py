@@ -112,15 +112,20 @@ def perform(job: Job, out: str, cache: str, wait: bool = True) -> Outcome:
     lock = FileLock(Path(out) / "locks" / f"{_name(job.request)}.lock", fallback_to_soft=False)
     try:
         Path(lock.lock_file).parent.mkdir(parents=True, exist_ok=True)
-        with lock.acquire(timeout=-1 if wait else 0):
-            _, path = from_config(Run, job.request).execute(out, cache, load=_kept_upgrade)
-        return Outcome(job, result=str(path), seconds=time.monotonic() - clock)
+        lock.acquire(timeout=-1 if wait else 0)
     except Timeout:
         return Outcome(job, error=BUSY)
+    except (OSError, NotImplementedError) as error:
+        return Outcome(job, error=f"cannot lock files in {out} ({error}). Choose an --out on a disk that can lock.")
+    try:
+        _, path = from_config(Run, job.request).execute(out, cache, load=_kept_upgrade)
+        return Outcome(job, result=str(path), seconds=time.monotonic() - clock)
     except ClipcompatError as error:
         return Outcome(job, error=str(error), seconds=time.monotonic() - clock)
     except Exception:  # one run's fault, whatever it is, must not stop the others; its traceback is kept
         return Outcome(job, error=traceback.format_exc(limit=-8), seconds=time.monotonic() - clock)
+    finally:
+        lock.release()
 
 
 def note_failure(out: str | Path, outcome: Outcome) -> None:

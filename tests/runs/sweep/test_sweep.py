@@ -91,6 +91,15 @@ def test_an_error_that_nobody_expected_is_an_outcome_with_its_traceback(root, tm
     assert "ZeroDivisionError" in outcome.error and "make_titles" in outcome.error
 
 
+def test_a_disk_that_cannot_lock_is_one_sentence(root, tmp_path, monkeypatch):
+    def refuse(self, *arguments, **options):
+        raise NotImplementedError("no locks here")
+
+    monkeypatch.setattr("filelock.FileLock.acquire", refuse)
+    outcome = perform(Job(0, requests(root, 1)[0]), str(tmp_path), str(tmp_path / "cache"))
+    assert outcome.error.startswith("cannot lock files in") and "Choose an --out" in outcome.error
+
+
 def test_the_note_goes_when_the_run_succeeds(root, tmp_path):
     (request,) = requests(root, 1)
     (outcome,) = sweep([request], tmp_path, run_serially)
