@@ -56,7 +56,7 @@ def execute(runs: "Sequence[Run]", out: str, cache: str | None, go_on: bool = Fa
     Returns:
         The runs that finished, and the exit code: 1 after an error.
     """
-    from clipcompat.runs.tables import compatibility_table
+    from clipcompat.runs.study_tables import study_tables
 
     done: dict[Path, Record] = {}
     finished, code = [], 0
@@ -77,7 +77,7 @@ def execute(runs: "Sequence[Run]", out: str, cache: str | None, go_on: bool = Fa
                     bars.say(f"{len(finished)} of {len(runs)}: {path}")
     finally:
         if done:
-            print(compatibility_table(list(done.values())))
+            print(*study_tables(list(done.values())), sep="\n\n")
             for path in done:
                 show(path)
     return finished, code

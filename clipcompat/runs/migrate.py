@@ -64,7 +64,8 @@ def _updated(text: str, where: str) -> Record | None:
         raise DataError(f"{where} is not a whole record ({fault}). Delete it and run again.")
     parts = {f.name: content.get(f.name) for f in fields(Record)}
     inputs = parts["inputs"] = _completed(content["inputs"])
-    parts["per_seed"] = [{"crop": _crop(inputs)} | row for row in content["per_seed"]]
+    if parts["study"] == "compatibility":
+        parts["per_seed"] = [{"crop": _crop(inputs)} | row for row in content["per_seed"]]
     record = Record(**parts | {"titles": make_titles(inputs)})
     return None if record.to_dict() == content else record
 

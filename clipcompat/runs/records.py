@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clipcompat.common.errors import DataError
+from clipcompat.common.errors import ConfigError, DataError
 from clipcompat.common.files import digest, parse_json, refuse_overwriting, shortened, to_json, write_atomic
 from clipcompat.common.junk import is_junk
 from clipcompat.common.text import brief
@@ -44,8 +44,8 @@ class Titles:
 class Record:
     """A finished run.
 
-    id: hash of `inputs`. inputs: everything the numbers depend on. per_seed: one row per seed, the report's fields and
-    how the plug-in was trained. training_seconds: one entry per seed. backbones: "old" and "new", as they describe
+    id: hash of `inputs`. inputs: everything the numbers depend on. per_seed: one row per seed, what the study measured
+    and how the plug-in was trained. training_seconds: one entry per seed. backbones: "old" and "new", as they describe
     themselves. environment: versions and device. started: UTC. seconds: of the whole run.
     """
 
@@ -81,8 +81,23 @@ class Record:
 
     @property
     def reports(self) -> list[Compatibility]:
-        """One report per seed."""
+        """One report per seed, of a record of the study "compatibility".
+
+        Raises:
+            ConfigError: the record is of another study.
+        """
+        if self.study != "compatibility":
+            raise ConfigError(
+                f"this record is of the study {self.study!r}, which makes no reports of compatibility: read its rows "
+                "(per_seed)."
+            )
         return [Compatibility(**{name: row[name] for name in MEASURED}) for row in self.per_seed]
+
+    @property
+    def numbers(self) -> list[dict[str, float]]:
+        """Of every row, the numbers that its study measured, by name; none of its lists."""
+        beside = ("seed", "views", "epochs", "final_loss", "training_seconds")  # of the training
+        return [{k: v for k, v in row.items() if k not in beside and type(v) in (int, float)} for row in self.per_seed]
 
     def to_dict(self) -> dict[str, Any]:
         """As it is written: JSON values, with format, id and checksum."""

@@ -12,7 +12,9 @@ from clipcompat.common.errors import unknown_name
 from clipcompat.common.frames import to_dataframe
 from clipcompat.common.text import brief, printable
 from clipcompat.runs.records import Record, find_records, read_record
-from clipcompat.runs.tables import Table, compatibility_table, paper_numbers
+from clipcompat.runs.study_tables import study_tables
+from clipcompat.runs.tables import Table, paper_numbers, to_page
+from clipcompat.studies.statistic import Statistic
 from clipcompat.studies.summary import summary
 
 if TYPE_CHECKING:
@@ -45,22 +47,21 @@ class Results:
         return iter(self.records)
 
     def __str__(self) -> str:
-        return str(self.table())
+        return "\n\n".join(map(str, self.tables()))
 
     def _repr_html_(self) -> str:
-        return self.table().to_html()
+        return "".join(table.to_html() for table in self.tables())
 
-    def table(self, caption: str = "") -> Table:
-        """One row per record, mean ± sd over seeds, with the paper's numbers where they belong."""
-        return compatibility_table(self.records, caption)
+    def tables(self, caption: str = "") -> list[Table]:
+        """One table per study: one row per record, mean ± sd over seeds, with the paper's numbers where they belong."""
+        return study_tables(self.records, caption)
 
     def rows(self) -> list[dict[str, Any]]:
         """One row per seed of every record: what was run, and the numbers of its report, accuracies in percent."""
         found = []
         for record in self.records:
-            for row, report in zip(record.per_seed, record.reports, strict=True):
-                numbers = {k: v for k, v in report.to_dict().items() if k not in ("method", "dataset")}
-                trained = {"shots": record.inputs["shots"], "views": row["views"]}
+            for row, numbers in zip(record.per_seed, _numbers(record), strict=True):
+                trained = {"shots": record.inputs["shots"], "views": row.get("views")}
                 found.append({**_what(record), **trained, **numbers, "id": record.id})
         return found
 
@@ -69,7 +70,9 @@ class Results:
 
         h_upgrade and kept_gain are computed from means (see `clipcompat.summary`). What was not measured is None.
         """
-        return [_means(record) for record in self.records]
+        found = [_means(record) for record in self.records]
+        names = dict.fromkeys(name for row in found for name in row)  # studies measure different things
+        return [{name: row.get(name) for name in names} for row in found]
 
     def to_dataframe(self) -> "pandas.DataFrame":
         """`rows` as a table of pandas.
@@ -91,8 +94,9 @@ class Results:
             return json.dumps(self.means(), indent=1, sort_keys=True, allow_nan=False)  # in ASCII, for any terminal
         if format == "csv":
             return _csv(self.means())
-        table = self.table()
-        return {"text": table.__str__, "md": table.to_markdown, "html": table.to_page}[format]()
+        if format == "html":
+            return to_page(self.tables())
+        return "\n\n".join(str(table) if format == "text" else table.to_markdown() for table in self.tables())
 
 
 def results(folder: str | Path = "results") -> "pandas.DataFrame":
@@ -127,7 +131,19 @@ def _what(record: Record) -> dict[str, Any]:
     }
 
 
+def _numbers(record: Record) -> list[dict[str, Any]]:
+    """What was measured, one mapping per seed."""
+    if record.study != "compatibility":
+        seeds = [row["seed"] for row in record.per_seed]
+        return [{"seed": seed, **numbers} for seed, numbers in zip(seeds, record.numbers, strict=True)]
+    reports = [report.to_dict() for report in record.reports]
+    return [{k: v for k, v in report.items() if k not in ("method", "dataset")} for report in reports]
+
+
 def _means(record: Record) -> dict[str, Any]:
+    seeds = {"shots": record.inputs["shots"], "seeds": len(record.per_seed)}
+    if record.study != "compatibility":
+        return {**_what(record), **seeds, **_means_of_numbers(record), "id": record.id}
     found, paper = summary(record.reports), paper_numbers(record) or (None, None)
     numbers = {}
     for name in ("old", "new", "zs_old", "zs_new", "retrained", "negative_flips"):
@@ -135,8 +151,15 @@ def _means(record: Record) -> dict[str, Any]:
         numbers |= {name: statistic and statistic.mean, f"{name}_sd": statistic and statistic.sd}
     derived = {name: found[name] for name in ("h_upgrade", "kept_gain")}
     published = {"paper_old": paper[0], "paper_new": paper[1]}
-    seeds = {"shots": record.inputs["shots"], "seeds": len(record.per_seed)}
     return {**_what(record), **seeds, **numbers, **derived, **published, "id": record.id}
+
+
+def _means_of_numbers(record: Record) -> dict[str, float | None]:
+    found = {}
+    for name in dict.fromkeys(name for row in record.numbers for name in row):
+        statistic = Statistic.of([row[name] for row in record.numbers if name in row])
+        found |= {name: statistic and statistic.mean, f"{name}_sd": statistic and statistic.sd}
+    return found
 
 
 def _csv(rows: list[dict[str, Any]]) -> str:

@@ -91,10 +91,10 @@ class Run(Request):
         rows, seconds = [], []
         for row in STUDIES[self.study](Experiment(upgrade, datasets, plugins, inputs["retrain"], cache, progress)):
             seed = row["seed"]
-            seconds.append(row.pop("training_seconds"))
+            seconds.append(row.pop("training_seconds", {}))
             row |= self._facts(seed, datasets[seed]) | ({"skipped": s} if (s := skipped.get(seed)) else {})
             rows.append(row)
-            say(f"{self._called(seed)}: old {row['old']:.2f}, new {row['new']:.2f}")
+            say(f"{self._called(seed)}: {_told(row)}")
         record = Record(
             study=self.study,
             inputs=inputs,
@@ -188,6 +188,12 @@ class Run(Request):
         if data.kind == "own":
             return {"template": data.test.template, "classnames": list(data.classnames)}
         return {} if data.kind == "mini" else {"templates": self.templates, "repeat": self.repeat}
+
+
+def _told(row: dict[str, Any]) -> str:
+    """The first numbers of a row, in words."""
+    numbers = [f"{k} {v:.2f}" for k, v in row.items() if type(v) is float]
+    return ", ".join(numbers[:2]) or "done"
 
 
 def _by_other_code(record: Record) -> str:

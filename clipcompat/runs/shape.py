@@ -57,12 +57,15 @@ _MAY_HAVE: dict[str, _Check] = {  # some kinds of runs, and some versions
     "stamps": lambda value: _object(value) and all(map(_stamps, value.values())),
 }
 TITLES = ("label", "method", "upgrade")
-_ROW: dict[str, _Check] = {
-    **dict.fromkeys(("method", "dataset"), _text),
-    **dict.fromkeys(("seed", "views"), _or_null(_count)),
-    "retrained": _or_null(_percent),
-    **dict.fromkeys(("old", "new", "zs_old", "zs_new", "negative_flips"), _percent),
+_ROWS: dict[str, dict[str, _Check]] = {  # by study
+    "compatibility": {
+        **dict.fromkeys(("method", "dataset"), _text),
+        **dict.fromkeys(("seed", "views"), _or_null(_count)),
+        "retrained": _or_null(_percent),
+        **dict.fromkeys(("old", "new", "zs_old", "zs_new", "negative_flips"), _percent),
+    }
 }
+_ANY_ROW: dict[str, _Check] = {"seed": _or_null(_count)}
 
 
 def find_fault(content: Mapping[str, Any]) -> str | None:
@@ -71,7 +74,8 @@ def find_fault(content: Mapping[str, Any]) -> str | None:
         return fault
     may = {key: check for key, check in _MAY_HAVE.items() if key in content["inputs"]}
     parts = [("inputs", content["inputs"], _INPUTS | may), ("titles", content["titles"], dict.fromkeys(TITLES, _text))]
-    parts += [(f"row {i} of per_seed", row, _ROW) for i, row in enumerate(content["per_seed"], 1)]
+    checks_of_row = _ROWS.get(content["study"], _ANY_ROW)
+    parts += [(f"row {i} of per_seed", row, checks_of_row) for i, row in enumerate(content["per_seed"], 1)]
     for where, part, checks in parts:
         if fault := _fault(part, checks):
             return f"{where}: {fault}"

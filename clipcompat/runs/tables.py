@@ -44,15 +44,16 @@ class Table:
         caption = f"<caption>{html.escape(printable(self.caption))}</caption>" if self.caption else ""
         return f"<table>{caption}<thead>{line(self.columns, 'th')}</thead><tbody>{body}</tbody></table>"
 
-    def to_page(self) -> str:
-        """A whole HTML page with the table."""
-        head = '<!doctype html>\n<html lang="en">\n<meta charset="utf-8">\n<title>clipcompat</title>\n'
-        return f"{head}{self.to_html()}\n</html>"
-
     _repr_html_ = to_html
 
     def _all(self):
         return (self.columns, *self.rows)
+
+
+def to_page(tables: Sequence[Table]) -> str:
+    """A whole HTML page with the tables."""
+    head = '<!doctype html>\n<html lang="en">\n<meta charset="utf-8">\n<title>clipcompat</title>\n'
+    return f"{head}{''.join(table.to_html() for table in tables)}\n</html>"
 
 
 _COLUMNS = (
@@ -70,14 +71,15 @@ def compatibility_table(records: Sequence[Record], caption: str = "") -> Table:
         caption = f"{caption} mini is an embedded miniature: compare patterns with the paper, not numbers.".strip()
     if any(record.titles.upgrade.endswith("*") for record in records):
         caption = f"{caption} * not the upgrade's own weights (see the record's backbones)".strip()
-    names = [_dataset(record) for record in records]
+    names = [dataset_title(record) for record in records]
     tested = [next(iter(record.inputs.get("stamps", {}).values()), {}).get("test", "") for record in records]
     often = Counter(name for name, _ in set(zip(names, tested, strict=True)))
     shown = [f"{n} (data {t[:4]})" if often[n] > 1 else n for n, t in zip(names, tested, strict=True)]
     return Table(_COLUMNS, tuple(map(_row, records, shown)), caption)
 
 
-def _dataset(record: Record) -> str:
+def dataset_title(record: Record) -> str:
+    """The dataset's name, and which part or split of it where it is not the whole, published one."""
     classes = record.inputs["classes"]
     name = record.dataset + ("" if classes == "all" else f" [{classes}]")
     return name + (" (own split)" if "split" in record.inputs else "")
