@@ -17,11 +17,19 @@ def text_feature(state, rows, heads, activation, layer=None, vectors=None, inser
     layer, vectors: learned rows that come in right before that block, over rows 1, 2, … or, with insert, between SOS
     and the rest.
     """
+    *_, x = residual_stream(state, rows, heads, activation, layer, vectors, insert)
+    last = layer_norm(x[-1], state["ln_final.weight"], state["ln_final.bias"])
+    return last @ state["text_projection"]
+
+
+def residual_stream(state, rows, heads, activation, layer=None, vectors=None, insert=False):
+    """As above -> the rows before block 0 and after each block: a list of lists of [width]."""
     x = [row for row in rows]
     if layer == 0:
         x = _inject(x, vectors, insert)
     x = [row + state["positional_embedding"][i] for i, row in enumerate(x)]
     depth = 1 + max(int(name.split(".")[2]) for name in state if name.startswith("transformer.resblocks."))
+    states = [x]
     for number in range(depth):
         if layer == number and layer > 0:
             x = _inject(x, vectors, insert)
@@ -31,8 +39,8 @@ def text_feature(state, rows, heads, activation, layer=None, vectors=None, inser
             if name.startswith(f"transformer.resblocks.{number}.")
         }
         x = _block(x, block, heads, activation)
-    last = layer_norm(x[-1], state["ln_final.weight"], state["ln_final.bias"])
-    return last @ state["text_projection"]
+        states.append(x)
+    return states
 
 
 def layer_norm(row, weight, bias, eps=1e-5):

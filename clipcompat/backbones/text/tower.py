@@ -116,6 +116,28 @@ class TextTower:
         features = [self._through(select(prompts, part, piece), keep) for part, keep, piece in pieces]
         return torch.cat(features)[torch.cat([part.prompts for part in parts]).argsort()]
 
+    @torch.no_grad()
+    def hidden_states(self, embeddings: Tensor, eot: Tensor) -> Tensor:
+        """The residual stream before block 0 and after each block, for reading and not for training.
+
+        Args: see `__call__`. Nothing is shared or split into parts: all states are in memory at once.
+
+        Returns:
+            [layer + 1, prompt, token, width], float32; 0 behind a prompt's EOT. `ln_final` and the projection of the
+            last state's EOT row give the feature. Its other rows reach no feature.
+        """
+        lengths = (eot + 1).tolist()
+        packing = Packing.of(lengths, device=self.device)
+        prompt, token = packing.prompt_and_token
+        self._refuse(Prompts(embeddings[prompt, token], packing))
+        x = embeddings[prompt, token] + self.positions[token]  # [row, width]
+        states = x.new_zeros(self.layers + 1, len(lengths), max(lengths), self.width)
+        states[0, prompt, token] = x
+        for layer, block in enumerate(self._blocks, 1):
+            x = block.forward(x, packing)
+            states[layer, prompt, token] = x
+        return states
+
     def many(self, prompts: Sequence[Prompts]) -> list[Tensor]:
         """Prompts of several runs, in one pass if they have the same layout: the features of each, as from `run`."""
         kinds = {(p.packing.per_group, p.packing.shared, len(p.inject)) for p in prompts}
