@@ -142,6 +142,24 @@ class Dataset:
         labels = list(dict.fromkeys(labels))
         return self.keep(labels, f"subset {digest([self.classnames[i] for i in labels])[:6]}")
 
+    def few(self, shots: int) -> "Dataset":
+        """The first `shots` training images of each class, of those that were drawn; all else is the same.
+
+        Raises:
+            DataError: a class has fewer training images.
+        """
+        labels = self.train.labels.tolist()
+        fewest = min(labels.count(label) for label in range(len(self.classnames)))
+        if not 1 <= shots <= fewest:
+            raise DataError(f"{self.name} has classes of {fewest} training images; {shots} of each cannot be taken.")
+        seen, kept = [0] * len(self.classnames), []
+        for i, label in enumerate(labels):
+            seen[label] += 1
+            kept += [i] if seen[label] <= shots else []
+        train = replace(self.train, images=self.train.images.select(kept), labels=self.train.labels[kept])
+        drawn = self.indices and self.indices | {"train": list(train.keys)}
+        return replace(self, train=train, shots=shots, indices=drawn)
+
     def keep(self, labels: list[int], part: str) -> "Dataset":
         """These classes only, relabelled 0, 1, … in the order given; `part` goes into the name.
 

@@ -3,7 +3,11 @@
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from clipcompat.studies import compatibility
+from clipcompat.studies import chain, compatibility, warm_start
 from clipcompat.studies.experiment import Experiment
 
-STUDIES: dict[str, Callable[[Experiment], Iterator[dict[str, Any]]]] = {"compatibility": compatibility.measure}
+STUDIES: dict[str, Callable[[Experiment], Iterator[dict[str, Any]]]] = {
+    "compatibility": compatibility.measure,
+    "chain": chain.measure,
+    "warm_start": warm_start.measure,
+}

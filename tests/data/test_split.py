@@ -117,3 +117,28 @@ def test_stamps_name_pictures_labels_and_class_names_and_nothing_else():
     ]
     assert len({split.stamp, *(other.stamp for other in others)}) == 5
     assert [other.image_stamp == split.image_stamp for other in others] == [True, True, False, False]
+
+
+def _drawn(classes: int = 3, each: int = 4) -> Dataset:
+    train = _split(classes, "train", each)
+    drawn = {"train": list(train.keys), "val": []}
+    return Dataset("toys", train, _split(classes, "val"), _split(classes, "test"), Names(()), each, 1, drawn)
+
+
+def test_few_takes_the_first_drawn_images_of_each_class_and_nests():
+    data = _drawn()
+    two, one = data.few(2), data.few(1)
+    assert torch.bincount(two.train.labels).tolist() == [2, 2, 2] and two.shots == 2
+    assert two.train.keys == tuple(k for k in data.train.keys if k in two.train.keys)
+    assert set(one.train.keys) < set(two.train.keys) < set(data.train.keys)
+    for key, label in zip(two.train.keys, two.train.labels, strict=True):
+        assert data.train.labels[data.train.keys.index(key)] == label
+    assert two.indices == {"train": list(two.train.keys), "val": []}
+    assert (two.test, two.val, two.name) == (data.test, data.val, data.name)
+    assert data.few(4).train.stamp == data.train.stamp
+
+
+@pytest.mark.parametrize("shots", [0, -1, 5])
+def test_more_images_than_were_drawn_cannot_be_taken(shots):
+    with pytest.raises(DataError, match="has classes of 4 training images"):
+        _drawn().few(shots)

@@ -1,0 +1,62 @@
+"""Retraining from the carried plug-in against retraining from scratch, with few labels and with few steps.
+
+Two axes, both on the new backbone: shots (the first k of the images per class that were drawn, so that draws are
+nested) at the recipe's number of epochs, and epochs at all shots. What counts besides accuracy: negative flips, test
+images that the plug-in had right on old and the retrained one has wrong on new.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+from torch import Tensor
+
+from clipcompat.common.errors import ConfigError
+from clipcompat.data.split import Dataset
+from clipcompat.plugins.fit import fit
+from clipcompat.plugins.plugin import Plugin
+from clipcompat.studies.accuracy import percent, predictions
+from clipcompat.studies.experiment import Experiment
+
+SHOTS = (1, 2, 4, 8)
+EPOCHS = (2, 10, 50)
+STARTS = ("scratch", "carried")
+
+
+def measure(experiment: Experiment) -> Iterator[dict[str, Any]]:
+    """One row per seed.
+
+    old, new: the plug-in on both. START_K_shots, START_N_epochs (START: scratch, carried), START_all: accuracy on new
+    after training on K shots, for N epochs, or on all shots as long as the recipe says; with `_flips` behind, negative
+    flips against the plug-in on old, in percent.
+
+    Raises:
+        ConfigError: the method has no recipe, so that there is no training to start.
+    """
+    upgrade, plugins, method = experiment.upgrade, experiment.plugins, experiment.plugins.method
+    if not hasattr(method, "recipe") or not experiment.retrains:
+        raise ConfigError(f"a warm start needs a method that is trained, and retraining; this is {method.name}.")
+    told = {"cache": experiment.cache, "progress": experiment.progress or False}
+    for seed, data in experiment.datasets.items():
+        plugin = plugins.tune(upgrade.old, {seed: data})[seed]
+        labels = data.test.labels
+        on_old = predictions(plugin, upgrade.old, data.test, **told) == labels
+        on_new = predictions(plugin, upgrade.new, data.test, **told) == labels
+        row = {"seed": seed, "views": plugin.origin["views"], "old": percent(on_old), "new": percent(on_new)}
+        row |= {"new_flips": percent(on_old & ~on_new)}
+        seconds = {"old": plugin.origin["seconds"]}
+
+        def trained(data: Dataset, start: str, plugin: Plugin = plugin, seed: int = seed, **recipe: int) -> Plugin:
+            its = replace(method, recipe=replace(method.recipe, **recipe))
+            init = plugin if start == "carried" else None
+            return fit(its, upgrade.new, data, seed=seed, init=init, views=plugins.views, **told)
+
+        for start in STARTS:
+            made = {f"{start}_{k}_shots": trained(data.few(k), start) for k in SHOTS if k < (data.shots or k + 1)}
+            made |= {f"{start}_{n}_epochs": trained(data, start, epochs=n) for n in EPOCHS}
+            made |= {f"{start}_all": trained(data, start)}
+            for name, again in made.items():
+                right: Tensor = predictions(again, upgrade.new, data.test, **told) == labels
+                row |= {name: percent(right), f"{name}_flips": percent(on_old & ~right)}
+                seconds[name] = again.origin["seconds"]
+        yield row | {"training_seconds": seconds}
