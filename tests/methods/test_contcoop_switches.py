@@ -7,7 +7,7 @@ import torch
 
 from clipcompat.common.errors import IncompatibleError
 from clipcompat.methods.contcoop import ContCoOp
-from clipcompat.methods.parts.attention import Attention
+from clipcompat.methods.parts.attention import Attention, attend
 from clipcompat.methods.parts.condition import Condition
 from tests.methods.learners import agree, plugin_of, start, tensors_of
 from tests.slow import ids_of, slow_condition, slow_contcoop, slow_zero_shot, state_of
@@ -49,10 +49,21 @@ def test_condition_from_a_template_a_text_feature_and_the_full_suffix(tiny):
         agree(tiny, ContCoOp(n_ctx=3, condition=condition), lambda t, r=rows: slow_contcoop(tiny, NAMES, t, r))
 
 
+def test_without_a_condition_the_context_attends_to_itself_alone(tiny):
+    """The control with ContCoOp's number of parameters: every class gets the same context, and no name matters."""
+    method = ContCoOp(n_ctx=3, condition=Condition(pool="none"))
+    nothing = torch.zeros(0, tiny.width)
+    agree(tiny, method, lambda t: slow_contcoop(tiny, NAMES, t, [nothing for _ in NAMES]))
+    assert method.shapes(3) == ContCoOp(n_ctx=3).shapes(3)
+    tensors = tensors_of(start(method, tiny))
+    change = attend(method.attention, tensors, tensors["ctx"], *method.condition.rows(tiny, NAMES, 3))
+    assert torch.equal(change, change[:1].expand_as(change)) and change.abs().max() > 1e-4
+
+
 def test_every_reading_of_the_condition_is_a_different_method(tiny):
     tensors = tensors_of(start(ContCoOp(n_ctx=3), tiny))
     readings = [
-        *[Condition(pool=p) for p in ("tokens", "mean", "first", "last", "text_feature")],
+        *[Condition(pool=p) for p in ("tokens", "mean", "first", "last", "text_feature", "none")],
         *[Condition(include=(e,)) for e in ("sos", "period", "eot")],
         Condition(source="suffix_full"),
         Condition(template="a photo of a {}"),

@@ -14,7 +14,7 @@ from clipcompat.backbones.backbone import Backbone
 from clipcompat.common.errors import ConfigError, IncompatibleError, unknown_name
 from clipcompat.methods.parts.prompts import PromptTable, readable, zero_shot_weights
 
-POOLS = ("tokens", "mean", "first", "last", "text_feature")
+POOLS = ("tokens", "mean", "first", "last", "text_feature", "none")
 EXTRAS = ("sos", "period", "eot")
 SOURCES = ("name", "suffix_full")
 
@@ -24,7 +24,8 @@ class Condition:
     """Which rows the condition has.
 
     pool: "tokens" keeps one row per token of the name (default); "mean", "first", "last" make one row of them;
-        "text_feature" is the text tower's output for the bare name (needs dim == width).
+        "text_feature" is the text tower's output for the bare name (needs dim == width); "none" has no row, so that the
+        context attends to itself alone: a control, with ContCoOp's number of parameters and without its condition.
     include: more rows: any of "sos", "period", "eot".
     source: "name", or "suffix_full": all of CoOp's suffix buffer (name, ".", EOT and the padding, unmasked).
     template: text around the name whose tokens also become rows (paper, Table 7: "a photo of a {}").
@@ -46,6 +47,8 @@ class Condition:
             raise ConfigError("condition.source='suffix_full' holds every row already; drop include and template.")
         if self.pool == "text_feature" and (self.include or self.source != "name"):
             raise ConfigError("condition.pool='text_feature' is one row per class; leave include and source alone.")
+        if self.pool == "none" and (self.include or self.source != "name" or self.template != "{}"):
+            raise ConfigError("condition.pool='none' has no rows; leave include, source and template alone.")
 
     def rows(
         self, backbone: Backbone, classnames: Sequence[str], n_ctx: int, positions: bool = False
@@ -61,6 +64,9 @@ class Condition:
                     f"{backbone.name} has {backbone.dim} and {backbone.width}."
                 )
             rows = zero_shot_weights(backbone, classnames, self.template)[:, None]
+            return rows, _all_real(rows)
+        if self.pool == "none":
+            rows = torch.zeros(len(classnames), 0, backbone.width, device=backbone.device)
             return rows, _all_real(rows)
         read = _suffix if self.source == "suffix_full" else self._tokens
         rows, mask, at = read(backbone, classnames, n_ctx)

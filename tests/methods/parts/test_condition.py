@@ -80,6 +80,11 @@ def test_text_feature_is_the_towers_unit_output_for_the_name(tiny, template):
     torch.testing.assert_close(rows[:, 0], expected / expected.norm(dim=-1, keepdim=True), rtol=0, atol=1e-6)
 
 
+def test_the_control_has_no_row_for_any_class(tiny):
+    rows, mask = Condition(pool="none").rows(tiny, NAMES, N, positions=True)
+    assert rows.shape == (3, 0, tiny.width) and mask.shape == (3, 0)
+
+
 def test_text_features_of_another_width_are_refused():
     narrow = tiny_backbone(width=24, layers=1)
     with pytest.raises(IncompatibleError, match="16 and 24"):
@@ -131,6 +136,9 @@ def test_the_reference_knows_where_rows_stand():
         ({"source": "suffix_full", "template": "a {}"}, ConfigError, "holds every row already"),
         ({"pool": "text_feature", "include": ("eot",)}, ConfigError, "one row per class"),
         ({"pool": "text_feature", "source": "suffix_full"}, ConfigError, "one row per class"),
+        ({"pool": "none", "include": ("eot",)}, ConfigError, "no rows"),
+        ({"pool": "none", "source": "suffix_full"}, ConfigError, "no rows"),
+        ({"pool": "none", "template": "a photo of a {}"}, ConfigError, "no rows"),
     ],
 )
 def test_switches_that_cannot_be_meant_are_refused(values, error, words):
