@@ -3,7 +3,8 @@
     gap = Statistic.paired({1: 71.0, 2: 73.5, 3: 72.0}, {1: 70.0, 2: 71.0, 3: 70.5})    # seed -> accuracy
     gap.mean, gap.interval, gap.direction    # 1.67, 1.90, "no difference seen"
 
-Every statement that one thing is higher than another takes its direction from here.
+Every statement that one thing is higher than another takes its direction from here, or over several datasets from
+`Comparison`.
 """
 
 import math
@@ -38,11 +39,8 @@ class Statistic:
         n = len(values)
         if n == 1:
             return Statistic(values[0], None, None, 1)
-        from scipy.special import stdtrit  # what scipy.stats.t.ppf calls; scipy.stats takes three times as long to load
-
         sd = statistics.stdev(values)
-        quantile = float(stdtrit(n - 1, 0.975))
-        return Statistic(statistics.fmean(values), sd, quantile * sd / math.sqrt(n), n)
+        return Statistic(statistics.fmean(values), sd, t_quantile(n) * sd / math.sqrt(n), n)
 
     @staticmethod
     def paired(first: Mapping[int, float], second: Mapping[int, float]) -> "Statistic | None":
@@ -60,6 +58,18 @@ class Statistic:
         One value has no interval, so that no difference is seen. The t-interval supposes that differences are roughly
         normal; with 5 seeds a single extreme one widens it so far that it says nothing, and more seeds are needed.
         """
-        if self.interval is None or abs(self.mean) <= max(self.interval, _ROUNDING):
-            return "no difference seen"
-        return "higher" if self.mean > 0 else "lower"
+        return find_direction(self.mean, self.interval)
+
+
+def find_direction(mean: float, interval: float | None) -> Direction:
+    """Of a difference with half the width of its interval; without an interval, no difference is seen."""
+    if interval is None or abs(mean) <= max(interval, _ROUNDING):
+        return "no difference seen"
+    return "higher" if mean > 0 else "lower"
+
+
+def t_quantile(n: int) -> float:
+    """How many standard errors half of a 95 % interval is, for n > 1 values."""
+    from scipy.special import stdtrit  # what scipy.stats.t.ppf calls; scipy.stats takes three times as long to load
+
+    return float(stdtrit(n - 1, 0.975))
