@@ -7,7 +7,7 @@ by_seed(reports, over_zero_shot)          # {1: mean over the datasets, …}
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 from statistics import fmean
@@ -15,6 +15,7 @@ from typing import TypeVar
 
 from clipcompat.common.errors import ConfigError, unknown_name
 from clipcompat.runs.records import Record
+from clipcompat.studies.comparison import Comparison
 from clipcompat.studies.report import Compatibility
 from clipcompat.studies.statistic import Statistic
 from clipcompat_book.words import method_rank
@@ -79,6 +80,25 @@ def by_seed(reports: Iterable[Compatibility], measure: Callable[[Compatibility],
 def over_seeds(reports: Iterable[Compatibility], measure: Callable[[Compatibility], float]) -> Statistic:
     """Mean over datasets of a measure, with the interval over seeds; of a difference within a report, it is paired."""
     return Statistic.of(list(by_seed(reports, measure).values()))
+
+
+def compared(
+    first: Iterable[Compatibility], second: Iterable[Compatibility], measure: Callable[[Compatibility], float]
+) -> Comparison | None:
+    """First minus second on one upgrade, or on one each, over the datasets and seeds that both have."""
+    one, two = ({("", r.dataset, r.seed): measure(r) for r in reports} for reports in (first, second))
+    return Comparison.of(one, two)
+
+
+def change(reports: Iterable[Compatibility], measure: Callable[[Compatibility], float]) -> Comparison:
+    """A difference that every report has in itself, such as new minus old, over datasets and seeds of one upgrade."""
+    return over_pairs({"": reports}, measure)
+
+
+def over_pairs(reports: Mapping[str, Iterable[Compatibility]], measure: Callable[[Compatibility], float]) -> Comparison:
+    """The same over several pairs of backbones: name of the pair -> its reports."""
+    own = {(pair, r.dataset, r.seed): measure(r) for pair, found in reports.items() for r in found}
+    return Comparison.of(own, dict.fromkeys(own, 0.0))
 
 
 def gap_by_dataset(

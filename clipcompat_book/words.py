@@ -7,7 +7,11 @@ from typing import Protocol
 
 from clipcompat.methods import METHODS
 from clipcompat.runs.records import Record
+from clipcompat.studies.comparison import Comparison
 from clipcompat.studies.statistic import DIRECTIONS, Direction, Statistic
+
+_NAMED = 2
+"""Of more datasets than these, a sentence says only how many."""
 
 
 class Spread(Protocol):
@@ -32,12 +36,27 @@ def points(value: float, positive: str, negative: str) -> str:
     return f"{abs(value):.1f} points {negative if value < 0 else positive}"
 
 
-def apart(gap: Statistic, positive: str = "higher", negative: str = "lower") -> str:
-    """A difference with its interval: "5.0 ± 1.2 points higher", or "no difference seen (+0.4 ± 1.2 points)"."""
+def apart(gap: Statistic | Comparison, positive: str = "higher", negative: str = "lower") -> str:
+    """A difference with its interval: "5.0 ± 1.2 points higher", or "no difference seen (+0.4 ± 1.2 points)".
+
+    A direction that changes when one dataset leaves is followed by that: "… higher (no difference seen without tints)".
+    """
+    words = {"higher": positive, "lower": negative}
+    turns = _turns(gap, words) if isinstance(gap, Comparison) else ""
     if gap.direction == "no difference seen":
         doubt = "" if gap.interval is not None else ", one seed"
-        return f"{gap.direction} ({with_interval(gap, '+')} points{doubt})"
-    return f"{abs(gap.mean):.1f} ± {gap.interval:.1f} points {positive if gap.direction == 'higher' else negative}"
+        return f"{gap.direction} ({with_interval(gap, '+')} points{doubt}{'; ' * bool(turns)}{turns})"
+    return f"{abs(gap.mean):.1f} ± {gap.interval:.1f} points {words[gap.direction]}" + (f" ({turns})" if turns else "")
+
+
+def _turns(gap: Comparison, words: Mapping[str, str]) -> str:
+    """ "higher without tints or without actions": the directions without one dataset, where they are others."""
+    found = []
+    for direction in DIRECTIONS:
+        names = [short_name(dataset) for dataset in gap.flips if gap.without[dataset] == direction]
+        which = " or without ".join(names) if len(names) <= _NAMED else f"any one of {len(names)} datasets"
+        found += [f"{words.get(direction, direction)} without {which}"] * bool(names)
+    return ", ".join(found)
 
 
 def counted(directions: Mapping[str, Direction], named: bool = True) -> str:

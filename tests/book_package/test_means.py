@@ -10,7 +10,10 @@ from clipcompat_book.means import (
     averages,
     by_dataset,
     by_seed,
+    change,
+    compared,
     gap_by_dataset,
+    over_pairs,
     over_seeds,
     over_zero_shot,
     plain_reports,
@@ -65,3 +68,19 @@ def test_gaps_by_dataset_are_paired_over_what_both_have():
     gaps = gap_by_dataset(one, two, lambda r: r.new)
     assert list(gaps) == ["a"] and (gaps["a"].mean, gaps["a"].interval, gaps["a"].n) == (1.0, 0.0, 2)
     assert over_seeds(one[:3], over_zero_shot).mean == pytest.approx(10 + 1 / 3)
+
+
+def test_a_comparison_is_paired_over_what_both_have_and_every_dataset_counts_once():
+    one = [report("coop", new=x, seed=i) for i, x in enumerate((50.0, 60.0, 71.0))] + [report("coop", dataset="b")]
+    two = [report("kgcoop", new=x, seed=i) for i, x in enumerate((48.0, 54.0))] + [report("kgcoop", 80, 70, "b")]
+    found = compared(one, two, lambda r: r.new)
+    assert found.by_dataset == {"a": 4.0, "b": -10.0} and found.mean == -3.0
+    assert compared(one, [report("coop", dataset="c")], lambda r: r.new) is None
+
+
+def test_a_change_within_reports_is_over_datasets_and_seeds_and_pairs_are_kept_apart():
+    mine = [report("coop", new=50.0), report("coop", new=60.0, seed=2), report("coop", new=75.0, dataset="b")]
+    assert change(mine, over_zero_shot).by_dataset == {"a": 5.0, "b": 25.0}
+    other = [report("coop", new=50.0, dataset=d) for d in "ab"]
+    found = over_pairs({"pair 1": mine, "pair 2": other}, over_zero_shot)
+    assert found.pairs == ("pair 1", "pair 2") and found.by_dataset == {"a": 2.5, "b": 12.5}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from clipcompat.methods import METHODS
+from clipcompat.studies.comparison import Comparison
 from clipcompat.studies.statistic import Statistic
 from clipcompat_book.words import (
     apart,
@@ -36,6 +37,21 @@ def test_a_difference_shows_its_sign_and_interval():
 )
 def test_a_difference_has_the_direction_of_its_interval(gap, words):
     assert apart(gap, "above", "below") == words
+
+
+@pytest.mark.parametrize(
+    ("gaps", "words"),
+    [
+        ([1.0, 1.2, 1.4, 1.6, 1.8, 2.0], "1.5 ± 0.4 points above"),
+        ([2.0, 2.0, 2.0, 2.0, -6.0], "no difference seen (+0.4 ± 4.4 points; above without 4)"),
+        ([-2.0, -2.0, -2.0, -2.0, 6.0], "no difference seen (-0.4 ± 4.4 points; below without 4)"),
+        ([5.0, 4.0, 2.0, 1.0, 1.0, 0.9], "2.3 ± 1.8 points above (no difference seen without 1 or without 2)"),
+        ([7.0, 6.0, 2.0, 1.5, 1.4, 1.2], "3.2 ± 2.7 points above (no difference seen without any one of 3 datasets)"),
+    ],
+)
+def test_a_direction_that_one_dataset_makes_or_breaks_is_told_with_it(gaps, words):
+    found = Comparison({("pair", f"mini/{n}"): (gap,) for n, gap in enumerate(gaps)})
+    assert apart(found, "above", "below") == words
 
 
 def test_directions_are_counted_with_and_without_names():

@@ -1,4 +1,4 @@
-"""What the controls say about one method, from accuracies and flips, with the interval over seeds.
+"""What the controls say about one method, from accuracies and flips, with the interval over datasets and seeds.
 
 A gain over zero-shot is not compared between upgrades: where zero-shot on new is higher, there is less to add, and
 nothing need be lost. What was lost is the distance to retraining on the same backbone; what could be added is the gain
@@ -13,8 +13,8 @@ from statistics import fmean
 
 from clipcompat.common.errors import unknown_name
 from clipcompat.runs.records import Record
+from clipcompat.studies.comparison import Comparison
 from clipcompat.studies.report import Compatibility
-from clipcompat.studies.statistic import Statistic
 from clipcompat_book.chapters.compatibility.controls import (
     AGAIN,
     IDENTITY,
@@ -27,7 +27,16 @@ from clipcompat_book.chapters.compatibility.controls import (
     by_upgrade,
     with_retraining,
 )
-from clipcompat_book.means import by_seed, gap_by_dataset, of_method, over_seeds, over_zero_shot, reports_of
+from clipcompat_book.means import (
+    change,
+    compared,
+    gap_by_dataset,
+    of_method,
+    over_pairs,
+    over_seeds,
+    over_zero_shot,
+    reports_of,
+)
 from clipcompat_book.words import apart, counted, with_interval
 
 _KEPT = {TEXT_ONLY: "every picture keeps its vector", IMAGE_ONLY: "every prompt keeps its vector"}
@@ -58,19 +67,23 @@ def control_sentences(records: Sequence[Record], method: str) -> str:
 
 
 def _pairs(on: Mapping[str, Reports], method: str) -> str:
-    def gain(name: str) -> Statistic:
-        return over_seeds(on[name], over_zero_shot)
+    def gain(name: str) -> Comparison:
+        return change(on[name], over_zero_shot)
 
-    others = [f"{with_interval(gain(name), '+')} on {name}" for name in on if PAIR.fullmatch(name)]
-    also = f" ({', '.join(others)}, pretrained independently)" if others else ""
+    pairs = [name for name in on if PAIR.fullmatch(name)]
+    also = ""
+    if pairs:
+        others = ", ".join(f"{with_interval(gain(name), '+')} on {name}" for name in pairs)
+        whole = over_pairs({name: on[name] for name in (UPGRADE, *pairs)}, over_zero_shot)
+        also = f" ({others}, pretrained independently; all {len(pairs) + 1} pairs: {apart(whole)})"
     words = f"**The upgrade:** {method}, carried over, against zero-shot on new: {apart(gain(UPGRADE))}{also}."
     if _retrained(on[UPGRADE]):
-        words += f" Against retraining there: {apart(over_seeds(on[UPGRADE], _lost))}."
+        words += f" Against retraining there: {apart(change(on[UPGRADE], _lost))}."
     return words
 
 
 def _identity(reports: Reports) -> str:
-    gain = with_interval(over_seeds(reports, over_zero_shot), "+")
+    gain = with_interval(change(reports, over_zero_shot), "+")
     words = f"**Nothing changed** (old → old): {gain} points against zero-shot, which is what tuning gains. "
     if _unchanged(reports):
         return (
@@ -94,7 +107,7 @@ def _one_tower(name: str, on: Mapping[str, Reports]) -> str:
     if not _retrained(reports):
         moved = f"zero-shot moved by {shift.mean:+.1f} points" if abs(shift.mean) >= 0.05 else "zero-shot did not move"
         return f"{words} It was not retrained there ({moved}), so lost headroom and a lost plug-in are not told apart."
-    lost = over_seeds(reports, _lost)
+    lost = change(reports, _lost)
     verdicts = {
         "lower": f"Part of the plug-in is lost though {kept}",
         "higher": f"Nothing of the plug-in is lost where {kept}",
@@ -102,7 +115,7 @@ def _one_tower(name: str, on: Mapping[str, Reports]) -> str:
     }
     words += f" Against retraining there: {apart(lost)}. {verdicts[lost.direction]}."
     if IDENTITY in on and _retrained(on[IDENTITY]):
-        more = Statistic.paired(*(by_seed(own, _headroom) for own in (reports, on[IDENTITY])))
+        more = compared(reports, on[IDENTITY], _headroom)
         words += f" What retraining adds to zero-shot, against nothing changed: {apart(more)}."
     return words
 
@@ -118,12 +131,12 @@ def _way(on: Mapping[str, Reports], steps: Sequence[str]) -> str:
             " Checkpoints were not retrained on, so a better backbone and a plug-in that fits less are not told apart."
         )
     way = ", ".join(f"{over_seeds(on[name], measure).mean:.1f} {words}" for name, words in places.items())
-    ends = Statistic.paired(*(by_seed(on[name], measure) for name in (UPGRADE, steps[0])))
+    ends = compared(on[UPGRADE], on[steps[0]], measure)
     return f"**On the way:** {what}: {way}. The end against the first: {apart(ends)}.{doubt}"
 
 
 def _twin(upgrade: Reports, twin: Reports) -> str:
-    gap = Statistic.paired(*(by_seed(reports, attrgetter("new")) for reports in (twin, upgrade)))
+    gap = compared(twin, upgrade, attrgetter("new"))
     words = (
         "**The seed twin,** a new backbone that has nothing from old: new accuracy "
         f"{over_seeds(twin, attrgetter('new')).mean:.1f}, against the upgrade's: {apart(gap)}."
@@ -132,8 +145,8 @@ def _twin(upgrade: Reports, twin: Reports) -> str:
         if gap.direction == "lower":
             return f"{words} It was not retrained there, so lost headroom and a lost plug-in are not told apart."
         return f"{words} So there is no sign that the plug-in needs what the upgrade kept of old."
-    one, two = (with_interval(over_seeds(reports, _lost), "+") for reports in (twin, upgrade))
-    more = Statistic.paired(*(by_seed(reports, _lost) for reports in (twin, upgrade)))
+    one, two = (with_interval(change(reports, _lost), "+") for reports in (twin, upgrade))
+    more = compared(twin, upgrade, _lost)
     verdicts = {
         "lower": "That much needs what the upgrade kept of old; being a backbone of the same kind is not enough",
         "higher": "So what the upgrade kept is no help here",
@@ -166,10 +179,10 @@ def _unchanged(reports: Reports) -> bool:
 
 def _change(reports: Reports) -> str:
     """New accuracy against old, and what flipped in both directions."""
-    change = over_seeds(reports, lambda report: report.new - report.old)
+    moved = change(reports, lambda report: report.new - report.old)
     wrong = fmean(report.negative_flips for report in reports)
     right = fmean(report.negative_flips + report.new - report.old for report in reports)
     return (
-        f"accuracy against old: {apart(change)}, with {wrong:.1f} % of the pictures flipped from right to wrong and "
+        f"accuracy against old: {apart(moved)}, with {wrong:.1f} % of the pictures flipped from right to wrong and "
         f"{right:.1f} % from wrong to right"
     )

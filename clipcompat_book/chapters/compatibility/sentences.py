@@ -1,12 +1,12 @@
 """Sentences that state a direction, made from records, so that they change when the records do.
 
 A chapter never says by hand that one method is better than another; it shows what these functions return. A direction
-is that of a 95 % interval over seeds.
+is that of a 95 % interval: on one dataset over its seeds, of a mean over datasets and seeds.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from operator import attrgetter
 from statistics import fmean, median
 
@@ -15,7 +15,7 @@ from clipcompat.runs.records import Record
 from clipcompat.studies.report import Compatibility
 from clipcompat.studies.statistic import Statistic
 from clipcompat.studies.summary import summary
-from clipcompat_book.means import by_seed, gap_by_dataset, groups, of_method, over_seeds, reports_of
+from clipcompat_book.means import change, compared, gap_by_dataset, groups, of_method, reports_of
 from clipcompat_book.words import apart, counted, datasets, short_name
 
 _WHERE = {"old": "on the old backbone", "new": "on the new backbone", "retrained": "retrained on the new backbone"}
@@ -30,11 +30,11 @@ def upgrade_sentence(records: Sequence[Record], method: str) -> str:
     """
     mine = of_method(records, method)
     reports = reports_of(mine)
-    change = apart(over_seeds(reports, lambda report: report.new - report.old))
-    words = f"**{method}, carried to the new backbone unchanged,** against its own accuracy on the old one: {change}"
+    moved = apart(change(reports, lambda report: report.new - report.old))
+    words = f"**{method}, carried to the new backbone unchanged,** against its own accuracy on the old one: {moved}"
     retrained = [r for r in reports if r.retrained is not None]
     if retrained:
-        gap = apart(over_seeds(retrained, lambda report: report.new - report.retrained))
+        gap = apart(change(retrained, lambda report: report.new - report.retrained))
         kept = {record.dataset: summary(record.reports)["kept_gain"] for record in mine}
         words += f"; against training it there: {gap}. Kept gain: {_shares(kept)}"
     flips = fmean(r.negative_flips for r in reports)
@@ -45,7 +45,8 @@ def upgrade_sentence(records: Sequence[Record], method: str) -> str:
 def versus_sentence(records: Sequence[Record], first: str, second: str, field: str = "new") -> str:
     """How `first` does against `second` in one field, dataset by dataset: Markdown.
 
-    The direction on a dataset is that of the paired 95 % t-interval over the seeds that both have.
+    The direction on a dataset is that of the paired 95 % t-interval over the seeds that both have; that of the mean is
+    a `Comparison`'s.
 
     Args:
         records: may have some datasets twice, with other seeds; these are taken together.
@@ -66,20 +67,10 @@ def versus_sentence(records: Sequence[Record], first: str, second: str, field: s
     directions = {short_name(name): gap.direction for name, gap in gaps.items()}
     return (
         f"**{first} against {second}, {_WHERE[field]}:** of {datasets(len(gaps))}, {counted(directions)}. "
-        f"Mean of the datasets: {_mean_gap(one, two, gaps, field)}. (Directions are those of paired 95 % t-intervals "
-        f"over seeds, {_seeds(gaps)}, without correction for {datasets(len(gaps))}.)"
+        f"Mean of the datasets: {apart(compared(one, two, attrgetter(field)))}. (Paired by seed, {_seeds(gaps)}. 95 % "
+        f"intervals: on a dataset over its seeds, without correction for {datasets(len(gaps))}; of the mean over "
+        f"datasets and seeds.)"
     )
-
-
-def _mean_gap(one: Sequence[Compatibility], two: Sequence[Compatibility], common: Collection[str], field: str) -> str:
-    """First minus second as a mean over the datasets, over the seeds that all of these have."""
-    sides = [[report for report in reports if report.dataset in common] for reports in (one, two)]
-    by_place = groups([(n, r) for n, reports in enumerate(sides) for r in reports], lambda x: (x[0], x[1].dataset))
-    seeds = set.intersection(*({report.seed for _, report in own} for own in by_place.values()))
-    if not seeds:
-        return "no seed in common"
-    means = (by_seed([report for report in own if report.seed in seeds], attrgetter(field)) for own in sides)
-    return apart(Statistic.paired(*means))
 
 
 def _seeds(gaps: Mapping[str, Statistic]) -> str:

@@ -46,6 +46,7 @@ def line(words: str, *records: Record) -> str:
 def test_the_upgrade_is_told_against_zero_shot_and_against_retraining_with_its_repetitions():
     found = line("The upgrade", place("pair 2", new=53.0))
     assert "CoOp, carried over, against zero-shot on new: 20.0 ± 2.5 points higher (+3.0 ± 2.5 on pair 2" in found
+    assert "pretrained independently; all 2 pairs: no difference seen (+11.5 ±" in found, "two pairs are far apart"
     assert "Against retraining there: 5.0 ± 1.2 points lower." in found
     wide = place(UPGRADE, new=51.0, noise=(-5, 0, 5))
     assert "zero-shot on new: no difference seen (+1.0 ± 24.8 points)." in control_sentences([wide], "CoOp")
