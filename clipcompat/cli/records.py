@@ -16,7 +16,8 @@ show records as one table, mean and standard deviation over seeds
   clipcompat table results
   clipcompat table results --format csv > results.csv
 
-text, md (Markdown) and html are for readers; csv and json have the same rows with means and deviations not rounded
+text, md (Markdown), html and latex (for booktabs) are for readers; csv and json have the same rows with means and
+deviations not rounded
 """
 
 
@@ -27,7 +28,7 @@ def add_record_verbs(verbs: Any) -> None:
     table.add_argument(
         "folder", nargs="?", default="results", help="where the records are, or one of them (default: results)"
     )
-    formats = ("text", "md", "markdown", "csv", "json", "html")
+    formats = ("text", "md", "markdown", "csv", "json", "html", "latex")
     table.add_argument("--format", choices=formats, default="text", help="(default: text)")
     table.add_argument(
         "--jsonl", metavar="FILE", help="also write the records as one sorted JSONL, the form kept in git"

@@ -7,6 +7,15 @@ from dataclasses import fields
 from typing import Any
 
 _MARKDOWN = re.compile(r"[\\`*\[\]|~$#]|(?<!\w)_|_(?!\w)")
+_LATEX = str.maketrans(
+    {sign: "\\" + sign for sign in "&%$#_{}"}
+    | {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "`": r"\textasciigrave{}"}
+    | {"<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}"}
+    | {sign: rf"\ensuremath{{\{name}}}" for sign, name in zip("→λωαβ≈≤≥", (
+        "rightarrow", "lambda", "omega", "alpha", "beta", "approx", "leq", "geq"
+    ), strict=True)}
+    | {"−": r"\ensuremath{-}"}
+)  # fmt: skip  # a kind of sign per line
 _LONGEST = 80  # characters of a name in a sentence
 
 
@@ -23,6 +32,14 @@ def printable(text: str, keep: str = "") -> str:
 def markdown(text: str) -> str:
     """The text, escaped so that Markdown shows it as it is: no HTML, code, emphasis, link, formula or table cell."""
     return html.escape(_MARKDOWN.sub(r"\\\g<0>", printable(text)), quote=False)
+
+
+def latex(text: str) -> str:
+    """The text, escaped so that LaTeX prints it as it is: no command, comment, formula, table cell or joined hyphens.
+
+    Letters beyond Latin need XeLaTeX or LuaLaTeX and a font that has them.
+    """
+    return printable(text).translate(_LATEX).replace("--", "-{}-").replace("--", "-{}-")
 
 
 def shown(name: Any) -> str:

@@ -1,4 +1,4 @@
-"""All records of a folder in one object: a table to read, rows to compute with, text in five formats."""
+"""All records of a folder in one object: a table to read, rows to compute with, text in six formats."""
 
 import csv
 import io
@@ -20,7 +20,7 @@ from clipcompat.studies.summary import summary
 if TYPE_CHECKING:
     import pandas
 
-FORMATS = ("text", "md", "csv", "json", "html")
+FORMATS = ("text", "md", "csv", "json", "html", "latex")
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ class Results:
         return to_dataframe(self.rows())
 
     def to_text(self, format: str = "text") -> str:
-        """The table as "text", "md" (Markdown) or "html" (a page); or the numbers of `means` as "csv" or "json".
+        """The table as "text", "md" (Markdown), "html" (a page) or "latex", or the numbers of `means`, "csv" or "json".
 
         Raises:
             UnknownNameError: another format.
@@ -96,7 +96,8 @@ class Results:
             return _csv(self.means())
         if format == "html":
             return to_page(self.tables())
-        return "\n\n".join(str(table) if format == "text" else table.to_markdown() for table in self.tables())
+        way = {"text": Table.__str__, "md": Table.to_markdown, "latex": Table.to_latex}[format]
+        return "\n\n".join(map(way, self.tables()))
 
 
 def results(folder: str | Path = "results") -> "pandas.DataFrame":

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from clipcompat.backbones.catalog import upgrade_kind
-from clipcompat.common.text import markdown, printable
+from clipcompat.common.text import latex, markdown, printable
 from clipcompat.runs.papers import paper_accuracy
 from clipcompat.runs.records import Record
 from clipcompat.studies.statistic import Statistic
@@ -43,6 +43,19 @@ class Table:
         body = "".join(line(row, "td") for row in self.rows)
         caption = f"<caption>{html.escape(printable(self.caption))}</caption>" if self.caption else ""
         return f"<table>{caption}<thead>{line(self.columns, 'th')}</thead><tbody>{body}</tbody></table>"
+
+    def to_latex(self) -> str:
+        """A `tabular` for the package booktabs; a caption makes it a `table`."""
+
+        def line(row):
+            cells = " & ".join(map(latex, row))
+            return ("{}" if cells.startswith(("[", "*")) else "") + cells + r" \\"  # \\[ and \\* are other commands
+
+        rows = (r"\toprule", line(self.columns), r"\midrule", *map(line, self.rows), r"\bottomrule")
+        inner = "\n".join((f"\\begin{{tabular}}{{{'l' * len(self.columns)}}}", *rows, r"\end{tabular}"))
+        if not self.caption:
+            return inner
+        return f"\\begin{{table}}\n\\centering\n\\caption{{{latex(self.caption)}}}\n{inner}\n\\end{{table}}"
 
     _repr_html_ = to_html
 

@@ -63,8 +63,15 @@ def test_html_is_a_whole_page_that_runs_nothing_from_outside(folder, capsys):
     assert "<img" not in page and "&lt;img src=x onerror=&quot;x()&quot;&gt;" in page
 
 
+def test_latex_is_a_tabular_with_a_row_per_record(folder, capsys):
+    lines = shown(folder, capsys, "--format", "latex").splitlines()
+    assert r"\toprule" in lines and r"\bottomrule" in lines and len([x for x in lines if x.endswith(r"\\")]) == 3
+    assert any("coop & 16" in x and "72.0 ± 2.8" in x for x in lines)
+    assert any(r'csv/\textless{}img src=x onerror="x()"\textgreater{}, "pets"' in x for x in lines)
+
+
 @pytest.mark.parametrize(
-    "arguments", [["table", "FOLDER", "--format", f] for f in ("text", "csv", "html")] + [["list"]]
+    "arguments", [["table", "FOLDER", "--format", f] for f in ("text", "csv", "html", "latex")] + [["list"]]
 )
 def test_printing_needs_no_torch(folder, arguments):
     run = python(

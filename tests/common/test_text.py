@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 import pytest
 
-from clipcompat.common.text import brief, markdown, printable, shown
+from clipcompat.common.text import brief, latex, markdown, printable, shown
 
 
 @pytest.mark.parametrize(
@@ -49,6 +50,44 @@ def test_line_breaks_of_the_library_itself_may_stay():
 )
 def test_markdown_shows_text_as_it_is(text, safe):
     assert markdown(text) == safe
+
+
+_PRINTED = {"textbackslash": "\\", "textasciitilde": "~", "textasciicircum": "^", "textasciigrave": "`"}
+_PRINTED |= {"textless": "<", "textgreater": ">", "textbar": "|"}
+_MATHS = {r"\rightarrow": "→", r"\lambda": "λ", "-": "−"}
+
+
+def printed(source: str) -> str:
+    """What LaTeX prints of a text; an unescaped special sign is an error."""
+    token = r"\\([&%$#_{}])|\\(text[a-z]+)\{\}|\\ensuremath\{([^}]*)\}|-(?:\{\}-)+|([^\\&%$#_{}~^])"
+    assert re.fullmatch(f"(?:{token})*", source) and not re.search("--|[?!]`", source), source
+
+    def one(match: re.Match) -> str:
+        sign, word, maths, plain = match.groups()
+        return sign or _PRINTED.get(word) or _MATHS.get(maths) or plain or match[0].replace("{}", "")
+
+    return re.sub(token, one, source)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "contcoop (distillation.weight=0.5)",
+        "n_ctx & 40 % of {a} for $5, #1",
+        r"\input{/etc/passwd} \\ \end{tabular}",
+        "~user^2 <b>|`?`",
+        "clipcompat sweep table2 --scale paper ---",
+        "mini, old 1 → new 2, λ = 0.5, −3.1 ± 0.4 – 5",
+        "Rivière 河 ß",
+        "",
+    ],
+)
+def test_latex_prints_text_as_it_is(text):
+    assert printed(latex(text)) == text
+
+
+def test_what_acts_on_a_terminal_is_escaped_for_latex_too():
+    assert latex("a\nb") == r"a\textbackslash{}nb" and printed(latex("fox\u202egpj")) == r"fox\u202egpj"
 
 
 def test_a_long_name_is_cut_in_its_middle():

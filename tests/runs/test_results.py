@@ -10,6 +10,7 @@ import clipcompat as cc
 from clipcompat.common.errors import DataError, UnknownNameError
 from clipcompat.runs.papers import paper_accuracy
 from clipcompat.runs.records import find_records, write_lines, write_record
+from clipcompat.runs.results import FORMATS
 from clipcompat.runs.tables import compatibility_table
 from tests.runs.test_records import record
 
@@ -62,7 +63,7 @@ def test_a_frame_has_the_rows(folder):
 def test_an_empty_folder_has_no_results_and_a_missing_one_is_a_sentence(tmp_path):
     empty = cc.Results.of(tmp_path)
     assert not empty and empty.rows() == empty.means() == []
-    assert all(isinstance(empty.to_text(format), str) for format in ("text", "md", "csv", "json", "html"))
+    assert all(isinstance(empty.to_text(format), str) for format in FORMATS)
     with pytest.raises(DataError, match="no results folder"):
         cc.Results.of(tmp_path / "none")
 

@@ -125,5 +125,32 @@ def test_html_escapes_its_own_signs():
     assert "<td>x&lt;y</td>" in shown and "<th>b|c</th>" in shown and "<caption>Say.</caption>" in shown
 
 
+def test_latex_escapes_its_own_signs_and_no_row_is_taken_for_a_length():
+    assert (
+        TABLE.to_latex()
+        == r"""\begin{table}
+\centering
+\caption{Say.}
+\begin{tabular}{ll}
+\toprule
+a & b\textbar{}c \\
+\midrule
+1 & x\textless{}y \\
+two & * \\
+\bottomrule
+\end{tabular}
+\end{table}"""
+    )
+    hostile = Table(("[2cm]", "%"), (("[a]", "& \\\\"), ("*", "{"), ("", "#1_\n$")))
+    assert hostile.to_latex().splitlines()[2:7] == [
+        r"{}[2cm] & \% \\",
+        r"\midrule",
+        r"{}[a] & \& \textbackslash{}\textbackslash{} \\",
+        r"{}* & \{ \\",
+        r" & \#1\_\textbackslash{}n\$ \\",
+    ]
+    assert "" not in Table(("a",), ()).to_latex().splitlines(), "an empty line would end a paragraph"
+
+
 def test_no_records_are_an_empty_table():
     assert compatibility_table([]).rows == ()
