@@ -44,6 +44,8 @@ from .studies.compatibility import compatibility as compatibility
 from .studies.details import ClassAccuracy as ClassAccuracy
 from .studies.details import Details as Details
 from .studies.details import Flip as Flip
+from .studies.ood import Robustness as Robustness
+from .studies.ood import robustness as robustness
 from .studies.report import Compatibility as Compatibility
 from .studies.report import harmonic_mean as harmonic_mean
 from .studies.summary import summary as summary

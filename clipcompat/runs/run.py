@@ -22,6 +22,7 @@ from clipcompat.data.kind import dataset_kind
 from clipcompat.data.load import load_dataset
 from clipcompat.data.pictures.broken import skip_broken
 from clipcompat.data.pictures.images import hash_contents
+from clipcompat.data.shifted import shifted_names
 from clipcompat.data.split import Dataset
 from clipcompat.features.encode import Cache, Progress
 from clipcompat.methods import METHODS
@@ -46,6 +47,10 @@ class Run(Request):
         if self.study not in STUDIES:
             raise unknown_name("study", self.study, STUDIES)
         super().__post_init__()
+        if self.study == "ood":
+            shifted_names(self.dataset)
+            if self.classes != "all":
+                raise ConfigError(f"the study ood tests all classes, not {self.classes!r}; leave classes out.")
         method = self.configured_method()
         if self.views is not None and "recipe" not in to_config(method):
             raise ConfigError(f"{self.method} trains on no augmented views; leave views out.")
@@ -71,11 +76,10 @@ class Run(Request):
 
         say: gets one sentence per finished seed. load: `load_upgrade`, or one that keeps what it loaded.
         """
-        datasets, skipped = self.datasets(progress)
-        for split in (split for data in datasets.values() for split in (data.train, data.val, data.test)):
+        (datasets, skipped), shifted = self.datasets(progress), self.shifted(progress)
+        for split in (s for data in (*datasets.values(), *shifted) for s in (data.train, data.val, data.test)):
             hash_contents(split, cache, progress)
-        method = self.configured_method()
-        inputs = self._inputs(method, datasets)
+        inputs = self._all_inputs(datasets, shifted)
         path = record_path(out, self.study, inputs)
         if path.exists():
             record = read_record(path)
@@ -89,7 +93,8 @@ class Run(Request):
         upgrade = self.backbones(load)
         plugins = self._plugins(Path(out) / "plugins", upgrade, datasets, cache, progress)
         rows, seconds = [], []
-        for row in STUDIES[self.study](Experiment(upgrade, datasets, plugins, inputs["retrain"], cache, progress)):
+        experiment = Experiment(upgrade, datasets, plugins, inputs["retrain"], cache, progress, shifted)
+        for row in STUDIES[self.study](experiment):
             seed = row["seed"]
             seconds.append(row.pop("training_seconds", {}))
             row |= self._facts(seed, datasets[seed]) | ({"skipped": s} if (s := skipped.get(seed)) else {})
@@ -111,7 +116,7 @@ class Run(Request):
 
     def record_file(self, out: str | Path) -> Path:
         """Where the record of this run is, or will be. Looks at the data for it, at no backbone."""
-        return record_path(out, self.study, self._inputs(self.configured_method(), self.datasets()[0]))
+        return record_path(out, self.study, self._all_inputs(self.datasets()[0], self.shifted()))
 
     def datasets(self, progress: Progress | None = None) -> "tuple[dict[int, Dataset], dict[int, Any]]":
         """The dataset of every seed, and the keys of the pictures that were left out of it, if that was asked for."""
@@ -121,6 +126,14 @@ class Run(Request):
             for seed, data in datasets.items():
                 datasets[seed], skipped[seed] = skip_broken(data, progress, known)
         return datasets, skipped
+
+    def shifted(self, progress: Progress | None = None) -> "tuple[Dataset, ...]":
+        """The further test sets of the study "ood"; none for another study."""
+        if self.study != "ood":
+            return ()
+        style = {} if dataset_kind(self.dataset) == "mini" else {"templates": self.templates, "root": self.root}
+        found = [load_dataset(name, **style) for name in shifted_names(self.dataset)]
+        return tuple(skip_broken(data, progress)[0] if self.skip_broken else data for data in found)
 
     def backbones(self, load: Callable[..., Upgrade] = load_upgrade) -> Upgrade:
         """The upgrade, loaded."""
@@ -157,6 +170,10 @@ class Run(Request):
                 f"{self.indices} lists {data.shots} images per class, and shots is {self.shots}; leave shots out."
             )
         return data.part(self.classes)
+
+    def _all_inputs(self, datasets: dict[int, Dataset], shifted: tuple[Dataset, ...]) -> dict[str, Any]:
+        stamps = {data.name: data.test.stamp for data in shifted}
+        return self._inputs(self.configured_method(), datasets) | ({"shifted": stamps} if stamps else {})
 
     def _inputs(self, method: Method, datasets: dict[int, Dataset]) -> dict[str, Any]:
         """Everything the numbers depend on; no path of this machine, and one spelling for what is the same."""

@@ -57,13 +57,29 @@ _MAY_HAVE: dict[str, _Check] = {  # some kinds of runs, and some versions
     "stamps": lambda value: _object(value) and all(map(_stamps, value.values())),
 }
 TITLES = ("label", "method", "upgrade")
+_ACCURACIES: dict[str, _Check] = {
+    "retrained": _or_null(_percent),
+    **dict.fromkeys(("old", "new", "zs_old", "zs_new", "negative_flips"), _percent),
+}
+_PLUGIN: dict[str, _Check] = {
+    **dict.fromkeys(("method", "dataset"), _text),
+    **dict.fromkeys(("seed", "views"), _or_null(_count)),
+}
+
+
+def _shifts(value: Any) -> bool:
+    """Of the study "ood": every shifted set, with its accuracies and the source's."""
+    return _list(value) and bool(value) and all(map(_shift, value))
+
+
+def _shift(value: Any) -> bool:
+    whole = _fault(value, {"dataset": _text, "classes": _count, "there": _object, "source": _object}) is None
+    return whole and not any(_fault(value[where], _ACCURACIES) for where in ("there", "source"))
+
+
 _ROWS: dict[str, dict[str, _Check]] = {  # by study
-    "compatibility": {
-        **dict.fromkeys(("method", "dataset"), _text),
-        **dict.fromkeys(("seed", "views"), _or_null(_count)),
-        "retrained": _or_null(_percent),
-        **dict.fromkeys(("old", "new", "zs_old", "zs_new", "negative_flips"), _percent),
-    }
+    "compatibility": _PLUGIN | _ACCURACIES,
+    "ood": {**_PLUGIN, **_ACCURACIES, "shifts": _shifts},
 }
 _ANY_ROW: dict[str, _Check] = {"seed": _or_null(_count)}
 

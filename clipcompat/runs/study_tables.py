@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+from clipcompat.backbones.catalog import upgrade_kind
+from clipcompat.runs.papers import paper_shifted
 from clipcompat.runs.records import Record
 from clipcompat.runs.tables import Table, cell, compatibility_table, dataset_title
 from clipcompat.studies.statistic import Statistic
@@ -11,9 +13,9 @@ def study_tables(records: Sequence[Record], caption: str = "") -> list[Table]:
     """The tables of `records`, one for each study, in the order of the studies' first records."""
     studies = dict.fromkeys(record.study for record in records)
     mine = {study: [record for record in records if record.study == study] for study in studies}
+    own = {"compatibility": compatibility_table, "ood": ood_table}
     return [
-        compatibility_table(of, caption) if study == "compatibility" else numbers_table(of, caption or study)
-        for study, of in mine.items()
+        own[study](of, caption) if study in own else numbers_table(of, caption or study) for study, of in mine.items()
     ]
 
 
@@ -29,3 +31,40 @@ def numbers_table(records: Sequence[Record], caption: str = "") -> Table:
         what = (record.titles.upgrade, dataset_title(record), record.titles.label)
         rows.append((*what, *(cell(Statistic.of(values[name])) for name in names), str(len(record.per_seed))))
     return Table(("upgrade", "dataset", "method", *names, "seeds"), tuple(rows), caption)
+
+
+def ood_table(records: Sequence[Record], caption: str = "") -> Table:
+    """One row per record: accuracy on old → on new, mean ± sd over seeds.
+
+    "shifted, mean" is the mean over the shifted sets. The paper's numbers are those on old, of its Table 3.
+    """
+    if any(upgrade_kind(record.inputs["upgrade"]) == "mini" for record in records):
+        caption = f"{caption} mini is an embedded miniature: compare patterns with the paper, not numbers.".strip()
+    sets = tuple(dict.fromkeys(shift["dataset"] for r in records for row in r.per_seed for shift in row["shifts"]))
+    columns = ("upgrade", "source", "method", "on source", *sets, "shifted, mean", "seeds", "paper, old")
+    return Table(columns, tuple(_row(record, sets) for record in records), caption)
+
+
+def _row(record: Record, sets: Sequence[str]) -> tuple[str, ...]:
+    rows = record.per_seed
+    there = [{shift["dataset"]: shift["there"] for shift in row["shifts"]} for row in rows]
+    cells = [_cell([(row[name]["old"], row[name]["new"]) for row in there if name in row]) for name in sets]
+    source = _cell([(row["old"], row["new"]) for row in rows])
+    mean = _cell([(row["shifted_old"], row["shifted_new"]) for row in rows])
+    printed = _paper_numbers(record)
+    paper = " / ".join(f"{number:.2f}" for number in printed.values()) if printed else "–"
+    title = record.titles
+    return (title.upgrade, dataset_title(record), title.label, source, *cells, mean, str(len(rows)), paper)
+
+
+def _cell(pairs: Sequence[tuple[float, float]]) -> str:
+    if not pairs:
+        return "–"
+    return " → ".join(cell(Statistic.of(side)) for side in zip(*pairs, strict=True))
+
+
+def _paper_numbers(record: Record) -> dict[str, float] | None:
+    """What the paper prints for this run, by dataset; None if it did not run this."""
+    inputs = record.inputs
+    as_in_paper = inputs["classes"] == "all" and inputs["shots"] == 16 and record.is_plain
+    return paper_shifted(inputs["upgrade"], record.dataset, record.method) if as_in_paper else None

@@ -10,10 +10,10 @@ from clipcompat.features.encode import Cache, Progress
 from clipcompat.plugins.plugin import Plugin
 
 
-def predictions(
+def checked_logits(
     plugin: Plugin, backbone: Backbone, split: Split, *, cache: Cache = None, progress: Progress | None = None
 ) -> Tensor:
-    """The class that each image is given: [image], int64, on the CPU. Ties go to the first class.
+    """The plug-in's logits, all of them finite: [image, class].
 
     Raises:
         DataError: the split is empty, or a logit is not a finite number.
@@ -24,7 +24,17 @@ def predictions(
     if not torch.isfinite(logits).all():
         advice = "The plug-in may be damaged: load or tune it again"
         raise DataError(f"{plugin.method.name} gives logits that are not numbers on {split.name}. {advice}.")
-    return logits.argmax(-1).cpu()
+    return logits
+
+
+def predictions(
+    plugin: Plugin, backbone: Backbone, split: Split, *, cache: Cache = None, progress: Progress | None = None
+) -> Tensor:
+    """The class that each image is given: [image], int64, on the CPU. Ties go to the first class.
+
+    Errors as for `checked_logits`.
+    """
+    return checked_logits(plugin, backbone, split, cache=cache, progress=progress).argmax(-1).cpu()
 
 
 def correct(

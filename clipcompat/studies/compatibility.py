@@ -53,27 +53,42 @@ def compatibility(
             for new in later
         )
 
+    check_start(plugin, upgrade, data, retrained is True)
+    with showing(progress) as told:
+        return _tested(plugin, upgrade, data, retrained, cache, told)
+
+
+def check_start(plugin: Plugin, upgrade: Upgrade, data: Dataset, retrain: bool) -> None:
+    """Refuse a plug-in that is not of `upgrade.old` or, where it is to be trained again, not of `data.train`.
+
+    Raises:
+        ConfigError
+    """
     if not plugin.is_tuned_on(upgrade.old):
         tuned_on = plugin.origin["backbone"]
         raise ConfigError(
             f"the plug-in was tuned on {tuned_on['name']} (stamp {tuned_on['stamp']}), but the upgrade starts from "
             f"{upgrade.old.name} (stamp {upgrade.old.stamp}). Tune it on upgrade.old first."
         )
-    if retrained is True and plugin.origin["train_stamp"] != data.train.stamp:
+    if retrain and plugin.origin["train_stamp"] != data.train.stamp:
         raise ConfigError(
             f"the plug-in was tuned on other images than data.train of {data.name}, so retraining on these would not "
             "be the same training. Load the data with the plug-in's shots and seed, or give retrained=False. (Plug-ins "
             "of earlier versions name picture files by their sizes; tune such a plug-in again.)"
         )
 
-    with showing(progress) as told:
-        return _tested(plugin, upgrade, data, retrained, cache, told)
+
+def train_again(plugin: Plugin, backbone: Backbone, data: Dataset, cache: Cache, progress: Progress | None) -> Plugin:
+    """The same method on another backbone, with the plug-in's own seed and views."""
+    how = {key: plugin.origin[key] for key in ("seed", "views")}
+    how["select_on"] = data.test if is_official(plugin.method) else None
+    return fit(plugin.method, backbone, data, **how, cache=cache, progress=progress or False)
 
 
 def _tested(
     plugin: Plugin, upgrade: Upgrade, data: Dataset, retrained: Plugin | bool, cache: Cache, progress: Progress | None
 ) -> Compatibility:
-    _look_once(plugin, upgrade, data, cache, progress)
+    look_once(plugin, upgrade, data, cache, progress)
 
     def predicted(a_plugin: Plugin, backbone: Backbone) -> Tensor:  # [image]
         return predictions(a_plugin, backbone, data.test, cache=cache, progress=progress)
@@ -81,9 +96,7 @@ def _tested(
     on_old, on_new = predicted(plugin, upgrade.old), predicted(plugin, upgrade.new)
     zero_shot = fit(ZeroShot(), upgrade.old, data, progress=False)
     if retrained is True:
-        how = {key: plugin.origin[key] for key in ("seed", "views")}
-        how["select_on"] = data.test if is_official(plugin.method) else None
-        retrained = fit(plugin.method, upgrade.new, data, **how, cache=cache, progress=progress or False)
+        retrained = train_again(plugin, upgrade.new, data, cache, progress)
     again = predicted(retrained, upgrade.new) if retrained else None
     labels = data.test.labels
     return Compatibility(
@@ -108,9 +121,7 @@ def _tested(
 def measure(experiment: Experiment) -> Iterator[dict[str, Any]]:
     """One row per seed: the report's fields, and views, crop, epochs, final loss and seconds of the training."""
     upgrade, plugins = experiment.upgrade, experiment.plugins
-    if upgrade.old.device.type == "cuda":  # all seeds in one batch; single runs leave a GPU idle. A CPU saves each seed
-        for backbone in (upgrade.old, upgrade.new)[: 1 + experiment.retrains]:
-            plugins.tune(backbone, experiment.datasets)
+    experiment.tune_together(*(upgrade.old, upgrade.new)[: 1 + experiment.retrains])
     for seed, data in experiment.datasets.items():
         plugin = plugins.tune(upgrade.old, {seed: data})[seed]
         retrained = plugins.tune(upgrade.new, {seed: data})[seed] if experiment.retrains else False
@@ -122,7 +133,7 @@ def measure(experiment: Experiment) -> Iterator[dict[str, Any]]:
         yield report.to_dict() | training | {"training_seconds": seconds}
 
 
-def _look_once(plugin: Plugin, upgrade: Upgrade, data: Dataset, cache, progress) -> None:
+def look_once(plugin: Plugin, upgrade: Upgrade, data: Dataset, cache: Cache, progress: Progress | None) -> None:
     """Encode the test pictures for both backbones in one pass over the files; the backbones remember the features."""
     if plugin.match(upgrade.new, data.classnames).kind == "incompatible":  # the test will say why
         return

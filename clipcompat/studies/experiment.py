@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from clipcompat.backbones.backbone import Backbone
 from clipcompat.backbones.upgrade import Upgrade
 from clipcompat.data.split import Dataset
 from clipcompat.features.encode import Cache, Progress
@@ -14,7 +15,8 @@ class Experiment:
     """A request with everything loaded.
 
     datasets: seed -> the dataset with that seed's few-shot set. plugins: tunes the method, or finds what an interrupted
-    run left. retrain: also tune on the new backbone. cache, progress: as for `clipcompat.fit`.
+    run left. retrain: also tune on the new backbone. cache, progress: as for `clipcompat.fit`. shifted: further test
+    sets, of the study "ood" (see `clipcompat.data.shifted`).
     """
 
     upgrade: Upgrade
@@ -23,8 +25,15 @@ class Experiment:
     retrain: bool = True
     cache: Cache = None
     progress: Progress | None = None
+    shifted: tuple[Dataset, ...] = ()
 
     @property
     def retrains(self) -> bool:
         """Retraining was asked for, and the method learns something."""
         return self.retrain and self.plugins.method.needs != "nothing"
+
+    def tune_together(self, *backbones: Backbone) -> None:
+        """On a GPU, tune all seeds on each backbone in one batch: single runs leave it idle. A CPU saves each seed."""
+        if self.upgrade.old.device.type == "cuda":
+            for backbone in backbones:
+                self.plugins.tune(backbone, self.datasets)

@@ -10,14 +10,15 @@ import pytest
 
 from clipcompat.data.public.layout import LAYOUTS
 from clipcompat.methods import METHODS
-from clipcompat.runs.papers import paper_accuracy
+from clipcompat.runs.papers import paper_accuracy, paper_shifted
 from clipcompat.studies.report import harmonic_mean
 
 B, L = "clip-to-eva-vit-b-16", "clip-to-eva-vit-l-14"
 
 
 def tables(project):
-    found = sorted((project / "clipcompat" / "runs" / "papers").glob("*.csv"))
+    """Those of accuracies on both backbones."""
+    found = sorted((project / "clipcompat" / "runs" / "papers").glob("*vit*.csv"))
     assert len(found) == 2
     return found
 
@@ -107,6 +108,26 @@ def test_the_tables_are_installed_with_the_package(project):
     """Without a line in pyproject.toml they would be in a checkout and missing from a wheel."""
     patterns = tomllib.loads((project / "pyproject.toml").read_text())["tool"]["setuptools"]["package-data"]
     installed = [f"{package.replace('.', '/')}/{p}" for package, globs in patterns.items() for p in globs]
-    for file in tables(project):
+    for file in (project / "clipcompat" / "runs" / "papers").glob("*.csv"):
         name = file.relative_to(project).as_posix()
         assert any(fnmatch.fnmatch(name, pattern) for pattern in installed), name
+
+
+def test_the_rows_of_table_3_are_the_source_and_four_shifted_sets_and_average_as_printed(project):
+    file = project / "clipcompat" / "runs" / "papers" / "contcoop_table3_ood.csv"
+    rows = list(csv.DictReader(file.read_text().splitlines()))
+    assert [row["method"] for row in rows] == ["ZeroShot", "CoOp", "CoCoOp", "KgCoOp", "ContCoOp"]
+    for row, method in zip(rows, ("zero_shot", "coop", "cocoop", "kgcoop", "contcoop"), strict=True):
+        found = paper_shifted(B, "imagenet", method)
+        assert list(found) == ["imagenet", "imagenetv2", "imagenet_sketch", "imagenet_a", "imagenet_r"]
+        assert sum(list(found.values())[1:]) / 4 == pytest.approx(float(row["average"]), abs=0.011), method
+    assert paper_shifted(B, "imagenet", "contcoop")["imagenet"] == paper_accuracy(B, "imagenet", "contcoop")[0]
+    assert paper_shifted(B, "imagenet", "coop")["imagenet_a"] == 48.41
+
+
+@pytest.mark.parametrize(
+    ("upgrade", "source", "method"),
+    [(L, "imagenet", "coop"), (B, "dtd", "coop"), (B, "imagenet", "tip_adapter_f"), ("mini", "mini/objects", "coop")],
+)
+def test_what_table_3_lacks_has_no_number(upgrade, source, method):
+    assert paper_shifted(upgrade, source, method) is None

@@ -83,3 +83,44 @@ def test_a_data_frame_has_a_row_per_seed_of_every_study(tmp_path):
     assert [(row["study"], row["seed"], row.get("change")) for row in rows] == [
         ("compatibility", 1, None), ("drift", 1, 2.0), ("drift", 2, 4.0)
     ]  # fmt: skip
+
+
+def shifts(upgrade="mini", dataset="mini/objects", **inputs) -> Record:
+    there = {"old": 50.0, "new": 60.0, "zs_old": 40.0, "zs_new": 45.0, "retrained": None, "negative_flips": 2.0}
+    sets = [{"dataset": name, "classes": 3, "there": there, "source": there} for name in ("a", "b")]
+    means = {"shifted_old": 50.0, "shifted_new": 60.0}
+    plain = record(dataset=dataset, upgrade=upgrade, **inputs)
+    return replace(plain, study="ood", per_seed=[{**plain.per_seed[0], **means, "shifts": sets}])
+
+
+def test_the_table_of_shifted_sets_has_a_column_for_each_and_their_mean(tmp_path):
+    write_record(tmp_path, shifts())
+    (table,) = cc.Results.of(tmp_path).tables()
+    assert table.columns[3:7] == ("on source", "a", "b", "shifted, mean")
+    assert table.rows[0][3:] == ("80.0 → 72.0", "50.0 → 60.0", "50.0 → 60.0", "50.0 → 60.0", "1", "–")
+    assert "mini is an embedded miniature" in table.caption
+
+
+def test_the_papers_numbers_stand_beside_a_run_of_its_protocol_only():
+    real = {"upgrade": "clip-to-eva-vit-b-16", "dataset": "imagenet"}
+    as_printed, four_shots, half = (shifts(**real, **more) for more in ({}, {"shots": 4}, {"classes": "base"}))
+    as_printed = replace(as_printed, titles=replace(as_printed.titles, label="coop"))
+    (table,) = study_tables([as_printed, four_shots, half])
+    assert [row[-1] for row in table.rows] == ["71.92 / 64.18 / 46.71 / 48.41 / 74.32", "–", "–"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"shifts": []},
+        {"shifts": [{}]},
+        {"shifts": [{"dataset": "a", "classes": 3, "there": {}, "source": {}}]},
+        {"zs_new": "high"},
+        {"old": 101.0},
+    ],
+)
+def test_a_row_of_shifted_sets_that_is_not_whole_is_refused(tmp_path, change):
+    whole = shifts()
+    path = write_record(tmp_path, replace(whole, per_seed=[whole.per_seed[0] | change]))
+    with pytest.raises(DataError, match="row 1 of per_seed"):
+        read_record(path)

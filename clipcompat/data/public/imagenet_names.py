@@ -33,7 +33,7 @@ def same_classes(data: Dataset, other: Dataset) -> Dataset:
     Raises:
         DataError: a data set whose folders are no WordNet ids, or a class of `other` that `data` does not have.
     """
-    ours, theirs = _ids(data), _ids(other)
+    ours, theirs = wordnet_ids(data), wordnet_ids(other)
     missing = [wnid for wnid in theirs if wnid not in ours]
     if missing:
         raise DataError(
@@ -44,8 +44,12 @@ def same_classes(data: Dataset, other: Dataset) -> Dataset:
     return data.keep([at[wnid] for wnid in theirs], f"classes of {other.name}")
 
 
-def _ids(data: Dataset) -> list[str]:
-    """The WordNet id of every class."""
+def wordnet_ids(data: Dataset) -> list[str]:
+    """The WordNet id of every class: the name of the folder of its test pictures.
+
+    Raises:
+        DataError: a class has no test picture, or is in a folder that is not named so.
+    """
     folders = (PurePosixPath(key).parent.name for key in data.test.keys)
     ids = dict(zip(data.test.labels.tolist(), folders, strict=True))
     found = [ids.get(label, "") for label in range(len(data.classnames))]

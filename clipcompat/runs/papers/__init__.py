@@ -2,6 +2,7 @@
 
 contcoop_table2_vit_b16.csv, contcoop_table8_vit_l14.csv: ContCoOp (arXiv 2412.20895), Tables 2 and 8.
 Their H is not always that of the two accuracies beside it; `clipcompat.summary` says in how many cells.
+contcoop_table3_ood.csv: its Table 3, tuned on ImageNet and tested on shifted sets, on the old backbone alone.
 
 Imports: `data`, `common`.
 """
@@ -13,6 +14,7 @@ import importlib.resources
 from clipcompat.common.errors import UnknownNameError
 from clipcompat.data.public.layout import find_layout
 
+_OOD = "contcoop_table3_ood.csv"
 _TABLES = {"clip-to-eva-vit-b-16": "contcoop_table2_vit_b16.csv", "clip-to-eva-vit-l-14": "contcoop_table8_vit_l14.csv"}
 _METHODS = {
     "zero_shot": "ZeroShot",
@@ -38,9 +40,23 @@ def paper_accuracy(upgrade: str, dataset: str, method: str) -> tuple[float, floa
     return (float(row["base"]), float(row["new"])) if row else None
 
 
+def paper_shifted(upgrade: str, source: str, method: str) -> dict[str, float] | None:
+    """Dataset -> accuracy on the old backbone, of a plug-in tuned on ImageNet: the source first, then its shifted sets.
+
+    None where the ContCoOp paper has no such row in its Table 3.
+    """
+    if (upgrade, source) != ("clip-to-eva-vit-b-16", "imagenet"):
+        return None
+    row = next((row for row in _read(_OOD) if row["method"] == _METHODS.get(method)), None)
+    return row and {find_layout(n).name: float(v) for n, v in row.items() if n not in ("method", "average")}
+
+
 @functools.cache
 def _rows(file: str) -> dict[tuple[str, str], dict[str, str]]:
     """Rows by (our name of the dataset, the paper's name of the method); averages are left out."""
+    return {(find_layout(r["dataset"]).name, r["method"]): r for r in _read(file) if r["dataset"] != "Average"}
+
+
+def _read(file: str) -> list[dict[str, str]]:
     text = (importlib.resources.files(__package__) / file).read_text(encoding="utf-8")
-    rows = csv.DictReader(text.splitlines())
-    return {(find_layout(r["dataset"]).name, r["method"]): r for r in rows if r["dataset"] != "Average"}
+    return list(csv.DictReader(text.splitlines()))

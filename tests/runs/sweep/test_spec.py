@@ -7,6 +7,7 @@ import pytest
 from clipcompat.common.config import from_config
 from clipcompat.common.errors import ClipcompatError, ConfigError, UnknownNameError
 from clipcompat.data.mini.sets import ELEVEN, study_names
+from clipcompat.methods import METHODS
 from clipcompat.runs.run import Run
 from clipcompat.runs.sweep.spec import load_spec, spec_names
 
@@ -51,6 +52,15 @@ def test_table_2_is_the_papers_eleven_by_its_methods():
     mini, paper = spec.requests("mini"), spec.requests("paper")
     assert {r["dataset"] for r in mini} == set(study_names()) and {r["dataset"] for r in paper} == set(ELEVEN)
     assert len(mini) == len(paper) == 11 * 10 and {r["upgrade"] for r in paper} == {"clip-to-eva-vit-b-16"}
+    assert all(len(r["seeds"]) >= 5 for r in mini)
+
+
+def test_table_3_tests_shifted_sets_and_leaves_the_slowest_method_to_the_end():
+    spec = load_spec("table3")
+    mini, paper = spec.requests("mini"), spec.requests("paper")
+    assert {r["study"] for r in mini + paper} == {"ood"} and {r["templates"] for r in paper} == {"coop"}
+    assert [r["dataset"] for r in mini] == ["mini/objects"] * 10 and {r["dataset"] for r in paper} == {"imagenet"}
+    assert {r["method"] for r in mini} == set(METHODS) and mini[-1]["method"] == "cocoop"
     assert all(len(r["seeds"]) >= 5 for r in mini)
 
 

@@ -1,0 +1,205 @@
+"""Out of distribution: a plug-in tuned on a source and tested on shifted pictures, before and after an upgrade.
+
+Paper: ContCoOp (arXiv 2412.20895), Table 3: tuned on ImageNet, tested on ImageNet, -V2, -Sketch, -A and -R, on the old
+backbone. Here also on the new one, with zero-shot and retraining beside it.
+
+ImageNet-A and -R have 200 of the 1,000 classes. As in CoOp's code, prompt methods and CLIP-Adapter build their
+classifier of the 200 names. A method with tensors of single classes (linear probe, Tip-Adapter, CoOp with csc=True) has
+logits of the source's classes, of which those 200 are kept. For the first kind both ways are the same.
+
+The source's accuracy over all classes is no measure for a set of fewer: choosing among 200 is easier than among 1,000.
+So every shifted set is reported beside the source's own pictures of the same classes.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from statistics import fmean
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from clipcompat.backbones.backbone import Backbone
+from clipcompat.backbones.upgrade import Upgrade
+from clipcompat.common.errors import ConfigError
+from clipcompat.common.frames import to_dataframe
+from clipcompat.common.progress import Progress, showing
+from clipcompat.data.shifted import class_map
+from clipcompat.data.split import Dataset
+from clipcompat.features.encode import Cache, encode_together
+from clipcompat.methods.zero_shot import ZeroShot
+from clipcompat.plugins.fit import fit
+from clipcompat.plugins.plugin import Plugin
+from clipcompat.studies.accuracy import checked_logits, percent
+from clipcompat.studies.compatibility import check_start, train_again
+from clipcompat.studies.experiment import Experiment
+
+if TYPE_CHECKING:
+    import pandas
+
+
+@dataclass(frozen=True)
+class Accuracies:
+    """Of one set of pictures, in percent.
+
+    old, new: the same plug-in on both backbones. zs_old, zs_new: zero-shot. retrained: the same method, shots and seed
+    trained on new; None if that was not asked for. negative_flips: images right on old and wrong on new.
+    """
+
+    old: float
+    new: float
+    zs_old: float
+    zs_new: float
+    retrained: float | None
+    negative_flips: float
+
+
+@dataclass(frozen=True)
+class Shift:
+    """One shifted set. classes: their number. there: on its pictures. source: on the source's of the same classes."""
+
+    dataset: str
+    classes: int
+    there: Accuracies
+    source: Accuracies
+
+
+@dataclass(frozen=True)
+class Robustness:
+    """One plug-in, one upgrade, a source and its shifted sets.
+
+    on_source: over all classes of the source. seed: of the training; None for an import that does not know it.
+    """
+
+    method: str
+    dataset: str
+    seed: int | None
+    on_source: Accuracies
+    shifts: tuple[Shift, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON values: numbers on the source; their means over the shifted sets, as "shifted_old" …; and each set."""
+        there = [asdict(shift.there) for shift in self.shifts]
+        means = {f"shifted_{name}": _mean([numbers[name] for numbers in there]) for name in there[0]}
+        what = {"method": self.method, "dataset": self.dataset, "seed": self.seed}
+        return what | asdict(self.on_source) | means | {"shifts": [asdict(shift) for shift in self.shifts]}
+
+    def to_dataframe(self) -> "pandas.DataFrame":
+        """One row per set, the source first, with its accuracies. "same_classes_…": on the source, of its classes.
+
+        Raises:
+            MissingPackageError: pandas is not installed.
+        """
+        rows = [{"dataset": self.dataset, **asdict(self.on_source)}]
+        for shift in self.shifts:
+            same = {f"same_classes_{name}": value for name, value in asdict(shift.source).items()}
+            rows.append({"dataset": shift.dataset, "classes": shift.classes, **asdict(shift.there), **same})
+        return to_dataframe(rows)
+
+
+def robustness(
+    plugin: Plugin,
+    upgrade: Upgrade,
+    source: Dataset,
+    shifted: Sequence[Dataset],
+    *,
+    retrained: Plugin | bool = True,
+    cache: Cache = None,
+    progress: Progress | bool | None = None,
+) -> Robustness:
+    """Test a plug-in on the source and on shifted sets, before and after an upgrade.
+
+    Args:
+        plugin: tuned on `upgrade.old`, on `source`.
+        shifted: their classes are the source's, or some of them, in any order; of each, the test pictures are used.
+        retrained: True trains the same method on new, with the plug-in's own seed and views; a Plugin is used as it is;
+            False leaves the numbers of retraining empty.
+        progress: see `clipcompat.fit`.
+
+    Raises:
+        DataError: a shifted set has a class that the source has not; it is named. IncompatibleError: the plug-in's
+        tensors cannot act on one of the backbones. ConfigError: there is no shifted set; or the plug-in was not tuned
+        on `upgrade.old` or, where it is to be trained again, not on `source.train`.
+    """
+    if not shifted:
+        raise ConfigError("there is no shifted set; give one or more data sets whose classes are among the source's.")
+    maps = [class_map(source, data) for data in shifted]
+    check_start(plugin, upgrade, source, retrained is True)
+    with showing(progress) as told:
+        _look_once(plugin, upgrade, (source, *shifted), cache, told)
+        zero_shot = fit(ZeroShot(), upgrade.old, source, progress=False)
+        again = train_again(plugin, upgrade.new, source, cache, told) if retrained is True else retrained
+        on = {"old": (plugin, upgrade.old), "new": (plugin, upgrade.new)}
+        on |= {"zs_old": (zero_shot, upgrade.old), "zs_new": (zero_shot, upgrade.new)}
+        on |= {"retrained": (again, upgrade.new)} if again else {}
+        right = {side: _right(*where, source, shifted, maps, cache, told) for side, where in on.items()}
+    first, *others = (_accuracies(dict(zip(right, same, strict=True))) for same in zip(*right.values(), strict=True))
+    pairs = zip(shifted, others[::2], others[1::2], strict=True)
+    shifts = tuple(Shift(data.name, len(data.classnames), there, same) for data, there, same in pairs)
+    return Robustness(plugin.method.name, source.name, plugin.origin["seed"], first, shifts)
+
+
+def measure(experiment: Experiment) -> Iterator[dict[str, Any]]:
+    """One row per seed: `Robustness.to_dict`, and views, crop, epochs, final loss and seconds of the training."""
+    upgrade, plugins, shifted = experiment.upgrade, experiment.plugins, experiment.shifted
+    for data in shifted:  # before anything is trained
+        class_map(next(iter(experiment.datasets.values())), data)
+    experiment.tune_together(*(upgrade.old, upgrade.new)[: 1 + experiment.retrains])
+    options = {"cache": experiment.cache, "progress": experiment.progress or False}
+    for seed, data in experiment.datasets.items():
+        plugin = plugins.tune(upgrade.old, {seed: data})[seed]
+        again = plugins.tune(upgrade.new, {seed: data})[seed] if experiment.retrains else False
+        report = robustness(plugin, upgrade, data, shifted, retrained=again, **options)
+        training = {key: plugin.origin.get(key) for key in ("views", "crop", "epochs", "final_loss")}
+        seconds = {"train": plugin.origin["seconds"], "retrain": again.origin["seconds"] if again else None}
+        yield report.to_dict() | training | {"training_seconds": seconds}
+
+
+def _right(
+    plugin: Plugin,
+    backbone: Backbone,
+    source: Dataset,
+    shifted: Sequence[Dataset],
+    maps: Sequence[Sequence[int]],
+    cache: Cache,
+    progress: Progress | None,
+) -> list[Tensor]:
+    """Which pictures are right, [image] each: the source's; then of every shifted set, there and on the source's of the
+    same classes.
+    """
+    options = {"cache": cache, "progress": progress}
+    labels = source.test.labels
+    logits = checked_logits(plugin, backbone, source.test, **options).cpu()  # [image, class]
+    found = [logits.argmax(-1) == labels]
+    for data, its_labels in zip(shifted, maps, strict=True):
+        kept = torch.tensor(its_labels)
+        there = data.test
+        if plugin.method.class_specific:
+            there = replace(there, classnames=source.classnames, labels=kept[there.labels])
+            its = checked_logits(plugin, backbone, there, **options).cpu()[:, kept]
+        else:
+            its = checked_logits(plugin, backbone, there, **options).cpu()
+        found.append(its.argmax(-1) == data.test.labels)
+        same = torch.isin(labels, kept)
+        found.append(kept[logits[same][:, kept].argmax(-1)] == labels[same])
+    return found
+
+
+def _accuracies(right: Mapping[str, Tensor]) -> Accuracies:
+    """right: side -> which pictures are classified correctly, [image]."""
+    sides = {"retrained": None} | {side: percent(hits) for side, hits in right.items()}
+    return Accuracies(**sides, negative_flips=percent(right["old"] & ~right["new"]))
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    return None if None in values else fmean(values)
+
+
+def _look_once(plugin: Plugin, upgrade: Upgrade, sets: Sequence[Dataset], cache: Cache, progress) -> None:
+    """Encode all test pictures for both backbones in one pass over the files; the backbones remember the features."""
+    if plugin.match(upgrade.new).kind == "incompatible":  # the test will say why
+        return
+    kinds = dict.fromkeys((plugin.method.image_features, ZeroShot.image_features))
+    wanted = [(backbone, kind) for backbone in (upgrade.old, upgrade.new) for kind in kinds]
+    for data in sets:
+        encode_together(wanted, data.test, cache, progress)
