@@ -42,6 +42,14 @@ def headroom(zero_shot, probes, by=statistics.fmean, points=5):
     return sum(by(p) - z >= points for z, p in zip(zero_shot, probes, strict=True))
 
 
+def by_place(one, two):
+    return [a - b for a, b in zip(one.values(), two.values(), strict=True)]
+
+
+def half(gaps, quantile=2.7764451):
+    return quantile * statistics.stdev(gaps) / math.sqrt(len(gaps))
+
+
 def gap(affinity, images, keys):
     same = images[:, None] == keys
     return affinity[same].mean() - affinity[~same].mean()
@@ -90,6 +98,8 @@ RIGHT = {
     "check_attention": attention,
     "check_parameter_count": lambda n, d: n * d + 4 * d * d,
     "check_distillation": pull,
+    "check_score_size": lambda d, p, c: p * c / 3,
+    "check_lead": lambda one, two: half([one[seed] - two[seed] for seed in one]),
     "check_unsaid": unsaid,
     "check_headroom": headroom,
     "check_cache_count": lambda classes, shots, dim: classes * shots * (dim + classes) + 2,
@@ -134,6 +144,14 @@ WRONG = [
     ("check_parameter_count", lambda n, d: 4 * (d * d + d) + n * d, "none has a bias"),
     ("check_distillation", lambda w, zs: pull(w, zs) ** 2, "squared"),
     ("check_distillation", lambda w, zs: (w - zs).norm(dim=-1).mean(), "normalise both"),
+    ("check_score_size", lambda d, p, c: p * c / 3 * math.sqrt(d), "√D too much"),
+    ("check_score_size", lambda d, p, c: p * c, "the variance a²/3"),
+    ("check_score_size", lambda d, p, c: p * c / math.sqrt(3), "two maps"),
+    ("check_score_size", lambda d, p, c: p * c / 3 / math.sqrt(d), "which is divided out"),
+    ("check_lead", lambda one, two: math.hypot(half([*one.values()]), half([*two.values()])), "differences first"),
+    ("check_lead", lambda one, two: half(by_place(one, two)), "same seed"),
+    ("check_lead", lambda one, two: statistics.stdev(one[s] - two[s] for s in one), "standard deviation"),
+    ("check_lead", lambda one, two: half([one[s] - two[s] for s in one], 1.96), "2.78"),
     ("check_unsaid", lambda words, captions: sum(not any(w in c for c in captions) for w in words), "whole words"),
     ("check_unsaid", lambda words, captions: len({*words} - {w for c in captions for w in c.split()}), "full stop"),
     (
