@@ -15,10 +15,13 @@ show records as one table, mean and standard deviation over seeds
 
   clipcompat table results
   clipcompat table results --format csv > results.csv
+  clipcompat table results --study table2          the ContCoOp paper's table, ours and the gap, cell by cell
 
 text, md (Markdown), html and latex (for booktabs) are for readers; csv and json have the same rows with means and
 deviations not rounded
 """
+
+_FOLDER = "results"
 
 
 def add_record_verbs(verbs: Any) -> None:
@@ -26,10 +29,15 @@ def add_record_verbs(verbs: Any) -> None:
     layout = {"description": _TABLE, "formatter_class": argparse.RawDescriptionHelpFormatter}
     table = verbs.add_parser("table", help="show records", **layout)
     table.add_argument(
-        "folder", nargs="?", default="results", help="where the records are, or one of them (default: results)"
+        "folder", nargs="?", default=_FOLDER, help="where the records are, or one of them (default: results)"
     )
     formats = ("text", "md", "markdown", "csv", "json", "html", "latex")
     table.add_argument("--format", choices=formats, default="text", help="(default: text)")
+    table.add_argument(
+        "--study",
+        metavar="NAME",
+        help="table2 or table8: the paper's table at the paper's scale, with what is among the records",
+    )
     table.add_argument(
         "--jsonl", metavar="FILE", help="also write the records as one sorted JSONL, the form kept in git"
     )
@@ -45,6 +53,10 @@ def _table(options: argparse.Namespace) -> None:
 
     if options.force and not options.jsonl:
         raise ConfigError("--force is for the file of --jsonl; without one, nothing is written.")
+    if options.study and options.jsonl:
+        raise ConfigError("--jsonl writes all records of the folder; leave --study out.")
+    if options.study:
+        return _print_study(options)
     if options.jsonl:
         refuse_overwriting(options.jsonl, options.force, record_files(Path(options.folder)))
     found = Results.of(options.folder)
@@ -52,9 +64,22 @@ def _table(options: argparse.Namespace) -> None:
         raise DataError(
             f"there are no records under {options.folder}; `clipcompat run … --out {options.folder}` makes them."
         )
-    print(found.to_text("md" if options.format == "markdown" else options.format))
+    print(found.to_text(_format(options)))
     if options.jsonl:
         show(write_lines(options.jsonl, found, options.force))
+
+
+def _print_study(options: argparse.Namespace) -> None:
+    """Without a results folder nothing was run here, which is what the table then says."""
+    from clipcompat.runs.papers.reproduction import reproduction
+    from clipcompat.runs.records import find_records
+
+    nothing = options.folder == _FOLDER and not Path(_FOLDER).exists()
+    print(reproduction(options.study, [] if nothing else find_records(options.folder)).to_text(_format(options)))
+
+
+def _format(options: argparse.Namespace) -> str:
+    return "md" if options.format == "markdown" else options.format
 
 
 def _list(options: argparse.Namespace) -> None:

@@ -3,7 +3,7 @@
 import csv
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -88,16 +88,27 @@ class Results:
         Raises:
             UnknownNameError: another format.
         """
-        if format not in FORMATS:
-            raise unknown_name("format", format, FORMATS)
-        if format == "json":
-            return json.dumps(self.means(), indent=1, sort_keys=True, allow_nan=False)  # in ASCII, for any terminal
-        if format == "csv":
-            return _csv(self.means())
-        if format == "html":
-            return to_page(self.tables())
-        way = {"text": Table.__str__, "md": Table.to_markdown, "latex": Table.to_latex}[format]
-        return "\n\n".join(map(way, self.tables()))
+        return in_format(format, self.tables, self.means)
+
+
+def in_format(
+    format: str, tables: Callable[[], Sequence[Table]], rows: Callable[[], Sequence[Mapping[str, Any]]]
+) -> str:
+    """Tables as "text", "md", "html" or "latex", or rows of numbers as "csv" or "json".
+
+    Raises:
+        UnknownNameError: another format.
+    """
+    if format not in FORMATS:
+        raise unknown_name("format", format, FORMATS)
+    if format == "json":
+        return json.dumps(rows(), indent=1, sort_keys=True, allow_nan=False)  # in ASCII, for any terminal
+    if format == "csv":
+        return _csv(rows())
+    if format == "html":
+        return to_page(tables())
+    way = {"text": Table.__str__, "md": Table.to_markdown, "latex": Table.to_latex}[format]
+    return "\n\n".join(map(way, tables()))
 
 
 def results(folder: str | Path = "results") -> "pandas.DataFrame":
@@ -163,7 +174,7 @@ def _means_of_numbers(record: Record) -> dict[str, float | None]:
     return found
 
 
-def _csv(rows: list[dict[str, Any]]) -> str:
+def _csv(rows: Sequence[Mapping[str, Any]]) -> str:
     """One line per row below a line of names; an empty cell is None."""
     stream = io.StringIO()
     writer = csv.DictWriter(stream, list(rows[0]) if rows else [], lineterminator="\n")

@@ -16,11 +16,15 @@ from clipcompat.studies.summary import summary
 
 @dataclass(frozen=True)
 class Table:
-    """Text cells under column names; prints as text, shows as HTML in a notebook."""
+    """Text cells under column names; prints as text, shows as HTML in a notebook.
+
+    hover: one text per row, which HTML shows while the pointer rests on the row; empty for none.
+    """
 
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     caption: str = ""
+    hover: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         rows = [tuple(map(printable, row)) for row in self._all()]
@@ -37,10 +41,12 @@ class Table:
     def to_html(self) -> str:
         """A `<table>`; text of cells is escaped."""
 
-        def line(row, tag):
-            return "<tr>" + "".join(f"<{tag}>{html.escape(printable(c))}</{tag}>" for c in row) + "</tr>"
+        def line(row, tag, hover=""):
+            title = f' title="{html.escape(printable(hover))}"' if hover else ""
+            return f"<tr{title}>" + "".join(f"<{tag}>{html.escape(printable(c))}</{tag}>" for c in row) + "</tr>"
 
-        body = "".join(line(row, "td") for row in self.rows)
+        hover = self.hover or ("",) * len(self.rows)
+        body = "".join(line(row, "td", words) for row, words in zip(self.rows, hover, strict=True))
         caption = f"<caption>{html.escape(printable(self.caption))}</caption>" if self.caption else ""
         return f"<table>{caption}<thead>{line(self.columns, 'th')}</thead><tbody>{body}</tbody></table>"
 

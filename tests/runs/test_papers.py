@@ -10,7 +10,7 @@ import pytest
 
 from clipcompat.data.public.layout import LAYOUTS
 from clipcompat.methods import METHODS
-from clipcompat.runs.papers import paper_accuracy, paper_shifted
+from clipcompat.runs.papers import PaperCell, paper_accuracy, paper_average, paper_cell, paper_shifted
 from clipcompat.studies.report import harmonic_mean
 
 B, L = "clip-to-eva-vit-b-16", "clip-to-eva-vit-l-14"
@@ -131,3 +131,10 @@ def test_the_rows_of_table_3_are_the_source_and_four_shifted_sets_and_average_as
 )
 def test_what_table_3_lacks_has_no_number(upgrade, source, method):
     assert paper_shifted(upgrade, source, method) is None
+
+
+def test_a_cell_has_the_printed_h_and_an_average_is_that_of_the_paper():
+    assert paper_cell(B, "dtd", "contcoop") == PaperCell(71.95, 72.08, 72.01)
+    assert paper_average(B, "contcoop") == PaperCell(81.27, 79.32, 80.28)
+    assert paper_average(L, "zero_shot") == PaperCell(72.76, 77.07, 74.85)
+    assert paper_average("mini", "coop") is paper_average(B, "tip_adapter") is paper_cell(B, "average", "coop") is None

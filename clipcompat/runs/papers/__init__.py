@@ -1,15 +1,16 @@
-"""Numbers printed in the papers, as shown beside ours; percent.
+"""Numbers printed in the papers, in percent, and a whole table of theirs with ours beside it (`reproduction`).
 
 contcoop_table2_vit_b16.csv, contcoop_table8_vit_l14.csv: ContCoOp (arXiv 2412.20895), Tables 2 and 8.
 Their H is not always that of the two accuracies beside it; `clipcompat.summary` says in how many cells.
 contcoop_table3_ood.csv: its Table 3, tuned on ImageNet and tested on shifted sets, on the old backbone alone.
 
-Imports: `data`, `common`.
+Imports: `data`, `common`; `reproduction` and `hours` also the files of `runs` that need no torch.
 """
 
 import csv
 import functools
 import importlib.resources
+from dataclasses import dataclass
 
 from clipcompat.common.errors import UnknownNameError
 from clipcompat.data.public.layout import find_layout
@@ -28,16 +29,35 @@ _METHODS = {
 }
 
 
-def paper_accuracy(upgrade: str, dataset: str, method: str) -> tuple[float, float] | None:
-    """(old, new) as the ContCoOp paper prints them, or None where it has no such cell (mini upgrades never do)."""
+@dataclass(frozen=True)
+class PaperCell:
+    """old, new and their H as the paper prints them, in percent; the paper calls the first Base."""
+
+    old: float
+    new: float
+    h: float
+
+
+def paper_cell(upgrade: str, dataset: str, method: str) -> PaperCell | None:
+    """As `paper_accuracy`, with the H that is printed."""
     if upgrade not in _TABLES or method not in _METHODS:
         return None
     try:
         name = find_layout(dataset).name
     except UnknownNameError:  # a mini dataset, or one of the user's own
         return None
-    row = _rows(_TABLES[upgrade]).get((name, _METHODS[method]))
-    return (float(row["base"]), float(row["new"])) if row else None
+    return _rows(_TABLES[upgrade]).get((name, _METHODS[method]))
+
+
+def paper_average(upgrade: str, method: str) -> PaperCell | None:
+    """What the paper prints as the average over its eleven datasets."""
+    return _rows(_TABLES[upgrade]).get(("", _METHODS.get(method, ""))) if upgrade in _TABLES else None
+
+
+def paper_accuracy(upgrade: str, dataset: str, method: str) -> tuple[float, float] | None:
+    """(old, new) as the ContCoOp paper prints them, or None where it has no such cell (mini upgrades never do)."""
+    cell = paper_cell(upgrade, dataset, method)
+    return (cell.old, cell.new) if cell else None
 
 
 def paper_shifted(upgrade: str, source: str, method: str) -> dict[str, float] | None:
@@ -52,9 +72,14 @@ def paper_shifted(upgrade: str, source: str, method: str) -> dict[str, float] | 
 
 
 @functools.cache
-def _rows(file: str) -> dict[tuple[str, str], dict[str, str]]:
-    """Rows by (our name of the dataset, the paper's name of the method); averages are left out."""
-    return {(find_layout(r["dataset"]).name, r["method"]): r for r in _read(file) if r["dataset"] != "Average"}
+def _rows(file: str) -> dict[tuple[str, str], PaperCell]:
+    """Cells by (our name of the dataset, or "" for the average; the paper's name of the method)."""
+    return {
+        ("" if row["dataset"] == "Average" else find_layout(row["dataset"]).name, row["method"]): PaperCell(
+            *(float(row[part]) for part in ("base", "new", "h"))
+        )
+        for row in _read(file)
+    }
 
 
 def _read(file: str) -> list[dict[str, str]]:
