@@ -9,7 +9,7 @@ from clipcompat.backbones.backbone import Backbone
 from tests.reference import clip_adapter, cocoop, tip_adapter
 from tests.reference.contcoop import attention, condition_rows
 from tests.reference.coop import prompt_rows
-from tests.reference.text_transformer import text_feature
+from tests.reference.text_transformer import residual_stream, text_feature
 
 
 def state_of(backbone: Backbone) -> dict[str, Tensor]:
@@ -35,6 +35,11 @@ def slow_feature(backbone: Backbone, rows: Tensor, **injection) -> Tensor:
     """Rows of one prompt -> its feature, computed in the type of the rows."""
     heads, state = backbone.text.heads, {name: tensor.to(rows.dtype) for name, tensor in state_of(backbone).items()}
     return text_feature(state, rows, heads, backbone.text.activation, **injection)
+
+
+def slow_stream(backbone: Backbone, rows: Tensor) -> list[list[Tensor]]:
+    """Rows of one prompt -> the rows before block 0 and after each block."""
+    return residual_stream(state_of(backbone), rows, backbone.text.heads, backbone.text.activation)
 
 
 def slow_zero_shot(backbone: Backbone, names, template: str, dtype: torch.dtype = torch.float32) -> Tensor:

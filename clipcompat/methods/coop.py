@@ -6,6 +6,8 @@ Carried to a new backbone: v. Recomputed there: token embeddings of SOS, name, "
 Deviations from the code: parameters are float32 (upstream: fp16); `ctx_init` counts tokens, not words.
 `layer` > 0 is the deeper CoOp of the ContCoOp paper (its Fig. 2d), which does not specify it. Here the placeholders "X"
 run through the blocks below; then v overwrites rows 1 … N of the residual stream (`insert`: adds N rows there instead).
+That stream is larger than N(0, 0.02²). With `ctx_init`, v starts from what the stream of its words holds there; words
+"X X … X" so start, whatever the layer, from the classifier of the prompt "X X … X name.".
 """
 
 from dataclasses import dataclass, field
@@ -30,7 +32,8 @@ from clipcompat.training.task import Task
 class CoOp(Method):
     """Learned context vectors, shared by all classes or one set per class.
 
-    n_ctx: context tokens; ignored if ctx_init is given. ctx_init: words to start from, else N(0, 0.02²).
+    n_ctx: context tokens; ignored if ctx_init is given. ctx_init: words to start from, else N(0, 0.02²): their token
+        embeddings or, for layer > 0, their hidden states right before that block of the backbone in training.
     csc: class-specific contexts [class, n_ctx, width]; such a plug-in needs the class list it was trained on.
     position: of the class name: "end", "middle", "front". layer, insert: see the module's docstring.
     """
@@ -56,8 +59,6 @@ class CoOp(Method):
             raise unknown_name("class-token position", self.position, POSITIONS)
         if self.csc and self.ctx_init:
             raise ConfigError("ctx_init gives one context for all classes; drop it or set csc=False.")
-        if self.layer and self.ctx_init:
-            raise ConfigError("a context at a deeper layer has a random start; drop ctx_init or set layer=0.")
         if (self.layer or self.insert) and self.position != "end":
             raise ConfigError("a context at a deeper layer, or an inserted one, has position 'end'.")
 
@@ -67,7 +68,10 @@ class CoOp(Method):
 
     def setup(self, task: Task) -> Learner:
         backbone, classnames = task.backbone, task.data.classnames
-        start = start_context(backbone, self.n_ctx, self.ctx_init, task.generator)
+        if self.layer >= backbone.layers:
+            last = backbone.layers - 1
+            raise ConfigError(f"the text tower of {backbone.name} has layers 0 … {last}; layer is {self.layer}.")
+        start = start_context(backbone, self.n_ctx, self.ctx_init, task.generator, self.layer)
         if self.csc:
             others = [start_context(backbone, self.n_ctx, None, task.generator) for _ in classnames[1:]]
             start = torch.stack([start, *others])

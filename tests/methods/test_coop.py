@@ -13,7 +13,7 @@ from clipcompat.training.recipe import Recipe
 from tests.methods.learners import batch, plugin_of, start
 from tests.reference.contcoop import cross_entropy, logits
 from tests.reference.dassl import learning_rates, sgd_step
-from tests.slow import ids_of, slow_coop, slow_feature, state_of
+from tests.slow import ids_of, slow_coop, slow_feature, slow_stream, state_of
 from tests.toys import NAMES, toy_dataset
 
 
@@ -87,6 +87,35 @@ def test_deeper_contexts_equal_the_reference(tiny, layer, insert, csc):
     assert (ours - theirs).abs().max() < 1e-4 * theirs.abs().max()
 
 
+@pytest.mark.parametrize("insert", [False, True])
+@pytest.mark.parametrize("layer", [1, 2])
+def test_words_at_a_deeper_layer_give_their_hidden_states_there_averaged_over_the_classes(tiny, layer, insert):
+    ctx = start(CoOp(ctx_init="a photo of a", layer=layer, insert=insert), tiny).parameters["ctx"].detach()
+    table, prompts = state_of(tiny)["token_embedding.weight"], [f"a photo of a {name}." for name in NAMES]
+    states = [slow_stream(tiny, table[ids_of(tiny, prompt)])[layer] for prompt in prompts]
+    mean = torch.stack([torch.stack(rows[1:5]) for rows in states]).mean(0)  # [class, token, width] -> [token, width]
+    torch.testing.assert_close(ctx, mean, rtol=1e-5, atol=1e-5)
+    assert ctx.norm() > 2 * table[ids_of(tiny, "a photo of a")].norm()  # hidden states are larger than embeddings
+
+
+@pytest.mark.parametrize("name", ["mini_old", "mini_new"])
+def test_a_start_from_hidden_states_of_placeholders_is_the_plain_prompt_at_every_layer(name, request):
+    backbone = request.getfixturevalue(name)
+    plain = backbone.encode_text([f"X X X {name}." for name in NAMES])
+    for layer in range(backbone.layers):
+        method = CoOp(ctx_init="X X X", layer=layer)
+        ctx = start(method, backbone).parameters["ctx"].detach()
+        ours = method.class_weights({"ctx": ctx}, backbone, NAMES)
+        torch.testing.assert_close(ours, plain, rtol=0, atol=2e-6)
+
+
+def test_a_plug_in_started_from_hidden_states_is_carried_as_any_other(mini_old, mini_new):
+    method = CoOp(ctx_init="X X", layer=2, recipe=Recipe(epochs=2))
+    plugin = fit(method, mini_old, toy_dataset(), views=1)
+    assert plugin.tensors["ctx"].shape == (2, 128) and plugin.match(mini_new, NAMES).kind == "compatible"
+    assert plugin.class_weights(mini_new, NAMES).isfinite().all()
+
+
 def test_layer_0_inserted_is_plain_coop_and_a_deeper_layer_is_not(mini_old):
     ctx = {"ctx": start(CoOp(n_ctx=3), mini_old).parameters["ctx"].detach()}
     plain, inserted, deeper = (
@@ -127,7 +156,6 @@ def test_tensors_that_do_not_fit_are_refused_with_the_reason(mini_old, method, s
     [
         ({"n_ctx": 0}, "n_ctx"),
         ({"csc": True, "ctx_init": "a photo of a"}, "ctx_init"),
-        ({"layer": 2, "ctx_init": "a photo of a"}, "deeper layer"),
         ({"layer": 2, "position": "front"}, "position 'end'"),
         ({"insert": True, "position": "middle"}, "position 'end'"),
     ],
@@ -140,8 +168,9 @@ def test_settings_that_cannot_be_meant_are_refused(values, words):
 def test_unknown_positions_and_layers_are_refused_before_training(mini_old):
     with pytest.raises(UnknownNameError, match="position"):
         start(CoOp(position="back"), mini_old)
-    with pytest.raises(ConfigError, match="layers 0 … 5"):
-        fit(CoOp(n_ctx=2, layer=6, recipe=Recipe(epochs=1)), mini_old, toy_dataset(), views=1)
+    for words in (None, "X X"):
+        with pytest.raises(ConfigError, match="layers 0 … 5"):
+            fit(CoOp(n_ctx=2, ctx_init=words, layer=6, recipe=Recipe(epochs=1)), mini_old, toy_dataset(), views=1)
 
 
 def test_a_plug_in_given_as_init_is_the_start(mini_old):

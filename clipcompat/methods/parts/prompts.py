@@ -129,13 +129,17 @@ class PromptTable:
         return Prompts(rows, packing, inject)
 
 
-def start_context(backbone: Backbone, n_ctx: int, words: str | None, generator: torch.Generator) -> Tensor:
+def start_context(
+    backbone: Backbone, n_ctx: int, words: str | None, generator: torch.Generator, layer: int = 0
+) -> Tensor:
     """Initial values of a context shared by all classes, [n_ctx, width], on the CPU.
 
     words: start from their token embeddings, one row per token; None: N(0, 0.02²).
+    layer: above 0, start from the words' hidden states right before this block. A row sees no later one, so that these
+        are the same whichever class name follows.
     """
     if words:
-        return context_embeddings(backbone, words).cpu()
+        return (context_states(backbone, words, layer) if layer else context_embeddings(backbone, words)).cpu()
     check_context(backbone, n_ctx)
     return torch.empty(n_ctx, backbone.width).normal_(std=0.02, generator=generator)
 
@@ -176,3 +180,10 @@ def context_embeddings(backbone: Backbone, words: str) -> Tensor:
     """
     ids = backbone.tokenize([readable(words)])
     return backbone.text.embed(ids)[0, 1 : int(ids[0].argmax())].clone()
+
+
+def context_states(backbone: Backbone, words: str, layer: int) -> Tensor:
+    """The residual stream of a context right before block `layer`, positions included: [token, width]."""
+    ids = backbone.tokenize([readable(words)])
+    eot = ids.argmax(-1)
+    return backbone.text.hidden_states(backbone.text.embed(ids), eot)[layer, 0, 1 : int(eot[0])]
