@@ -15,9 +15,10 @@ _DEEPEST = 100  # levels of nested JSON; no file that this library reads has ten
 
 
 def write_atomic(path: str | Path, content: bytes | str) -> Path:
-    """Write `content` under a temporary name in the same folder, flush it to disk, then rename.
+    """Write `content` under a temporary name in the same folder, flush it to disk, then rename and flush that too.
 
-    A reader of `path` sees the old file or the whole new one, whatever happens in between.
+    A reader of `path` sees the old file or the whole new one, whatever happens in between. After the call it is the
+    new one even if power fails.
 
     Raises:
         StorageError: the disk is full, the folder cannot be written, …; the temporary file is gone.
@@ -34,6 +35,7 @@ def write_atomic(path: str | Path, content: bytes | str) -> Path:
             os.fsync(stream.fileno())
         os.chmod(temporary, 0o644)  # mkstemp makes files private; results are meant to be read
         os.replace(temporary, path)
+        flush_folder(path.parent)
     except BaseException as error:
         if temporary is not None:
             with contextlib.suppress(OSError):
@@ -45,6 +47,16 @@ def write_atomic(path: str | Path, content: bytes | str) -> Path:
             "free some space or choose another folder, then run again."
         ) from error
     return path
+
+
+def flush_folder(folder: str | Path) -> None:
+    """Flush the names in a folder to disk: what was made, renamed or removed there. Does nothing where that fails."""
+    with contextlib.suppress(OSError):  # Windows opens no folder, and some network file systems flush none
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
 
 
 def refuse_overwriting(path: str | Path, force: bool = False, inputs: Iterable[str | Path | None] = ()) -> None:

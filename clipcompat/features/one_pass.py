@@ -30,9 +30,9 @@ class MemoryRows:
     def rows(self) -> int:
         return self._done
 
-    def append(self, rows: Tensor) -> None:
-        self._rows[self._done : self._done + len(rows)] = rows
-        self._done += len(rows)
+    def append(self, rows: Tensor, at: int) -> None:
+        self._rows[at : at + len(rows)] = rows
+        self._done = at + len(rows)
 
     def read(self, rows: int) -> Tensor:
         return self._rows[:rows]
@@ -45,20 +45,20 @@ class MemoryRows:
 class Target:
     """One tower, the kind of its features, and the store for them.
 
-    name: the same in every process that fills the same store.
+    name: the same in every process that fills the same store. waiting: number of the first row, and rows, in order.
     """
 
     name: str
     backbone: Backbone
     kind: str
     store: FeatureFile | MemoryRows
-    waiting: list[Tensor] = field(default_factory=list)
+    waiting: list[tuple[int, Tensor]] = field(default_factory=list)
 
     def commit(self) -> None:
         """Append the waiting rows to the store."""
-        rows, self.waiting[:] = self.waiting[:], []
-        if rows:
-            self.store.append(torch.cat(rows))
+        waiting, self.waiting[:] = self.waiting[:], []
+        if waiting:
+            self.store.append(torch.cat([rows for _, rows in waiting]), at=waiting[0][0])
 
 
 def encode(
@@ -95,7 +95,7 @@ def encode(
                 for target in behind:
                     known = max(0, starts[target.name] - done)
                     if known < len(pixels):
-                        target.waiting.append(_rows(target, pixels[known:], keys, done + known, what))
+                        target.waiting.append((done + known, _rows(target, pixels[known:], keys, done + known, what)))
                 done += len(pixels)
                 if done == total or time.monotonic() - last_commit >= _COMMIT:
                     for target in behind:

@@ -2,7 +2,10 @@
 
 `NAME.bin` holds the rows. `NAME.head` (JSON; only records are named .json) holds the number of committed rows, their
 width, their stamp, and one CRC-32 per block of rows. Rows are flushed to disk before the header is replaced atomically.
-So bytes behind the committed rows are never read, and the next append drops them.
+So bytes behind the committed rows are never read, and later rows overwrite them.
+
+Some network file systems grant a lock to everybody. Then two processes write equal rows to equal places, so that no
+committed row changes; the header of the slower one may go back to fewer rows, which are sound too.
 """
 
 import logging
@@ -20,7 +23,7 @@ from filelock import FileLock, Timeout
 from torch import Tensor
 
 from clipcompat.common.errors import CacheError, StorageError
-from clipcompat.common.files import parse_json, to_json, write_atomic
+from clipcompat.common.files import flush_folder, parse_json, to_json, write_atomic
 
 log = logging.getLogger(__name__)
 
@@ -48,6 +51,7 @@ class FeatureFile:
         self._folder, self._name = Path(folder), name
         self._data, self._header = self._folder / f"{name}.bin", self._folder / f"{name}.head"
         self.width, self._stamp = width, stamp
+        self._newest: dict | None = None  # of the headers that this object has read and written
 
     @classmethod
     def open(cls, header: str | Path) -> "FeatureFile":
@@ -70,30 +74,37 @@ class FeatureFile:
         """Committed rows; 0 if there is no file yet."""
         return self._read_header()["rows"]
 
-    def append(self, rows: Tensor) -> None:
+    def append(self, rows: Tensor, at: int | None = None) -> None:
         """Write rows [row, width] behind the committed ones, then commit them, all or none.
+
+        at: number of the first row (default: the committed ones). Rows that another process has committed meanwhile,
+            which only a disk without working locks allows, are left as they are.
 
         Raises:
             CacheError: the header is damaged. StorageError: the rows could not be written; those before them are safe.
         """
         header = self._read_header()
-        new = rows.detach().to("cpu", torch.float32).contiguous().numpy()
-        committed = header["rows"] * self.width * 4
+        known, size = header["rows"], self.width * 4
+        if at is not None and at > known:
+            raise CacheError(f"the feature cache {self._data} was deleted while it was being filled; run again.")
+        new = rows.detach().to("cpu", torch.float32).contiguous().numpy()[0 if at is None else known - at :]
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
-            with open(self._data, "ab") as stream:
-                stream.truncate(committed)  # drops what a kill left uncommitted
+            with open(os.open(self._data, os.O_RDWR | os.O_CREAT, 0o666), "r+b") as stream:
+                stream.seek(known * size)
                 stream.write(new)
                 stream.flush()
                 os.fsync(stream.fileno())
+            if not known:
+                flush_folder(self._folder)  # else a power cut could keep the header and lose the file
         except OSError as error:
             raise StorageError(
                 f"could not add {new.nbytes:,} bytes to the feature cache {self._data}: {error.strerror or error}. "
                 "The rows before them are safe; free some space, or pass another cache folder, and run again."
             ) from error
-        _add_checks(header["crc32"], header["rows"], new)
-        header["rows"] += len(new)
+        header = header | {"rows": known + len(new), "crc32": _with_checks(header["crc32"], known, new)}
         write_atomic(self._header, to_json(header))
+        self._newest = header
 
     def read(self, rows: int) -> Tensor:
         """The first `rows` rows, [rows, width], memory-mapped; writing to the tensor does not change the file.
@@ -107,7 +118,7 @@ class FeatureFile:
         if header["rows"] == 0:
             return torch.zeros(0, self.width)
         flags, access = mmap.MAP_PRIVATE | _MAP_NORESERVE, mmap.PROT_READ | mmap.PROT_WRITE
-        with self._readable(), open(self._data, "rb") as stream:
+        with self._readable(self._data), open(self._data, "rb") as stream:
             data = mmap.mmap(stream.fileno(), header["rows"] * self.width * 4, flags, access)
         return torch.frombuffer(data, dtype=torch.float32).view(-1, self.width)[:rows]  # [row * width] -> [row, width]
 
@@ -149,12 +160,14 @@ class FeatureFile:
         """The header, once the last `blocks` blocks (None: all) were compared with their checksums."""
         header = self._read_header()
         size, block_size = (count * self.width * 4 for count in (header["rows"], BLOCK))
-        if size and (not self._data.exists() or self._data.stat().st_size < size):
+        with self._readable(self._data):
+            here = self._data.stat().st_size if self._data.exists() else 0
+        if here < size:
             raise CacheError(f"the feature cache {self._data} is shorter than its header says; {self._remedy}")
         checks = list(enumerate(header["crc32"]))
         for block, crc in checks if blocks is None else checks[-blocks:]:
             at = block * block_size
-            with self._readable():
+            with self._readable(self._data):
                 data = np.fromfile(self._data, np.uint8, min(block_size, size - at), offset=at)
             if zlib.crc32(data) != crc:
                 raise CacheError(
@@ -164,12 +177,12 @@ class FeatureFile:
         return header
 
     @contextmanager
-    def _readable(self) -> Iterator[None]:
+    def _readable(self, path: Path) -> Iterator[None]:
         try:
             yield
         except OSError as error:
             raise CacheError(
-                f"the feature cache {self._data} cannot be read: {error.strerror or error}. Check its permissions, and "
+                f"the feature cache {path} cannot be read: {error.strerror or error}. Check its permissions, and "
                 "that address space is not limited (ulimit -v)."
             ) from error
 
@@ -179,13 +192,16 @@ class FeatureFile:
 
     def _read_header(self) -> dict:
         fresh = {"format": _FORMAT, "stamp": self._stamp, "width": self.width, "rows": 0, "crc32": []}
-        if not self._header.exists():
+        with self._readable(self._header):
+            text = self._header.read_bytes() if self._header.exists() else None
+        if text is None:
+            self._newest = None
             return fresh
         try:
-            known = parse_json(self._header.read_bytes())
+            known = parse_json(text)
             former = known["format"] in _FORMER
             sound = former or (known.keys() == fresh.keys() and _counts_agree(known["rows"], known["crc32"]))
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        except (ValueError, KeyError, TypeError, AttributeError):
             former = sound = False
         if former:
             raise CacheError(
@@ -199,6 +215,9 @@ class FeatureFile:
                 f"the feature cache {self._header} was made from something else (stamp {known['stamp']}, width "
                 f"{known['width']}; expected {self._stamp} and {self.width}); {self._remedy}"
             )
+        if self._newest and 0 < known["rows"] < self._newest["rows"]:
+            return self._newest  # another process has put its own back, see above
+        self._newest = known
         return known
 
 
@@ -206,10 +225,12 @@ def _counts_agree(rows: int, checks: list[int]) -> bool:
     return all(type(n) is int for n in (rows, *checks)) and rows >= 0 and len(checks) == -(-rows // BLOCK)
 
 
-def _add_checks(checks: list[int], rows: int, new: np.ndarray) -> None:
-    """Extend the checksums of `rows` rows by those of `new` [row, width]; a partial last block's grows."""
+def _with_checks(checks: list[int], rows: int, new: np.ndarray) -> list[int]:
+    """The checksums of `rows` rows and those of `new` [row, width] behind them; a partial last block's grows."""
+    checks = list(checks)
     while len(new):
         block, inside = divmod(rows, BLOCK)
         part = new[: BLOCK - inside]
         checks[block:] = [zlib.crc32(part, checks[block] if inside else 0)]
         rows, new = rows + len(part), new[len(part) :]
+    return checks
