@@ -122,6 +122,9 @@ def perform(job: Job, out: str, cache: str, wait: bool = True) -> Outcome:
         return Outcome(job, result=str(path), seconds=time.monotonic() - clock)
     except ClipcompatError as error:
         return Outcome(job, error=str(error), seconds=time.monotonic() - clock)
+    except OSError as error:  # of a disk that fails, say
+        what = f"{error.filename or 'a file'}: {error.strerror or error}. What was finished is kept; run it again."
+        return Outcome(job, error=what, seconds=time.monotonic() - clock)
     except Exception:  # one run's fault, whatever it is, must not stop the others; its traceback is kept
         return Outcome(job, error=traceback.format_exc(limit=-8), seconds=time.monotonic() - clock)
     finally:
