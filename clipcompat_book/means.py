@@ -59,6 +59,11 @@ def over_zero_shot(report: Compatibility) -> float:
     return report.new - report.zs_new
 
 
+def over_zero_shot_on_old(report: Compatibility) -> float:
+    """How many points the plug-in is above zero-shot on the backbone that it was tuned on."""
+    return report.old - report.zs_old
+
+
 def by_dataset(reports: Iterable[Compatibility], measure: Measure) -> dict[str, float]:
     """Dataset -> mean over its seeds. Reports for which `measure` gives None are left out."""
     values = [(report.dataset, value) for report in reports if (value := measure(report)) is not None]

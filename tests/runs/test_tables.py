@@ -125,6 +125,12 @@ def test_html_escapes_its_own_signs():
     assert "<td>x&lt;y</td>" in shown and "<th>b|c</th>" in shown and "<caption>Say.</caption>" in shown
 
 
+def test_html_shows_on_hover_what_belongs_to_a_row_and_escapes_it():
+    table = Table(("a",), (("1",), ("2",)), hover=('x "y" <z>', ""))
+    assert '<tr title="x &quot;y&quot; &lt;z&gt;"><td>1</td></tr><tr><td>2</td></tr>' in table.to_html()
+    assert "title" not in TABLE.to_html() and str(table) == "a\n1\n2"
+
+
 def test_latex_escapes_its_own_signs_and_no_row_is_taken_for_a_length():
     assert (
         TABLE.to_latex()

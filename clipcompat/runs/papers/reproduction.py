@@ -92,7 +92,7 @@ class Reproduction:
 
     def _hover(self, cell: Cell) -> str:
         if cell.records:
-            return "; ".join([_intervals(cell), *dict.fromkeys(map(provenance, cell.records))])
+            return f"{_intervals(cell)}; {provenance(cell.records)}"
         return f"{NOT_RUN}: {self.command}; {_hours(cell.hours)}, estimated from FLOPs and not measured"
 
     def _numbers(self, cell: Cell) -> dict[str, Any]:
@@ -165,12 +165,19 @@ def fills(record: Record, request: Mapping[str, Any]) -> bool:
     )
 
 
-def provenance(record: Record) -> str:
-    """Where a record's numbers are from, on one line: seeds, views, device, number type, versions, its id and date."""
-    views = dict.fromkeys(str(row["views"]) for row in record.per_seed if row["views"] is not None)
-    drawn = f"seeds {_seeds(record)}" + (f", {'/'.join(views)} views" if views else "")
-    what = (drawn, _device(record), record.inputs.get("dtype"), _versions(record))
-    return ", ".join([*filter(None, what), f"record {record.id} of {record.started[:10]}"])
+def provenance(records: Sequence[Record]) -> str:
+    """Where the numbers of records are from, on one line: seeds, views, devices, number types, versions, and which."""
+    views = _joined(str(row["views"]) for r in records for row in r.per_seed if row["views"] is not None)
+    what = (
+        f"seeds {_joined(map(_seeds, records))}",
+        views and f"{views} views",
+        _joined(map(_device, records)),
+        _joined(str(r.inputs["dtype"]) for r in records if "dtype" in r.inputs),
+        _joined(map(_versions, records)),
+    )
+    days = sorted({record.started[:10] for record in records})
+    which = f"record {records[0].id}" if len(records) == 1 else f"{len(records)} records"
+    return ", ".join([*filter(None, what), f"{which} of {' to '.join(dict.fromkeys((days[0], days[-1])))}"])
 
 
 def _average(method: str, paper: PaperCell, cells: Sequence[Cell]) -> Cell:

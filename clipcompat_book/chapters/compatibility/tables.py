@@ -9,12 +9,13 @@ from typing import Any
 from clipcompat.backbones.catalog import upgrade_kind
 from clipcompat.data.load import dataset_names
 from clipcompat.runs.papers import paper_accuracy
+from clipcompat.runs.papers.reproduction import provenance
 from clipcompat.runs.records import Record
 from clipcompat.runs.tables import Table, compatibility_table
 from clipcompat.studies.report import harmonic_mean
 from clipcompat.studies.summary import summary
-from clipcompat_book.means import of_method
-from clipcompat_book.words import method_rank, method_titles
+from clipcompat_book.means import change, of_method, over_zero_shot, over_zero_shot_on_old, reports_of
+from clipcompat_book.words import method_rank, method_titles, with_interval
 
 _SHOWN = ("dataset", "method", "old", "new", "H", "kept", "retrained", "flips")
 
@@ -51,12 +52,12 @@ def paper_beside_ours(records: Sequence[Record], upgrade: str = "clip-to-eva-vit
     """Old / new / H as the ContCoOp paper prints them, averaged over its datasets, beside the average of our records.
 
     upgrade: the paper's. Records with changed settings get a row of their own, which the paper leaves empty.
-    H is that of the averages, as in the paper.
+    H is that of the averages, as in the paper. While the pointer rests on a row, it says how ours was measured.
     """
     mini = all(upgrade_kind(r.inputs["upgrade"]) == "mini" for r in records)
     datasets = len({r.dataset for r in records})
     own = ", some on an own split" if any("split" in r.inputs for r in records) else ""
-    rows, printed_on = [], 0
+    rows, hover, printed_on = [], [], 0
     for title in method_titles(records):
         mine = of_method(records, title)
         printed = [p for d in dataset_names() if (p := paper_accuracy(upgrade, d, mine[0].titles.label))]
@@ -64,12 +65,22 @@ def paper_beside_ours(records: Sequence[Record], upgrade: str = "clip-to-eva-vit
         means = [summary(record.reports) for record in mine]
         only = f" (only {len(mine)})" if len(mine) < datasets else ""
         rows.append((title, _average(printed), _average([(m["old"].mean, m["new"].mean) for m in means]) + only))
+        hover.append(f"ours: {_gains(mine)}; {provenance(mine)}")
     columns = (
         "method",
         f"paper, {printed_on} datasets: old / new / H",
         f"ours ({'mini, ' if mini else ''}{datasets} datasets{own}): old / new / H",
     )
-    return Table(columns, tuple(rows), compatibility_table(records).caption)
+    return Table(columns, tuple(rows), compatibility_table(records).caption, tuple(hover))
+
+
+def _gains(records: Sequence[Record]) -> str:
+    """Points above zero-shot with their intervals; zero-shot itself has none."""
+    if records[0].method == "zero_shot":
+        return "zero-shot"
+    sides = {"old": over_zero_shot_on_old, "new": over_zero_shot}
+    gains = (f"{with_interval(change(reports_of(records), side), '+')} on {name}" for name, side in sides.items())
+    return f"{', '.join(gains)} points above zero-shot (95 % interval over datasets and seeds)"
 
 
 def _average(pairs: Sequence[tuple[float, float]]) -> str:

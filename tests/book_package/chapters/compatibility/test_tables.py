@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from clipcompat.runs.tables import compatibility_table
 from clipcompat_book.chapters.compatibility.tables import paper_beside_ours, results_table
 from tests.runs.test_tables import run
@@ -33,3 +35,12 @@ def test_an_own_split_is_said_beside_the_paper_s_averages():
     table = paper_beside_ours([run(upgrade="clip-to-eva-vit-b-16"), run(dataset="dtd", split="own")])
     assert table.columns[2] == "ours (2 datasets, some on an own split): old / new / H"
     assert results_table([run(split="own")]).rows[0][0] == "eurosat (own split)"
+
+
+def test_a_row_beside_the_paper_s_tells_on_hover_how_ours_was_measured():
+    made = [run("coop", (70.0, 72.0)), run("coop", (70.5, 74.0), dataset="dtd"), run("zero_shot")]
+    table = paper_beside_ours([replace(r, environment={"device": "cpu", "torch": "2.9"}) for r in made])
+    zero_shot, coop = table.hover
+    assert zero_shot.startswith("ours: zero-shot; seeds 1, 10 views, cpu, torch 2.9, record ")
+    assert coop.startswith("ours: +40.0 ± 0.0 on old, +21.6 ± ") and "2 records of 2026-01-01" in coop
+    assert '<tr title="ours: +40.0 ± 0.0 on old' in table.to_html()
