@@ -10,11 +10,11 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from clipcompat_book.exercises import contcoop, methods, miniature, own_data, performance, start
+from clipcompat_book.exercises import contcoop, methods, miniature, ood, own_data, performance, start
 
 CHECKS = {
     name: check
-    for chapter in (contcoop, methods, miniature, own_data, performance, start)
+    for chapter in (contcoop, methods, miniature, ood, own_data, performance, start)
     for name, check in vars(chapter).items()
     if name.startswith("check_")
 }
@@ -91,7 +91,20 @@ def chunk_time(rows, blocks=8 / 3, forward=2):
     return sum(price[keep] * n for keep, n in rows.items()) / sum(rows.values()) / forward
 
 
+def restricted(logits, labels, kept, columns=True):
+    chosen = logits[:, kept].argmax(-1) if columns else logits.argmax(-1)
+    return 100 * (chosen == (labels if columns else kept[labels])).float().mean()
+
+
+def equal_gain(xy, xz, yz):
+    return (xy - xz * yz) / math.sqrt((1 - xz**2) * (1 - yz**2))
+
+
 RIGHT = {
+    "check_class_map": lambda source, shifted: [source.index(name) for name in shifted],
+    "check_restricted": restricted,
+    "check_lost": lambda source, zs_source, shifted, zs_shifted: (source - zs_source) - (shifted - zs_shifted),
+    "check_equal_gain": equal_gain,
     "check_harmonic_mean": lambda a, b: 2 * a * b / (a + b) if a + b else 0,
     "check_kept_gain": gain,
     "check_negative_flips": lambda a, b: 100 * (a & ~b).float().mean(),
@@ -114,6 +127,19 @@ RIGHT = {
     "check_chunk_time": chunk_time,
 }
 WRONG = [
+    ("check_class_map", lambda source, shifted: list(range(len(shifted))), "numbers the shifted list itself"),
+    ("check_class_map", lambda source, shifted: [i for i, n in enumerate(source) if n in shifted], "source's order"),
+    ("check_class_map", lambda source, shifted: [shifted.index(n) for n in source if n in shifted], "[4, 1, 3] exp"),
+    ("check_class_map", lambda source, shifted: len(shifted), "A list of labels"),
+    ("check_restricted", lambda *a: restricted(*a, columns=False), "With all five columns it would be 25"),
+    ("check_restricted", lambda *a: restricted(*a) / 100, "in percent"),
+    ("check_restricted", lambda x, y, kept: 100 * (x[:, kept].argmax(-1) == kept[y]).float().mean(), "shifted numb"),
+    ("check_lost", lambda source, zs_source, shifted, zs_shifted: source - shifted, "drop in accuracy"),
+    ("check_lost", lambda s, z, there, z_there: (there - z_there) - (s - z), "compare the two gains"),
+    ("check_lost", lambda s, z, there, z_there: max(0.0, (s - z) - (there - z_there)), "do not clip"),
+    ("check_equal_gain", lambda xy, xz, yz: xy - xz * yz, "Divide by both roots"),
+    ("check_equal_gain", lambda xy, xz, yz: (xy - xz * yz) / math.sqrt(1 - xz**2), "Divide by both roots"),
+    ("check_equal_gain", lambda xy, xz, yz: xy, "comes through z"),
     ("check_row_count", lambda lengths, shared: sum(lengths), "17 rows once"),
     ("check_row_count", lambda lengths, shared: (shared or 9) + sum(n - shared for n in lengths), "no padding"),
     ("check_shared_rows", lambda position, n_ctx, csc: n_ctx, "SOS and the whole context"),
