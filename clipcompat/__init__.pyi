@@ -40,6 +40,8 @@ from .runs.results import Results as Results
 from .runs.results import load_record as load_record
 from .runs.results import results as results
 from .studies.accuracy import accuracy as accuracy
+from .studies.base_to_new import BaseToNew as BaseToNew
+from .studies.base_to_new import base_to_new as base_to_new
 from .studies.compatibility import compatibility as compatibility
 from .studies.details import ClassAccuracy as ClassAccuracy
 from .studies.details import Details as Details

@@ -3,11 +3,12 @@
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from clipcompat.studies import chain, compatibility, ood, warm_start
+from clipcompat.studies import base_to_new, chain, compatibility, ood, warm_start
 from clipcompat.studies.experiment import Experiment
 
 STUDIES: dict[str, Callable[[Experiment], Iterator[dict[str, Any]]]] = {
     "compatibility": compatibility.measure,
+    "base_to_new": base_to_new.measure,
     "chain": chain.measure,
     "ood": ood.measure,
     "warm_start": warm_start.measure,
