@@ -13,10 +13,11 @@ from itertools import product
 from operator import attrgetter
 
 from clipcompat.common.errors import ConfigError
+from clipcompat.studies.comparison import Comparison
 from clipcompat.studies.report import Compatibility
-from clipcompat.studies.statistic import DIRECTIONS, Statistic
+from clipcompat.studies.statistic import DIRECTIONS
 from clipcompat_book.chapters.methods.places import depth
-from clipcompat_book.means import Average, averages, by_seed, groups, over_seeds, over_zero_shot
+from clipcompat_book.means import Average, averages, change, compared, groups, over_zero_shot
 from clipcompat_book.words import datasets, name_title, with_interval
 
 _AGAINST_ZERO_SHOT = {"higher": "above it", "no difference seen": "no difference seen", "lower": "below it"}
@@ -31,7 +32,7 @@ def carried_sentence(reports: Sequence[Compatibility]) -> str:
     tuned = _tuned(reports)
     most = max(len(average.datasets) for average in tuned.values())
     by_method = groups(reports, lambda report: report.method)
-    gains = {name: over_seeds(by_method[name], over_zero_shot) for name in tuned}
+    gains = {name: change(by_method[name], over_zero_shot) for name in tuned}
 
     def entry(name: str) -> str:
         n = len(tuned[name].datasets)
@@ -58,7 +59,7 @@ def depth_sentence(reports: Sequence[Compatibility]) -> str:
     pairs = len(sides["shallow"]) * len(sides["deep"])
     return (
         f"**Shallow against deep:** of {pairs} pairs of a shallow and a deep method, {'; '.join(counts)}. (By the "
-        "paired 95 % interval over seeds of the mean over datasets.) "
+        "paired 95 % interval over datasets and seeds.) "
         f"Points above zero-shot, from the lowest method to the highest: {'; '.join(ranges)}."
     )
 
@@ -86,18 +87,13 @@ def _counted(reports: Sequence[Compatibility], sides: Mapping[str, Sequence[str]
     return f"{words} (without the linear probe: {higher}, {lower} and {same})"
 
 
-def _gaps(reports: Sequence[Compatibility], firsts: Sequence[str], seconds: Sequence[str], field: str):
-    """First minus second of every pair, a mean over the datasets that both have, paired by seed, as `Statistic`s.
-
-    Pairs without a dataset in common are left out.
-    """
+def _gaps(
+    reports: Sequence[Compatibility], firsts: Sequence[str], seconds: Sequence[str], field: str
+) -> list[Comparison]:
+    """First minus second of every pair, over the datasets and seeds that both have; pairs without any are left out."""
     by_method = groups(reports, lambda report: report.method)
-    gaps = []
-    for pair in product(firsts, seconds):
-        both = set.intersection(*({report.dataset for report in by_method[name]} for name in pair))
-        common = ([report for report in by_method[name] if report.dataset in both] for name in pair)
-        gaps.append(both and Statistic.paired(*(by_seed(own, attrgetter(field)) for own in common)))
-    return list(filter(None, gaps))
+    pairs = product(firsts, seconds)
+    return list(filter(None, (compared(by_method[one], by_method[two], attrgetter(field)) for one, two in pairs)))
 
 
 def _range(values: Sequence[float]) -> str:

@@ -23,7 +23,7 @@ def test_who_is_above_zero_shot_after_the_upgrade_is_told_from_best_to_worst():
         *seeds("contcoop", new=51.5),
     ]
     assert carried_sentence(found) == (
-        "**Carried to new, against zero-shot there,** in points, mean of 2 datasets: above it: CoOp +12.0 ± 1.3, "
+        "**Carried to new, against zero-shot there,** in points, mean of 2 datasets: above it: CoOp +12.0 ± 0.9, "
         "ContCoOp +1.5 ± 1.3 (of 1 only); no difference seen: Tip-Adapter +6.0 ± 63.5 (of 1 only); below it: "
         "linear probe -42.0 ± 1.3 (of 1 only)."
     )
