@@ -241,6 +241,6 @@ def test_of_several_runs_those_that_finished_are_shown_if_another_fails(root, tm
 def test_mini_stands_for_the_eleven_sets(monkeypatch, tmp_path):
     asked = []
     monkeypatch.setattr("clipcompat.runs.run.Run.execute", lambda run, *a: asked.append(run.dataset) or ({}, tmp_path))
-    monkeypatch.setattr("clipcompat.runs.tables.compatibility_table", lambda records: "")
+    monkeypatch.setattr("clipcompat.runs.study_tables.study_tables", lambda records: [])
     assert main(["run", "--method", "zero_shot", "--dataset", "mini", "eurosat"]) == 0
     assert asked == [*study_names(), "eurosat"] and len(asked) == 12
