@@ -16,7 +16,6 @@ from clipcompat.runs.records import Record
 from clipcompat.studies.comparison import Comparison
 from clipcompat.studies.report import Compatibility
 from clipcompat_book.chapters.compatibility.controls import (
-    AGAIN,
     IDENTITY,
     IMAGE_ONLY,
     PAIR,
@@ -57,8 +56,7 @@ def control_sentences(records: Sequence[Record], method: str) -> str:
     sentences = [_pairs(on, method)]
     if IDENTITY in on:
         sentences.append(_identity(on[IDENTITY]))
-    towers = (name for name in on if name.removesuffix(AGAIN) in _KEPT)
-    sentences += [_one_tower(name, on) for name in towers]
+    sentences += [_one_tower(name, on) for name in on if name in _KEPT]
     if steps := [name for name in on if STEP.fullmatch(name)]:
         sentences.append(_way(on, steps))
     if TWIN in on:
@@ -93,9 +91,8 @@ def _identity(reports: Reports) -> str:
 
 
 def _one_tower(name: str, on: Mapping[str, Reports]) -> str:
-    tower, again = name.removesuffix(AGAIN), " (made again)" * name.endswith(AGAIN)
-    reports, kept = on[name], _KEPT[tower]
-    words = f"**The {tower.removesuffix(' only')} alone moved{again}:** "
+    reports, kept = on[name], _KEPT[name]
+    words = f"**The {name.removesuffix(' only')} alone moved:** "
     shift = over_seeds(reports, lambda report: report.zs_new - report.zs_old)
     if _unchanged(reports):
         words += f"accuracy is the same in all {len(reports)} runs and no picture flips. Nothing is lost where {kept}."

@@ -22,7 +22,7 @@ from clipcompat_book.words import with_interval
 UPGRADE, IDENTITY, TWIN = "the upgrade", "nothing changed", "seed twin"
 TEXT_ONLY, IMAGE_ONLY = "text tower only", "image tower only"
 AGAIN = ", made again"
-"""Ends the title of a control whose weights were made once more by the same command, with other last digits."""
+"""Ends the upgrade's title in a record of weights that were made once more by the same command (other last digits)."""
 _TITLES = {"mini": UPGRADE, "mini-identity": IDENTITY, "mini-text-only": TEXT_ONLY, "mini-image-only": IMAGE_ONLY}
 STEP, PAIR = re.compile(r"after step (\d+)"), re.compile(r"pair (\d+)")
 
@@ -57,9 +57,12 @@ def gains(records: Sequence[Record]) -> dict[str, Gain]:
 
 
 def by_upgrade(records: Sequence[Record]) -> dict[str, list[Record]]:
-    """What chapters call an upgrade -> its records, from nothing changed to nothing kept; other families left out."""
-    by_title = groups(records, _title)
-    return {title: by_title[title] for title in sorted(filter(None, by_title), key=_place)}
+    """What chapters call an upgrade -> its records, from nothing changed to nothing kept; other families left out.
+
+    A control's weights that were made again stand for its first weights, method by method. Only they were retrained on.
+    """
+    by_title = groups(_once([record for record in records if _title(record)]), _title)
+    return {title: by_title[title] for title in sorted(by_title, key=_place)}
 
 
 def with_retraining(records: Sequence[Record]) -> list[Record]:
@@ -108,14 +111,28 @@ def pairs_table(records: Sequence[Record], first: str, second: str) -> Table:
     return Table(columns, tuple(rows), "Points, mean over datasets, ± half of the 95 % interval.")
 
 
+def _once(records: Sequence[Record]) -> list[Record]:
+    """Of each method on each control: the weights made again if they cover the first's datasets, else the first."""
+
+    def datasets(repeated: bool) -> dict[tuple[str, str], set[str]]:
+        mine = groups((r for r in records if r.titles.upgrade.endswith(AGAIN) == repeated), _of_control)
+        return {key: {record.dataset for record in own} for key, own in mine.items()}
+
+    first = datasets(repeated=False)
+    chosen = {key for key, own in datasets(repeated=True).items() if own >= first.get(key, set())}
+    return [r for r in records if r.titles.upgrade.endswith(AGAIN) == (_of_control(r) in chosen)]
+
+
+def _of_control(record: Record) -> tuple[str, str]:
+    return record.titles.method, record.titles.upgrade.removesuffix(AGAIN)
+
+
 def _title(record: Record) -> str | None:
     """What a chapter calls the record's upgrade; None for an upgrade of another family."""
     title = record.titles.upgrade
     name, _, rest = title.removesuffix(AGAIN).partition(", ")
-    if name not in _TITLES or (rest and name != "mini"):
+    if name not in _TITLES or (rest and name != "mini") or (name == "mini" and title.endswith(AGAIN)):
         return None
-    if title.endswith(AGAIN):
-        return None if name == "mini" else _TITLES[name] + AGAIN
     if "→" in rest:
         return TWIN
     return f"after {rest}" if rest.startswith("step ") else rest or _TITLES[name]
@@ -126,7 +143,7 @@ def _place(title: str) -> tuple[int, int]:
     if match := STEP.fullmatch(title) or PAIR.fullmatch(title):
         return (3 if title.startswith("after") else 5), int(match[1])
     rows = {IDENTITY: 0, TEXT_ONLY: 1, IMAGE_ONLY: 2, UPGRADE: 4, TWIN: 6}
-    return rows[title.removesuffix(AGAIN)], title.endswith(AGAIN)
+    return rows[title], 0
 
 
 def _gain(records: Sequence[Record]) -> Gain:

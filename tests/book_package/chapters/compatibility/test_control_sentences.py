@@ -104,8 +104,8 @@ def test_without_retraining_the_two_are_not_told_apart():
     assert "It was not retrained there (zero-shot moved by +10.0 points), so lost headroom" in found
 
 
-def test_a_control_that_was_made_again_is_told_beside_the_first():
-    found = line("text tower alone moved (made again)", place(TEXT_ONLY, again=None), place(TEXT_ONLY + AGAIN))
+def test_a_control_that_was_made_again_and_retrained_is_told_instead_of_the_first():
+    found = line("text tower alone moved", place(TEXT_ONLY, again=None), place(TEXT_ONLY + AGAIN))
     assert "Part of the plug-in is lost though every picture keeps its vector" in found
 
 

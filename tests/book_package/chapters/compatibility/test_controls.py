@@ -13,6 +13,7 @@ from clipcompat_book.chapters.compatibility.controls import (
     TEXT_ONLY,
     TWIN,
     UPGRADE,
+    by_upgrade,
     difference,
     gains,
     pairs_table,
@@ -102,7 +103,6 @@ def test_every_kind_of_upgrade_has_its_name_from_nothing_changed_to_nothing_kept
     assert list(gains([toy_run(place, 1) for place in PLACES])) == [
         IDENTITY,
         TEXT_ONLY,
-        TEXT_ONLY + AGAIN,
         IMAGE_ONLY,
         "after step 4000",
         "after step 5000",
@@ -110,6 +110,16 @@ def test_every_kind_of_upgrade_has_its_name_from_nothing_changed_to_nothing_kept
         "pair 2",
         TWIN,
     ]
+
+
+def test_weights_made_again_stand_for_the_first_where_they_cover_its_datasets():
+    """The first were never retrained on; a method's rows are of one or the other, never of both."""
+    first = [toy_run(TEXT_ONLY, 10, dataset=name) for name in ("eurosat", "dtd")]
+    other = toy_run(TEXT_ONLY, 10, "contcoop")
+    again = [toy_run(TEXT_ONLY + AGAIN, 20, dataset=name) for name in ("eurosat", "dtd")]
+    assert by_upgrade([*first, *again]) == by_upgrade(again) == {TEXT_ONLY: again}
+    assert by_upgrade([*first, *again[:1]]) == {TEXT_ONLY: first}, "half of a sweep"
+    assert by_upgrade([*first, other, *again]) == {TEXT_ONLY: [other, *again]}, "each method by itself"
 
 
 def test_a_gain_is_the_mean_over_datasets_and_its_interval_is_over_seeds():
