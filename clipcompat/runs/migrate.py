@@ -2,7 +2,7 @@
 
 Titles are added (format 1 had none). A setting that a method did not have yet gets its default, which is what the code
 did before; inputs that were completed have another id, the one that the same command makes today. Rows learn which
-random crops were used.
+random crops were used, and environments how far the same run may differ on another processor.
 """
 
 import argparse
@@ -20,6 +20,7 @@ from clipcompat.common.files import parse_json, to_json, write_atomic
 from clipcompat.common.text import printable
 from clipcompat.methods import METHODS
 from clipcompat.runs.records import FORMATS, Record, checksum, record_files, split_lines
+from clipcompat.runs.run import tolerance
 from clipcompat.runs.shape import TITLES, find_fault
 from clipcompat.runs.titles import make_titles
 
@@ -66,6 +67,7 @@ def _updated(text: str, where: str) -> Record | None:
     inputs = parts["inputs"] = _completed(content["inputs"])
     if parts["study"] == "compatibility":
         parts["per_seed"] = [{"crop": _crop(inputs)} | row for row in content["per_seed"]]
+    parts["environment"] = {"tolerance": tolerance(inputs["method"]["name"])} | content["environment"]
     record = Record(**parts | {"titles": make_titles(inputs)})
     return None if record.to_dict() == content else record
 

@@ -46,7 +46,7 @@ class Record:
 
     id: hash of `inputs`. inputs: everything the numbers depend on. per_seed: one row per seed, what the study measured
     and how the plug-in was trained. training_seconds: one entry per seed. backbones: "old" and "new", as they describe
-    themselves. environment: versions and device. started: UTC. seconds: of the whole run.
+    themselves. environment: versions, device, and "tolerance". started: UTC. seconds: of the whole run.
     """
 
     study: str
@@ -73,6 +73,14 @@ class Record:
     @property
     def dataset(self) -> str:
         return self.inputs["dataset"]
+
+    @property
+    def tolerance(self) -> float | None:
+        """Percentage points by which an accuracy of one seed may differ on another processor. None: it was not stored.
+
+        `python -m clipcompat.runs.migrate FOLDER` adds it to earlier records.
+        """
+        return self.environment.get("tolerance")
 
     @property
     def is_plain(self) -> bool:

@@ -41,7 +41,7 @@ _RECORD: dict[str, _Check] = {
     "titles": _object,
     "per_seed": lambda value: _list(value) and bool(value),
     "backbones": _object,
-    "environment": _object,
+    "environment": lambda value: _object(value) and _percent(value.get("tolerance", 0)),  # earlier versions have none
     "training_seconds": _list,
 }
 _INPUTS: dict[str, _Check] = {

@@ -28,6 +28,7 @@ from clipcompat.runs.records import (
     write_lines,
     write_record,
 )
+from clipcompat.runs.run import tolerance
 from clipcompat.runs.titles import make_titles
 from clipcompat.training.recipe import Recipe
 from tests.trees import python
@@ -47,7 +48,7 @@ def record(method="coop", dataset="eurosat", new=72.0, config=None, **inputs) ->
         titles=make_titles(inputs),
         per_seed=[row],
         backbones={},
-        environment={},
+        environment={"tolerance": tolerance(method)},
         started="2026-01-01T00:00:00+00:00",
         seconds=1.5,
         training_seconds=[],
@@ -249,6 +250,22 @@ def test_a_byte_order_mark_before_a_record_is_none_of_it(tmp_path):
     path = write_record(tmp_path, record())
     path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
     assert find_records(tmp_path) == [record()] and migrate(tmp_path) == 1
+
+
+def test_a_record_stores_its_tolerance_and_an_earlier_one_gets_it(tmp_path):
+    made = record("linear_probe")
+    earlier = write_record(tmp_path, replace(made, environment={"threads": 2}))
+    assert read_record(earlier).tolerance is None and migrate(tmp_path) == 1
+    (found,) = find_records(tmp_path)
+    assert found.environment == {"threads": 2, "tolerance": 5.0} and found.tolerance == 5.0
+    assert (tolerance("zero_shot"), tolerance("coop"), tolerance("of another version")) == (0.2, 2.0, 2.0)
+
+
+@pytest.mark.parametrize("value", [-1, "2", None, True, 101])
+def test_a_tolerance_that_is_no_number_of_points_is_refused(tmp_path, value):
+    path = write_record(tmp_path, replace(record(), environment={"tolerance": value}))
+    with pytest.raises(DataError, match="'environment' is not what it should be"):
+        read_record(path)
 
 
 def test_the_environment_says_on_what_it_ran_and_not_where():

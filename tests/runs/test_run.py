@@ -102,7 +102,7 @@ def test_a_record_has_everything_the_numbers_depend_on(done, root):
     assert record.backbones["old"]["source"] == "random weights, seed 1"
     assert record.backbones["new"]["name"] == "mini-new" and record.backbones["new"]["dtype"] == "torch.float32"
     assert record.backbones["old"]["stamp"] != record.backbones["new"]["stamp"]
-    assert record.environment["torch"] and record.environment["device"].startswith("cpu")
+    assert record.environment["torch"] and record.environment["device"].startswith("cpu") and record.tolerance == 2.0
     assert all(took["train"] >= 0 and took["retrain"] >= 0 for took in record.training_seconds)
     assert inputs["shipped"] == [None, None] and inputs["dtype"] == "float32"
     assert record.seconds > 0 and re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00", record.started)
