@@ -46,6 +46,8 @@ from .studies.compatibility import compatibility as compatibility
 from .studies.details import ClassAccuracy as ClassAccuracy
 from .studies.details import Details as Details
 from .studies.details import Flip as Flip
+from .studies.drift.drift import drift as drift
+from .studies.drift.report import Drift as Drift
 from .studies.ood import Robustness as Robustness
 from .studies.ood import robustness as robustness
 from .studies.report import Compatibility as Compatibility

@@ -1,7 +1,7 @@
 """A backbone: a frozen CLIP-like dual encoder with its tokenizer, image preprocessing and stamp."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from copy import copy
 from functools import cached_property
 from typing import Any
@@ -14,8 +14,10 @@ from clipcompat.backbones.catalog import Kind
 from clipcompat.backbones.device import is_out_of_memory
 from clipcompat.backbones.image.tower import ImageTower, penultimate_width
 from clipcompat.backbones.preprocess import Preprocess
+from clipcompat.backbones.text.parts import exchange, text_state
 from clipcompat.backbones.text.tower import TextTower
 from clipcompat.common.errors import ConfigError, unknown_name
+from clipcompat.common.files import digest
 
 FEATURES = ("projected", "penultimate")
 _PROMPTS_AT_ONCE = 256
@@ -80,6 +82,31 @@ class Backbone:
         other.text = copy(self.text)
         other.text.memory_budget = memory_budget
         return other
+
+    def with_text_parts(self, donor: "Backbone", parts: Collection[str]) -> "Backbone":
+        """This backbone with some parts of another one's text tower; both stay as they are.
+
+        parts: see `clipcompat.backbones.text.parts.exchange`. The image tower is this backbone's own. It is a new
+        backbone all the same, with a stamp and features of its own; no parts give this backbone itself.
+
+        Raises:
+            UnknownNameError: no such part. ConfigError: the towers differ in shape, or read other tokens.
+        """
+        if not parts:
+            return self
+        model = exchange(self._model, donor._model, parts)
+        named = sorted(parts)
+        about = {
+            "name": f"{self.name} with {', '.join(named)} of {donor.name}",
+            "stamp": digest([self.stamp, donor.stamp, named]),
+            "source": f"{self.source}; {donor.source}",
+        }
+        return Backbone(model, self.tokenizer, self.preprocess, **about, device=self.device, dtype=self.dtype)
+
+    @property
+    def text_state(self) -> dict[str, Tensor]:
+        """The text tower's tensors, under the names of open_clip's `CLIP`."""
+        return text_state(self._model)
 
     @cached_property
     def images(self) -> ImageTower:

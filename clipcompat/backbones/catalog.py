@@ -9,6 +9,9 @@ Kind = Literal["mini", "public", "own"]
 GENERATIONS: dict[str, tuple[tuple[str, str | None], ...]] = {
     "mini": (("mini-old", None), ("mini-new", None), ("mini-newer", None)),
     "mini-large": (("mini-large-old", None), ("mini-large-new", None)),
+    # the rest of mini's chain: its second step, and both steps at once
+    "mini-next": (("mini-new", None), ("mini-newer", None)),
+    "mini-two-steps": (("mini-old", None), ("mini-newer", None)),
     # controls: nothing changes; the image tower alone; the text tower alone
     "mini-identity": (("mini-old", None), ("mini-old", None)),
     "mini-image-only": (("mini-old", None), ("mini-image-only", None)),

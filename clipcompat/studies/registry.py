@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from clipcompat.studies import base_to_new, chain, compatibility, ood, warm_start
+from clipcompat.studies.drift import drift, swap
 from clipcompat.studies.experiment import Experiment
 
 STUDIES: dict[str, Callable[[Experiment], Iterator[dict[str, Any]]]] = {
@@ -11,5 +12,7 @@ STUDIES: dict[str, Callable[[Experiment], Iterator[dict[str, Any]]]] = {
     "base_to_new": base_to_new.measure,
     "chain": chain.measure,
     "ood": ood.measure,
+    "drift": drift.measure,
+    "swap": swap.measure,
     "warm_start": warm_start.measure,
 }

@@ -25,7 +25,8 @@ import torch
 from safetensors.torch import save
 from torch import nn
 
-from clipcompat.backbones.mini.models import build_mini, text_state
+from clipcompat.backbones.mini.models import build_mini
+from clipcompat.backbones.text.parts import text_state
 from clipcompat.backbones.weights.checkpoints import read_checkpoint
 from clipcompat.common.errors import CheckpointError, ConfigError, unknown_name
 from clipcompat.common.files import digest, to_json, write_atomic

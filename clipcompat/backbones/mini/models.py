@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from clipcompat.backbones.backbone import Backbone
 from clipcompat.backbones.preprocess import Preprocess
@@ -143,14 +143,6 @@ def mini_weights(name: str) -> Path:
             "the default weights."
         )
     return path
-
-
-def text_state(model: nn.Module) -> dict[str, Tensor]:
-    """The text tower's tensors under the names of open_clip's `CLIP` (without CustomTextCLIP's `text.`)."""
-    state = model.state_dict()
-    if any(key.startswith("text.") for key in state):
-        return {key.removeprefix("text."): value for key, value in state.items() if key.startswith("text.")}
-    return {key: value for key, value in state.items() if not key.startswith(("visual.", "logit_"))}
 
 
 def _registered_trunk(kind: MiniArchitecture) -> str:

@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from clipcompat.backbones.load import load_backbone
-from clipcompat.backbones.mini.models import ARCHITECTURES, build_mini, load_mini, mini_weights, text_state
+from clipcompat.backbones.mini.models import ARCHITECTURES, build_mini, load_mini, mini_weights
+from clipcompat.backbones.text.parts import text_state
 from clipcompat.common.errors import CheckpointError, ConfigError, UnknownNameError
 from clipcompat.data.mini import datasets
 
