@@ -3,7 +3,8 @@
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from clipcompat.studies import base_to_new, chain, compatibility, ood, warm_start
+from clipcompat.studies import base_to_new, compatibility, ood
+from clipcompat.studies.carried import chain, warm_start
 from clipcompat.studies.drift import drift, swap
 from clipcompat.studies.experiment import Experiment
 

@@ -30,6 +30,7 @@ class Feedback:
         return textwrap.fill(f"{'✓ Right.' if self.right else '○ Not yet.'} {self.words}", 68)
 
 
+_PRINTED = 20  # numbers of a tensor
 EMPTY = Feedback(False, "Your function returns nothing yet.")
 
 
@@ -93,6 +94,8 @@ def _plain(arguments: tuple) -> bool:
 
 
 def _short(value: Any) -> str:
+    if isinstance(value, torch.Tensor) and value.numel() > _PRINTED:
+        return f"a tensor {list(value.shape)}"
     if hasattr(value, "tolist"):
         value = value.tolist()
     if isinstance(value, list) and all(isinstance(v, bool) for v in value):

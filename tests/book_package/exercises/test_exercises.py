@@ -10,11 +10,11 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from clipcompat_book.exercises import contcoop, methods, miniature, ood, own_data, performance, start
+from clipcompat_book.exercises import contcoop, drift, methods, miniature, ood, own_data, performance, start
 
 CHECKS = {
     name: check
-    for chapter in (contcoop, methods, miniature, ood, own_data, performance, start)
+    for chapter in (contcoop, drift, methods, miniature, ood, own_data, performance, start)
     for name, check in vars(chapter).items()
     if name.startswith("check_")
 }
@@ -100,6 +100,16 @@ def equal_gain(xy, xz, yz):
     return (xy - xz * yz) / math.sqrt((1 - xz**2) * (1 - yz**2))
 
 
+def cka(x, y, centre=True, whole=True):
+    x, y = (x - x.mean(0), y - y.mean(0)) if centre else (x, y)
+    among = (x.T @ y).norm() / (y.T @ y).norm()
+    return among * (x.T @ y).norm() / (x.T @ x).norm() if whole else among
+
+
+def ranks(x):
+    return torch.tensor(x).argsort().argsort().double()
+
+
 RIGHT = {
     "check_class_map": lambda source, shifted: [source.index(name) for name in shifted],
     "check_restricted": restricted,
@@ -113,6 +123,9 @@ RIGHT = {
     "check_distillation": pull,
     "check_score_size": lambda d, p, c: p * c / 3,
     "check_lead": lambda one, two: half([one[seed] - two[seed] for seed in one]),
+    "check_relative_change": lambda old, new: (new - old).abs().sum() / old.abs().sum(),
+    "check_cka": cka,
+    "check_rank_correlation": lambda x, y: torch.corrcoef(torch.stack([ranks(x), ranks(y)]))[0, 1],
     "check_unsaid": unsaid,
     "check_headroom": headroom,
     "check_cache_count": lambda classes, shots, dim: classes * shots * (dim + classes) + 2,
@@ -140,6 +153,14 @@ WRONG = [
     ("check_equal_gain", lambda xy, xz, yz: xy - xz * yz, "Divide by both roots"),
     ("check_equal_gain", lambda xy, xz, yz: (xy - xz * yz) / math.sqrt(1 - xz**2), "Divide by both roots"),
     ("check_equal_gain", lambda xy, xz, yz: xy, "comes through z"),
+    ("check_relative_change", lambda old, new: (new - old).sum() / old.abs().sum(), "absolute values"),
+    ("check_relative_change", lambda old, new: ((new - old) / old).abs().mean(), "must not be divided by"),
+    ("check_relative_change", lambda old, new: (new - old).abs().mean(), "moved by its own size"),
+    ("check_cka", lambda x, y: cka(x, y, centre=False), "subtract every column's mean"),
+    ("check_cka", lambda x, y: cka(x, y, whole=False), "divide by"),
+    ("check_cka", lambda x, y: 1.0, "independent noise"),
+    ("check_rank_correlation", lambda x, y: torch.corrcoef(torch.tensor([x, y]))[0, 1], "Only the order counts"),
+    ("check_rank_correlation", lambda x, y: 1.0, "The opposite order"),
     ("check_row_count", lambda lengths, shared: sum(lengths), "17 rows once"),
     ("check_row_count", lambda lengths, shared: (shared or 9) + sum(n - shared for n in lengths), "no padding"),
     ("check_shared_rows", lambda position, n_ctx, csc: n_ctx, "SOS and the whole context"),

@@ -1,0 +1,1 @@
+"""Where an upgrade changes the text tower, and what a plug-in loses there. Imports: as `chapters`."""

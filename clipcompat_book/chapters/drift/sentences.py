@@ -1,0 +1,121 @@
+"""Sentences on drift and on what it predicts, made from reports and records, so that they change when these do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from clipcompat.runs.records import Record
+from clipcompat.studies.comparison import Comparison
+from clipcompat.studies.statistic import Statistic
+from clipcompat_book.chapters.drift.curves import Curve, blocks, rank_correlation
+from clipcompat_book.chapters.drift.losses import correlation, lost
+from clipcompat_book.means import of_method
+from clipcompat_book.words import apart, datasets
+
+
+def depth_sentence(curve: Curve, what: str) -> str:
+    """How a measure goes with depth, over the blocks: Markdown. what: "the relative change of parameters"."""
+    own = blocks(curve)
+    means = [curve[block].mean for block in own]
+    if not any(means):
+        return f"{_capital(what)} is 0 in every block."
+    rho = rank_correlation(range(len(own)), means)
+    low, high = (own[means.index(extreme(means))] for extreme in (min, max))
+    ends = f"lowest in {low} ({min(means):.3g}), highest in {high} ({max(means):.3g})"
+    return f"{_capital(what)} {_trend(rho)} ({ends}; rank correlation with depth {_signed(rho)})."
+
+
+def shallow_sentence(curve: Curve, what: str) -> str:
+    """Whether the first half of the blocks moved less than the second, as the paper says: Markdown."""
+    own = [curve[block].mean for block in blocks(curve)]
+    half = len(own) // 2
+    shallow, deep = (sum(side) / len(side) for side in (own[:half], own[-half:]))
+    if shallow == deep:
+        verdict = "no difference: the paper's claim is neither supported nor refuted"
+    else:
+        verdict = "**agrees** with the paper's claim" if shallow < deep else "**disagrees** with the paper's claim"
+    return f"{_capital(what)}: {shallow:.3g} in the first half of the blocks, {deep:.3g} in the second; this {verdict}."
+
+
+def shallow_sentences(curves: Mapping[str, Curve]) -> str:
+    """`shallow_sentence` of several measures, by what they are: a Markdown list."""
+    return "\n".join(f"- {shallow_sentence(curve, what)}" for what, curve in curves.items())
+
+
+def beside_sentence(curves: Mapping[str, Curve], upgrade: str, control: str, what: str) -> str:
+    """The upgrade beside a control, at its first and last block: Markdown."""
+    first, *_, last = blocks(curves[upgrade])
+    ours, theirs = ([curves[name][block].mean for block in (first, last)] for name in (upgrade, control))
+    return (
+        f"{_capital(what)}, first and last block: {ours[0]:.3g} and {ours[1]:.3g} in {upgrade}, "
+        f"{theirs[0]:.3g} and {theirs[1]:.3g} with {control}."
+    )
+
+
+def cost_sentence(losses: Mapping[str, Comparison], method: str, way: str) -> str:
+    """Which part's exchange costs most, and which parts cost something at all: Markdown. way: "replaced", "frozen"."""
+    means = {part: gap.mean for part, gap in losses.items()}
+    worst = max(means, key=means.__getitem__)
+    costly = [part for part, gap in losses.items() if gap.direction == "higher"]
+    done = "becomes new in the old backbone" if way == "replaced" else "stays old in the new backbone"
+    words = f"**{method}**, where one part {done}: the dearest is {worst} ({apart(losses[worst], 'lost', 'gained')}). "
+    return words + (f"Losses are seen for {', '.join(costly)}." if costly else "No loss is seen for any part.")
+
+
+def cost_sentences(ways: Mapping[str, Mapping[str, Comparison]], method: str) -> str:
+    """`cost_sentence` of one method, for each way: a Markdown list."""
+    return "\n".join(f"- {cost_sentence(losses, method, way)}" for way, losses in ways.items())
+
+
+def prediction_sentence(
+    records: Sequence[Record], drift: Mapping[str, float], method: str, what: str, way: str = "replaced"
+) -> str:
+    """Does the drift of a part predict what the plug-in loses there? Over blocks alone, and over all parts: Markdown.
+
+    Rank correlations, with their intervals over datasets.
+    """
+    losses = lost(of_method(records, method), way)
+    found = {
+        "over blocks": correlation(losses, drift, blocks(drift)),
+        "over all parts": correlation(losses, drift, drift),
+    }
+    told = [f"{where} {_rho(one)}: {_MEANS[one.direction]}" for where, one in found.items() if one is not None]
+    words = f"{_capital(what)} and what **{method}** loses where a part {_DONE[way]}, rank correlation"
+    return f"{words} {'; '.join(told)}." if told else f"{words}: nothing varies."
+
+
+def predictions(records: Sequence[Record], drift: Mapping[str, float], methods: Sequence[str], what: str) -> str:
+    """`prediction_sentence` of every method, both ways: a Markdown list."""
+    asked = [(method, way) for method in methods for way in _DONE]
+    return "\n".join(f"- {prediction_sentence(records, drift, method, what, way)}" for method, way in asked)
+
+
+_DONE = {"replaced": "becomes new", "frozen": "stays old"}
+_MEANS = {
+    "higher": "what moved more costs more",
+    "lower": "what moved *less* costs more",
+    "no difference seen": "no relation is seen",
+}
+
+
+def _rho(found: Statistic) -> str:
+    interval = "" if found.interval is None else f" ± {found.interval:.2f}"
+    return f"{found.mean:+.2f}{interval} over {datasets(found.n)}"
+
+
+def _trend(rho: float | None) -> str:
+    if rho is None:
+        return "does not vary with depth"
+    if abs(rho) > 0.999:
+        return "rises from block to block" if rho > 0 else "falls from block to block"
+    if abs(rho) >= 0.5:
+        return "tends to rise with depth" if rho > 0 else "tends to fall with depth"
+    return "has no clear trend with depth"
+
+
+def _signed(rho: float | None) -> str:
+    return "undefined" if rho is None else f"{rho:+.2f}"
+
+
+def _capital(words: str) -> str:
+    return words[:1].upper() + words[1:]
