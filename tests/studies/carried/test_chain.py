@@ -14,8 +14,8 @@ from clipcompat.methods.coop import CoOp
 from clipcompat.methods.zero_shot import ZeroShot
 from clipcompat.plugins.fit import fit
 from clipcompat.plugins.kept import TunedPlugins
-from clipcompat.studies.carried import chain
 from clipcompat.studies.accuracy import accuracy
+from clipcompat.studies.carried import chain
 from clipcompat.studies.carried.chain import chain_accuracies
 from clipcompat.studies.experiment import Experiment
 from clipcompat.training.recipe import Recipe

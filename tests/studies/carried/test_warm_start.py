@@ -12,8 +12,8 @@ from clipcompat.methods.coop import CoOp
 from clipcompat.methods.zero_shot import ZeroShot
 from clipcompat.plugins.fit import fit
 from clipcompat.plugins.kept import TunedPlugins
-from clipcompat.studies.carried import warm_start
 from clipcompat.studies.accuracy import accuracy, correct, percent
+from clipcompat.studies.carried import warm_start
 from clipcompat.studies.experiment import Experiment
 from clipcompat.training.recipe import Recipe
 from tests.toys import toy_dataset
