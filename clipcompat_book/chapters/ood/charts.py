@@ -73,7 +73,8 @@ def four_gains(points: Sequence[Point]) -> go.Figure:
     """One row per method: points above zero-shot on the source and on shifted pictures, on old and carried to new.
 
     Upper half of a row: old; lower half: new. A filled dot is the source's pictures, an open one the shifted sets',
-    both means over sets and seeds; the line between them is what the shift takes. A faint open dot is one set.
+    both means over sets and seeds; the line between them is what the shift takes. A faint open dot is one set. A method
+    that is far below all others is written at the left edge instead of drawn.
     """
     mine = by_method(points)
     fig = go.Figure()
@@ -103,8 +104,29 @@ def four_gains(points: Sequence[Point]) -> go.Figure:
                 hovertemplate="%{customdata}: %{x:+.1f}<extra>" + f"{side}, {kind}</extra>",
                 cliponaxis=False,
             )
+    low = sorted(min(min(p.tuned, p.shifted, p.carried, p.both) for p in own) for own in mine.values())
+    if len(low) > 1 and low[0] < 2 * low[1] - 15:
+        _cut(fig, low[1] - 6)
     fig.add_vline(x=0, line={"color": INK, "width": 2})
     fig.update_yaxes(tickvals=[-row for row in range(len(mine))], ticktext=list(mine), zeroline=False)
     fig.update_yaxes(range=[0.6 - len(mine), 0.6], showgrid=False)
     fig.update_xaxes(title_text="points above zero-shot", zeroline=False)
     return fig.update_layout(height=130 + _ROW * len(mine), margin={"t": 60, "b": 60}, legend=TOP_LEGEND)
+
+
+def _cut(fig: go.Figure, left: float) -> None:
+    """End the axis at `left`; means that lie beyond it are written there."""
+    beyond: dict[tuple[float, str], list[float]] = {}
+    for trace in fig.data:
+        if trace.showlegend and trace.name:
+            for x, y in zip(trace.x, trace.y, strict=True):
+                beyond.setdefault((y, trace.marker.color), []).extend([x] if x < left else [])
+    for (y, colour), values in beyond.items():
+        if values:
+            words = f"◀ {' and '.join(f'{x:+.0f}' for x in values)}"
+            fig.add_annotation(
+                x=left, y=y, text=words, xanchor="left", showarrow=False, font={"color": colour, "size": 13}
+            )
+    fig.update_traces(cliponaxis=True)
+    right = max(x for trace in fig.data for x in trace.x)
+    fig.update_xaxes(range=[left, right + 2])
