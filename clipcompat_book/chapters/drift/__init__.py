@@ -1,1 +1,4 @@
-"""Where an upgrade changes the text tower, and what a plug-in loses there. Imports: as `chapters`."""
+"""Where an upgrade changes the text tower, what a plug-in loses there, and prompts that enter it deeper.
+
+Imports: as `chapters`.
+"""

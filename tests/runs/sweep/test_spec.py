@@ -100,3 +100,15 @@ def test_a_value_of_the_wrong_type_is_refused_before_anything_runs(written, chan
     with pytest.raises(ClipcompatError):
         for request in load_spec(written(TEXT.replace("seeds: [1, 2]", change))).requests("mini"):
             from_config(Run, request)
+
+
+@pytest.mark.parametrize(("scale", "upgrade"), [("mini", "mini"), ("paper", "clip-to-eva-vit-b-16")])
+def test_the_study_of_depth_has_every_layer_of_its_towers_from_both_starts(scale, upgrade):
+    requests = load_spec("depth").requests(scale)
+    methods = [from_config(Run, {**request, "device": "cpu"}).configured_method() for request in requests]
+    layers = {"mini": 6, "paper": 12}[scale]
+    assert {m.layer for m in methods if not m.ctx_init} == set(range(layers))
+    assert {m.layer for m in methods if m.ctx_init} <= set(range(layers)) and any(m.ctx_init for m in methods)
+    assert {r["upgrade"] for r in requests} == {upgrade} and len({r["dataset"] for r in requests}) >= 3
+    assert all(len(r["seeds"]) == 3 for r in requests)
+    assert {"mini": "mini/textures", "paper": "dtd"}[scale] in {r["dataset"] for r in requests}, "the paper's own"

@@ -1,0 +1,87 @@
+"""Sentences of depth take every direction from an interval, and set the paper's claim beside it."""
+
+from __future__ import annotations
+
+import pytest
+
+from clipcompat_book.chapters.drift.depth import HIDDEN, HIDDEN_TUNED, NOISE, depth
+from clipcompat_book.chapters.drift.depth_sentences import (
+    PAPER_CLAIM,
+    headroom_sentence,
+    layers_sentence,
+    paper_sentence,
+    steps_table,
+)
+from clipcompat_book.chapters.drift.first_steps import FirstStep
+from tests.book_package.chapters.drift.toys import SETS, depth_records, depth_run
+
+
+@pytest.fixture(scope="module")
+def found():
+    return depth(depth_records())
+
+
+def study(by_layer, wide=False):
+    """One way with these cells by layer; wide: seeds differ so much between layers that no difference is seen."""
+    noise = {0: 1.0, 1: 40.0} if wide else {0: 1.0, 1: 1.0}
+    return depth(
+        depth_run(NOISE, n, cell, d, more, noise[n]) for n, cell in by_layer.items() for d, more in SETS.items()
+    )
+
+
+def test_a_loss_with_depth_agrees_with_the_paper_and_a_gain_contradicts_it(found):
+    worse = paper_sentence(found)
+    assert PAPER_CLAIM in worse and "layer 2 against layer 0: 25.0 ± 0.5 points lower" in worse
+    assert "agrees with the paper's direction" in worse and "lower on dtd, eurosat" in worse
+    assert "Mini data. Mean of 2 datasets, 3 seeds" in worse
+    better = paper_sentence(study({0: (80, 60, 70), 1: (80, 70, 80)}))
+    assert "10.0 ± 0.2 points higher" in better and "contradicts the paper's direction" in better
+
+
+def test_a_difference_within_its_interval_decides_nothing():
+    words = paper_sentence(study({0: (80, 60, 70), 1: (80, 50, 60)}, wide=True))
+    assert "no difference seen (-10.0 ± " in words and "decides nothing" in words
+    assert "no difference seen on dtd, eurosat" in words and "lower on" not in words
+
+
+def test_every_layer_has_a_direction_on_old_new_and_retrained(found):
+    words = layers_sentence(found, NOISE)
+    for part in ("old:** lower at layers 1, 2", "carried to new:** lower at layers 1, 2", "retrained on new:** lower"):
+        assert part in words
+    assert "(layer 2: 25.0 ± 0.0 points lower)" in words, "old: 90 and 65"
+
+
+@pytest.mark.parametrize(
+    ("deep", "verdict"),
+    [
+        ((80, 62, 72), "Depth costs compatibility there"),  # kept: 12 of 22, and 25 of 35 at layer 0
+        ((80, 69, 72), "Depth helps compatibility there"),
+        ((80, 65.6, 72), "Whether depth costs compatibility there is not seen"),
+    ],
+)
+def test_the_verdict_is_that_of_the_kept_gain(deep, verdict):
+    words = headroom_sentence(study({0: (90, 75, 85), 1: deep}), NOISE)
+    assert words.endswith(f"{verdict}.") and "At layer 1, the deepest where it does gain" in words
+
+
+def test_a_layer_where_retraining_gains_nothing_is_named_and_not_judged(found):
+    words = headroom_sentence(found, NOISE)
+    assert words.startswith("**Noise.** At layer 2 retraining on new gains nothing over zero-shot")
+    assert "At layer 1, the deepest where it does gain, against layer 0: gain on old +30.0 ± 2.5 → +15.0 ± 2.5" in words
+    assert "lost by carrying 5.0 ± 0.0 → 10.0 ± 0.2, that is 5.0 ± 0.2 points more" in words
+    alone = headroom_sentence(study({0: (90, 80, 85), 1: (60, 50, 49)}), NOISE)
+    assert alone.endswith("There is no deeper layer on which the kept gain could be compared.")
+
+
+def test_kept_gains_are_compared_at_the_deepest_layer_that_gains(found):
+    words = headroom_sentence(found, HIDDEN_TUNED)
+    assert "At layer 2, the deepest" in words and "nothing over zero-shot" not in words
+    assert "Depth costs compatibility there" in words
+
+
+def test_the_table_splits_a_smaller_share_into_norm_and_pull():
+    own = {0: FirstStep(1.0, 4.0, 1.1), 3: FirstStep(20.0, 0.1, 20.0)}
+    table = steps_table({NOISE: own, HIDDEN: own}, 0.002, HIDDEN, {3: 2048.0})
+    assert table.rows[0] == ("0", "1.1", "1.0", "8.0e-03", "1.0 ×", "1.0 ×", "–")
+    assert table.rows[1] == ("3", "20.0", "20.0", "1.0e-05", "400.0 ×", "2.0 ×", "2048")
+    assert own[0].share(1) / own[3].share(1) == pytest.approx(400 * 2)
