@@ -118,9 +118,9 @@ def drift_against_loss(
             y=[losses[part].mean for part in own],
             error_y={"array": [losses[part].interval or 0 for part in own], "thickness": 1.5, "width": 3},
             text=list(map(_short, own)),
-            textposition="top center",
+            textposition="top right",
             name=name_title(name),
-            mode="markers+text",
+            mode="markers" if fig.data else "markers+text",  # labels once
             marker={"color": METHOD_COLOURS[name], "size": 10},
             hovertemplate=f"{name_title(name)}, %{{text}}: moved %{{x:.3f}}, %{{y:+.1f}} points<extra></extra>",
         )

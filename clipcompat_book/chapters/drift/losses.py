@@ -49,13 +49,17 @@ def by_method(records: Sequence[Record], titles: Sequence[str], way: str) -> dic
     return {own[0].method: lost(own, way) for own in mine.values()}
 
 
-def lost_beyond(records: Sequence[Record], zero_shot: Sequence[Record], way: str = "replaced") -> dict[str, Comparison]:
-    """The same above zero-shot: what is lost of what tuning gained. Part -> points."""
+def lost_beyond(records: Sequence[Record], title: str, base: str, way: str = "replaced") -> dict[str, Comparison]:
+    """What one method loses beyond the loss of another, such as zero-shot, which has nothing tuned to lose.
+
+    title, base: of the two methods. Part -> points.
+    """
     parts = part_names(layers_of(records))
     names, whole, images = _towers(parts, way)
+    both = of_method(records, title), of_method(records, base)
 
     def gain(tower: str) -> Values:
-        own, base = (accuracies(of, tower, images) for of in (records, zero_shot))
+        own, base = (accuracies(of, tower, images) for of in both)
         return {where: own[where] - base[where] for where in own if where in base}
 
     return {part: Comparison.of(gain(whole), gain(names[part])) for part in parts}

@@ -8,7 +8,7 @@ from clipcompat.runs.records import Record
 from clipcompat.studies.comparison import Comparison
 from clipcompat.studies.statistic import Statistic
 from clipcompat_book.chapters.drift.curves import Curve, blocks, rank_correlation
-from clipcompat_book.chapters.drift.losses import correlation, lost
+from clipcompat_book.chapters.drift.losses import accuracies, correlation, lost
 from clipcompat_book.means import of_method
 from clipcompat_book.words import apart, datasets
 
@@ -52,19 +52,38 @@ def beside_sentence(curves: Mapping[str, Curve], upgrade: str, control: str, wha
     )
 
 
-def cost_sentence(losses: Mapping[str, Comparison], method: str, way: str) -> str:
-    """Which part's exchange costs most, and which parts cost something at all: Markdown. way: "replaced", "frozen"."""
-    means = {part: gap.mean for part, gap in losses.items()}
-    worst = max(means, key=means.__getitem__)
-    costly = [part for part, gap in losses.items() if gap.direction == "higher"]
+def cost_sentence(losses: Mapping[str, Comparison], method: str, way: str, beyond: str = "") -> str:
+    """Which part's exchange costs most, and where a loss or a gain is seen at all: Markdown.
+
+    way: "replaced" or "frozen". beyond: whose loss was taken off, such as "zero-shot".
+    """
+    worst = max(losses, key=lambda part: losses[part].mean)
     done = "becomes new in the old backbone" if way == "replaced" else "stays old in the new backbone"
-    words = f"**{method}**, where one part {done}: the dearest is {worst} ({apart(losses[worst], 'lost', 'gained')}). "
-    return words + (f"Losses are seen for {', '.join(costly)}." if costly else "No loss is seen for any part.")
+    whose = f", beyond what {beyond} loses" if beyond else ""
+    words = (
+        f"**{method}**, where one part {done}{whose}: {worst} costs most ({apart(losses[worst], 'lost', 'gained')})."
+    )
+    for direction, what in (("higher", "loss"), ("lower", "gain")):
+        seen = {part: abs(gap.mean) for part, gap in losses.items() if gap.direction == direction}
+        named = [f"{part} ({seen[part]:.1f})" for part in sorted(seen, key=seen.__getitem__, reverse=True)]
+        words += f" A {what} is seen for {', '.join(named)}." if named else f" No {what} is seen for any part."
+    return words
 
 
-def cost_sentences(ways: Mapping[str, Mapping[str, Comparison]], method: str) -> str:
+def together_sentence(records: Sequence[Record], method: str) -> str:
+    """What all parts together cost on old's pictures, against the sum of what each costs alone: Markdown."""
+    mine = of_method(records, method)
+    whole = Comparison.of(accuracies(mine, "none", "old"), accuracies(mine, "all", "old"))
+    alone = sum(gap.mean for gap in lost(mine).values())
+    return (
+        f"With old's pictures, the whole new text tower costs {method} {apart(whole, 'lost', 'gained')}; its parts, "
+        f"each alone, cost {alone:.1f} points taken together."
+    )
+
+
+def cost_sentences(ways: Mapping[str, Mapping[str, Comparison]], method: str, beyond: str = "") -> str:
     """`cost_sentence` of one method, for each way: a Markdown list."""
-    return "\n".join(f"- {cost_sentence(losses, method, way)}" for way, losses in ways.items())
+    return "\n".join(f"- {cost_sentence(losses, method, way, beyond)}" for way, losses in ways.items())
 
 
 def prediction_sentence(
@@ -82,12 +101,6 @@ def prediction_sentence(
     told = [f"{where} {_rho(one)}: {_MEANS[one.direction]}" for where, one in found.items() if one is not None]
     words = f"{_capital(what)} and what **{method}** loses where a part {_DONE[way]}, rank correlation"
     return f"{words} {'; '.join(told)}." if told else f"{words}: nothing varies."
-
-
-def predictions(records: Sequence[Record], drift: Mapping[str, float], methods: Sequence[str], what: str) -> str:
-    """`prediction_sentence` of every method, both ways: a Markdown list."""
-    asked = [(method, way) for method in methods for way in _DONE]
-    return "\n".join(f"- {prediction_sentence(records, drift, method, what, way)}" for method, way in asked)
 
 
 _DONE = {"replaced": "becomes new", "frozen": "stays old"}

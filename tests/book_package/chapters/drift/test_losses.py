@@ -44,7 +44,7 @@ def test_beyond_zero_shot_is_what_the_gain_loses(records):
         swap_record({"positions": 1.5}, method="zero_shot"),
         swap_record({}, method="zero_shot", dataset="mini/b"),
     ]
-    found = lost_beyond(records, zero_shot)
+    found = lost_beyond([*records, *zero_shot], "CoOp", "zero-shot")
     assert found["positions"].by_dataset == pytest.approx({"mini/a": 2.5, "mini/b": 4})
 
 

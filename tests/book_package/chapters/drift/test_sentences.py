@@ -9,9 +9,9 @@ from clipcompat_book.chapters.drift.sentences import (
     cost_sentence,
     depth_sentence,
     prediction_sentence,
-    predictions,
     shallow_sentence,
     shallow_sentences,
+    together_sentence,
 )
 from tests.book_package.chapters.drift.made import drift, swap_record
 
@@ -47,10 +47,20 @@ SWAPS = [swap_record(COSTS, dataset=f"mini/{name}") for name in "abcd"]
 
 def test_the_part_that_costs_most_is_named_with_its_interval():
     words = cost_sentence(lost(SWAPS), "CoOp", "replaced")
-    assert "becomes new in the old backbone: the dearest is positions (4.0 ± 0.0 points lost)" in words
-    assert "Losses are seen for positions, block 1, block 2, block 3." in words
+    assert "becomes new in the old backbone: positions costs most (4.0 ± 0.0 points lost)" in words
+    assert "A loss is seen for positions (4.0), block 1 (3.0), block 2 (2.0), block 3 (1.0)." in words
+    assert words.endswith("No gain is seen for any part.")
+    beyond = cost_sentence(lost(SWAPS), "CoOp", "frozen", "zero-shot")
+    assert "stays old in the new backbone, beyond what zero-shot loses:" in beyond
     none = cost_sentence(lost([swap_record({}), swap_record({}, dataset="mini/b")]), "CoOp", "replaced")
     assert "No loss is seen for any part." in none
+    gained = [swap_record({"block 2": -2}, dataset=f"mini/{name}") for name in "abc"]
+    assert "A gain is seen for block 2 (2.0)." in cost_sentence(lost(gained), "CoOp", "replaced")
+
+
+def test_parts_together_stand_beside_the_sum_of_each_alone():
+    words = together_sentence(SWAPS, "CoOp")
+    assert "costs CoOp 10.0 ± 0.0 points lost; its parts, each alone, cost 10.0 points taken together." in words
 
 
 def test_a_prediction_says_which_way_it_points_over_blocks_and_over_all_parts():
@@ -59,4 +69,4 @@ def test_a_prediction_says_which_way_it_points_over_blocks_and_over_all_parts():
     assert "over all parts" in wrong_way
     right = prediction_sentence(SWAPS, by_part(drift((0.3, 0.2, 0.1))), "CoOp", "change")
     assert "over blocks +1.00 ± 0.00 over 4 datasets: what moved more costs more" in right
-    assert predictions(SWAPS, by_part(drift()), ("CoOp",), "change").count("**CoOp**") == 2
+    assert "where a part stays old" in prediction_sentence(SWAPS, by_part(drift()), "CoOp", "change", "frozen")
