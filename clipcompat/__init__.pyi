@@ -1,6 +1,7 @@
 # The public names, and where each is defined. `__init__.py` looks them up here when they are first used.
 from .backbones.backbone import Backbone as Backbone
 from .backbones.load import load_backbone as load_backbone
+from .backbones.mixed import mix_towers as mix_towers
 from .backbones.upgrade import Upgrade as Upgrade
 from .backbones.upgrade import load_chain as load_chain
 from .backbones.upgrade import load_upgrade as load_upgrade
@@ -42,6 +43,11 @@ from .runs.results import results as results
 from .studies.accuracy import accuracy as accuracy
 from .studies.base_to_new import BaseToNew as BaseToNew
 from .studies.base_to_new import base_to_new as base_to_new
+from .studies.carried.cross_tower import CrossTower as CrossTower
+from .studies.carried.cross_tower import Towers as Towers
+from .studies.carried.cross_tower import cross_tower as cross_tower
+from .studies.carried.shuffled import ShuffledCondition as ShuffledCondition
+from .studies.carried.shuffled import shuffled_condition as shuffled_condition
 from .studies.compatibility import compatibility as compatibility
 from .studies.details import ClassAccuracy as ClassAccuracy
 from .studies.details import Details as Details

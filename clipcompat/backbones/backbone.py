@@ -31,6 +31,8 @@ class Backbone:
         name: the open_clip model name ("ViT-B-16-quickgelu") or a mini name.
         kind: "mini", "public" (an open_clip model, whatever its weights) or "own" (built by the caller).
         stamp: a hash of name, weights, activation and preprocessing; features of different stamps must not be mixed.
+        image_stamp: the stamp under which image features are kept; another one only where the image tower is another
+            backbone's (`mix_towers`).
         source: where the weights came from, in words.
         preprocess: the train and test transforms (PIL image -> uint8 pixels).
         text: the text tower, from embeddings to features; a prompt vector has length text.width.
@@ -51,6 +53,7 @@ class Backbone:
         stamp: str,
         source: str,
         kind: Kind = "own",
+        image_stamp: str | None = None,
         device: torch.device | str = "cpu",
         dtype: torch.dtype = torch.float32,
     ):
@@ -58,6 +61,7 @@ class Backbone:
         self._model = model.to(self.device).eval().requires_grad_(False)
         self.tokenizer, self.preprocess = tokenizer, preprocess
         self.name, self.stamp, self.source, self.kind = name, stamp, source, kind
+        self.image_stamp = image_stamp or stamp
         self.text = TextTower(model, dtype)
         self.dim, self.width, self.layers = self.text.dim, self.text.width, self.text.layers
         self.context_length = self.text.context_length
@@ -69,7 +73,7 @@ class Backbone:
         """The same weights at another autocast type; None gives this backbone itself."""
         if dtype is None or dtype == self.dtype:
             return self
-        about = {"name": self.name, "stamp": self.stamp, "source": self.source, "kind": self.kind}
+        about = {f: getattr(self, f) for f in ("name", "stamp", "image_stamp", "source", "kind")}
         return Backbone(self._model, self.tokenizer, self.preprocess, **about, device=self.device, dtype=dtype)
 
     def with_memory_budget(self, memory_budget: int | None) -> "Backbone":

@@ -153,7 +153,7 @@ def _views(
     hash_contents(split, cache, progress)
     names, found, targets = [], {}, {}
     for backbone, kind in wanted:
-        parts = [backbone.stamp, str(backbone.dtype), split.image_stamp, transform]
+        parts = [backbone.image_stamp, str(backbone.dtype), split.image_stamp, transform]
         stamp, width = digest(parts if kind == "projected" else [*parts, kind]), backbone.feature_width(kind)
         name = f"{stamp} x {len(views)}"
         names.append(name)

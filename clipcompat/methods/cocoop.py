@@ -47,6 +47,7 @@ class CoCoOp(Method):
     name: ClassVar[str] = "cocoop"
     title: ClassVar[str] = "CoCoOp"
     acts_on: ClassVar[str] = "prompts"
+    conditioned_on: ClassVar[str] = "images"
 
     n_ctx: int = 4
     ctx_init: str | None = "a photo of a"
@@ -82,12 +83,14 @@ class CoCoOp(Method):
     def class_weights(self, tensors, backbone: Backbone, classnames, template):
         no_class_weights(self, "every image has its own")
 
-    def logits(self, tensors, backbone: Backbone, features, classnames, template=None) -> Tensor:
+    def logits(self, tensors, backbone: Backbone, features, classnames, template=None, condition=None) -> Tensor:
+        """condition: for each image the features [image, dim] that shift its context, a control; None: its own."""
         table = PromptTable.of(backbone, classnames, len(tensors["ctx"]))
         images = max(1, _ROWS // int((table.eot + 1 - table.prefix).sum()))  # per pass
         scores = []
-        for some in features.split(images):
-            text = backbone.text.run(_prompts(tensors, table, some))
+        shifting = features if condition is None else condition
+        for some, shifts in zip(features.split(images), shifting.split(images), strict=True):
+            text = backbone.text.run(_prompts(tensors, table, shifts))
             scores.append(_logits(some, text, backbone.logit_scale))
         return torch.cat(scores)
 

@@ -44,6 +44,7 @@ class ContCoOp(Method):
     name: ClassVar[str] = "contcoop"
     title: ClassVar[str] = "ContCoOp"
     acts_on: ClassVar[str] = "prompts"
+    conditioned_on: ClassVar[str] = "class names"
 
     n_ctx: int = 16
     ctx_init: str | None = None
@@ -80,12 +81,16 @@ class ContCoOp(Method):
 
         return Learner(parameters, objective, options, prompts=prompts, tower=backbone.text)
 
-    def class_weights(self, tensors, backbone: Backbone, classnames, template: Template | None = None) -> Tensor:
-        constants = self._constants(backbone, classnames, len(tensors["ctx"]))
+    def class_weights(
+        self, tensors, backbone: Backbone, classnames, template: Template | None = None, condition=None
+    ) -> Tensor:
+        """condition: for each class the name that its context attends to, a control; None: its own."""
+        constants = self._constants(backbone, classnames, len(tensors["ctx"]), condition)
         return F.normalize(backbone.text.run(self._prompts(tensors, backbone, *constants)), dim=-1)
 
-    def logits(self, tensors, backbone: Backbone, features, classnames, template=None) -> Tensor:
-        return cosine_logits(features, self.class_weights(tensors, backbone, classnames), self._scale(backbone))
+    def logits(self, tensors, backbone: Backbone, features, classnames, template=None, condition=None) -> Tensor:
+        weights = self.class_weights(tensors, backbone, classnames, condition=condition)
+        return cosine_logits(features, weights, self._scale(backbone))
 
     def shapes(self, classes: int) -> dict[str, Shape]:
         maps = self.attention.shapes if self.attention else {}
@@ -104,11 +109,11 @@ class ContCoOp(Method):
     def _scale(self, backbone: Backbone) -> float:
         return backbone.logit_scale if self.tau is None else 1 / self.tau
 
-    def _constants(self, backbone: Backbone, classnames, n_ctx: int):
-        condition = None
+    def _constants(self, backbone: Backbone, classnames, n_ctx: int, condition=None):
+        rows = None
         if self.attention:
-            condition = self.condition.rows(backbone, classnames, n_ctx, self.attention.pos)
-        return PromptTable.of(backbone, classnames, n_ctx), condition
+            rows = self.condition.rows(backbone, condition or classnames, n_ctx, self.attention.pos)
+        return PromptTable.of(backbone, classnames, n_ctx), rows
 
     def _prompts(self, parameters, backbone: Backbone, table: PromptTable, condition) -> Prompts:
         """[p(c_i), c_i] for every class."""

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from clipcompat.studies import base_to_new, compatibility, ood
-from clipcompat.studies.carried import chain, warm_start
+from clipcompat.studies.carried import chain, cross_tower, shuffled, warm_start
 from clipcompat.studies.drift import drift, swap
 from clipcompat.studies.experiment import Experiment
 
@@ -16,4 +16,6 @@ STUDIES: dict[str, Callable[[Experiment], Iterator[dict[str, Any]]]] = {
     "drift": drift.measure,
     "swap": swap.measure,
     "warm_start": warm_start.measure,
+    "cross_tower": cross_tower.measure,
+    "shuffled": shuffled.measure,
 }

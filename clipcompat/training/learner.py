@@ -80,6 +80,11 @@ class Method(Protocol):
     acts_on: ClassVar[str]
     """Which part of the pipeline its plug-in changes: a key of `DEPTHS`."""
 
+    conditioned_on: ClassVar[str] = ""
+    """What its prompts are conditioned on: "class names", "images" or "" for nothing. Then `logits` takes the argument
+    `condition`, which gives each class another name's condition, or each image the features of another one.
+    """
+
     needs: ClassVar[str] = "features"
     """"features" (cached image features), "pixels" (visual prompts) or "nothing" (no training)."""
 
