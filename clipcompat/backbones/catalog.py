@@ -12,14 +12,19 @@ GENERATIONS: dict[str, tuple[tuple[str, str | None], ...]] = {
     # the rest of mini's chain: its second step, and both steps at once
     "mini-next": (("mini-new", None), ("mini-newer", None)),
     "mini-two-steps": (("mini-old", None), ("mini-newer", None)),
-    # controls: nothing changes; the image tower alone; the text tower alone
+    # controls: nothing changes; the activation alone, with old's weights; the image tower alone; the text tower alone
     "mini-identity": (("mini-old", None), ("mini-old", None)),
+    "mini-activation-only": (("mini-old", None), ("mini-activation-only", None)),
     "mini-image-only": (("mini-old", None), ("mini-image-only", None)),
     "mini-text-only": (("mini-old", None), ("mini-text-only", None)),
     "clip-to-eva-vit-b-16": (("ViT-B-16-quickgelu", "openai"), ("EVA02-B-16", "merged2b_s8b_b131k")),
     "clip-to-eva-vit-l-14": (("ViT-L-14-quickgelu", "openai"), ("EVA02-L-14", "merged2b_s4b_b131k")),
+    # a control: OpenAI's weights with GELU instead of QuickGELU, which open_clip does without an error
+    "clip-activation-only-vit-b-16": (("ViT-B-16-quickgelu", "openai"), ("ViT-B-16", "openai")),
 }
 UPGRADES = tuple(GENERATIONS)
+OTHER_ACTIVATION = ("mini-activation-only", "clip-activation-only-vit-b-16")
+"""The upgrades whose later generations run weights on purpose with an activation that they were not trained with."""
 
 
 def backbone_kind(name: str) -> Kind:

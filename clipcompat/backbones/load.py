@@ -22,7 +22,14 @@ from clipcompat.backbones.preprocess import OPENAI_MEAN, Preprocess
 from clipcompat.backbones.weights.architecture import build_model, build_tokenizer, model_config
 from clipcompat.backbones.weights.checkpoints import Checkpoint, read_checkpoint
 from clipcompat.backbones.weights.fill import fill_model, stamp_model, uses_quick_gelu
-from clipcompat.backbones.weights.tags import check_activation, fetch_tag, has_twin, openai_hashes, tag_config
+from clipcompat.backbones.weights.tags import (
+    activation,
+    check_activation,
+    fetch_tag,
+    has_twin,
+    openai_hashes,
+    tag_config,
+)
 from clipcompat.common.errors import ConfigError, UnknownNameError
 
 _log = logging.getLogger(__name__)
@@ -38,6 +45,7 @@ def load_backbone(
     device: torch.device | str | None = None,
     dtype: torch.dtype | str | None = None,
     cache_dir: str | Path | None = None,
+    other_activation: bool = False,
 ) -> Backbone:
     """Build a backbone and fill it with weights.
 
@@ -49,6 +57,8 @@ def load_backbone(
         device: None takes the best of this machine.
         dtype: autocast type of the towers; None follows `pick_dtype`. Parameters are always float32.
         cache_dir: where weights of a tag are looked up and downloaded to; None means open_clip's usual places.
+        other_activation: take weights that were trained with another activation than the model has, as a control. Its
+            source then says so.
 
     Returns:
         A frozen Backbone. Its stamp is a hash of architecture, weights (their values, not the file), activation and
@@ -75,16 +85,16 @@ def load_backbone(
         preprocess = _preprocess(name, _default_record(name), image_size)
         model, source = build_model(name, seed), f"random weights, seed {seed}"
     else:
-        record, path, source = _locate(name, pretrained)
+        record, path, source = _locate(name, pretrained, other_activation)
         preprocess = _preprocess(name, record, image_size)
         checkpoint = read_checkpoint(path or fetch_tag(name, str(pretrained), cache_dir))
-        tagged = source is not None  # then the tag's record named the activation, and it was checked
+        tagged = bool(record.get("quick_gelu")) if source else None  # the activation that the tag's record names
         # weights of unknown origin (random ones, for example) must not look like the published ones in a record
         origin = "as OpenAI published it" if checkpoint.sha256 in openai_hashes() else "not known as published"
         source = source or f"{path.name} (file, sha256 {checkpoint.sha256[:8]}…, {origin})"
         model = build_model(name)
         fill_model(model, checkpoint.tensors, name, source)
-        source += _check_activation(name, model, checkpoint, source, tagged)
+        source += _check_activation(name, model, checkpoint, source, tagged, other_activation)
     stamp = stamp_model(name, model, preprocess)
     about = {"name": name, "stamp": stamp, "source": source, "kind": "public"}
     return Backbone(model, build_tokenizer(name), preprocess, **about, device=device, dtype=dtype)
@@ -128,9 +138,11 @@ def _random_seed(pretrained: str | Path | None, seed: int | None) -> tuple[str |
     return pretrained, seed
 
 
-def _locate(name: str, pretrained: str | Path) -> tuple[dict[str, Any], Path | None, str | None]:
+def _locate(
+    name: str, pretrained: str | Path, other_activation: bool
+) -> tuple[dict[str, Any], Path | None, str | None]:
     """Tell a tag from a file: (its record, None, its source) or (the model's default record, the path, None)."""
-    record = tag_config(name, pretrained) if isinstance(pretrained, str) else None
+    record = tag_config(name, pretrained, other_activation) if isinstance(pretrained, str) else None
     if record:
         return record, None, f"{pretrained} (tag)"
     path = Path(pretrained).expanduser()
@@ -174,17 +186,25 @@ def _preprocess(name: str, record: dict[str, Any], image_size: int | tuple[int, 
     return Preprocess(size, **known)
 
 
-def _check_activation(name: str, model: nn.Module, checkpoint: Checkpoint, source: str, tagged: bool) -> str:
-    """Refuse weights of another activation; what to add to the source, with a warning, if only the name decides it."""
+def _check_activation(
+    name: str, model: nn.Module, checkpoint: Checkpoint, source: str, tagged: bool | None, other_activation: bool
+) -> str:
+    """Refuse weights of another activation, unless that is wanted; what the source should say of it.
+
+    tagged: whether the tag says QuickGELU; None for a file. Where only the name decides, a warning says so.
+    """
     built = uses_quick_gelu(model)
     trained = True if checkpoint.sha256 in openai_hashes() else checkpoint.quick_gelu
+    known = tagged if trained is None else trained
+    if other_activation and known is not None and known != built:
+        return f", trained with {activation(known)}, run with {activation(built)}"
     if trained is not None:
         check_activation(name, built, trained, source)
-    if trained is not None or tagged or not has_twin(name):
+    if known is not None or not has_twin(name):
         return ""
     _log.warning(
         f"{source} does not say which activation its weights were trained with; {name} runs them with "
-        f"{'QuickGELU' if built else 'GELU'}. OpenAI's weights need QuickGELU (the -quickgelu names), and with the "
-        "wrong one every accuracy is too low."
+        f"{activation(built)}. OpenAI's weights need QuickGELU (the -quickgelu names), and with the wrong one every "
+        "accuracy is too low."
     )
     return ", activation not verified"

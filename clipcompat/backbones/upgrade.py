@@ -1,12 +1,13 @@
 """An upgrade: an ordered pair of backbones; a chain is a tuple of them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
 from clipcompat.backbones.backbone import Backbone
-from clipcompat.backbones.catalog import GENERATIONS, UPGRADES, Kind, upgrade_kind
+from clipcompat.backbones.catalog import GENERATIONS, OTHER_ACTIVATION, UPGRADES, Kind, upgrade_kind
 from clipcompat.backbones.load import load_backbone
 from clipcompat.common.errors import unknown_name
 from clipcompat.common.files import hash_file
@@ -58,12 +59,7 @@ def load_upgrade(
     """
     if name not in GENERATIONS:
         raise unknown_name("upgrade", name, GENERATIONS)
-    generations = GENERATIONS[name][:2]
-    given = (old_weights, new_weights)
-    old, new = (
-        load_backbone(model, weights or default, device=device, dtype=dtype)
-        for (model, default), weights in zip(generations, given, strict=True)
-    )
+    old, new = _load(name, (old_weights, new_weights), device, dtype)
     return Upgrade(old, new, name)
 
 
@@ -71,4 +67,13 @@ def load_chain(name: str, *, device: torch.device | str | None = None, dtype=Non
     """All generations of an upgrade's family, oldest first."""
     if name not in GENERATIONS:
         raise unknown_name("chain", name, GENERATIONS)
-    return tuple(load_backbone(model, tag, device=device, dtype=dtype) for model, tag in GENERATIONS[name])
+    return _load(name, (None,) * len(GENERATIONS[name]), device, dtype)
+
+
+def _load(name: str, given: Sequence[str | Path | None], device, dtype) -> tuple[Backbone, ...]:
+    """The first generations of an upgrade's family; given: weights instead of the default, one per generation."""
+    loaded = []
+    for number, ((model, default), weights) in enumerate(zip(GENERATIONS[name], given, strict=False)):
+        control = {"other_activation": True} if number and name in OTHER_ACTIVATION else {}
+        loaded.append(load_backbone(model, weights or default, device=device, dtype=dtype, **control))
+    return tuple(loaded)

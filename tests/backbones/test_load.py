@@ -247,6 +247,26 @@ def test_a_file_of_openai_is_known_by_its_hash(tmp_path, monkeypatch):
         load("Toy", tmp_path / "x.pt")
 
 
+def test_another_activation_is_taken_where_it_is_asked_for_and_the_source_says_so(tmp_path):
+    inputs = torch.zeros(1, 3, 32, 32), open_clip.tokenize(["x"])
+    quick = save_script(build_model("Toy-quickgelu", seed=1).eval(), tmp_path / "quick.pt", *inputs)
+    right, control = load("Toy-quickgelu", quick), load("Toy", quick, other_activation=True)
+    assert same(state(right), state(control)) and right.stamp != control.stamp
+    assert (right.text.activation, control.text.activation) == ("quick_gelu", "gelu")
+    assert control.source.endswith(", trained with QuickGELU, run with GELU")
+    assert load("Toy-quickgelu", quick, other_activation=True).source == right.source  # nothing is wrong with these
+
+
+def test_a_tag_of_another_activation_is_taken_where_it_is_asked_for(tmp_path):
+    weights = state(load("Toy", seed=1))
+    put_in_cache(tmp_path, weights)
+    control = load("Toy", "quick", cache_dir=tmp_path, other_activation=True)
+    assert same(state(control), weights)
+    assert control.source == "quick (tag), trained with QuickGELU, run with GELU"
+    reverse = load("Toy-quickgelu", "old", cache_dir=tmp_path, other_activation=True)
+    assert reverse.source == "old (tag), trained with GELU, run with QuickGELU"
+
+
 # ---- tags
 
 

@@ -7,7 +7,7 @@ import torch
 
 from clipcompat.backbones import upgrade as module
 from clipcompat.backbones.catalog import upgrade_kind
-from clipcompat.backbones.upgrade import UPGRADES, Upgrade, load_chain, load_upgrade
+from clipcompat.backbones.upgrade import UPGRADES, Upgrade, load_chain, load_upgrade, shipped_weights
 from clipcompat.common.errors import CheckpointError, UnknownNameError
 from tests.tiny import tiny_backbone
 
@@ -50,6 +50,31 @@ def test_real_upgrades_are_the_papers_models_with_quickgelu_for_clip(asked, name
     assert load_chain(name) == (old, new)
 
 
+def test_activation_only_runs_the_same_weights_with_another_activation():
+    mini, identity = load_upgrade("mini-activation-only", device="cpu"), load_upgrade("mini-identity", device="cpu")
+    assert (mini.old.text.activation, mini.new.text.activation) == ("quick_gelu", "gelu")
+    ours, theirs = mini.new._model.state_dict(), mini.old._model.state_dict()
+    assert ours.keys() == theirs.keys() and all(torch.equal(ours[name], theirs[name]) for name in ours)
+    assert mini.old.stamp == identity.new.stamp != mini.new.stamp
+    assert mini.new.source.startswith("shipped weights of mini-old, run with another activation (sha256 ")
+    assert shipped_weights("mini-activation-only") == shipped_weights("mini-identity")
+    assert load_chain("mini-activation-only", device="cpu")[1].stamp == mini.new.stamp
+
+
+def test_the_real_activation_only_control_asks_for_what_is_refused_otherwise(monkeypatch):
+    asked = []
+    monkeypatch.setattr(
+        module, "load_backbone", lambda *model, device, dtype, **control: asked.append((model, control))
+    )
+    wanted = [(("ViT-B-16-quickgelu", "openai"), {}), (("ViT-B-16", "openai"), {"other_activation": True})]
+    load_upgrade("clip-activation-only-vit-b-16")
+    load_chain("clip-activation-only-vit-b-16")
+    assert asked == 2 * wanted
+    asked.clear()
+    load_upgrade("clip-to-eva-vit-b-16")
+    assert [control for _, control in asked] == [{}, {}]
+
+
 def test_given_weights_replace_the_default_of_their_side_only(asked):
     assert load_upgrade("clip-to-eva-vit-b-16", old_weights="random:3").old == ("ViT-B-16-quickgelu", "random:3")
     assert asked[1] == ("EVA02-B-16", "merged2b_s8b_b131k")
@@ -82,7 +107,7 @@ def test_own_backbones_make_an_upgrade(mini_old, mini_new):
 
 def test_an_upgrade_is_of_its_backbones_kind_and_its_name_says_so_without_them(mini_old, mini_new, full_size):
     assert {name: upgrade_kind(name) for name in UPGRADES} == {
-        name: "public" if name.startswith("clip-to-eva") else "mini" for name in UPGRADES
+        name: "public" if name.startswith("clip-") else "mini" for name in UPGRADES
     }
     assert upgrade_kind("own") == upgrade_kind("minni") == "own"
     assert Upgrade(mini_old, mini_new).kind == "mini" == mini_old.with_dtype(torch.bfloat16).kind

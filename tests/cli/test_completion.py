@@ -37,7 +37,7 @@ def completers() -> dict[str, object]:
         ("--method", "cont", ["contcoop"]),
         ("--dataset", "mini/te", ["mini/textures"]),
         ("--dataset", "f", ["fgvc_aircraft", "folder:", "food101"]),
-        ("--upgrade", "clip", ["clip-to-eva-vit-b-16", "clip-to-eva-vit-l-14"]),
+        ("--upgrade", "clip-to", ["clip-to-eva-vit-b-16", "clip-to-eva-vit-l-14"]),
         ("--classes", "b", ["base"]),
         ("--templates", "t", ["tip7"]),
         ("--backbone", "EVA", ["EVA02-B-16", "EVA02-L-14"]),

@@ -30,6 +30,7 @@ class MiniArchitecture:
 
     eva: an EVA-02-style trunk in a `CustomTextCLIP`; False: a plain ViT in a `CLIP`.
     quick_gelu: in the text tower and the plain ViT, as in OpenAI's CLIP; False: GELU, as in EVA02-CLIP.
+    weights: the backbone whose shipped weights it takes; None: its own.
     """
 
     image_layers: int
@@ -37,6 +38,7 @@ class MiniArchitecture:
     quick_gelu: bool = False
     width: int = 128
     text_layers: int = 6
+    weights: str | None = None
 
 
 ARCHITECTURES = {
@@ -45,13 +47,15 @@ ARCHITECTURES = {
     "mini-newer": MiniArchitecture(5),
     "mini-image-only": MiniArchitecture(4, quick_gelu=True),
     "mini-text-only": MiniArchitecture(3, eva=False, quick_gelu=True),
+    "mini-activation-only": MiniArchitecture(3, eva=False, weights="mini-old"),
     "mini-large-old": MiniArchitecture(3, eva=False, quick_gelu=True, width=160, text_layers=4),
     "mini-large-new": MiniArchitecture(3, width=160, text_layers=4),
 }
 """Every mini backbone. Generations of one size have the same text width, joint dim and penultimate image width.
 
-Two are controls: mini-image-only has an image tower like new's with old's text tower, unchanged; mini-text-only has
-old's image tower with a text tower that was trained further.
+Three are controls: mini-image-only has an image tower like new's with old's text tower, unchanged; mini-text-only has
+old's image tower with a text tower that was trained further; mini-activation-only is old with GELU instead of the
+QuickGELU that its weights were trained with.
 """
 
 
@@ -115,7 +119,7 @@ def load_mini(
     else:
         path = Path(pretrained) if pretrained is not None else mini_weights(name)
         checkpoint = read_checkpoint(path)
-        source = "shipped weights" if pretrained is None else path.name
+        source = _shipped(name) if pretrained is None else path.name
         source += f" (sha256 {checkpoint.sha256[:8]}…)"
         fill_model(model, checkpoint.tensors, name, source)
     stamp = stamp_model(name, model, MINI_PREPROCESS)
@@ -125,7 +129,8 @@ def load_mini(
 
 def shipped_file(name: str) -> Path | None:
     """The weights of a mini backbone that this package ships; None if it ships none."""
-    path = _WEIGHTS / f"{name}.safetensors"
+    whose = ARCHITECTURES[name].weights if name in ARCHITECTURES else None
+    path = _WEIGHTS / f"{whose or name}.safetensors"
     return path if path.is_file() else None
 
 
@@ -143,6 +148,11 @@ def mini_weights(name: str) -> Path:
             "the default weights."
         )
     return path
+
+
+def _shipped(name: str) -> str:
+    whose = ARCHITECTURES[name].weights
+    return f"shipped weights of {whose}, run with another activation" if whose else "shipped weights"
 
 
 def _registered_trunk(kind: MiniArchitecture) -> str:

@@ -13,8 +13,10 @@ from clipcompat.common.files import hash_file
 _TIMEOUT = 10  # seconds
 
 
-def tag_config(name: str, tag: str) -> dict[str, Any] | None:
+def tag_config(name: str, tag: str, other_activation: bool = False) -> dict[str, Any] | None:
     """open_clip's record of a tag (addresses, activation, preprocessing); None if `name` has no such tag.
+
+    other_activation: see `load_backbone`; nothing is refused then.
 
     Raises:
         ConfigError: the tag's weights were trained with another activation than `name` builds. open_clip only warns,
@@ -27,7 +29,8 @@ def tag_config(name: str, tag: str) -> dict[str, Any] | None:
     if not config:
         return None
     built = bool(open_clip.get_model_config(name).get("quick_gelu"))
-    check_activation(name, built, bool(config.get("quick_gelu")), f"the weights {tag!r}")
+    if not other_activation:
+        check_activation(name, built, bool(config.get("quick_gelu")), f"the weights {tag!r}")
     return config
 
 
@@ -42,9 +45,9 @@ def check_activation(name: str, built: bool, trained: bool, weights: str) -> Non
     """
     if built == trained:
         return
-    advice = f"Ask for {_twin(name)!r}" if has_twin(name) else f"Ask for one with {_activation(trained)}"
+    advice = f"Ask for {_twin(name)!r}" if has_twin(name) else f"Ask for one with {activation(trained)}"
     raise ConfigError(
-        f"{weights} were trained with {_activation(trained)}, but {name!r} builds towers with {_activation(built)}; "
+        f"{weights} were trained with {activation(trained)}, but {name!r} builds towers with {activation(built)}; "
         f"every accuracy would be too low. {advice}."
     )
 
@@ -60,7 +63,8 @@ def _twin(name: str) -> str:
     return name.removesuffix("-quickgelu") if name.endswith("-quickgelu") else f"{name}-quickgelu"
 
 
-def _activation(quick_gelu: bool) -> str:
+def activation(quick_gelu: bool) -> str:
+    """How a sentence calls it."""
     return "QuickGELU" if quick_gelu else "GELU"
 
 

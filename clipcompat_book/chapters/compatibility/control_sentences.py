@@ -16,6 +16,7 @@ from clipcompat.runs.records import Record
 from clipcompat.studies.comparison import Comparison
 from clipcompat.studies.report import Compatibility
 from clipcompat_book.chapters.compatibility.controls import (
+    ACTIVATION,
     IDENTITY,
     IMAGE_ONLY,
     PAIR,
@@ -56,6 +57,8 @@ def control_sentences(records: Sequence[Record], method: str) -> str:
     sentences = [_pairs(on, method)]
     if IDENTITY in on:
         sentences.append(_identity(on[IDENTITY]))
+    if ACTIVATION in on:
+        sentences.append(_activation(on[ACTIVATION]))
     sentences += [_one_tower(name, on) for name in on if name in _KEPT]
     if steps := [name for name in on if STEP.fullmatch(name)]:
         sentences.append(_way(on, steps))
@@ -88,6 +91,15 @@ def _identity(reports: Reports) -> str:
             f"{words}Accuracy is the same in every run and no picture flips: saving, loading and testing lose nothing."
         )
     return words + f"But new differs from old: {_change(reports)}. It must not."
+
+
+def _activation(reports: Reports) -> str:
+    words = f"**The activation alone moved** (old's weights, GELU instead of QuickGELU): {_change(reports)}."
+    shift = over_seeds(reports, lambda report: report.zs_new - report.zs_old)
+    words += f" Zero-shot moved by {shift.mean:+.1f} points."
+    if _retrained(reports):
+        words += f" Against retraining there: {apart(change(reports, _lost))}."
+    return words
 
 
 def _one_tower(name: str, on: Mapping[str, Reports]) -> str:

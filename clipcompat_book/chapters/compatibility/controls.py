@@ -1,7 +1,8 @@
 """The controls: which upgrade of the records is which, and what carried plug-ins add to zero-shot on each.
 
-A control is an upgrade of which it is known what it kept: everything (old → old), one of the towers, part of the way,
-or nothing (the seed twin, a new backbone that was pretrained alone). `control_sentences` says what they rule out.
+A control is an upgrade of which it is known what it kept: everything (old → old), every weight but not the activation,
+one of the towers, part of the way, or nothing (the seed twin, a new backbone that was pretrained alone).
+`control_sentences` says what they rule out.
 """
 
 from __future__ import annotations
@@ -20,10 +21,17 @@ from clipcompat_book.means import by_dataset, by_seed, groups, over_seeds, over_
 from clipcompat_book.words import with_interval
 
 UPGRADE, IDENTITY, TWIN = "the upgrade", "nothing changed", "seed twin"
+ACTIVATION = "activation only"
 TEXT_ONLY, IMAGE_ONLY = "text tower only", "image tower only"
 AGAIN = ", made again"
 """Ends the upgrade's title in a record of weights that were made once more by the same command (other last digits)."""
-_TITLES = {"mini": UPGRADE, "mini-identity": IDENTITY, "mini-text-only": TEXT_ONLY, "mini-image-only": IMAGE_ONLY}
+_TITLES = {
+    "mini": UPGRADE,
+    "mini-identity": IDENTITY,
+    "mini-activation-only": ACTIVATION,
+    "mini-text-only": TEXT_ONLY,
+    "mini-image-only": IMAGE_ONLY,
+}
 STEP, PAIR = re.compile(r"after step (\d+)"), re.compile(r"pair (\d+)")
 
 
@@ -141,8 +149,8 @@ def _title(record: Record) -> str | None:
 def _place(title: str) -> tuple[int, int]:
     """Where a row stands: the more changed, the later."""
     if match := STEP.fullmatch(title) or PAIR.fullmatch(title):
-        return (3 if title.startswith("after") else 5), int(match[1])
-    rows = {IDENTITY: 0, TEXT_ONLY: 1, IMAGE_ONLY: 2, UPGRADE: 4, TWIN: 6}
+        return (4 if title.startswith("after") else 6), int(match[1])
+    rows = {IDENTITY: 0, ACTIVATION: 1, TEXT_ONLY: 2, IMAGE_ONLY: 3, UPGRADE: 5, TWIN: 7}
     return rows[title], 0
 
 

@@ -7,7 +7,15 @@ import pytest
 from clipcompat.common.errors import UnknownNameError
 from clipcompat.runs.records import Record
 from clipcompat_book.chapters.compatibility.control_sentences import control_sentences
-from clipcompat_book.chapters.compatibility.controls import AGAIN, IDENTITY, IMAGE_ONLY, TEXT_ONLY, TWIN, UPGRADE
+from clipcompat_book.chapters.compatibility.controls import (
+    ACTIVATION,
+    AGAIN,
+    IDENTITY,
+    IMAGE_ONLY,
+    TEXT_ONLY,
+    TWIN,
+    UPGRADE,
+)
 from clipcompat_book.committed import committed_records
 from tests.book_package.chapters.compatibility.test_controls import know_toys, toy_run
 
@@ -58,6 +66,15 @@ def test_identity_is_told_by_what_changed_and_what_flipped():
     flipped.per_seed[0]["negative_flips"] = 0.1
     told = control_sentences([place(UPGRADE), flipped], "CoOp")
     assert "new differs from old: accuracy against old: no difference seen (+0.0 ± 0.0 points), with 0.0 %" in told
+
+
+def test_the_activation_is_told_by_what_changed_and_against_retraining_with_the_same_activation():
+    found = line("activation alone", place(ACTIVATION, new=78.0, again=77.0, flips=3.0, zero_shot=35.0))
+    assert "accuracy against old: 2.0 ± 1.2 points lower, with 3.0 % of the pictures flipped from right" in found
+    assert "Zero-shot moved by -5.0 points. Against retraining there: no difference seen (+1.0 ± 1.2 points)." in found
+    alone = place(ACTIVATION, again=None)
+    alone.backbones["new"] = {"stamp": "old with GELU"}  # where nothing else was retrained
+    assert "retraining" not in line("activation alone", alone)
 
 
 @pytest.mark.parametrize("zero_shot", [50.0, 40.0, 60.0])

@@ -7,6 +7,7 @@ import pytest
 from clipcompat.runs import titles
 from clipcompat.runs.records import Record
 from clipcompat_book.chapters.compatibility.controls import (
+    ACTIVATION,
     AGAIN,
     IDENTITY,
     IMAGE_ONLY,
@@ -35,6 +36,7 @@ KNOWN = {
 SHIPPED = {
     "mini": ["old-1", "new-1"],
     "mini-identity": ["old-1", "old-1"],
+    "mini-activation-only": ["old-1", "old-1"],
     "mini-image-only": ["old-1", "image-1"],
     "mini-text-only": ["old-1", "text-1"],
 }
@@ -43,6 +45,7 @@ PLACES = {
     "pair 2": ("mini", "old-2", "new-2"),
     TWIN: ("mini", None, "new-2"),
     IDENTITY: ("mini-identity", None, None),
+    ACTIVATION: ("mini-activation-only", None, None),
     IMAGE_ONLY: ("mini-image-only", None, None),
     TEXT_ONLY: ("mini-text-only", None, None),
     TEXT_ONLY + AGAIN: ("mini-text-only", None, "text-again"),
@@ -102,6 +105,7 @@ def test_an_upgrade_is_named_by_what_its_weights_are(place, title):
 def test_every_kind_of_upgrade_has_its_name_from_nothing_changed_to_nothing_kept():
     assert list(gains([toy_run(place, 1) for place in PLACES])) == [
         IDENTITY,
+        ACTIVATION,
         TEXT_ONLY,
         IMAGE_ONLY,
         "after step 4000",
