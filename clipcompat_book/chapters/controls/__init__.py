@@ -1,0 +1,1 @@
+"""The two controls that are no upgrades: mixed towers, and conditions of other classes. Imports: as `chapters`."""
