@@ -129,6 +129,18 @@ def drift_against_loss(
     return fig.update_layout(height=400, margin={"t": 50}, legend=TOP_LEGEND)
 
 
+def position_bars(moved: Sequence[float], zero_shot_end: int, context: int) -> go.Figure:
+    """How far each position's vector moved, by row. Marked: where zero-shot prompts end, and a context."""
+    fig = go.Figure()
+    fig.add_bar(y=list(moved), marker_color=NEW, hovertemplate="row %{x}: %{y:.2f}<extra></extra>")
+    for row, words in ((zero_shot_end, "zero-shot ends"), (context, "context ends")):
+        mark = {"annotation_text": words, "annotation_position": "top right"}
+        fig.add_vline(x=row + 0.5, line={"color": INK, "dash": "dot"}, **mark)
+    fig.update_xaxes(title_text="row of the prompt, from SOS (0)")
+    fig.update_yaxes(title_text="relative change")
+    return fig.update_layout(height=340, showlegend=False, margin={"t": 40, "b": 50})
+
+
 def _lines(fig: go.Figure, curves: Mapping[str, Curve], col: int, legend: bool) -> None:
     colours = iter(_COLOURS)
     for name, curve in curves.items():

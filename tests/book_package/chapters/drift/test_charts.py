@@ -63,3 +63,10 @@ def test_steps_are_coloured_by_pictures_and_dotted_for_zero_shot():
     assert drawn(fig, "old pictures")["head"] == pytest.approx(80 - 7 - 0.15)
     lines = {t.name: (t.line.color, t.line.dash) for t in fig.data}
     assert lines["old pictures"] == (OLD, "solid") and lines["new pictures, zero-shot"] == (NEW, "dot")
+
+
+def test_positions_are_bars_with_the_ends_of_prompts_marked():
+    fig = charts.position_bars([0.1, 0.4, 0.2], 8, 16)
+    assert list(fig.data[0].y) == [0.1, 0.4, 0.2]
+    marks = {note.text: line.x0 for note, line in zip(fig.layout.annotations, fig.layout.shapes, strict=True)}
+    assert marks == {"zero-shot ends": 8.5, "context ends": 16.5}
