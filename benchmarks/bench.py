@@ -22,6 +22,7 @@ import torch
 from benchmarks.classes import measure_classes
 from benchmarks.images import measure_alone
 from benchmarks.steps import cases, measure
+from benchmarks.sweeps import measure_sweeps
 from benchmarks.training import end_to_end, extrapolated
 from clipcompat.backbones.device import pick_device
 from clipcompat.backbones.load import load_backbone
@@ -76,6 +77,8 @@ def _rows(options: argparse.Namespace, device: torch.device):
             yield measure_alone(name, model, dtype, str(device), _say) | {"dtype": dtype}
     if wanted("coop-training-mini"):
         yield end_to_end(load_backbone("mini-old", device=device, dtype="fp32"), _say) | {"dtype": "fp32"}
+    if wanted("sweep-mini") and device.type == "cpu":
+        yield measure_sweeps(3, _say) | {"dtype": "fp32"}
     for method, name in (("coop", "classes-10000"), ("contcoop", "classes-10000-contcoop")):
         if wanted(name):
             yield measure_classes(method, CLASSES_BUDGET, str(device), "fp32", _say) | {"dtype": "fp32"}

@@ -73,21 +73,24 @@ def _sweep(options: argparse.Namespace) -> int:
     }[options.engine]
     if options.engine == "ray":
         connect(options.address)  # before anything is read
-    failed, paths = [], []
+    total, done, failed = len(requests), 0, 0
     with Bars() as bars:
-        for done, outcome in enumerate(
-            sweep(requests, options.out, engine, options.cache, away=options.engine == "ray"), 1
-        ):
-            if outcome.error is None:
-                paths.append(outcome.result)
-            else:
-                failed.append(outcome)
-                bars.say(f"failed: {_words(outcome.job.request)}: {outcome.error.strip().splitlines()[-1]}")
-            bars(done, len(requests), "runs")
-    show(f"{len(paths)} records in {options.out}; see `clipcompat table {options.out}`.")
+        bars(0, total, "runs")  # the time left counts from here
+        try:
+            for outcome in sweep(requests, options.out, engine, options.cache, away=options.engine == "ray"):
+                if outcome.error is None:
+                    done += 1
+                else:
+                    failed += 1
+                    bars.say(f"failed: {_words(outcome.job.request)}: {outcome.error.strip().splitlines()[-1]}")
+                bars(done + failed, total, "runs")
+        except KeyboardInterrupt:
+            bars.say(f"{done} of {total} runs are finished and kept in {options.out}; those in flight begin again.")
+            raise
+    show(f"{done} records in {options.out}; see `clipcompat table {options.out}`.")
     if failed:
         why = os.path.join(options.out, "failed")
-        say(f"{len(failed)} runs failed; why is in {why}. The same command tries them again.")
+        say(f"{failed} runs failed; why is in {why}. The same command tries them again.")
     return 1 if failed else 0
 
 

@@ -87,8 +87,12 @@ class Bars:
         self._bar.update(done - self._bar.n)
 
     def say(self, sentence: str) -> None:
-        self._close()
+        """Print a line above the bar, which goes on: it counts its time left from its first step."""
+        if self._bar is not None:
+            self._bar.clear()
         say(sentence)
+        if self._bar is not None:
+            self._bar.refresh()
 
     def _close(self):
         if self._bar is not None:

@@ -74,3 +74,19 @@ def test_a_function_is_called_and_shows_nothing(monkeypatch):
     monkeypatch.setattr(sys, "stderr", Terminal())
     told = []
     assert shown(lambda *step: told.append(step)) == "" and told[-1] == (3, 3, "coop on toys")
+
+
+def test_the_time_left_counts_from_the_beginning_whatever_is_said_meanwhile(monkeypatch):
+    """One step takes a minute; the first one ends with a sentence, the second one is followed by the bar alone."""
+    clock = iter(range(0, 10_000, 60))
+    now = [0.0]
+    monkeypatch.setattr("tqdm.std.time", lambda: now[0])
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    with showing(True) as told:
+        for done in range(4):
+            now[0] = float(next(clock))
+            if done == 1:
+                told.say("failed: one of them")
+            told(done, 4, "runs")
+        said = sys.stderr.getvalue()
+    assert "failed: one of them\n" in said and "3/4 [03:00<01:00" in said

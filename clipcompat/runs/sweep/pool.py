@@ -69,7 +69,8 @@ class _Worker:
             before = set(multiprocessing.active_children())
             spawn = multiprocessing.get_context("spawn")
             self._executor = ProcessPoolExecutor(1, spawn, initializer=_begin, initargs=(self._begin, self._arguments))
-            future = self._executor.submit(task, job)  # starts the process
+            with _ctrl_c_blocked():  # it reaches the driver, which ends the workers
+                future = self._executor.submit(task, job)  # starts the process
             (self._process,) = set(multiprocessing.active_children()) - before
             return future
         return self._executor.submit(task, job)
@@ -93,8 +94,21 @@ class _Worker:
             self._executor.shutdown(cancel_futures=True)
 
 
+@contextlib.contextmanager
+def _ctrl_c_blocked() -> Iterator[None]:
+    """Ctrl-C waits until the end of the block. A process that is made in it begins, and stays, without Ctrl-C."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    former = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, former)
+
+
 def _begin(begin: Callable[..., None] | None, arguments: tuple[Any, ...]) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the driver, which ends the workers
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # where it could not be blocked
     threading.Thread(target=_end_with_driver, daemon=True).start()
     if begin is not None:
         begin(*arguments)

@@ -108,8 +108,9 @@ def _combinations(block: Mapping[str, Any], where: str) -> Iterator[dict[str, An
         raise ConfigError(f"{where}: settings must be a list of lists, [[], [key=value]], not {str(given)[:60]}.")
     settings = [tuple(_list(s, "settings", where, may_be_empty=True)) for s in given]
     plain = {k: tuple(v) if isinstance(v, list) else v for k, v in block.items() if k not in (*_LISTS, "settings")}
-    for upgrade, dataset, method, its in itertools.product(
-        lists["upgrade"], lists["dataset"], lists["method"], settings
+    # datasets vary fastest, so that workers do not wait for each other's features of one dataset
+    for upgrade, method, its, dataset in itertools.product(
+        lists["upgrade"], lists["method"], settings, lists["dataset"]
     ):
         yield plain | {"method": method, "dataset": dataset, "upgrade": upgrade, "settings": its}
 

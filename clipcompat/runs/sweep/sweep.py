@@ -79,6 +79,8 @@ def _sweep_away(jobs: Sequence[Job], out: str | Path, engine: Engine) -> Iterato
     for job in jobs:
         try:
             done = from_config(Run, job.request).record_file(out)
+            if done.exists():
+                read_record(done)  # one that is damaged is told, as by a run that finds it
         except ClipcompatError as error:
             outcome = Outcome(job, error=str(error))
         else:

@@ -33,7 +33,7 @@ def written(tmp_path):
 def test_a_block_makes_every_combination_and_a_repeated_run_is_one(written):
     spec = load_spec(written(TEXT))
     found = [(r["method"], r["dataset"], r["settings"]) for r in spec.requests("mini")]
-    first = [("coop", "mini/tints", ()), ("zero_shot", "mini/tints", ())]
+    first = [("coop", "mini/tints", ()), ("coop", "mini/shapes", ())]  # two workers begin with two datasets
     assert found[:2] == first and len(found) == len(set(found)) == 6
     assert ("coop", "mini/shapes", ("n_ctx=4",)) in found
     assert all(r["seeds"] == (1, 2) and r["upgrade"] == "mini" for r in spec.requests("mini"))

@@ -73,6 +73,10 @@ def test_records_come_back_from_processes_that_do_not_see_the_store(done, root, 
     asked = []
     list(sweep(wanted, out, lambda jobs, task: asked.extend(jobs) or [], away=True))
     assert not asked  # what is done is not sent again
+    record = next(out.rglob("*.json"))
+    record.write_text(record.read_text().replace('"views": 1', '"views": 2'))
+    (told,) = [o.error for o in sweep(requests(root, 2), out, run_serially, away=True) if o.error]
+    assert record.name in told and "was changed after it was written" in told
 
 
 def test_a_failed_run_is_noted_with_its_error_and_the_rest_goes_on(root, tmp_path):
