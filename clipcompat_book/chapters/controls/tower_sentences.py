@@ -42,14 +42,15 @@ def verdict(records: Sequence[Record], method: str) -> str:
     saved, upgraded = of.gap("old_new", "new_new"), of.gap("old_new", "old_old")
     on = datasets(len(saved.by_dataset))
     if saved.direction != "lower":
-        return f"No loss is seen with {method} on stored vectors with new's text tower: {apart(saved)}, {on}."
-    words = f"Yes: with {method}, stored vectors under new's text tower are {apart(saved)} than vectors computed again"
+        words = f"No loss is seen with {method} on stored vectors under new's text tower, {on}"
+        return f"{words}: against vectors computed again {apart(saved)}; against old with old {apart(upgraded)}."
     instead = {
-        "lower": "and leaving the old text tower in place is the better half of an upgrade",
-        "higher": "though better than no upgrade",
-        "no difference seen": "and no better than no upgrade",
+        "lower": "They are also worse than no upgrade",
+        "higher": "They are better than no upgrade",
+        "no difference seen": "They are not seen to be better than no upgrade",
     }
-    return f"{words} ({on}), {instead[upgraded.direction]}: against old with old {apart(upgraded)}."
+    words = f"Yes: with {method}, stored vectors under new's text tower are {apart(saved)} than vectors computed again"
+    return f"{words}, {on}. {instead[upgraded.direction]}: against old with old {apart(upgraded)}."
 
 
 def _stored(of: Numbers) -> str:
