@@ -18,7 +18,7 @@ from clipcompat.studies.comparison import Comparison
 from clipcompat.studies.report import Compatibility
 from clipcompat.studies.statistic import Statistic
 from clipcompat_book.chapters.compatibility.controls import PAIR, UPGRADE, by_upgrade, shipped_pair
-from clipcompat_book.means import by_seed, groups, reports_of
+from clipcompat_book.means import by_seed, gap_by_dataset, groups, reports_of
 
 PLAIN, RIVAL = "ContCoOp", "CoOp"
 _AS_IS = (PLAIN, RIVAL, "as published")
@@ -37,8 +37,8 @@ class Factor:
     rival: str = RIVAL
 
 
-def _rate(label: str, variant: str, rate: str) -> Factor:
-    return Factor("rate and length", label, variant, f"CoOp ({rate})")
+def _long(label: str, variant: str) -> Factor:
+    return Factor("length", label, variant, "CoOp (recipe.max_steps=400)")
 
 
 FACTORS = (
@@ -53,11 +53,10 @@ FACTORS = (
     Factor("maps", "maps learn 100 × faster", "ContCoOp (attention.lr_scale=100.0)"),
     Factor("maps", "maps start 2.4 × larger", "ContCoOp (attention.init=kaiming_normal_relu)"),
     Factor("maps", "W_O starts at 0", "ContCoOp (attention.out_zero=True)"),
-    Factor("rate and length", "CoOp at ContCoOp's rate", PLAIN, "CoOp (recipe.lr=0.008)"),
-    _rate("both at 16 × the rate", "ContCoOp (recipe.lr=0.128)", "recipe.lr=0.128"),
-    _rate("… no attention", "ContCoOp (Attn off, recipe.lr=0.128)", "recipe.lr=0.128"),
-    _rate("… no distillation", "ContCoOp (λ = 0.0, recipe.lr=0.128)", "recipe.lr=0.128"),
-    _rate("both with 4 × the steps", "ContCoOp (recipe.max_steps=400)", "recipe.max_steps=400"),
+    Factor("rate", "CoOp at ContCoOp's rate", PLAIN, "CoOp (recipe.lr=0.008)"),
+    _long("both with 4 × the steps", "ContCoOp (recipe.max_steps=400)"),
+    _long("… no attention", "ContCoOp (Attn off, recipe.max_steps=400)"),
+    _long("… no distillation", "ContCoOp (λ = 0.0, recipe.max_steps=400)"),
 )
 
 
@@ -175,12 +174,23 @@ def parts_of_lead(records: Sequence[Record], field: str = "new") -> dict[str, St
     return {name: Statistic.paired(mean(one, field), mean(two, field)) for name, (one, two) in titles.items()}
 
 
-def lead_by_dataset(records: Sequence[Record], measure: Callable[[Compatibility], float]) -> dict[str, float]:
-    """Dataset -> ContCoOp minus CoOp, mean over the seeds that both have, on the shipped pair."""
+def ablation(records: Sequence[Record]) -> dict[tuple[bool, bool], tuple[Statistic, Statistic]]:
+    """(attention, distillation) -> points above CoOp on old and on new, as the paper's table of parts has them."""
+    titles = {(True, False): "ContCoOp (λ = 0.0)", (False, True): "ContCoOp (Attn off)", (True, True): PLAIN}
+    mean = _Means(shipped_pair(records), [RIVAL, *titles.values()])
+    return {
+        parts: tuple(Statistic.paired(mean(title, field), mean(RIVAL, field)) for field in ("old", "new"))
+        for parts, title in titles.items()
+    }
+
+
+def lead_by_dataset(
+    records: Sequence[Record], measure: Callable[[Compatibility], float], rival: str = RIVAL
+) -> dict[str, float]:
+    """Dataset -> the plain ContCoOp minus its rival, mean over the seeds that both have, on the shipped pair."""
     by_title = groups(shipped_pair(records), lambda record: record.titles.method)
-    sides = [groups(reports_of(by_title[title]), lambda report: report.dataset) for title in (PLAIN, RIVAL)]
-    one, two = ({d: by_seed(own, measure) for d, own in side.items()} for side in sides)
-    return {d: Statistic.paired(one[d], two[d]).mean for d in one if d in two}
+    gaps = gap_by_dataset(*(reports_of(_once(by_title[title])) for title in (PLAIN, rival)), measure)
+    return {dataset: gap.mean for dataset, gap in gaps.items()}
 
 
 def _lead(records: Sequence[Record]) -> dict[tuple[str, str, int], float] | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from clipcompat.runs.tables import Table
 from clipcompat.studies.comparison import Comparison, holm
 from clipcompat.studies.statistic import Statistic
 from clipcompat_book.chapters.contcoop.anatomy import Anatomy
@@ -11,6 +12,13 @@ from clipcompat_book.chapters.contcoop.factors import Effect
 from clipcompat_book.words import apart, datasets, short_name, with_interval
 
 _LEVEL = 0.05
+
+
+def ablation_sentence(ours: Mapping[tuple[bool, bool], tuple[Statistic, Statistic]]) -> str:
+    """What each part alone, and both, do to CoOp on new: Markdown."""
+    names = {(True, False): "attention alone", (False, True): "distillation alone", (True, True): "both"}
+    words = "; ".join(f"{name} {apart(ours[parts][1])}" for parts, name in names.items())
+    return f"**ContCoOp's parts against CoOp, carried to new** (these sets, paired by seed): {words}."
 
 
 def anatomy_sentence(before: Anatomy, after: Anatomy) -> str:
@@ -53,21 +61,29 @@ def _mover(effect: Effect, p: float) -> str:
     return words + "."
 
 
-def parts_sentence(old: Mapping[str, Statistic], new: Mapping[str, Statistic]) -> str:
+def parts_table(old: Mapping[str, Statistic], new: Mapping[str, Statistic]) -> Table:
     """The lead as a sum of three steps from CoOp to ContCoOp: `factors.parts_of_lead` on old and on new."""
     names = {
         "rate": "CoOp at ContCoOp's learning rate",
         "distillation": "and distillation",
         "attention": "and attention",
-        "lead": "**together, ContCoOp minus CoOp**",
+        "lead": "together: ContCoOp minus CoOp",
     }
-    rows = [f"| {title} | {with_interval(old[k], '+')} | {with_interval(new[k], '+')} |" for k, title in names.items()]
-    seen = f"ContCoOp against the same attention that sees no name, on new: {apart(new['condition'])}."
-    return "\n".join(["| step | on old | on new |", "|---|---|---|", *rows, "", seen])
+    rows = tuple((name, with_interval(old[key], "+"), with_interval(new[key], "+")) for key, name in names.items())
+    return Table(("step", "on old", "on new"), rows, "Points, ± half of the paired 95 % interval over seeds.")
+
+
+def condition_sentence(new: Mapping[str, Statistic]) -> str:
+    """What it is worth on new that the attention sees the name: Markdown."""
+    return f"**ContCoOp against the same attention that sees no name,** on new: {apart(new['condition'])}."
 
 
 def reach_sentence(before: Mapping[str, float], after: Mapping[str, float]) -> str:
     """How far one step of each map moves the prompts, beside the same step of p."""
     names = {letter: f"attn.{letter.lower()}.weight" for letter in "QKVO"}
-    words = ", ".join(f"W_{x} {before[n]:.2g} → {after[n]:.2g}" for x, n in names.items())
+    words = ", ".join(f"W_{x} {_short(before[n])} → {_short(after[n])}" for x, n in names.items())
     return f"Before → after training, in multiples of what the step of p does: {words}."
+
+
+def _short(value: float) -> str:
+    return f"{value:.2g}" if value >= 1e-6 else "< 1e-6"

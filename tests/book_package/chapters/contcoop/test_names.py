@@ -8,6 +8,7 @@ from clipcompat.backbones.upgrade import Upgrade
 from clipcompat_book.chapters.compatibility.controls import UPGRADE
 from clipcompat_book.chapters.contcoop.names import Names, associations, name_statistics, names_table
 from tests.book_package.chapters.compatibility.test_controls import know_toys, toy_run
+from tests.book_package.chapters.contcoop.test_factors import settings
 from tests.tiny import tiny_backbone
 
 
@@ -45,6 +46,8 @@ def test_the_table_has_a_row_per_property_and_takes_the_lead_from_records(monkey
         names[dataset] = Names(tokens=1.0 + k, alike=0.1 * (k % 3), moved=0.01 * (2 + k % 2))
         own = {"coop": 10, "contcoop": 10 + k, "zero_shot": 0}
         records += [toy_run(UPGRADE, gain, method, dataset) for method, gain in own.items()]
+        half = settings("contcoop", distillation_weight=0.5)
+        records.append(toy_run(UPGRADE, 10, "contcoop", dataset, settings=half))
     table = names_table(records, names)
     assert [row[0].split()[0] for row in table.rows] == ["tokens", "names", "names", "teacher:", "zero-shot:"]
     assert table.rows[0][1] == "2.5 (1.0 … 4.0)" and table.rows[0][2].startswith("+1.00")
