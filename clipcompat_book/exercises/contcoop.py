@@ -84,7 +84,7 @@ def check_lead(answer: Callable[[Mapping[int, float], Mapping[int, float]], floa
         apart: "That adds up two intervals. Take the differences first: what a seed does to both cancels.",
         by_place: "You subtract in the order in which seeds are listed. Look both up by the same seed.",
         Statistic.paired(one, two).sd: "That is the standard deviation; the interval of the mean is t · sd / √n.",
-        1.96 * Statistic.paired(one, two).sd / math.sqrt(5): "1.96 is for many seeds; for five it is 2.78 (4 degrees).",
+        1.96 * Statistic.paired(one, two).sd / math.sqrt(5): "1.96 is for many seeds; for five it is 2.7764.",
     }
     for value, words in wrong.items():
         if _near(given, value):

@@ -198,7 +198,7 @@ WRONG = [
     ("check_lead", lambda one, two: math.hypot(half([*one.values()]), half([*two.values()])), "differences first"),
     ("check_lead", lambda one, two: half(by_place(one, two)), "same seed"),
     ("check_lead", lambda one, two: statistics.stdev(one[s] - two[s] for s in one), "standard deviation"),
-    ("check_lead", lambda one, two: half([one[s] - two[s] for s in one], 1.96), "2.78"),
+    ("check_lead", lambda one, two: half([one[s] - two[s] for s in one], 1.96), "2.7764"),
     ("check_unsaid", lambda words, captions: sum(not any(w in c for c in captions) for w in words), "whole words"),
     ("check_unsaid", lambda words, captions: len({*words} - {w for c in captions for w in c.split()}), "full stop"),
     (
