@@ -52,14 +52,14 @@ def _unpack(options: argparse.Namespace) -> None:
 
 
 def _verify(options: argparse.Namespace) -> int:
-    from clipcompat.runs.records import find_records, read_record
+    from clipcompat.runs.records import find_records, read_record, record_files
 
     place = Path(options.place)
     if not place.is_dir():
         show(f"{len(find_records(place))} records, all sound")
         return 0
     sound = unsound = 0
-    for path in sorted(place.rglob("*.json")):
+    for path in record_files(place):
         try:
             read_record(path)
             sound += 1

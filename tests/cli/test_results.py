@@ -57,6 +57,11 @@ def test_verify_names_what_is_unsound_and_counts(folder, tmp_path, capsys):
     assert "2 records sound, 1 not" in said and path.name in said and "was changed after it was written" in said
 
 
+def test_verify_passes_over_what_other_systems_leave_in_folders(folder, capsys):
+    (folder / "compatibility" / "._coop.json").write_bytes(b"\0\5\x16\7")
+    assert call("verify", folder) == 0 and "3 records sound, 0 not" in capsys.readouterr().out
+
+
 def test_a_record_of_a_newer_version_says_so(folder, capsys):
     (path,) = folder.rglob("contcoop*.json")
     content = json.loads(path.read_text()) | {"format": "clipcompat-record-9", "news": 1}
