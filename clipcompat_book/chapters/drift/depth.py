@@ -23,15 +23,15 @@ from clipcompat.studies.report import Compatibility, kept_gain
 from clipcompat.studies.statistic import Statistic
 from clipcompat_book.means import by_seed, groups, reports_of
 
-NOISE, NOISE_TUNED = "noise", "noise, rate tuned"
+NOISE, NOISE_TUNED, INSERTED = "noise", "noise, rate tuned", "noise, inserted"
 HIDDEN, HIDDEN_TUNED = "hidden states", "hidden states, rate tuned"
-WAYS = (NOISE, NOISE_TUNED, HIDDEN, HIDDEN_TUNED)
+WAYS = (NOISE, INSERTED, NOISE_TUNED, HIDDEN, HIDDEN_TUNED)
 """What a context starts from, and its learning rate: CoOp's, or one tuned at each layer (`rates`).
 
-Noise at layer 0 belongs to both: CoOp's rate was tuned there.
+Inserted rows come between SOS and the name; the others overwrite placeholders, which ran through the blocks below.
 """
-_TUNED = {NOISE: NOISE_TUNED, HIDDEN: HIDDEN_TUNED}
-
+_ALSO = {NOISE: (INSERTED, NOISE_TUNED), HIDDEN: (HIDDEN_TUNED,)}
+"""Ways with the same layer 0: inserting is overwriting there, and CoOp's rate was tuned there."""
 _SHARE = ("new", "zs_new", "retrained")
 
 Measure = Callable[[Compatibility], float]
@@ -91,7 +91,7 @@ class Depth:
 
 
 def depth(records: Iterable[Record]) -> Depth:
-    """The records by way and layer; other methods, and rates that belong to no way, are left out.
+    """The records by way and layer, of one upgrade. Other methods are left out, and layers that some dataset lacks.
 
     Raises:
         ConfigError: there are no such records.
@@ -99,13 +99,16 @@ def depth(records: Iterable[Record]) -> Depth:
     found: dict[str, dict[int, list[Record]]] = {way: {} for way in WAYS}
     for record in records:
         config = record.inputs["method"]["config"]
-        if record.method != CoOp.name or config["csc"] or config["insert"]:
+        if record.method != CoOp.name or config["csc"] or (config["insert"] and not config["layer"]):
             continue
         way, layer = _way(record, config), config["layer"]
-        for one in (way, _TUNED.get(way)) if layer == 0 else (way,):
-            if one:
-                found[one].setdefault(layer, []).append(record)
-    kept = {way: {n: reports_of(own) for n, own in sorted(layers.items())} for way, layers in found.items()}
+        for one in (way, *(_ALSO.get(way, ()) if layer == 0 else ())):
+            found[one].setdefault(layer, []).append(record)
+    most = max((len(own) for layers in found.values() for own in layers.values()), default=0)  # datasets of a layer
+    kept = {
+        way: {layer: reports_of(own) for layer, own in sorted(layers.items()) if len(own) == most}
+        for way, layers in found.items()
+    }
     kept = {way: layers for way, layers in kept.items() if set(layers) - {0}}
     if not kept:
         raise ConfigError("there are no records of CoOp at deeper layers; `clipcompat sweep depth` makes them.")
@@ -113,9 +116,13 @@ def depth(records: Iterable[Record]) -> Depth:
 
 
 def _way(record: Record, config: Mapping[str, Any]) -> str:
+    if config["insert"]:
+        return INSERTED
     plain = default_method(CoOp.name, record.dataset, record.inputs["upgrade"])
-    way = HIDDEN if config["ctx_init"] else NOISE
-    return way if config["recipe"]["lr"] == plain.recipe.lr else _TUNED[way]
+    as_is = config["recipe"]["lr"] == plain.recipe.lr
+    if config["ctx_init"]:
+        return HIDDEN if as_is else HIDDEN_TUNED
+    return NOISE if as_is else NOISE_TUNED
 
 
 def old_gain(report: Compatibility) -> float:

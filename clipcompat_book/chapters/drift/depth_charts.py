@@ -12,6 +12,7 @@ from clipcompat.studies.statistic import Statistic
 from clipcompat_book.chapters.drift.depth import (
     HIDDEN,
     HIDDEN_TUNED,
+    INSERTED,
     NOISE,
     NOISE_TUNED,
     WAYS,
@@ -26,6 +27,7 @@ from clipcompat_book.words import short_name, with_interval
 
 _WAY = {
     NOISE: (OLD, "solid"),
+    INSERTED: (NEW, "solid"),
     NOISE_TUNED: (OLD, "dot"),
     HIDDEN: (METHOD_COLOURS["clip_adapter"], "solid"),
     HIDDEN_TUNED: (METHOD_COLOURS["clip_adapter"], "dot"),
@@ -114,11 +116,11 @@ def norm_lines(steps: Steps, lr: float) -> go.Figure:
     titles = ["norm of the context", "share of it that one step moves"]
     fig = make_subplots(cols=2, subplot_titles=titles, horizontal_spacing=0.12)
     stream = {layer: step.stream for layer, step in steps[NOISE].items()}
-    _plain(fig, stream, "what it replaces", INK, "dash", 1)
     for start in (NOISE, HIDDEN):
         colour, _ = _WAY[start]
         _plain(fig, {layer: s.context for layer, s in steps[start].items()}, start, colour, "solid", 1)
         _plain(fig, {layer: s.share(lr) for layer, s in steps[start].items()}, start, colour, "solid", 2)
+    _plain(fig, stream, "what it replaces", INK, "dash", 1)  # last: it lies on the line of hidden states
     fig.update_xaxes(title_text="layer", dtick=1, zeroline=False)
     fig.update_yaxes(type="log", dtick=1, exponentformat="power")
     fig.update_annotations(font_size=14)

@@ -8,7 +8,7 @@ from operator import attrgetter
 from clipcompat.runs.tables import Table
 from clipcompat.studies.comparison import Verdict, agrees
 from clipcompat.studies.statistic import DIRECTIONS, Statistic
-from clipcompat_book.chapters.drift.depth import NOISE, Depth, lost, old_gain
+from clipcompat_book.chapters.drift.depth import NOISE, Depth, Measure, lost, old_gain
 from clipcompat_book.chapters.drift.first_steps import Steps
 from clipcompat_book.words import apart, datasets, short_name, with_interval
 
@@ -23,11 +23,7 @@ _VERDICTS: Mapping[Verdict, str] = {
 def paper_sentence(found: Depth, way: str = NOISE) -> str:
     """The paper's claim, and the deepest layer against layer 0 on new, over all datasets and on each: Markdown."""
     gap, last = _deepest(found.against_layer_0(way, attrgetter("new")))
-    each = {}
-    for name in found.datasets:
-        own, _ = _deepest(found.on(name).against_layer_0(way, attrgetter("new")))
-        each.setdefault(own.direction, []).append(short_name(name))
-    where = "; ".join(f"{how} on {', '.join(each[how])}" for how in DIRECTIONS if how in each)
+    where = _each(found, way, attrgetter("new"), last)
     return (
         f"**The paper:** {PAPER_CLAIM}. **On the miniature** ({way}), on new, layer {last} against layer 0: "
         f"{apart(gap)}. This {_VERDICTS[agrees(gap, -1)]}. Dataset by dataset: {where}. ({_basis(found, gap)})"
@@ -47,28 +43,30 @@ def layers_sentence(found: Depth, way: str) -> str:
 
 
 def headroom_sentence(found: Depth, way: str) -> str:
-    """Where something can be gained at all, and whether carrying keeps less of it there than at layer 0: Markdown."""
+    """Where something can be gained at all, and whether carrying loses more of it there than at layer 0: Markdown."""
     kept = found.kept_by_seed(way)
     none = [layer for layer in found.reports[way] if layer not in kept]
     words = f"**{way.capitalize()}.** "
     if none:
         words += f"At {_layers(none)} retraining on new gains nothing over zero-shot, so that nothing could be kept. "
     if 0 not in kept or not set(kept) - {0}:
-        return words + "There is no deeper layer on which the kept gain could be compared."
+        return words + "There is no deeper layer on which a loss could be compared."
     last = max(kept)
     gains, losses, shares = found.over_seeds(way, old_gain), found.over_seeds(way, lost), found.kept(way)
-    less = Statistic.paired(kept[last], kept[0])
+    more, less = found.against_layer_0(way, lost)[last], Statistic.paired(kept[last], kept[0])
     verdict = {
-        "lower": "Depth costs compatibility there",
-        "higher": "Depth helps compatibility there",
-        "no difference seen": "Whether depth costs compatibility there is not seen",
-    }[less.direction]
+        "higher": "More is lost by carrying at this depth",
+        "lower": "Less is lost by carrying at this depth",
+        "no difference seen": "A larger loss by carrying is not seen",
+    }[more.direction]
+    if more.direction != "higher" and less.direction == "lower":
+        verdict += "; the share that is kept is smaller, because there is less to gain"
+    where = _each(found, way, lost, last, {"higher": "more", "lower": "less"})
     return (
         f"{words}At layer {last}, the deepest where it does gain, against layer 0: gain on old "
         f"{with_interval(gains[0], '+')} → {with_interval(gains[last], '+')} points; lost by carrying "
-        f"{with_interval(losses[0])} → {with_interval(losses[last])}, that is "
-        f"{apart(found.against_layer_0(way, lost)[last], 'more', 'less')}; kept gain {with_interval(shares[0])} → "
-        f"{with_interval(shares[last])} %, {apart(less)} (percent points). {verdict}."
+        f"{with_interval(losses[0])} → {with_interval(losses[last])}, that is {apart(more, 'more', 'less')} "
+        f"({where}); kept gain {with_interval(shares[0])} → {with_interval(shares[last])} %. {verdict}."
     )
 
 
@@ -100,6 +98,15 @@ def steps_table(steps: Steps, lr: float, start: str, tuned: Mapping[int, float])
         "rate tuned",
     )
     return Table(head, tuple(rows))
+
+
+def _each(found: Depth, way: str, measure: Measure, layer: int, words: Mapping[str, str] | None = None) -> str:
+    """ "lower on textures; no difference seen on satellite": of this layer against layer 0, dataset by dataset."""
+    each: dict[str, list[str]] = {}
+    for name in found.datasets:
+        gap = found.on(name).against_layer_0(way, measure)[layer]
+        each.setdefault(gap.direction, []).append(short_name(name))
+    return "; ".join(f"{(words or {}).get(how, how)} on {', '.join(each[how])}" for how in DIRECTIONS if how in each)
 
 
 def _deepest(gaps: Mapping[int, Statistic]) -> tuple[Statistic, int]:

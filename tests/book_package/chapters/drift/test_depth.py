@@ -10,6 +10,7 @@ from clipcompat.common.errors import ConfigError
 from clipcompat_book.chapters.drift.depth import (
     HIDDEN,
     HIDDEN_TUNED,
+    INSERTED,
     NOISE,
     WAYS,
     depth,
@@ -69,3 +70,19 @@ def test_other_methods_are_left_out_and_nothing_is_an_error():
     for records in ([], [depth_run(NOISE, 0, (1, 2, 3), "dtd", 0)]):
         with pytest.raises(ConfigError, match="sweep depth"):
             depth(records)
+
+
+def test_inserted_rows_are_a_way_of_their_own_that_begins_at_plain_coop():
+    more = [depth_run(NOISE, 1, (70, 60, 65), d, 0.0) for d in SETS]
+    for record in more:
+        record.inputs["method"]["config"]["insert"] = True
+    found = depth([*depth_records(), *more])
+    assert means(found.over_seeds(INSERTED, attrgetter("new"))) == pytest.approx({0: 80, 1: 60})
+    assert found.reports[NOISE] == depth(depth_records()).reports[NOISE]
+
+
+def test_a_layer_that_some_dataset_lacks_is_left_out_so_that_all_means_are_of_the_same_datasets():
+    records = [r for r in depth_records() if (r.dataset, r.inputs["method"]["config"]["layer"]) != ("dtd", 2)]
+    found = depth(records)
+    assert {way: list(layers) for way, layers in found.reports.items()} == {NOISE: [0, 1], HIDDEN_TUNED: [0, 1]}
+    assert found.reports[NOISE] == {n: own for n, own in depth(depth_records()).reports[NOISE].items() if n < 2}
