@@ -26,9 +26,9 @@ from clipcompat_book.show import INK, METHOD_COLOURS, NEW, OLD, TOP_LEGEND, ZERO
 from clipcompat_book.words import short_name, with_interval
 
 _WAY = {
-    NOISE: (OLD, "solid"),
-    INSERTED: (NEW, "solid"),
-    NOISE_TUNED: (OLD, "dot"),
+    NOISE: (METHOD_COLOURS["coop"], "solid"),
+    INSERTED: (INK, "dash"),
+    NOISE_TUNED: (METHOD_COLOURS["coop"], "dot"),
     HIDDEN: (METHOD_COLOURS["clip_adapter"], "solid"),
     HIDDEN_TUNED: (METHOD_COLOURS["clip_adapter"], "dot"),
 }
