@@ -11,13 +11,15 @@ from __future__ import annotations
 import importlib.resources
 import json
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from statistics import fmean
 
+from clipcompat.backbones.backbone import Backbone
 from clipcompat.backbones.load import load_backbone
 from clipcompat.common.files import to_json, write_atomic
 from clipcompat.data.load import load_dataset
+from clipcompat.data.split import Dataset
 from clipcompat.methods.coop import CoOp
 from clipcompat.methods.defaults import mini_method
 from clipcompat.plugins.fit import fit
@@ -55,16 +57,19 @@ def method_at(start: str, layer: int, lr: float) -> CoOp:
 
 
 def make_trials() -> Iterator[Trial]:
+    """All trials of `GRIDS`."""
     backbone = load_backbone("mini-old", device="cpu", dtype="float32")
     data = [load_dataset(name, shots=16, seed=1) for name in SETS]
     for start, layers in GRIDS.items():
         for layer, rates in layers.items():
-            for lr in rates:
-                plugins = [fit(method_at(start, layer, lr), backbone, d, seed=1) for d in data]
-                val = {
-                    d.name: round(accuracy(plugin, backbone, d.val), 1) for d, plugin in zip(data, plugins, strict=True)
-                }
-                yield Trial(start, layer, lr, val)
+            yield from (make_trial(backbone, data, start, layer, lr) for lr in rates)
+
+
+def make_trial(backbone: Backbone, data: Sequence[Dataset], start: str, layer: int, lr: float) -> Trial:
+    """Train on every dataset, and test on its validation pictures."""
+    plugins = [fit(method_at(start, layer, lr), backbone, d, seed=1) for d in data]
+    right = {d.name: round(accuracy(p, backbone, d.val), 1) for p, d in zip(plugins, data, strict=True)}
+    return Trial(start, layer, lr, right)
 
 
 def read_trials() -> list[Trial]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import pytest
 
+from clipcompat.backbones.load import load_backbone
 from clipcompat.common.config import override
+from clipcompat.data.load import load_dataset
 from clipcompat.data.mini.sets import SETS as MINI
 from clipcompat.methods.defaults import mini_method
 from clipcompat.runs.sweep.spec import load_spec
 from clipcompat_book.chapters.drift.depth import HIDDEN, NOISE
-from clipcompat_book.chapters.drift.rates import GRIDS, SETS, Trial, best_rates, method_at, read_trials
+from clipcompat_book.chapters.drift.rates import GRIDS, SETS, Trial, best_rates, make_trial, method_at, read_trials
 
 
 def test_the_best_rate_has_the_best_mean_and_the_smaller_of_equals_is_taken():
@@ -41,3 +43,12 @@ def test_the_rates_of_the_study_are_the_best_of_the_trials():
             checked.append((start, method.layer))
     assert checked == [(HIDDEN, n) for n in (0, 1, 3, 5)] + [(NOISE, n) for n in (1, 3, 5)]
     assert best[NOISE][0] == plain.recipe.lr
+
+
+@pytest.mark.parametrize(("start", "layer", "lr"), [(NOISE, 3, 0.032), (HIDDEN, 1, 512.0)])
+def test_a_trial_comes_out_again(start, layer, lr):
+    """Within two of 44 pictures: another processor rounds otherwise."""
+    (kept,) = [t for t in read_trials() if (t.start, t.layer, t.lr) == (start, layer, lr)]
+    data = load_dataset("mini/dev-thermal", shots=16, seed=1)
+    again = make_trial(load_backbone("mini-old", device="cpu", dtype="float32"), [data], start, layer, lr)
+    assert again.val == pytest.approx({data.name: kept.val[data.name]}, abs=4.6)
