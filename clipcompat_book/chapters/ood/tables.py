@@ -9,7 +9,7 @@ from statistics import fmean
 from clipcompat.data.shifted import SHIFTED
 from clipcompat.runs.papers import paper_shifted
 from clipcompat.runs.records import Record
-from clipcompat.runs.tables import Table, cell
+from clipcompat.runs.tables import Table
 from clipcompat.studies.comparison import Comparison, agrees
 from clipcompat.studies.ood import Robustness
 from clipcompat.studies.statistic import Statistic
@@ -45,11 +45,11 @@ def relations_table(points: Sequence[Point]) -> Table:
         "lost by the shift, below retraining on new": lambda own: relation(own, by_shift, retrained),
     }
     rows = [
-        (name, *(f"{found} {found.words}" for found in (reading(points), reading(others))))
+        (name, *(f"{r.value:+.2f} ({r.low:+.2f} … {r.high:+.2f})" for r in (reading(points), reading(others))))
         for name, reading in readings.items()
     ]
     sets = ", ".join(f"{short_name(n)} {r:+.2f}" for n, r in of_losses(points).by_set.items())
-    caption = f"Rank correlations. The first one, set by set: {sets}."
+    caption = f"Rank correlations, in brackets 95 % intervals. The first one, set by set: {sets}."
     return Table(("", "all methods", "without the linear probe"), tuple(rows), caption)
 
 
@@ -82,9 +82,9 @@ def paper_table(records: Sequence[Record]) -> Table:
         numbers = [*zip(printed.values() or [None] * len(sets), ours, strict=True)]
         theirs = list(printed.values())[1:]
         numbers.append((fmean(theirs) if theirs else None, [fmean(s) for s in zip(*ours[1:], strict=True)]))
-        rows.append((title, *(f"{'–' if p is None else f'{p:.1f}'} | {cell(Statistic.of(o))}" for p, o in numbers)))
+        rows.append((title, *(f"{'–' if p is None else f'{p:.1f}'} | {fmean(o):.1f}" for p, o in numbers)))
     columns = ("method", "source", "-V2", "-Sketch", "-A", "-R", "shifted, mean")
-    caption = "Accuracy on old, percent: the paper's Table 3 (ImageNet, ViT-B/16, printed) | ours (mini, mean ± sd)."
+    caption = "Accuracy on old, percent: the paper's Table 3 (ImageNet, ViT-B/16, printed) | ours (mini, means)."
     return Table(columns, tuple(rows), caption)
 
 

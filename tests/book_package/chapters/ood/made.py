@@ -26,7 +26,9 @@ def made(method="coop", tuned=20.0, shifted=15.0, carried=12.0, both=8.0, retrai
         there, source = accuracies(shifted + wobble, both + wobble), accuracies(tuned, carried + 2 * wobble, retrained)
         sets = [{"dataset": name, "classes": 3, "there": there, "source": source} for name in SETS]
         means = {f"shifted_{name}": value for name, value in there.items()}
-        rows.append({"method": method, "dataset": "mini/objects", "seed": seed, **source, **means, "shifts": sets})
+        rows.append(
+            {"method": method, "dataset": "mini/objects", "seed": seed, **source, **means, "shifts": sets, "views": 10}
+        )
     return replace(record(method, dataset="mini/objects"), study="ood", per_seed=rows)
 
 
