@@ -8,6 +8,7 @@ from clipcompat.backbones.mini.manifest import weights
 from clipcompat.backbones.upgrade import load_upgrade, shipped_weights
 from clipcompat.data.load import load_dataset
 from clipcompat.data.mini.datasets import study_names
+from clipcompat.data.shifted import SHIFTED
 from clipcompat.methods import METHODS
 from clipcompat_book.committed import committed_records
 
@@ -67,3 +68,20 @@ def test_more_seeds_are_of_the_shipped_pair_and_of_draws_that_the_first_records_
         assert [row["seed"] for row in record.per_seed] == list(range(6, 26))
         data = load_dataset(record.dataset, shots=record.inputs["shots"], seed=25)
         assert record.inputs["stamps"]["25"] == {"train": data.train.stamp, "test": data.test.stamp}
+
+
+def test_records_of_shifted_sets_are_of_todays_pictures_and_agree_with_those_of_compatibility_on_the_source():
+    same = {r.titles.label: r for r in RECORDS if r.dataset == "mini/objects" and r.titles.upgrade == "mini"}
+    stamps = {name: load_dataset(name).test.stamp for name in SHIFTED["mini/objects"]}
+    records = committed_records("ood")
+    assert {"zero_shot", "coop", "kgcoop", "contcoop", "clip_adapter", "linear_probe"} <= {
+        r.titles.label for r in records
+    }
+    for record in records:
+        other = same[record.titles.label]
+        assert record.inputs["shifted"] == stamps and record.inputs["stamps"] == other.inputs["stamps"]
+        assert record.inputs["shipped"] == list(shipped_weights("mini"))
+        for row, report in zip(record.per_seed, other.reports, strict=True):
+            assert (row["seed"], row["old"], row["new"], row["retrained"]) == pytest.approx(
+                (report.seed, report.old, report.new, report.retrained), abs=record.tolerance
+            )

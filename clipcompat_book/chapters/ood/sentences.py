@@ -5,12 +5,24 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from operator import attrgetter
 
+from clipcompat.methods import METHODS
+from clipcompat.runs.records import Record
 from clipcompat.studies.statistic import Statistic
 from clipcompat_book.chapters.ood.points import Measure, Point, by_method, mean_over_sets
 from clipcompat_book.chapters.ood.relation import at_equal_gain, of_losses, within_methods
 from clipcompat_book.means import groups
+from clipcompat_book.words import method_titles
 
 _TUNED, _LOST = attrgetter("tuned"), attrgetter("lost_by_upgrade")
+
+
+def records_sentence(records: Sequence[Record]) -> str:
+    """Which methods the records have, and which are not made yet."""
+    have = method_titles(records)
+    missing = [kind.title for name, kind in METHODS.items() if name not in have.values()]
+    seeds = sorted({len(record.per_seed) for record in records})
+    rest = f" Not made yet: {', '.join(missing)}." if missing else ""
+    return f"In the records: {', '.join(have)}, with {'/'.join(map(str, seeds))} seeds.{rest}"
 
 
 def answer_sentence(points: Sequence[Point]) -> str:

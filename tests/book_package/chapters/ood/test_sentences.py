@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from clipcompat.methods import METHODS
 from clipcompat.studies.ood import Accuracies, Robustness, Shift
 from clipcompat_book.chapters.ood import tables
 from clipcompat_book.chapters.ood.points import plain_points
@@ -9,6 +10,7 @@ from clipcompat_book.chapters.ood.sentences import (
     answer_sentence,
     both_sentence,
     lost_sentence,
+    records_sentence,
     shallow_sentence,
     without_sentence,
 )
@@ -101,3 +103,9 @@ def test_a_report_shows_each_set_beside_the_sources_pictures_of_its_classes():
     table = tables.report_table(report)
     assert table.rows[0][:2] == ("objects", "all")
     assert table.rows[1] == ("objects-a", "36", "50.0 → 40.0", "45.0 → 42.0", "+5.0 → -2.0", "70.0 → 60.0")
+
+
+def test_methods_that_are_not_made_yet_are_named():
+    told = records_sentence(plain(made("zero_shot"), made("coop")))
+    assert told.startswith("In the records: zero-shot, CoOp, with 3 seeds. Not made yet: linear probe, CLIP-Adapter, ")
+    assert "Not made" not in records_sentence(plain(*map(made, METHODS)))
