@@ -16,7 +16,7 @@ from clipcompat.studies.statistic import Statistic
 from clipcompat_book.chapters.ood.points import Point, by_method, mean_over_sets
 from clipcompat_book.chapters.ood.relation import at_equal_gain, of_losses, relation, within_methods
 from clipcompat_book.means import of_method
-from clipcompat_book.words import apart, method_titles, short_name, with_interval
+from clipcompat_book.words import method_titles, short_name, with_interval
 
 _PAPER = ("clip-to-eva-vit-b-16", "imagenet")
 _PROMPTS = ("CoOp", "CoCoOp", "KgCoOp", "ContCoOp")
@@ -105,7 +105,9 @@ def claims_table(records: Sequence[Record]) -> Table:
             ("shifted", shifted, [fmean(own[1:]) for own in theirs]),
         ):
             printed = sides[0] - sides[1]
-            rows.append((f"{first} − {second}, {where}", f"{printed:+.2f}", apart(gap), agrees(gap, printed)))
+            hangs = " (hangs on single sets)" if isinstance(gap, Comparison) and gap.flips else ""
+            claim, ours = f"{first} − {second}, {where}", with_interval(gap, "+")
+            rows.append((claim, f"{printed:+.2f}", ours, agrees(gap, printed) + hangs))
     columns = ("on old", "paper", "ours (mini)", "sign")
     caption = "Points; ours with 95 % intervals, over seeds on the source, over sets and seeds on the shifted ones."
     return Table(columns, tuple(rows), caption)

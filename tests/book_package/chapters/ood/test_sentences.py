@@ -92,7 +92,7 @@ def test_the_papers_table_stands_beside_ours_and_its_claims_get_a_verdict():
     assert rows["CoOp"][1:3] == ("71.9 | 60.0", "64.2 | 55.0") and rows["CoOp"][-1] == "58.4 | 55.0"
     assert rows["linear probe"][1].startswith("– | ")
     claims = {row[0]: row[1:] for row in tables.claims_table(records).rows}
-    assert claims["CoOp − zero-shot, source"] == ("+5.19", "20.0 ± 0.0 points higher", "agrees")
+    assert claims["CoOp − zero-shot, source"] == ("+5.19", "+20.0 ± 0.0", "agrees")
     assert claims["ContCoOp − CoOp, source"][0] == "+1.20" and claims["ContCoOp − CoOp, source"][-1] == "disagrees"
     assert claims["ContCoOp − CoOp, shifted"][0] == "+1.99" and claims["ContCoOp − CoOp, shifted"][-1] == "agrees"
 
