@@ -93,6 +93,7 @@ def claims_table(records: Sequence[Record]) -> Table:
     have = method_titles(records)
     prompts = [title for title in _PROMPTS if title in have]
     pairs = [(title, "zero-shot") for title in prompts]
+    pairs += [(title, "CoOp") for title in ("CoCoOp", "KgCoOp") if title in have and "CoOp" in have]
     pairs += [("ContCoOp", title) for title in prompts if title != "ContCoOp" and "ContCoOp" in have]
     rows = []
     for first, second in pairs:

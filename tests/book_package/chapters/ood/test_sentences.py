@@ -86,6 +86,7 @@ def test_the_papers_table_stands_beside_ours_and_its_claims_get_a_verdict():
         made("zero_shot", tuned=0, shifted=0),
         made("linear_probe"),
         made("coop"),
+        made("kgcoop", tuned=6, shifted=5),
         made("contcoop", tuned=12, shifted=18),
     )
     rows = {row[0]: row for row in tables.paper_table(records).rows}
@@ -93,6 +94,8 @@ def test_the_papers_table_stands_beside_ours_and_its_claims_get_a_verdict():
     assert rows["linear probe"][1].startswith("– | ")
     claims = {row[0]: row[1:] for row in tables.claims_table(records).rows}
     assert claims["CoOp − zero-shot, source"] == ("+5.19", "+20.0 ± 0.0", "agrees")
+    assert claims["KgCoOp − CoOp, source"][0] == "-0.72" and claims["KgCoOp − CoOp, source"][-1] == "agrees"
+    assert claims["KgCoOp − CoOp, shifted"][0] == "+1.71" and claims["KgCoOp − CoOp, shifted"][-1] == "disagrees"
     assert claims["ContCoOp − CoOp, source"][0] == "+1.20" and claims["ContCoOp − CoOp, source"][-1] == "disagrees"
     assert claims["ContCoOp − CoOp, shifted"][0] == "+1.99" and claims["ContCoOp − CoOp, shifted"][-1] == "agrees"
 
