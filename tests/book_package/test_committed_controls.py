@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from clipcompat.backbones.upgrade import shipped_weights
+from clipcompat.backbones.upgrade import load_upgrade, shipped_weights
 from clipcompat.data.mini.datasets import study_names
 from clipcompat.runs.sweep.spec import load_spec
 from clipcompat_book.committed import committed_records
 
-NAMES = ("cross_tower", "shuffled")
+NAMES = ("controls", "cross_tower", "shuffled")
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -31,6 +31,15 @@ def test_the_study_of_that_name_asks_for_them(name):
     }
     for record in committed_records(name):
         assert (record.study, record.inputs["upgrade"], record.dataset, record.method) in asked
+
+
+def test_activation_only_is_of_todays_backbones_and_was_trained_again_where_that_was_asked_for():
+    upgrade = load_upgrade("mini-activation-only", device="cpu")
+    for record in committed_records("controls"):
+        assert record.titles.upgrade == "mini-activation-only"
+        assert [record.backbones[side]["stamp"] for side in ("old", "new")] == [upgrade.old.stamp, upgrade.new.stamp]
+        trained = record.inputs["retrain"] and record.method != "zero_shot"
+        assert all((report.retrained is not None) == trained for report in record.reports)
 
 
 def test_the_diagonal_of_the_towers_is_what_the_records_of_compatibility_have():
