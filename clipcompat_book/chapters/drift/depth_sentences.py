@@ -10,6 +10,7 @@ from clipcompat.studies.comparison import Verdict, agrees
 from clipcompat.studies.statistic import DIRECTIONS, Statistic
 from clipcompat_book.chapters.drift.depth import NOISE, Depth, Measure, lost, old_gain
 from clipcompat_book.chapters.drift.first_steps import Steps
+from clipcompat_book.means import compared
 from clipcompat_book.words import apart, datasets, short_name, with_interval
 
 PAPER_CLAIM = "the deeper the context enters, the lower its accuracy on the new backbone (Fig. 2d; DTD alone)"
@@ -24,9 +25,11 @@ def paper_sentence(found: Depth, way: str = NOISE) -> str:
     """The paper's claim, and the deepest layer against layer 0 on new, over all datasets and on each: Markdown."""
     gap, last = _deepest(found.against_layer_0(way, attrgetter("new")))
     where = _each(found, way, attrgetter("new"), last)
+    wide = compared(found.reports[way][last], found.reports[way][0], attrgetter("new"))
     return (
         f"**The paper:** {PAPER_CLAIM}. **On the miniature** ({way}), on new, layer {last} against layer 0: "
-        f"{apart(gap)}. This {_VERDICTS[agrees(gap, -1)]}. Dataset by dataset: {where}. ({_basis(found, gap)})"
+        f"{apart(gap)}. On these datasets, this {_VERDICTS[agrees(gap, -1)]}. Dataset by dataset: {where}. With an "
+        f"interval over datasets too, for what others would do: {apart(wide)}. ({_basis(found, gap)})"
     )
 
 
@@ -119,6 +122,6 @@ def _layers(numbers: Sequence[int]) -> str:
 
 def _basis(found: Depth, gap: Statistic) -> str:
     return (
-        f"Mini data. Mean of {datasets(len(found.datasets))}, {gap.n} seeds; 95 % intervals over seeds, paired. They "
-        "say nothing of other datasets."
+        f"Mini data. Mean of {datasets(len(found.datasets))}, {gap.n} seeds; 95 % intervals, paired; over seeds, "
+        "where nothing else is said."
     )

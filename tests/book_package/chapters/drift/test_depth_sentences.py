@@ -34,6 +34,7 @@ def test_a_loss_with_depth_agrees_with_the_paper_and_a_gain_contradicts_it(found
     assert PAPER_CLAIM in worse and "layer 2 against layer 0: 25.0 ± 0.5 points lower" in worse
     assert "agrees with the paper's direction" in worse and "lower on dtd, eurosat" in worse
     assert "Mini data. Mean of 2 datasets, 3 seeds" in worse
+    assert "for what others would do: 25.0 ± " in worse
     better = paper_sentence(study({0: (80, 60, 70), 1: (80, 70, 80)}))
     assert "10.0 ± 0.2 points higher" in better and "contradicts the paper's direction" in better
 
@@ -90,3 +91,11 @@ def test_the_table_splits_a_smaller_share_into_norm_and_pull():
     assert table.rows[0] == ("0", "1.1", "1.0", "8.0e-03", "1.0 ×", "1.0 ×", "–")
     assert table.rows[1] == ("3", "20.0", "20.0", "1.0e-05", "400.0 ×", "2.0 ×", "2048")
     assert own[0].share(1) / own[3].share(1) == pytest.approx(400 * 2)
+
+
+def test_datasets_that_differ_leave_other_datasets_open():
+    cells = {"dtd": {0: (80, 60, 70), 1: (80, 30, 60)}, "eurosat": {0: (80, 60, 70), 1: (80, 60, 60)}}
+    records = [depth_run(NOISE, n, cell, d, 0.0) for d, layers in cells.items() for n, cell in layers.items()]
+    words = paper_sentence(depth(records))
+    assert "On these datasets, this agrees" in words and "lower on dtd; no difference seen on eurosat" in words
+    assert "for what others would do: no difference seen" in words
