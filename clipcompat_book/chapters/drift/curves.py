@@ -25,6 +25,7 @@ _NAMES = {
     "mini-two-steps": "both steps",
     "mini-large": "the larger pair",
     "mini-identity": "nothing changed",
+    "mini-activation-only": "activation only",
     "mini-text-only": "text only",
 }
 

@@ -76,8 +76,8 @@ def together_sentence(records: Sequence[Record], method: str) -> str:
     whole = Comparison.of(accuracies(mine, "none", "old"), accuracies(mine, "all", "old"))
     alone = sum(gap.mean for gap in lost(mine).values())
     return (
-        f"With old's pictures, the whole new text tower costs {method} {apart(whole, 'lost', 'gained')}; its parts, "
-        f"each alone, cost {alone:.1f} points taken together."
+        f"All parts replaced at once, with old's pictures: {method} {apart(whole, 'lost', 'gained')}. "
+        f"Each replaced alone: {alone:.1f} points, all taken together."
     )
 
 

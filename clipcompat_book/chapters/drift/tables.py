@@ -14,6 +14,7 @@ from clipcompat_book.means import groups, of_method
 
 _COLUMNS = (
     "upgrade",
+    "datasets",
     "method",
     "new alone: blocks",
     "new alone: all parts",
@@ -39,7 +40,7 @@ def prediction_table(
             for way in ("replaced", "frozen"):
                 losses = lost(of_method(own, method), way)
                 cells += [_cell(correlation(losses, moved, parts)) for parts in (blocks(moved), moved)]
-            rows.append((name, method, *cells))
+            rows.append((name, str(len({r.dataset for r in own})), method, *cells))
     return Table(_COLUMNS, tuple(rows), "Drift against loss, Spearman ± 95 % interval. * leaves 0 out. Mini.")
 
 

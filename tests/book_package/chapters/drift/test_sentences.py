@@ -60,7 +60,7 @@ def test_the_part_that_costs_most_is_named_with_its_interval():
 
 def test_parts_together_stand_beside_the_sum_of_each_alone():
     words = together_sentence(SWAPS, "CoOp")
-    assert "costs CoOp 10.0 ± 0.0 points lost; its parts, each alone, cost 10.0 points taken together." in words
+    assert "CoOp 10.0 ± 0.0 points lost. Each replaced alone: 10.0 points, all taken together." in words
 
 
 def test_a_prediction_says_which_way_it_points_over_blocks_and_over_all_parts():
