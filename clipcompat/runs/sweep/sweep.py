@@ -163,9 +163,13 @@ def failure_file(out: str | Path, request: Mapping[str, Any]) -> Path:
 
 
 def begin_worker(device: str | None, threads: int) -> None:
-    """What a worker process does first: its share of the machine's cores, and its GPU."""
+    """What a worker process does first: its share of the machine's cores, and its GPU.
+
+    OMP_NUM_THREADS, if it is set, stands: who shares a machine with other jobs has set it.
+    """
     set_up_logging(verbose=False)  # each warning once per process
-    torch.set_num_threads(threads)
+    if not os.environ.get("OMP_NUM_THREADS"):
+        torch.set_num_threads(threads)
     if device and device.startswith("cuda"):
         torch.cuda.set_device(device)
 
