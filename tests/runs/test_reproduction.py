@@ -166,7 +166,7 @@ def test_what_has_no_table_in_the_paper_is_refused():
     with pytest.raises(UnknownNameError, match="table2"):
         reproduction("table22", [])
     with pytest.raises(UnknownNameError, match="scale 'paper'"):
-        reproduction("controls", [])
+        reproduction("chain", [])
     with pytest.raises(ConfigError, match="table2 and table8 are"):
         reproduction("lambda", [])
 

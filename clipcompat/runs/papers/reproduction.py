@@ -126,6 +126,8 @@ def reproduction(study: str, records: Iterable[Record]) -> Reproduction:
     """
     spec, records = load_spec(study), list(records)
     plain = [request for request in spec.requests("paper") if not request["settings"]]
+    datasets = list(dict.fromkeys(request["dataset"] for request in plain))
+    plain.sort(key=lambda request: datasets.index(request["dataset"]))  # as the paper's table is read
     found = []
     for request in plain:
         if paper := paper_cell(request["upgrade"], request["dataset"], request["method"]):
