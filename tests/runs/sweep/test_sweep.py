@@ -8,6 +8,7 @@ import random
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import psutil
@@ -177,12 +178,20 @@ def end(driver: subprocess.Popen) -> None:
 
 
 def kill_a_worker(driver: subprocess.Popen, rng: random.Random) -> bool:
-    """SIGKILL to one process that the driver has spawned for work."""
-    spawned = [p for p in psutil.Process(driver.pid).children() if "spawn_main" in " ".join(p.cmdline())]
-    if not spawned:
+    """SIGKILL to one process that the driver has spawned for work; after a death there is none for a moment."""
+    while driver.poll() is None:
+        if spawned := [p for p in psutil.Process(driver.pid).children() if _works(p)]:
+            rng.choice(spawned).send_signal(signal.SIGKILL)
+            return True
+        time.sleep(0.01)
+    return False
+
+
+def _works(process: psutil.Process) -> bool:
+    try:
+        return "spawn_main" in " ".join(process.cmdline())
+    except psutil.Error:  # it has just ended
         return False
-    rng.choice(spawned).send_signal(signal.SIGKILL)
-    return True
 
 
 def test_killed_workers_and_a_killed_driver_lose_nothing(done, root, tmp_path):
