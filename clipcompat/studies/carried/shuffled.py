@@ -23,7 +23,8 @@ from clipcompat.plugins.fit import fit
 from clipcompat.plugins.plugin import Plugin
 from clipcompat.studies.accuracy import accuracy, percent, predictions
 from clipcompat.studies.compatibility import check_start, look_once
-from clipcompat.studies.experiment import Experiment
+from clipcompat.studies.experiment import Experiment, training_facts
+from clipcompat.training.learner import Method
 
 
 @dataclass(frozen=True)
@@ -74,18 +75,14 @@ def shuffled_condition(
         on `upgrade.old`. IncompatibleError: its tensors cannot act on one of the backbones. DataError: a class that
         must lend its pictures has none in the test split.
     """
-    if not plugin.method.conditioned_on:
-        raise ConfigError(
-            f"prompts of {plugin.method.name} depend on no condition, so there is none to shuffle. Give a plug-in of "
-            "contcoop or cocoop."
-        )
+    _refuse_unconditioned(plugin.method)
     check_start(plugin, upgrade, data, retrain=False)
     generator = torch.Generator().manual_seed(shuffle)
     lender = derangement(len(data.classnames), generator)
     pictures = _pictures(data.test, lender, generator) if plugin.method.conditioned_on == "images" else None
     numbers: dict[str, float] = {}
     with showing(progress) as told:
-        look_once(plugin, upgrade, data, cache, told)
+        look_once(plugin, upgrade, [data], cache, told)
         zero_shot = fit(ZeroShot(), upgrade.old, data, progress=False)
         for side, backbone in (("old", upgrade.old), ("new", upgrade.new)):
             right = predictions(plugin, backbone, data.test, cache=cache, progress=told)
@@ -95,6 +92,14 @@ def shuffled_condition(
             numbers[f"zs_{side}"] = accuracy(zero_shot, backbone, data.test, cache=cache, progress=told)
     about = {"method": plugin.method.name, "dataset": data.name, "seed": plugin.origin["seed"], "shuffle": shuffle}
     return ShuffledCondition(**about, **numbers)
+
+
+def _refuse_unconditioned(method: Method) -> None:
+    if not method.conditioned_on:
+        raise ConfigError(
+            f"prompts of {method.name} depend on no condition, so there is none to shuffle. Give a plug-in of contcoop "
+            "or cocoop."
+        )
 
 
 def derangement(count: int, generator: torch.Generator) -> list[int]:
@@ -149,12 +154,10 @@ def _pictures(split: Split, lender: list[int], generator: torch.Generator) -> Te
 def measure(experiment: Experiment) -> Iterator[dict[str, Any]]:
     """One row per seed, which is also that of the derangement: the report's fields, and how the plug-in was trained."""
     upgrade, plugins = experiment.upgrade, experiment.plugins
+    _refuse_unconditioned(plugins.method)  # before anything is trained
     experiment.tune_together(upgrade.old)
     for seed, data in experiment.datasets.items():
         plugin = plugins.tune(upgrade.old, {seed: data})[seed]
-        options = {"cache": experiment.cache, "progress": experiment.progress or False}
-        report = shuffled_condition(plugin, upgrade, data, shuffle=seed, **options)
-        training = {key: plugin.origin.get(key) for key in ("views", "crop", "epochs", "final_loss")}
-        seconds = {"train": plugin.origin["seconds"], "retrain": None}
+        report = shuffled_condition(plugin, upgrade, data, shuffle=seed, **experiment.options)
         numbers = {name: value for name, value in report.to_dict().items() if name != "shuffle"}
-        yield numbers | training | {"training_seconds": seconds}
+        yield numbers | training_facts(plugin)

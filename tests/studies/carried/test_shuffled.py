@@ -143,3 +143,10 @@ def test_what_cannot_be_shuffled_is_refused_in_a_sentence(old, new):
     test = replace(data.test, images=data.test.images.select(kept), labels=data.test.labels[kept])
     with pytest.raises(DataError, match="no picture of 'red fox'"):
         shuffled_condition(images, Upgrade(old, new), replace(data, test=test))
+
+
+def test_the_study_refuses_a_method_without_a_condition_before_it_trains(old, new, tmp_path):
+    plugins = TunedPlugins(tmp_path, CoOp(n_ctx=2, recipe=SHORT), views=1)
+    with pytest.raises(ConfigError, match="prompts of coop depend on no condition"):
+        next(measure(Experiment(Upgrade(old, new), {1: toy_dataset(4)}, plugins)))
+    assert not list(tmp_path.iterdir())
