@@ -12,9 +12,8 @@ from clipcompat.common.errors import unknown_name
 from clipcompat.common.frames import to_dataframe
 from clipcompat.common.text import brief, printable
 from clipcompat.runs.records import Record, find_records, read_record
-from clipcompat.runs.study_tables import study_tables
+from clipcompat.runs.study_tables import number_statistics, study_tables
 from clipcompat.runs.tables import Table, paper_numbers, to_page
-from clipcompat.studies.statistic import Statistic
 from clipcompat.studies.summary import summary
 
 if TYPE_CHECKING:
@@ -168,9 +167,8 @@ def _means(record: Record) -> dict[str, Any]:
 
 def _means_of_numbers(record: Record) -> dict[str, float | None]:
     found = {}
-    for name in dict.fromkeys(name for row in record.numbers for name in row):
-        statistic = Statistic.of([row[name] for row in record.numbers if name in row])
-        found |= {name: statistic and statistic.mean, f"{name}_sd": statistic and statistic.sd}
+    for name, statistic in number_statistics(record).items():
+        found |= {name: statistic.mean, f"{name}_sd": statistic.sd}
     return found
 
 

@@ -52,10 +52,11 @@ class Run(Request):
         if self.study not in STUDIES:
             raise unknown_name("study", self.study, STUDIES)
         super().__post_init__()
-        if self.study == "ood":
+        study = STUDIES[self.study]
+        if study.shifted:
             shifted_names(self.dataset)
-            if self.classes != "all":
-                raise ConfigError(f"the study ood tests all classes, not {self.classes!r}; leave classes out.")
+        if study.all_classes and self.classes != "all":
+            raise ConfigError(f"the study {self.study} tests all classes, not {self.classes!r}; leave classes out.")
         method = self.configured_method()
         if self.views is not None and "recipe" not in to_config(method):
             raise ConfigError(f"{self.method} trains on no augmented views; leave views out.")
@@ -99,7 +100,7 @@ class Run(Request):
         plugins = self._plugins(Path(out) / "plugins", upgrade, datasets, cache, progress)
         rows, seconds = [], []
         experiment = Experiment(upgrade, datasets, plugins, inputs["retrain"], cache, progress, shifted)
-        for row in STUDIES[self.study](experiment):
+        for row in STUDIES[self.study].measure(experiment):
             seed = row["seed"]
             seconds.append(row.pop("training_seconds", {}))
             row |= self._facts(seed, datasets[seed]) | ({"skipped": s} if (s := skipped.get(seed)) else {})
@@ -133,8 +134,8 @@ class Run(Request):
         return datasets, skipped
 
     def shifted(self, progress: Progress | None = None) -> "tuple[Dataset, ...]":
-        """The further test sets of the study "ood"; none for another study."""
-        if self.study != "ood":
+        """The shifted test sets of the dataset, for a study that tests on them; else none."""
+        if not STUDIES[self.study].shifted:
             return ()
         style = {} if dataset_kind(self.dataset) == "mini" else {"templates": self.templates, "root": self.root}
         found = [load_dataset(name, **style) for name in shifted_names(self.dataset)]

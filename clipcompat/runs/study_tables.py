@@ -2,10 +2,9 @@
 
 from collections.abc import Sequence
 
-from clipcompat.backbones.catalog import upgrade_kind
 from clipcompat.runs.papers import paper_shifted
 from clipcompat.runs.records import Record
-from clipcompat.runs.tables import Table, cell, compatibility_table, dataset_title
+from clipcompat.runs.tables import Table, cell, compatibility_table, dataset_title, with_mini_note
 from clipcompat.studies.statistic import Statistic
 
 
@@ -14,9 +13,10 @@ def study_tables(records: Sequence[Record], caption: str = "") -> list[Table]:
     studies = dict.fromkeys(record.study for record in records)
     mine = {study: [record for record in records if record.study == study] for study in studies}
     own = {"compatibility": compatibility_table, "ood": ood_table}
-    return [
-        own[study](of, caption) if study in own else numbers_table(of, caption or study) for study, of in mine.items()
-    ]
+    tables = []
+    for study, of in mine.items():
+        tables.append(own[study](of, caption) if study in own else numbers_table(of, caption or f"{study}."))
+    return tables
 
 
 def numbers_table(records: Sequence[Record], caption: str = "") -> Table:
@@ -24,13 +24,20 @@ def numbers_table(records: Sequence[Record], caption: str = "") -> Table:
 
     Lists, as of layers or classes, have no place in a table; a data frame of the study shows them.
     """
-    names = tuple(dict.fromkeys(name for record in records for row in record.numbers for name in row))
+    found = [number_statistics(record) for record in records]
+    names = tuple(dict.fromkeys(name for its in found for name in its))
     rows = []
-    for record in records:
-        values = {name: [row[name] for row in record.numbers if name in row] for name in names}
+    for record, its in zip(records, found, strict=True):
         what = (record.titles.upgrade, dataset_title(record), record.titles.label)
-        rows.append((*what, *(cell(Statistic.of(values[name])) for name in names), str(len(record.per_seed))))
-    return Table(("upgrade", "dataset", "method", *names, "seeds"), tuple(rows), caption)
+        rows.append((*what, *(cell(its.get(name)) for name in names), str(len(record.per_seed))))
+    columns = ("upgrade", "dataset", "method", *names, "seeds")
+    return Table(columns, tuple(rows), with_mini_note(records, caption))
+
+
+def number_statistics(record: Record) -> dict[str, Statistic]:
+    """Over seeds, of every number that the record's study measured."""
+    names = dict.fromkeys(name for row in record.numbers for name in row)
+    return {name: Statistic.of([row[name] for row in record.numbers if name in row]) for name in names}
 
 
 def ood_table(records: Sequence[Record], caption: str = "") -> Table:
@@ -38,11 +45,9 @@ def ood_table(records: Sequence[Record], caption: str = "") -> Table:
 
     "shifted, mean" is the mean over the shifted sets. The paper's numbers are those on old, of its Table 3.
     """
-    if any(upgrade_kind(record.inputs["upgrade"]) == "mini" for record in records):
-        caption = f"{caption} mini is an embedded miniature: compare patterns with the paper, not numbers.".strip()
     sets = tuple(dict.fromkeys(shift["dataset"] for r in records for row in r.per_seed for shift in row["shifts"]))
     columns = ("upgrade", "source", "method", "on source", *sets, "shifted, mean", "seeds", "paper, old")
-    return Table(columns, tuple(_row(record, sets) for record in records), caption)
+    return Table(columns, tuple(_row(record, sets) for record in records), with_mini_note(records, caption))
 
 
 def _row(record: Record, sets: Sequence[str]) -> tuple[str, ...]:

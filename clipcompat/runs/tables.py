@@ -86,8 +86,7 @@ def compatibility_table(records: Sequence[Record], caption: str = "") -> Table:
 
     Data sets of one name but of different test pictures, labels or class names are told apart by the test stamp.
     """
-    if any(upgrade_kind(record.inputs["upgrade"]) == "mini" for record in records):
-        caption = f"{caption} mini is an embedded miniature: compare patterns with the paper, not numbers.".strip()
+    caption = with_mini_note(records, caption)
     if any(record.titles.upgrade.endswith("*") for record in records):
         caption = f"{caption} * not the upgrade's own weights (see the record's backbones)".strip()
     names = [dataset_title(record) for record in records]
@@ -95,6 +94,13 @@ def compatibility_table(records: Sequence[Record], caption: str = "") -> Table:
     often = Counter(name for name, _ in set(zip(names, tested, strict=True)))
     shown = [f"{n} (data {t[:4]})" if often[n] > 1 else n for n, t in zip(names, tested, strict=True)]
     return Table(_COLUMNS, tuple(map(_row, records, shown)), caption)
+
+
+def with_mini_note(records: Sequence[Record], caption: str) -> str:
+    """The caption, and what the miniature is if a record is of it."""
+    if not any(upgrade_kind(record.inputs["upgrade"]) == "mini" for record in records):
+        return caption
+    return f"{caption} mini is an embedded miniature: compare patterns with the paper, not numbers.".strip()
 
 
 def dataset_title(record: Record) -> str:

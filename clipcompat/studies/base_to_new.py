@@ -71,7 +71,6 @@ def measure(experiment: Experiment) -> Iterator[dict[str, Any]]:
     zs_old, zs_new: zero-shot.
     """
     upgrade, plugins = experiment.upgrade, experiment.plugins
-    told = {"cache": experiment.cache, "progress": experiment.progress or False}
     for seed, data in experiment.datasets.items():
         base = {seed: data.base_classes()}
         plugin = plugins.tune(upgrade.old, base)[seed]
@@ -86,6 +85,8 @@ def measure(experiment: Experiment) -> Iterator[dict[str, Any]]:
             tested["retrained"] = (plugins.tune(upgrade.new, base)[seed], upgrade.new)
         row = {"seed": seed, "views": plugin.origin["views"]}
         for whose, (its, backbone) in tested.items():
-            row |= {f"{whose}_{k}": v for k, v in base_to_new(its, backbone, data, **told).to_dict().items()}
+            row |= {
+                f"{whose}_{k}": v for k, v in base_to_new(its, backbone, data, **experiment.options).to_dict().items()
+            }
         seconds = {whose: its.origin["seconds"] for whose, (its, _) in tested.items() if whose in ("old", "retrained")}
         yield row | {"training_seconds": seconds}

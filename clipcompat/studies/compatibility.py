@@ -20,7 +20,7 @@ from clipcompat.plugins.fit import fit, is_official
 from clipcompat.plugins.plugin import Plugin
 from clipcompat.studies.accuracy import percent, predictions
 from clipcompat.studies.details import Details
-from clipcompat.studies.experiment import Experiment
+from clipcompat.studies.experiment import Experiment, training_facts
 from clipcompat.studies.report import Compatibility
 
 
@@ -88,7 +88,7 @@ def train_again(plugin: Plugin, backbone: Backbone, data: Dataset, cache: Cache,
 def _tested(
     plugin: Plugin, upgrade: Upgrade, data: Dataset, retrained: Plugin | bool, cache: Cache, progress: Progress | None
 ) -> Compatibility:
-    look_once(plugin, upgrade, data, cache, progress)
+    look_once(plugin, upgrade, [data], cache, progress)
 
     def predicted(a_plugin: Plugin, backbone: Backbone) -> Tensor:  # [image]
         return predictions(a_plugin, backbone, data.test, cache=cache, progress=progress)
@@ -125,18 +125,20 @@ def measure(experiment: Experiment) -> Iterator[dict[str, Any]]:
     for seed, data in experiment.datasets.items():
         plugin = plugins.tune(upgrade.old, {seed: data})[seed]
         retrained = plugins.tune(upgrade.new, {seed: data})[seed] if experiment.retrains else False
-        report = compatibility(
-            plugin, upgrade, data, retrained=retrained, cache=experiment.cache, progress=experiment.progress or False
-        )
-        training = {key: plugin.origin.get(key) for key in ("views", "crop", "epochs", "final_loss")}
-        seconds = {"train": plugin.origin["seconds"], "retrain": retrained.origin["seconds"] if retrained else None}
-        yield report.to_dict() | training | {"training_seconds": seconds}
+        report = compatibility(plugin, upgrade, data, retrained=retrained, **experiment.options)
+        yield report.to_dict() | training_facts(plugin, *([retrained] if retrained else []))
 
 
-def look_once(plugin: Plugin, upgrade: Upgrade, data: Dataset, cache: Cache, progress: Progress | None) -> None:
-    """Encode the test pictures for both backbones in one pass over the files; the backbones remember the features."""
-    if plugin.match(upgrade.new, data.classnames).kind == "incompatible":  # the test will say why
+def look_once(
+    plugin: Plugin, upgrade: Upgrade, sets: Sequence[Dataset], cache: Cache, progress: Progress | None
+) -> None:
+    """Encode test pictures for both backbones in one pass over the files; the backbones remember the features.
+
+    sets: the plug-in is tested with the class names of the first.
+    """
+    if plugin.match(upgrade.new, sets[0].classnames).kind == "incompatible":  # the test will say why
         return
     kinds = dict.fromkeys((plugin.method.image_features, ZeroShot.image_features))
     wanted = [(backbone, kind) for backbone in (upgrade.old, upgrade.new) for kind in kinds]
-    encode_together(wanted, data.test, cache, progress)
+    for data in sets:
+        encode_together(wanted, data.test, cache, progress)

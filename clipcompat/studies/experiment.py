@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from clipcompat.backbones.backbone import Backbone
 from clipcompat.backbones.upgrade import Upgrade
 from clipcompat.data.split import Dataset
 from clipcompat.features.encode import Cache, Progress
 from clipcompat.plugins.kept import TunedPlugins
+from clipcompat.plugins.plugin import Plugin
 
 
 @dataclass(frozen=True)
@@ -16,7 +18,7 @@ class Experiment:
 
     datasets: seed -> the dataset with that seed's few-shot set. plugins: tunes the method, or finds what an interrupted
     run left. retrain: also tune on the new backbone. cache, progress: as for `clipcompat.fit`. shifted: further test
-    sets, of the study "ood" (see `clipcompat.data.shifted`).
+    sets, for a study that tests on them (see `clipcompat.data.shifted`).
     """
 
     upgrade: Upgrade
@@ -32,8 +34,20 @@ class Experiment:
         """Retraining was asked for, and the method learns something."""
         return self.retrain and self.plugins.method.needs != "nothing"
 
+    @property
+    def options(self) -> dict[str, Any]:
+        """`cache` and `progress` of a test; without a progress callback no bar is shown."""
+        return {"cache": self.cache, "progress": self.progress or False}
+
     def tune_together(self, *backbones: Backbone) -> None:
         """On a GPU, tune all seeds on each backbone in one batch: single runs leave it idle. A CPU saves each seed."""
         if self.upgrade.old.device.type == "cuda":
             for backbone in backbones:
                 self.plugins.tune(backbone, self.datasets)
+
+
+def training_facts(plugin: Plugin, *again: Plugin) -> dict[str, Any]:
+    """What a row says of how its plug-in was trained, and the seconds that this and the retraining took."""
+    facts = {key: plugin.origin.get(key) for key in ("views", "crop", "epochs", "final_loss")}
+    retrain = sum(p.origin["seconds"] for p in again) if again else None
+    return facts | {"training_seconds": {"train": plugin.origin["seconds"], "retrain": retrain}}

@@ -26,13 +26,13 @@ from clipcompat.common.frames import to_dataframe
 from clipcompat.common.progress import Progress, showing
 from clipcompat.data.shifted import class_map
 from clipcompat.data.split import Dataset
-from clipcompat.features.encode import Cache, encode_together
+from clipcompat.features.encode import Cache
 from clipcompat.methods.zero_shot import ZeroShot
 from clipcompat.plugins.fit import fit
 from clipcompat.plugins.plugin import Plugin
 from clipcompat.studies.accuracy import checked_logits, percent
-from clipcompat.studies.compatibility import check_start, train_again
-from clipcompat.studies.experiment import Experiment
+from clipcompat.studies.compatibility import check_start, look_once, train_again
+from clipcompat.studies.experiment import Experiment, training_facts
 
 if TYPE_CHECKING:
     import pandas
@@ -126,7 +126,7 @@ def robustness(
     maps = [class_map(source, data) for data in shifted]
     check_start(plugin, upgrade, source, retrained is True)
     with showing(progress) as told:
-        _look_once(plugin, upgrade, (source, *shifted), cache, told)
+        look_once(plugin, upgrade, [source, *shifted], cache, told)
         zero_shot = fit(ZeroShot(), upgrade.old, source, progress=False)
         again = train_again(plugin, upgrade.new, source, cache, told) if retrained is True else retrained
         on = {"old": (plugin, upgrade.old), "new": (plugin, upgrade.new)}
@@ -145,14 +145,11 @@ def measure(experiment: Experiment) -> Iterator[dict[str, Any]]:
     for data in shifted:  # before anything is trained
         class_map(next(iter(experiment.datasets.values())), data)
     experiment.tune_together(*(upgrade.old, upgrade.new)[: 1 + experiment.retrains])
-    options = {"cache": experiment.cache, "progress": experiment.progress or False}
     for seed, data in experiment.datasets.items():
         plugin = plugins.tune(upgrade.old, {seed: data})[seed]
         again = plugins.tune(upgrade.new, {seed: data})[seed] if experiment.retrains else False
-        report = robustness(plugin, upgrade, data, shifted, retrained=again, **options)
-        training = {key: plugin.origin.get(key) for key in ("views", "crop", "epochs", "final_loss")}
-        seconds = {"train": plugin.origin["seconds"], "retrain": again.origin["seconds"] if again else None}
-        yield report.to_dict() | training | {"training_seconds": seconds}
+        report = robustness(plugin, upgrade, data, shifted, retrained=again, **experiment.options)
+        yield report.to_dict() | training_facts(plugin, *([again] if again else []))
 
 
 def _right(
@@ -193,13 +190,3 @@ def _accuracies(right: Mapping[str, Tensor]) -> Accuracies:
 
 def _mean(values: Sequence[float | None]) -> float | None:
     return None if None in values else fmean(values)
-
-
-def _look_once(plugin: Plugin, upgrade: Upgrade, sets: Sequence[Dataset], cache: Cache, progress) -> None:
-    """Encode all test pictures for both backbones in one pass over the files; the backbones remember the features."""
-    if plugin.match(upgrade.new).kind == "incompatible":  # the test will say why
-        return
-    kinds = dict.fromkeys((plugin.method.image_features, ZeroShot.image_features))
-    wanted = [(backbone, kind) for backbone in (upgrade.old, upgrade.new) for kind in kinds]
-    for data in sets:
-        encode_together(wanted, data.test, cache, progress)

@@ -1,6 +1,7 @@
 """Every study by its name. Adding one: a file here, a line in STUDIES, a test."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from clipcompat.studies import base_to_new, compatibility, ood
@@ -8,14 +9,28 @@ from clipcompat.studies.carried import chain, cross_tower, shuffled, warm_start
 from clipcompat.studies.drift import drift, swap
 from clipcompat.studies.experiment import Experiment
 
-STUDIES: dict[str, Callable[[Experiment], Iterator[dict[str, Any]]]] = {
-    "compatibility": compatibility.measure,
-    "base_to_new": base_to_new.measure,
-    "chain": chain.measure,
-    "ood": ood.measure,
-    "drift": drift.measure,
-    "swap": swap.measure,
-    "warm_start": warm_start.measure,
-    "cross_tower": cross_tower.measure,
-    "shuffled": shuffled.measure,
+
+@dataclass(frozen=True)
+class Study:
+    """measure: an experiment -> one row per seed.
+
+    all_classes: it divides, or restricts, the classes itself, so that a part of them cannot be asked for.
+    shifted: its experiment has the shifted test sets of the dataset.
+    """
+
+    measure: Callable[[Experiment], Iterator[dict[str, Any]]]
+    all_classes: bool = False
+    shifted: bool = False
+
+
+STUDIES = {
+    "compatibility": Study(compatibility.measure),
+    "base_to_new": Study(base_to_new.measure, all_classes=True),
+    "chain": Study(chain.measure),
+    "ood": Study(ood.measure, all_classes=True, shifted=True),
+    "drift": Study(drift.measure),
+    "swap": Study(swap.measure),
+    "warm_start": Study(warm_start.measure),
+    "cross_tower": Study(cross_tower.measure),
+    "shuffled": Study(shuffled.measure),
 }

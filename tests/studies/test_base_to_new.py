@@ -12,6 +12,7 @@ from clipcompat.methods.linear_probe import LinearProbe
 from clipcompat.methods.zero_shot import ZeroShot
 from clipcompat.plugins.fit import fit
 from clipcompat.plugins.kept import TunedPlugins
+from clipcompat.runs.run import Run
 from clipcompat.studies import base_to_new as study
 from clipcompat.studies.base_to_new import base_to_new
 from clipcompat.studies.experiment import Experiment
@@ -72,3 +73,8 @@ def test_the_study_tests_the_carried_and_the_retrained_plugin(mini_old, mini_new
     assert row["retrained_h_classes"] == base_to_new(retrained, mini_new, data).h_classes
     assert row["zs_new_base"] == base_to_new(fit(ZeroShot(), mini_old, data), mini_new, data).base
     assert torch.isfinite(torch.tensor([v for v in row.values() if isinstance(v, float)])).all()
+
+
+def test_a_part_of_the_classes_cannot_be_asked_for():
+    with pytest.raises(ConfigError, match="base_to_new tests all classes, not 'base'"):
+        Run("coop", "mini/textures", classes="base", study="base_to_new")

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from clipcompat.backbones.backbone import Backbone
+from clipcompat.backbones.catalog import GENERATIONS
 from clipcompat.backbones.upgrade import load_chain
 from clipcompat.common.errors import ConfigError
 from clipcompat.data.split import Dataset
@@ -61,13 +62,13 @@ def measure(experiment: Experiment) -> Iterator[dict[str, Any]]:
         ConfigError: the upgrade's family has two generations only.
     """
     upgrade, plugins = experiment.upgrade, experiment.plugins
-    where = {"device": upgrade.old.device, "dtype": upgrade.old.dtype}
-    generations = (upgrade.old, upgrade.new, *load_chain(upgrade.name, **where)[2:])
-    if len(generations) < 3:
+    if len(GENERATIONS[upgrade.name]) < 3:  # before a chain is loaded
         raise ConfigError(
             f"{upgrade.name} has the generations {upgrade.old.name} and {upgrade.new.name}, and a chain needs a third. "
             "Choose an upgrade whose family has one, such as mini."
         )
+    where = {"device": upgrade.old.device, "dtype": upgrade.old.dtype}
+    generations = (upgrade.old, upgrade.new, *load_chain(upgrade.name, **where)[2:])
     tuned_on = range(len(generations)) if experiment.retrains else range(1)
     for seed, data in experiment.datasets.items():
         tuned = {i: plugins.tune(generations[i], {seed: data})[seed] for i in tuned_on}
@@ -75,6 +76,6 @@ def measure(experiment: Experiment) -> Iterator[dict[str, Any]]:
             "seed": seed,
             "generations": [backbone.description for backbone in generations],
             "views": tuned[0].origin["views"],
-            **chain_accuracies(tuned, generations, data, experiment.cache, experiment.progress or False),
+            **chain_accuracies(tuned, generations, data, **experiment.options),
             "training_seconds": {f"at_{i}": plugin.origin["seconds"] for i, plugin in tuned.items()},
         }

@@ -29,7 +29,7 @@ from clipcompat.plugins.fit import fit
 from clipcompat.plugins.plugin import Plugin
 from clipcompat.studies.accuracy import accuracy
 from clipcompat.studies.compatibility import check_start, look_once, train_again
-from clipcompat.studies.experiment import Experiment
+from clipcompat.studies.experiment import Experiment, training_facts
 
 if TYPE_CHECKING:
     import pandas
@@ -116,7 +116,7 @@ def cross_tower(
     if not isinstance(retrained, bool) and retrained.keys() != pairs.keys() - {"old_old"}:
         raise ConfigError(f"retrained needs a plug-in for old_new, new_old and new_new, not for {sorted(retrained)}.")
     with showing(progress) as told:
-        look_once(plugin, upgrade, data, cache, told)
+        look_once(plugin, upgrade, [data], cache, told)
         return _tested(plugin, pairs, data, retrained, cache, told)
 
 
@@ -166,12 +166,8 @@ def measure(experiment: Experiment) -> Iterator[dict[str, Any]]:
     for seed, data in experiment.datasets.items():
         plugin = plugins.tune(upgrade.old, {seed: data})[seed]
         again = {cell: plugins.tune(pairs[cell], {seed: data})[seed] for cell in others}
-        options = {"cache": experiment.cache, "progress": experiment.progress or False}
-        report = cross_tower(plugin, upgrade, data, retrained=again or False, **options)
-        training = {key: plugin.origin.get(key) for key in ("views", "crop", "epochs", "final_loss")}
-        retrain = sum(p.origin["seconds"] for p in again.values()) if again else None
-        seconds = {"train": plugin.origin["seconds"], "retrain": retrain}
-        yield report.to_dict() | training | {"training_seconds": seconds}
+        report = cross_tower(plugin, upgrade, data, retrained=again or False, **experiment.options)
+        yield report.to_dict() | training_facts(plugin, *again.values())
 
 
 def _side(plugin: Plugin) -> str:

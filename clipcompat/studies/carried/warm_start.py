@@ -36,7 +36,7 @@ def measure(experiment: Experiment) -> Iterator[dict[str, Any]]:
     upgrade, plugins, method = experiment.upgrade, experiment.plugins, experiment.plugins.method
     if not hasattr(method, "recipe") or not experiment.retrains:
         raise ConfigError(f"a warm start needs a method that is trained, and retraining; this is {method.name}.")
-    told = {"cache": experiment.cache, "progress": experiment.progress or False}
+    told = experiment.options
     for seed, data in experiment.datasets.items():
         plugin = plugins.tune(upgrade.old, {seed: data})[seed]
         labels = data.test.labels

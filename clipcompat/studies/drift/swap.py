@@ -16,7 +16,7 @@ from clipcompat.common.errors import ConfigError
 from clipcompat.features.encode import encode_together
 from clipcompat.plugins.plugin import Plugin
 from clipcompat.studies.accuracy import percent
-from clipcompat.studies.experiment import Experiment
+from clipcompat.studies.experiment import Experiment, training_facts
 
 IMAGES = ("old", "new")
 """Whose image tower, in the order in which a row lists accuracies."""
@@ -86,7 +86,5 @@ def measure(experiment: Experiment) -> Iterator[dict[str, Any]]:
     for seed, accuracies in swapped_accuracies(tuned, experiment).items():
         told = dict(zip(("old", "new_pictures"), accuracies["none"], strict=True))
         told |= dict(zip(("new_text", "new"), accuracies["all"], strict=True))
-        origin = tuned[seed].origin
-        training = {key: origin.get(key) for key in ("views", "crop", "epochs", "final_loss")}
-        row = {"method": method.name, "dataset": experiment.datasets[seed].name, "seed": seed, **told, **training}
-        yield row | {"accuracies": accuracies, "training_seconds": {"train": origin["seconds"], "retrain": None}}
+        row = {"method": method.name, "dataset": experiment.datasets[seed].name, "seed": seed, **told}
+        yield row | {"accuracies": accuracies} | training_facts(tuned[seed])
