@@ -53,16 +53,16 @@ def beside_sentence(curves: Mapping[str, Curve], upgrade: str, control: str, wha
 
 
 def cost_sentence(losses: Mapping[str, Comparison], method: str, way: str, beyond: str = "") -> str:
-    """Which part's exchange costs most, and where a loss or a gain is seen at all: Markdown.
+    """Where a loss or a gain is seen, and which loss is the largest of those that are seen: Markdown.
 
     way: "replaced" or "frozen". beyond: whose loss was taken off, such as "zero-shot".
     """
     worst = max(losses, key=lambda part: losses[part].mean)
     done = "becomes new in the old backbone" if way == "replaced" else "stays old in the new backbone"
     whose = f", beyond what {beyond} loses" if beyond else ""
-    words = (
-        f"**{method}**, where one part {done}{whose}: {worst} costs most ({apart(losses[worst], 'lost', 'gained')})."
-    )
+    words = f"**{method}**, where one part {done}{whose}:"
+    if losses[worst].direction == "higher":
+        words += f" the largest loss is that of {worst}, {apart(losses[worst], 'lost', 'gained')}."
     for direction, what in (("higher", "loss"), ("lower", "gain")):
         seen = {part: abs(gap.mean) for part, gap in losses.items() if gap.direction == direction}
         named = [f"{part} ({seen[part]:.1f})" for part in sorted(seen, key=seen.__getitem__, reverse=True)]
