@@ -92,14 +92,16 @@ def test_no_two_visible_code_cells_stand_without_words_between(path: Path) -> No
 
 
 @every_notebook
-def test_it_has_one_title_and_no_skipped_heading_level(path: Path) -> None:
-    levels = []
+def test_it_has_one_title_and_no_skipped_heading_level_and_no_heading_twice(path: Path) -> None:
+    levels, headings = [], []
     for cell in read_notebook(path).cells:
         if cell.cell_type == "markdown":
             prose = re.sub(r"^(```+|:::+).*?^\1", "", cell.source, flags=re.M | re.S)
             levels += [len(marks) for marks in re.findall(r"^(#{1,6}) ", prose, re.M)]
+            headings += re.findall(r"^#{1,6} .*", prose, re.M)
     assert levels and levels[0] == 1 and levels.count(1) == 1
     assert all(after <= before + 1 for before, after in zip(levels, levels[1:], strict=False)), levels
+    assert len(set(headings)) == len(headings), headings
 
 
 @every_notebook

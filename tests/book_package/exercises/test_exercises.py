@@ -119,7 +119,6 @@ RIGHT = {
     "check_kept_gain": gain,
     "check_negative_flips": lambda a, b: 100 * (a & ~b).float().mean(),
     "check_attention": attention,
-    "check_parameter_count": lambda n, d: n * d + 4 * d * d,
     "check_distillation": pull,
     "check_score_size": lambda d, p, c: p * c / 3,
     "check_lead": lambda one, two: half([one[seed] - two[seed] for seed in one]),
@@ -188,7 +187,6 @@ WRONG = [
     ("check_attention", lambda *a: attention(*a, add=1.0), "return Attn(p, c) alone"),
     ("check_attention", lambda p, c, *maps: torch.cat([p, c]), "one row for each of the 3 context rows"),
     ("check_attention", lambda *a: 2 * attention(*a), "The shape is right"),
-    ("check_parameter_count", lambda n, d: 4 * (d * d + d) + n * d, "none has a bias"),
     ("check_distillation", lambda w, zs: pull(w, zs) ** 2, "squared"),
     ("check_distillation", lambda w, zs: (w - zs).norm(dim=-1).mean(), "normalise both"),
     ("check_score_size", lambda d, p, c: p * c / 3 * math.sqrt(d), "√D too much"),
@@ -219,6 +217,11 @@ WRONG = [
 
 def test_every_check_is_tried_here():
     assert set(RIGHT) == set(CHECKS)
+
+
+def test_every_check_is_asked_for_in_a_chapter(project):
+    chapters = "".join(path.read_text(encoding="utf-8") for path in sorted((project / "notebooks").glob("*.ipynb")))
+    assert [name for name in CHECKS if f".{name}(" not in chapters] == []
 
 
 @pytest.mark.parametrize("name", RIGHT)
