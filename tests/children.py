@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 import threading
@@ -16,10 +17,15 @@ from tests.trees import HANGING, PROJECT, child_environment
 def running(command: Sequence[str], **options: Any) -> Iterator[subprocess.Popen[str]]:
     """A process with pipes for stdin and stdout; it is killed on exit, or when it must have hung.
 
-    So a read of its output needs no time limit: it ends when the process does.
+    So a read of its output needs no time limit: it ends when the process does. It hears Ctrl-C as in a terminal.
     """
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-    run = subprocess.Popen(command, cwd=PROJECT, env=child_environment(), **pipes | options)
+    # where the tests themselves run in the background of a shell, Ctrl-C is ignored, and a child would inherit that
+    ours = signal.signal(signal.SIGINT, signal.SIG_DFL)
+    try:
+        run = subprocess.Popen(command, cwd=PROJECT, env=child_environment(), **pipes | options)
+    finally:
+        signal.signal(signal.SIGINT, ours)
     guard = threading.Timer(HANGING, run.kill)
     guard.start()
     try:

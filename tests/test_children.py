@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 
 import pytest
@@ -30,3 +31,16 @@ def test_a_process_that_waits_for_a_line_goes_on_with_it():
     with child(WAITS) as run:
         let_go_on(run)
         assert run.stdout.read() == "ready\n''\n" and run.wait() == 0
+
+
+def test_a_process_hears_ctrl_c_even_where_the_tests_do_not():
+    ours = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with child(WAITS) as run:
+            assert run.stdout.readline() == "ready\n"
+            run.send_signal(signal.SIGINT)
+            with contextlib.suppress(OSError):  # it has ended
+                let_go_on(run)  # one that does not hear it ends well
+            assert run.wait() == -signal.SIGINT and signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, ours)

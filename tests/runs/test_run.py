@@ -9,7 +9,6 @@ import shutil
 import signal
 import subprocess
 import sys
-from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -317,15 +316,7 @@ def command(root, out, *more) -> list[str]:
 
 def stopped(root, out, stop: signal.Signals, *more) -> tuple[int, str]:
     """Start a run, send a signal when its first seed is done; exit code and what it said."""
-    with ExitStack() as ends:
-        # where the tests themselves run in the background of a shell, Ctrl-C is ignored, and a child would inherit that
-        ours = signal.signal(signal.SIGINT, signal.SIG_DFL)
-        try:
-            run = ends.enter_context(
-                running(command(root, out, *more), stderr=subprocess.PIPE, stdout=subprocess.DEVNULL)
-            )
-        finally:
-            signal.signal(signal.SIGINT, ours)
+    with running(command(root, out, *more), stderr=subprocess.PIPE, stdout=subprocess.DEVNULL) as run:
         said = ""
         for line in run.stderr:
             said += line
