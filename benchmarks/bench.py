@@ -78,7 +78,7 @@ def _rows(options: argparse.Namespace, device: torch.device):
     if wanted("coop-training-mini"):
         yield end_to_end(load_backbone("mini-old", device=device, dtype="fp32"), _say) | {"dtype": "fp32"}
     if wanted("sweep-mini") and device.type == "cpu":
-        yield measure_sweeps(3, _say) | {"dtype": "fp32"}
+        yield measure_sweeps(1, _say) | {"dtype": "fp32"}
     for method, name in (("coop", "classes-10000"), ("contcoop", "classes-10000-contcoop")):
         if wanted(name):
             yield measure_classes(method, CLASSES_BUDGET, str(device), "fp32", _say) | {"dtype": "fp32"}

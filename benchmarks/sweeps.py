@@ -12,10 +12,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from clipcompat.data.mini.datasets import study_names
 from tests.trees import PROJECT, child_environment
 
 METHODS = ("zero_shot", "linear_probe", "clip_adapter", "kgcoop", "coop", "contcoop")
-DATASETS = ("mini/tints", "mini/shapes")
+DATASETS = study_names()
 SEED, WORKERS = 1, 2
 
 _SPEC = f"""
@@ -50,7 +51,7 @@ def measure_sweeps(rounds: int, say: Callable[[str], None]) -> dict[str, Any]:
         "rounds": rounds,
         "reference": "`clipcompat run`, one process after the other",
         "fast": f"`clipcompat sweep` with {WORKERS} workers, its start included",
-        "what": f"seconds per run of one seed, {', '.join(METHODS)} on {' and '.join(DATASETS)}",
+        "what": f"seconds per run of one seed, {', '.join(METHODS)} on the {len(DATASETS)} mini datasets",
         "spread": {name: [min(seconds), max(seconds)] for name, seconds in _seconds(took).items()},
     }
     say(f"{row['name']}: {loop:.1f} s / {swept:.1f} s per run = {row['ratio']:.2f}")
