@@ -12,7 +12,7 @@ from clipcompat.backbones.load import load_backbone
 from clipcompat.common.errors import unknown_name
 from clipcompat.common.files import hash_file
 
-__all__ = ["UPGRADES", "Upgrade", "load_chain", "load_upgrade", "shipped_weights"]
+__all__ = ["UPGRADES", "Upgrade", "later_weights", "load_chain", "load_upgrade", "shipped_weights"]
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,20 @@ def shipped_weights(name: str) -> tuple[str | None, str | None]:
     files = [shipped_file(model) for model, _ in GENERATIONS[name][:2]]
     old, new = (file and hash_file(file) for file in files)
     return old, new
+
+
+def later_weights(name: str) -> list[str]:
+    """Model and weights of every generation after the upgrade's new one, "mini-newer:sha256:…"; no path, and no load.
+
+    Shipped weights are named by their hash, tags as they are.
+    """
+    from clipcompat.backbones.mini.models import shipped_file
+
+    later = []
+    for model, weights in GENERATIONS[name][2:]:
+        file = shipped_file(model) if weights is None else None
+        later.append(f"{model}:sha256:{hash_file(file)}" if file else f"{model}:{weights}")
+    return later
 
 
 def load_upgrade(

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from clipcompat.backbones.device import pick_device, pick_dtype
-from clipcompat.backbones.upgrade import Upgrade, load_upgrade, shipped_weights
+from clipcompat.backbones.upgrade import Upgrade, later_weights, load_upgrade, shipped_weights
 from clipcompat.common.config import override, to_config
 from clipcompat.common.errors import ConfigError, DataError, unknown_name
 from clipcompat.common.files import check_writable, hash_file
@@ -196,6 +196,7 @@ class Run(Request):
             "old_weights": _weights_name(self.old_weights),
             "new_weights": _weights_name(self.new_weights),
             "shipped": shipped,
+            **({"later": later_weights(self.upgrade)} if STUDIES[self.study].whole_family else {}),
             "views": DEFAULT_VIEWS if self.views is None else self.views,
             "dtype": str(pick_dtype(pick_device(self.device), self.dtype)).removeprefix("torch."),
             "stamps": {str(seed): self._stamps(d) for seed, d in datasets.items()},

@@ -54,6 +54,7 @@ _MAY_HAVE: dict[str, _Check] = {  # some kinds of runs, and some versions
     **dict.fromkeys(("split", "tuned_on"), _text),
     "plugins": lambda value: _object(value) and all(map(_text, value.values())),
     "shipped": lambda value: _list(value) and len(value) == 2 and all(map(_or_null(_text), value)),
+    "later": lambda value: _list(value) and all(map(_text, value)),
     "stamps": lambda value: _object(value) and all(map(_stamps, value.values())),
 }
 TITLES = ("label", "method", "upgrade")

@@ -16,17 +16,19 @@ class Study:
 
     all_classes: it divides, or restricts, the classes itself, so that a part of them cannot be asked for.
     shifted: its experiment has the shifted test sets of the dataset.
+    whole_family: it loads the generations after the upgrade's new one too, so that its numbers depend on them.
     """
 
     measure: Callable[[Experiment], Iterator[dict[str, Any]]]
     all_classes: bool = False
     shifted: bool = False
+    whole_family: bool = False
 
 
 STUDIES = {
     "compatibility": Study(compatibility.measure),
     "base_to_new": Study(base_to_new.measure, all_classes=True),
-    "chain": Study(chain.measure),
+    "chain": Study(chain.measure, whole_family=True),
     "ood": Study(ood.measure, all_classes=True, shifted=True),
     "drift": Study(drift.measure),
     "swap": Study(swap.measure),

@@ -198,6 +198,21 @@ def test_other_shipped_weights_are_another_run(monkeypatch, tmp_path):
     assert shipped_weights("clip-to-eva-vit-b-16") == (None, None)
 
 
+def test_a_chain_with_another_third_generation_is_another_run_and_no_other_study_is(monkeypatch, tmp_path):
+    from clipcompat.backbones.mini import models as mini
+
+    def file(study: str) -> Path:
+        return Run("zero_shot", "mini/textures", seeds=(1,), study=study).record_file("out")
+
+    before = {study: file(study) for study in ("chain", "compatibility")}
+    newer = tmp_path / "newer.safetensors"
+    newer.write_bytes(b"other weights")
+    shipped = mini.shipped_file
+    monkeypatch.setattr(mini, "shipped_file", lambda name: newer if name == "mini-newer" else shipped(name))
+    assert file("compatibility") == before["compatibility"]
+    assert file("chain") != before["chain"]
+
+
 def test_the_order_of_training_on_disk_and_in_memory_does_not_matter(done, root, tmp_path):
     assert numbers(quick(root).execute(tmp_path)[0]) == numbers(done[0])
 
