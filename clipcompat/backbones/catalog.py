@@ -2,6 +2,8 @@
 
 from typing import Literal
 
+from clipcompat.common.errors import ConfigError, unknown_name
+
 Kind = Literal["mini", "public", "own"]
 """mini: of the embedded miniature. public: a model that open_clip knows by name. own: built by the caller."""
 
@@ -27,11 +29,44 @@ OTHER_ACTIVATION = ("mini-activation-only", "clip-activation-only-vit-b-16")
 """The upgrades whose later generations run weights on purpose with an activation that they were not trained with."""
 
 
+def generations(name: str) -> tuple[tuple[str, str | None], ...]:
+    """Model and weights of every generation of a family, oldest first.
+
+    name: one of `UPGRADES`, or the generations themselves, "MODEL:WEIGHTS,MODEL:WEIGHTS": weights as in
+        `load_backbone` (a tag, a file, random:SEED). A mini model without weights has the shipped ones.
+
+    Raises:
+        UnknownNameError: no such name. ConfigError: a generation without model or weights, or one generation only.
+    """
+    if name in GENERATIONS:
+        return GENERATIONS[name]
+    if not is_spelled_out(name):
+        raise unknown_name("upgrade", name, GENERATIONS, hint="Or write its generations: MODEL:WEIGHTS,MODEL:WEIGHTS.")
+    found = []
+    for part in name.split(","):
+        model, _, weights = part.strip().partition(":")
+        if not model or (not weights and backbone_kind(model) != "mini"):
+            raise ConfigError(
+                f"a generation of an upgrade is MODEL:WEIGHTS, for example ViT-B-16-quickgelu:openai, not {part!r}."
+            )
+        found.append((model, weights or None))
+    if len(found) < 2:
+        raise ConfigError(f"an upgrade has an old and a new generation, MODEL:WEIGHTS,MODEL:WEIGHTS; {name!r} has one.")
+    return tuple(found)
+
+
+def is_spelled_out(name: str) -> bool:
+    """The name of an upgrade is the list of its generations."""
+    return name not in GENERATIONS and ("," in name or ":" in name)
+
+
 def backbone_kind(name: str) -> Kind:
     """The kind of backbone that `load_backbone(name)` makes or, if the name is unknown, would look for."""
     return "mini" if name.partition("-")[0] == "mini" else "public"
 
 
 def upgrade_kind(name: str) -> Kind:
-    """The kind of a named upgrade; "own" for a name that is not in `UPGRADES`."""
-    return backbone_kind(GENERATIONS[name][0][0]) if name in GENERATIONS else "own"
+    """The kind that all generations of an upgrade have; "own" if they differ, or for an unknown name."""
+    known = name in GENERATIONS or is_spelled_out(name)
+    kinds = {backbone_kind(model) for model, _ in generations(name)} if known else set()
+    return kinds.pop() if len(kinds) == 1 else "own"

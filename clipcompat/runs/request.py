@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import MISSING, dataclass, field, fields
 from typing import Any
 
-from clipcompat.backbones.catalog import UPGRADES
+from clipcompat.backbones.catalog import generations, is_spelled_out
 from clipcompat.common.errors import ConfigError, unknown_name
 from clipcompat.data.kind import dataset_kind
 from clipcompat.data.mini.sets import SETS, study_names
@@ -64,7 +64,12 @@ class Request:
         MISSING,
         required=True,
     )
-    upgrade: str = _option("see `clipcompat list` (default: mini)", "mini", AS_GIVEN)
+    upgrade: str = _option(
+        "see `clipcompat list` (default: mini), or list its generations with their weights: "
+        "ViT-B-16:laion2b_s34b_b88k,EVA02-B-16:FILE",
+        "mini",
+        AS_GIVEN,
+    )
     seeds: tuple[int, ...] = _option("few-shot draws (default: 1 2 3)", (1, 2, 3), AS_GIVEN, type=int, nargs="+")
     shots: int | None = _option("training images per class, or all (default: 16)", 16)
     templates: str = _option(
@@ -145,13 +150,12 @@ class Request:
             find_layout(self.dataset)
         if not self.seeds or len(set(self.seeds)) != len(self.seeds):
             raise ConfigError(f"seeds must be one or more different numbers, not {list(self.seeds)}.")
-        for what, name, known in [
-            ("upgrade", self.upgrade, UPGRADES),
-            ("classes", self.classes, CLASSES),
-            ("template style", self.templates, STYLES),
-        ]:
+        for what, name, known in [("classes", self.classes, CLASSES), ("template style", self.templates, STYLES)]:
             if name not in known:
                 raise unknown_name(what, name, known)
+        generations(self.upgrade)
+        if is_spelled_out(self.upgrade) and (self.old_weights or self.new_weights):
+            raise ConfigError(f"the upgrade {self.upgrade} names its weights; leave old and new weights out.")
         self._refuse_without_effect()
         if "" in (self.old_weights, self.new_weights):  # an unset variable of a shell
             raise ConfigError("old or new weights are empty; leave them out to take the upgrade's own.")

@@ -12,10 +12,17 @@ from pathlib import Path
 from typing import Any
 
 from clipcompat.backbones.device import pick_device, pick_dtype
-from clipcompat.backbones.upgrade import Upgrade, later_weights, load_upgrade, shipped_weights
+from clipcompat.backbones.upgrade import (
+    Upgrade,
+    later_weights,
+    load_upgrade,
+    name_upgrade,
+    name_weights,
+    shipped_weights,
+)
 from clipcompat.common.config import override, to_config
 from clipcompat.common.errors import ConfigError, DataError, unknown_name
-from clipcompat.common.files import check_writable, hash_file
+from clipcompat.common.files import check_writable
 from clipcompat.common.version import code_hash
 from clipcompat.data.custom.address import load_own
 from clipcompat.data.kind import dataset_kind
@@ -188,13 +195,14 @@ class Run(Request):
         shipped = [None if w else h for w, h in zip(given, shipped_weights(self.upgrade), strict=True)]
         return {
             **self.recorded(),
+            "upgrade": name_upgrade(self.upgrade),
             "method": {"name": method.name, "config": to_config(method)},
             "dataset": data.name.partition("[")[0],  # one name, whichever alias was typed
             **({"split": "own"} if data.own_split else {}),  # the published split needs no word
             "shots": data.shots,  # a list of images brings its own number
             **self._text(data),
-            "old_weights": _weights_name(self.old_weights),
-            "new_weights": _weights_name(self.new_weights),
+            "old_weights": name_weights(self.old_weights),
+            "new_weights": name_weights(self.new_weights),
             "shipped": shipped,
             **({"later": later_weights(self.upgrade)} if STUDIES[self.study].whole_family else {}),
             "views": DEFAULT_VIEWS if self.views is None else self.views,
@@ -240,9 +248,3 @@ def _by_other_code(record: Record) -> str:
         f" (made by another state of the code that decides numbers: {whose}, now {code_hash()}. Numbers may differ; "
         "delete the file, or choose another --out, to run again)"
     )
-
-
-def _weights_name(weights: str | None) -> str | None:
-    """Local checkpoints are named by content, so that a record does not depend on where they lie."""
-    path = None if weights is None else Path(weights).expanduser()
-    return f"sha256:{hash_file(path)}" if path and path.is_file() else weights

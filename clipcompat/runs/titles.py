@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from clipcompat.backbones.catalog import upgrade_kind
+from clipcompat.backbones.catalog import generations, is_spelled_out, upgrade_kind
 from clipcompat.backbones.mini.manifest import weights
 from clipcompat.common.config import to_config
 from clipcompat.common.files import digest
@@ -38,7 +38,12 @@ def _given(inputs: Mapping[str, Any]) -> list[str]:
 
 
 def upgrade_title(inputs: Mapping[str, Any]) -> str:
-    """The upgrade's name, and which miniature pair where it is not the first; "*": not the upgrade's own weights."""
+    """The upgrade's name, and which miniature pair where it is not the first; "*": not the upgrade's own weights.
+
+    Of generations that were listed: their models and weights, "ViT-B-16 (laion2b_s34b_b88k) → …".
+    """
+    if is_spelled_out(inputs["upgrade"]):
+        return " → ".join(_generation(*pair) for pair in generations(inputs["upgrade"]))
     given = (inputs["old_weights"], inputs["new_weights"])
     shipped = inputs.get("shipped") or (None, None)
     known = [weights().get((w or s or "").removeprefix("sha256:")) for w, s in zip(given, shipped, strict=True)]
@@ -52,6 +57,14 @@ def upgrade_title(inputs: Mapping[str, Any]) -> str:
         title = f"{title}, pair {new['number']}"
     title += "" if new["steps_taken"] == new["steps"] else f", step {new['steps_taken']}"
     return title + (", made again" if old.get("again") or new.get("again") else "")
+
+
+def _generation(model: str, its: str | None) -> str:
+    known = weights().get((its or "").removeprefix("sha256:"))
+    if known:
+        step = "" if known["steps_taken"] == known["steps"] else f", step {known['steps_taken']}"
+        return f"{known['name']} {known['number']}{step}{', made again' if known.get('again') else ''}"
+    return f"{model} ({its[:15] if its.startswith('sha256:') else its})" if its else model
 
 
 def _default_config(inputs: Mapping[str, Any]) -> Any:

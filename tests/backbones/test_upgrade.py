@@ -7,8 +7,17 @@ import torch
 
 from clipcompat.backbones import upgrade as module
 from clipcompat.backbones.catalog import upgrade_kind
-from clipcompat.backbones.upgrade import UPGRADES, Upgrade, load_chain, load_upgrade, shipped_weights
-from clipcompat.common.errors import CheckpointError, UnknownNameError
+from clipcompat.backbones.upgrade import (
+    UPGRADES,
+    Upgrade,
+    later_weights,
+    load_chain,
+    load_upgrade,
+    name_upgrade,
+    shipped_weights,
+)
+from clipcompat.common.errors import CheckpointError, ConfigError, UnknownNameError
+from clipcompat.common.files import hash_file
 from tests.tiny import tiny_backbone
 
 
@@ -91,13 +100,55 @@ def test_a_chain_starts_with_the_upgrade_of_its_name(asked):
 def test_unknown_names_are_refused_with_the_nearest_one():
     with pytest.raises(UnknownNameError, match="'clip-to-eva-vit-b-16'"):
         load_upgrade("clip-to-eva-vit-b16")
-    with pytest.raises(UnknownNameError, match="unknown chain.*mini"):
+    with pytest.raises(UnknownNameError, match="unknown upgrade.*mini"):
         load_chain("minni")
 
 
 def test_weights_that_cannot_be_had_are_refused(tmp_path):
     with pytest.raises(CheckpointError):
         load_upgrade("mini", old_weights=tmp_path / "none.safetensors", new_weights="random:1")
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("ViT-B-16:laion2b_s34b_b88k,EVA02-B-16:x.pt", [("ViT-B-16", "laion2b_s34b_b88k"), ("EVA02-B-16", "x.pt")]),
+        (
+            "mini-old, mini-new:random:3 ,mini-newer",
+            [("mini-old", None), ("mini-new", "random:3"), ("mini-newer", None)],
+        ),
+    ],
+)
+def test_an_upgrade_is_also_a_list_of_its_generations(asked, name, expected):
+    pair = load_upgrade(name)
+    assert [pair.old, pair.new] == expected[:2] and pair.name == name
+    assert list(load_chain(name)) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("ViT-B-16:openai", "has an old and a new generation"),
+        ("ViT-B-16,EVA02-B-16:merged2b_s8b_b131k", "not 'ViT-B-16'"),
+        ("mini-old,", "not ''"),
+        (":openai,mini-old", "not ':openai'"),
+    ],
+)
+def test_a_list_of_generations_that_lacks_a_part_is_refused(name, says):
+    with pytest.raises(ConfigError, match=says):
+        load_upgrade(name)
+
+
+def test_a_listed_upgrade_is_named_by_content_and_not_by_place(tmp_path):
+    file = tmp_path / "mine.safetensors"
+    file.write_bytes(b"weights")
+    sha = f"sha256:{hash_file(file)}"
+    listed = f"mini-old:{file},mini-new,mini-newer:{file},mini-newer,ViT-B-16:openai"
+    assert name_upgrade(listed) == f"mini-old:{sha},mini-new,mini-newer:{sha},mini-newer,ViT-B-16:openai"
+    assert shipped_weights(listed) == (None, shipped_weights("mini")[1])
+    assert later_weights(listed) == [f"mini-newer:{sha}", *later_weights("mini"), "ViT-B-16:openai"]
+    assert name_upgrade("mini") == "mini" and later_weights("mini")[0].startswith("mini-newer:sha256:")
+    assert later_weights("clip-to-eva-vit-b-16") == []
 
 
 def test_own_backbones_make_an_upgrade(mini_old, mini_new):
@@ -109,7 +160,8 @@ def test_an_upgrade_is_of_its_backbones_kind_and_its_name_says_so_without_them(m
     assert {name: upgrade_kind(name) for name in UPGRADES} == {
         name: "public" if name.startswith("clip-") else "mini" for name in UPGRADES
     }
-    assert upgrade_kind("own") == upgrade_kind("minni") == "own"
+    assert upgrade_kind("own") == upgrade_kind("minni") == upgrade_kind("mini-old,ViT-B-16:openai") == "own"
+    assert (upgrade_kind("mini-old,mini-old:x"), upgrade_kind("RN50:cc12m,RN101:openai")) == ("mini", "public")
     assert Upgrade(mini_old, mini_new).kind == "mini" == mini_old.with_dtype(torch.bfloat16).kind
     assert Upgrade(full_size.old, full_size.new).kind == "public" and tiny_backbone().kind == "own"
     assert Upgrade(mini_old, full_size.new).kind == "own"

@@ -15,7 +15,9 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from clipcompat.backbones.mini.models import load_mini, mini_weights
 from clipcompat.common.errors import ConfigError, DataError, PluginError, UnknownNameError
+from clipcompat.common.files import hash_file
 from clipcompat.common.version import code_hash
 from clipcompat.data.indices import export_indices
 from clipcompat.data.load import load_dataset
@@ -393,11 +395,23 @@ def test_a_damaged_record_stops_the_run_that_would_trust_it(done, root, tmp_path
         quick(root).execute(tmp_path)
 
 
+def test_a_listed_upgrade_runs_and_its_record_says_which_weights_and_not_where_they_lie(root, tmp_path):
+    file = shutil.copy(mini_weights("mini-newer"), tmp_path / "mine.safetensors")
+    listed = {"old_weights": None, "new_weights": None, "upgrade": f"mini-old:random:1,mini-newer:{file}"}
+    record, _ = quick(root, method="zero_shot", settings=(), **listed).execute(tmp_path)
+    assert record.inputs["upgrade"] == f"mini-old:random:1,mini-newer:sha256:{hash_file(file)}"
+    assert record.titles.upgrade == "mini-old (random:1) → mini-newer 1"
+    assert record.backbones["new"]["stamp"] == load_mini("mini-newer").stamp
+    assert str(tmp_path) not in json.dumps(record.to_dict())
+
+
 @pytest.mark.parametrize(
     ("changes", "error"),
     [
         ({"method": "cop"}, UnknownNameError),
         ({"upgrade": "minni"}, UnknownNameError),
+        ({"upgrade": "mini-old,mini-new"}, ConfigError),  # with weights beside
+        ({"upgrade": "mini-old:random:1"}, ConfigError),
         ({"seeds": ()}, ConfigError),
         ({"classes": "old"}, UnknownNameError),
         ({"seeds": (1, 1)}, ConfigError),

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from clipcompat.backbones.backbone import Backbone
-from clipcompat.backbones.catalog import GENERATIONS
+from clipcompat.backbones.catalog import generations as listed
 from clipcompat.backbones.upgrade import load_chain
 from clipcompat.common.errors import ConfigError
 from clipcompat.data.split import Dataset
@@ -62,10 +62,10 @@ def measure(experiment: Experiment) -> Iterator[dict[str, Any]]:
         ConfigError: the upgrade's family has two generations only.
     """
     upgrade, plugins = experiment.upgrade, experiment.plugins
-    if len(GENERATIONS[upgrade.name]) < 3:  # before a chain is loaded
+    if len(listed(upgrade.name)) < 3:  # before a chain is loaded
         raise ConfigError(
             f"{upgrade.name} has the generations {upgrade.old.name} and {upgrade.new.name}, and a chain needs a third. "
-            "Choose an upgrade whose family has one, such as mini."
+            "Choose an upgrade whose family has one, such as mini, or list three generations (MODEL:WEIGHTS,…)."
         )
     where = {"device": upgrade.old.device, "dtype": upgrade.old.dtype}
     generations = (upgrade.old, upgrade.new, *load_chain(upgrade.name, **where)[2:])
