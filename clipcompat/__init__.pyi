@@ -37,6 +37,10 @@ from .plugins.official.importer import import_plugin as import_plugin
 from .plugins.plugin import Match as Match
 from .plugins.plugin import Plugin as Plugin
 from .plugins.plugin import load_plugin as load_plugin
+from .plugins.repair.feature_map import FeatureMap as FeatureMap
+from .plugins.repair.feature_map import fit_map as fit_map
+from .plugins.repair.pictures import unlabelled_pictures as unlabelled_pictures
+from .plugins.repair.repair import repair as repair
 from .runs.results import Results as Results
 from .runs.results import load_record as load_record
 from .runs.results import results as results

@@ -41,6 +41,7 @@ class _Origin:
     mixture: str | None = None
     upright: bool = False
     unverified: bool = False
+    repair: str | None = None
 
     def __post_init__(self):
         if not self.classnames or not all(name.strip() for name in self.classnames):

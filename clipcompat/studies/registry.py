@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from clipcompat.studies import base_to_new, compatibility, ood
-from clipcompat.studies.carried import chain, cross_tower, shuffled, warm_start
+from clipcompat.studies.carried import chain, cross_tower, repair, shuffled, warm_start
 from clipcompat.studies.drift import drift, swap
 from clipcompat.studies.experiment import Experiment
 
@@ -35,4 +35,5 @@ STUDIES = {
     "warm_start": Study(warm_start.measure),
     "cross_tower": Study(cross_tower.measure),
     "shuffled": Study(shuffled.measure),
+    "repair": Study(repair.measure),
 }

@@ -1,0 +1,74 @@
+"""Tensors that live in the image features of an old backbone, brought into those of a new one.
+
+With x_old ≈ A x_new + c from `fit_map`, a linear probe's W x_old + b is W A x_new + (W c + b): a probe of the new
+backbone. A Tip-Adapter's keys are features. A map the other way takes their directions along; their lengths stay.
+"""
+
+from collections.abc import Callable, Mapping
+
+import torch.nn.functional as F
+from torch import Tensor
+
+from clipcompat.backbones.backbone import Backbone
+from clipcompat.common.errors import IncompatibleError
+from clipcompat.data.split import Split
+from clipcompat.features.encode import Cache, Progress, encode_together
+from clipcompat.methods.linear_probe import LinearProbe
+from clipcompat.methods.tip_adapter import TipAdapter
+from clipcompat.plugins.plugin import Plugin
+from clipcompat.plugins.repair.feature_map import FeatureMap, fit_map
+from clipcompat.training.learner import Method
+
+Fit = Callable[[Tensor, Tensor], FeatureMap]
+
+
+def translated(
+    plugin: Plugin,
+    old: Backbone,
+    new: Backbone,
+    pictures: Split,
+    cache: Cache = None,
+    progress: Progress | None = None,
+    **settings,
+) -> dict[str, Tensor]:
+    """The plug-in's tensors for `new`.
+
+    pictures: both backbones see them; labels are not read. settings: of `fit_map`.
+
+    Raises:
+        IncompatibleError: its method learns nothing that lives in image features. Others: see `fit_map`.
+    """
+    rule = next((rule for kind, rule in _RULES.items() if isinstance(plugin.method, kind)), None)
+    if rule is None:
+        able = ", ".join(kind.name for kind in _RULES)
+        raise IncompatibleError(
+            f"a map of image features repairs {able}, and not {plugin.method.name}, whose tensors are not rows of a "
+            "matrix over image features. Use how='imitate'."
+        )
+    kind = plugin.method.image_features
+    seen = encode_together([(old, kind), (new, kind)], pictures, cache, progress)
+    return rule(plugin.method, plugin.tensors, *seen, lambda source, target: fit_map(source, target, **settings))
+
+
+def is_translatable(method: Method) -> bool:
+    """Whether `translated` knows what to do with the method's tensors."""
+    return isinstance(method, tuple(_RULES))
+
+
+def _probe(method: LinearProbe, tensors: Mapping[str, Tensor], old: Tensor, new: Tensor, fit: Fit) -> dict[str, Tensor]:
+    if method.normalize:
+        old, new = F.normalize(old, dim=-1), F.normalize(new, dim=-1)
+    to_old = fit(new, old)
+    weight = tensors["weight"].to(new.device)  # [class, old width]
+    bias = tensors["bias"].to(new.device) + weight @ to_old.shift
+    return {**tensors, "weight": weight @ to_old.matrix, "bias": bias}
+
+
+def _cache(method: TipAdapter, tensors: Mapping[str, Tensor], old: Tensor, new: Tensor, fit: Fit) -> dict[str, Tensor]:
+    to_new = fit(F.normalize(old, dim=-1), F.normalize(new, dim=-1))
+    keys = tensors["keys"].to(new.device)  # [key, old dim]
+    lengths = keys.norm(dim=-1, keepdim=True)  # 1, but for keys that were trained
+    return {**tensors, "keys": lengths * F.normalize(to_new(F.normalize(keys, dim=-1)), dim=-1)}  # [key, new dim]
+
+
+_RULES: dict[type[Method], Callable[..., dict[str, Tensor]]] = {LinearProbe: _probe, TipAdapter: _cache}

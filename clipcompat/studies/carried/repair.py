@@ -1,0 +1,69 @@
+"""Carried, repaired without labels, or retrained: what each gives on the new backbone, by the number of pictures.
+
+Pictures without labels are drawn from the training pool, nested: the first 25 are among the first 50. A plug-in whose
+tensors live in image features is taken along by every map of `fit_map`; every other one imitates itself.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from clipcompat.common.errors import ConfigError
+from clipcompat.data.split import Dataset
+from clipcompat.methods.zero_shot import ZeroShot
+from clipcompat.plugins.fit import fit
+from clipcompat.plugins.plugin import Plugin
+from clipcompat.plugins.repair.feature_map import MAPS
+from clipcompat.plugins.repair.pictures import unlabelled_pictures
+from clipcompat.plugins.repair.repair import repair
+from clipcompat.plugins.repair.translate import is_translatable
+from clipcompat.studies.accuracy import correct, percent
+from clipcompat.studies.experiment import Experiment, training_facts
+
+MAPPED = (25, 50, 100, 200)
+IMITATED = (50, 200)
+
+
+def measure(experiment: Experiment) -> Iterator[dict[str, Any]]:
+    """One row per seed.
+
+    old, new: the plug-in on both, carried unchanged. zs_old, zs_new: zero-shot. retrained: with labels, if that was
+    asked for. map_KIND_N, imitate_N: repaired with N pictures without labels. With `_flips` behind: negative flips
+    against the plug-in on old, in percent. pictures: how many the pool has; counts above it are left out.
+
+    Raises:
+        ConfigError: the method learns nothing.
+    """
+    upgrade, plugins, method = experiment.upgrade, experiment.plugins, experiment.plugins.method
+    if method.needs == "nothing":
+        raise ConfigError(f"{method.name} learns nothing, so that there is nothing to repair.")
+    told = experiment.options
+    experiment.tune_together(upgrade.old, *([upgrade.new] if experiment.retrains else []))
+    for seed, data in experiment.datasets.items():
+        plugin = plugins.tune(upgrade.old, {seed: data})[seed]
+        on_old = correct(plugin, upgrade.old, data.test, **told)
+        again = [plugins.tune(upgrade.new, {seed: data})[seed]] if experiment.retrains else []
+        candidates = {"new": plugin} | dict(zip(["retrained"], again, strict=False))
+        candidates |= dict(_repaired(plugin, experiment, data, seed))
+        zero_shot = fit(ZeroShot(), upgrade.old, data, progress=False)
+        row = {"seed": seed, "old": percent(on_old), "pictures": len(data.unlabelled)}
+        for side, backbone in (("zs_old", upgrade.old), ("zs_new", upgrade.new)):
+            row[side] = percent(correct(zero_shot, backbone, data.test, **told))
+        for name, candidate in candidates.items():
+            right = correct(candidate, upgrade.new, data.test, **told)
+            row |= {name: percent(right), f"{name}_flips": percent(on_old & ~right)}
+        yield row | training_facts(plugin, *again)
+
+
+def _repaired(plugin: Plugin, experiment: Experiment, data: Dataset, seed: int) -> Iterator[tuple[str, Plugin]]:
+    upgrade, told = experiment.upgrade, experiment.options
+    mapped = is_translatable(plugin.method)
+    for count in MAPPED if mapped else IMITATED:
+        if count > len(data.unlabelled):
+            continue
+        pictures = unlabelled_pictures(data, count, seed)
+        if mapped:
+            for kind in MAPS:
+                yield f"map_{kind}_{count}", repair(plugin, upgrade, pictures, how="map", kind=kind, **told)
+        else:
+            views = {"views": experiment.plugins.views}
+            yield f"imitate_{count}", repair(plugin, upgrade, pictures, how="imitate", **views, **told)

@@ -1,0 +1,104 @@
+"""A repaired plug-in is a plug-in of the new backbone; nothing of the repair reads a label."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from clipcompat.backbones.upgrade import Upgrade
+from clipcompat.common.errors import ConfigError, DataError, IncompatibleError, UnknownNameError
+from clipcompat.methods.clip_adapter import CLIPAdapter
+from clipcompat.methods.coop import CoOp
+from clipcompat.methods.linear_probe import LinearProbe
+from clipcompat.methods.tip_adapter import TipAdapter, TipAdapterF
+from clipcompat.methods.zero_shot import ZeroShot
+from clipcompat.plugins.fit import fit
+from clipcompat.plugins.plugin import load_plugin
+from clipcompat.plugins.repair.pictures import unlabelled_pictures
+from clipcompat.plugins.repair.repair import repair
+from clipcompat.training.recipe import Recipe
+from tests.toys import toy_dataset
+
+SHORT = Recipe(epochs=2, batch_size=4, lr=0.05, warmup_epochs=0)
+MAPPED = [LinearProbe(c=1.0), TipAdapter(search=False), TipAdapterF(search=False, recipe=SHORT)]
+IMITATING = [CoOp(n_ctx=2, recipe=SHORT), CLIPAdapter(recipe=SHORT)]
+
+
+@pytest.fixture(scope="module")
+def upgrade(mini_old, mini_new):
+    return Upgrade(mini_old, mini_new, "mini")
+
+
+def tuned(method, upgrade, **changes):
+    return fit(method, upgrade.old, toy_dataset(8), seed=3, views=1 if hasattr(method, "recipe") else None, **changes)
+
+
+@pytest.mark.parametrize("method", [*MAPPED, *IMITATING], ids=lambda m: m.name)
+def test_it_is_a_plugin_of_the_new_backbone_with_its_own_history(method, upgrade, tmp_path):
+    data = toy_dataset(8)
+    plugin = tuned(method, upgrade)
+    found = repair(plugin, upgrade, unlabelled_pictures(data, 20))
+    assert found.match(upgrade.new).kind == "exact" and found.method == method and found.fault is None
+    assert found.origin["init"] == plugin.stamp and found.stamp != plugin.stamp
+    for kept in ("dataset", "train_stamp", "shots", "seed", "classnames", "template"):
+        assert found.origin[kept] == plugin.origin[kept]
+    assert "20 pictures without labels" in found.origin["repair"]
+    assert torch.isfinite(found.logits(upgrade.new, data.test)).all()
+    assert load_plugin(found.save(tmp_path / "p.safetensors")).origin == found.origin
+
+
+@pytest.mark.parametrize("method", [*MAPPED, *IMITATING], ids=lambda m: m.name)
+def test_an_upgrade_in_which_nothing_changes_is_repaired_to_the_same_answers(method, mini_old):
+    data = toy_dataset(60)
+    same = Upgrade(mini_old, mini_old, "mini-identity")
+    plugin = tuned(method, same)
+    found = repair(plugin, same, data.unlabelled)  # more pictures than dims: they show every direction
+    if method in MAPPED:
+        assert torch.allclose(found.logits(mini_old, data.test), plugin.logits(mini_old, data.test), atol=2e-3)
+    else:  # it learned a little more from its own answers
+        assert found.origin["epochs"] == 2 and found.tensors.keys() == plugin.tensors.keys()
+
+
+def test_imitation_is_training_on_the_answers_of_the_old_backbone(upgrade):
+    data = toy_dataset(8)
+    plugin = tuned(IMITATING[0], upgrade)
+    pictures = unlabelled_pictures(data, 12)
+    labelled = replace(data.train, images=pictures, labels=torch.zeros(12, dtype=torch.int64))
+    answers = plugin.logits(upgrade.old, labelled).argmax(-1)
+    assert len(answers.unique()) == 3  # so that no class was given a picture
+    by_hand = replace(data, train=replace(labelled, labels=answers))
+    expected = fit(plugin.method, upgrade.new, by_hand, seed=3, init=plugin, views=1)
+    found = repair(plugin, upgrade, pictures, views=1)
+    assert torch.equal(found.tensors["ctx"], expected.tensors["ctx"])
+
+
+def test_pictures_are_drawn_without_labels_and_nested():
+    data = toy_dataset(8)
+    more, fewer = (unlabelled_pictures(data, n, seed=2) for n in (20, 5))
+    assert [more.key(i) for i in range(5)] == [fewer.key(i) for i in range(5)]
+    assert len(unlabelled_pictures(data, 1000)) == len(data.unlabelled)
+    with pytest.raises(DataError, match="of which 0 cannot be drawn"):
+        unlabelled_pictures(data, 0)
+
+
+def test_what_cannot_be_repaired_is_refused(upgrade):
+    pictures = unlabelled_pictures(toy_dataset(8), 20)
+    coop, probe = tuned(IMITATING[0], upgrade), tuned(MAPPED[0], upgrade)
+    with pytest.raises(UnknownNameError, match="unknown way to repair 'pray'"):
+        repair(probe, upgrade, pictures, how="pray")
+    with pytest.raises(
+        IncompatibleError, match="a map of image features repairs linear_probe, tip_adapter, and not coop"
+    ):
+        repair(coop, upgrade, pictures, how="map")
+    with pytest.raises(IncompatibleError, match="use how='map'"):
+        repair(probe, upgrade, pictures, how="imitate")
+    with pytest.raises(IncompatibleError, match="nothing to repair"):
+        repair(tuned(ZeroShot(), upgrade), upgrade, pictures)
+    with pytest.raises(ConfigError, match="Repair it with the upgrade from its own backbone"):
+        repair(probe, Upgrade(upgrade.new, upgrade.old), pictures)
+    with pytest.raises(DataError, match="2 pictures cannot show 3 classes"):
+        repair(coop, upgrade, pictures.select([0, 1]))
+    with pytest.raises(DataError, match="at least 8 pictures"):
+        repair(probe, upgrade, pictures.select([0, 1]))
