@@ -36,7 +36,8 @@ def add_record_verbs(verbs: Any) -> None:
     table.add_argument(
         "--study",
         metavar="NAME",
-        help="table2 or table8: the paper's table at the paper's scale, with what is among the records",
+        help="table2, table8, parts, lambda, heads or condition: the paper's table at its scale, with what is among "
+        "the records",
     )
     table.add_argument(
         "--jsonl", metavar="FILE", help="also write the records as one sorted JSONL, the form kept in git"

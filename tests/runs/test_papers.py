@@ -11,6 +11,7 @@ import pytest
 from clipcompat.data.public.layout import LAYOUTS
 from clipcompat.methods import METHODS
 from clipcompat.runs.papers import PaperCell, paper_accuracy, paper_average, paper_cell, paper_shifted
+from clipcompat.runs.papers.ablations import ABLATIONS, paper_ablation
 from clipcompat.studies.report import harmonic_mean
 
 B, L = "clip-to-eva-vit-b-16", "clip-to-eva-vit-l-14"
@@ -138,3 +139,34 @@ def test_a_cell_has_the_printed_h_and_an_average_is_that_of_the_paper():
     assert paper_average(B, "contcoop") == PaperCell(81.27, 79.32, 80.28)
     assert paper_average(L, "zero_shot") == PaperCell(72.76, 77.07, 74.85)
     assert paper_average("mini", "coop") is paper_average(B, "tip_adapter") is paper_cell(B, "average", "coop") is None
+
+
+@pytest.mark.parametrize(
+    ("study", "label", "expected"),
+    [
+        ("parts", "contcoop (attention=None, distillation.weight=0.0)", (69.78, 65.41)),
+        ("parts", "contcoop (attention=None)", (70.63, 65.88)),
+        ("parts", "contcoop", (71.95, 72.08)),
+        ("lambda", "contcoop (distillation.weight=0.5)", (84.62, 80.32)),
+        ("lambda", "contcoop", (85.19, 80.18)),
+        ("heads", "contcoop (attention.heads=16)", (72.06, 71.22)),
+        ("condition", "contcoop (condition.template=a photo of a {})", (72.01, 70.74)),
+    ],
+)
+def test_cells_of_the_ablations(study, label, expected):
+    cell = paper_ablation(study)[label]
+    assert (cell.old, cell.new) == expected
+
+
+def test_three_of_the_ablations_rows_print_another_h_than_that_of_their_accuracies_and_one_of_them_is_a_slip():
+    off = {
+        (study, label): round(cell.h - harmonic_mean(cell.old, cell.new), 2)
+        for study in ABLATIONS
+        for label, cell in paper_ablation(study).items()
+        if abs(harmonic_mean(cell.old, cell.new) - cell.h) > 0.015
+    }
+    assert off == {
+        ("parts", "contcoop (attention=None)"): -0.02,
+        ("lambda", "contcoop (distillation.weight=0.3)"): -10.0,
+        ("heads", "contcoop (attention.heads=2)"): -0.05,
+    }

@@ -8,11 +8,15 @@ from dataclasses import replace
 import pytest
 
 from clipcompat.cli import main
+from clipcompat.common.config import from_config, to_config
 from clipcompat.common.errors import ConfigError, DataError, UnknownNameError
 from clipcompat.data.public.layout import LAYOUTS
 from clipcompat.runs.papers import paper_average
 from clipcompat.runs.papers.reproduction import AVERAGE, Reproduction, reproduction
 from clipcompat.runs.records import Record, find_records, write_record
+from clipcompat.runs.run import Run
+from clipcompat.runs.sweep.spec import load_spec
+from clipcompat.runs.titles import make_titles
 from clipcompat.studies.report import harmonic_mean
 from clipcompat.studies.statistic import Statistic
 from tests.runs.test_tables import run
@@ -162,13 +166,40 @@ def test_hostile_words_of_a_record_stay_words_in_every_format():
     assert found.to_text("csv").count("\n") == 96 and "\\_a\\_" in found.to_text("md")
 
 
+@pytest.mark.parametrize(
+    ("study", "dataset", "labels"),
+    [("parts", "dtd", 4), ("lambda", "ucf101", 5), ("heads", "dtd", 5), ("condition", "dtd", 2)],
+)
+def test_every_ablation_of_the_paper_has_cells_that_its_sweep_fills(study, dataset, labels):
+    found = reproduction(study, [])
+    assert {c.dataset for c in found.cells} == {dataset} and len({c.method for c in found.cells}) == labels
+    planned = set()
+    for request in load_spec(study).requests("paper"):
+        run = from_config(Run, {**request, "device": "cpu"})
+        inputs = {"method": {"name": "contcoop", "config": to_config(run.configured_method())}}
+        inputs |= {"dataset": run.dataset, "upgrade": run.upgrade, "old_weights": None, "new_weights": None}
+        planned.add(make_titles(inputs).label)
+    assert {c.method for c in found.cells} <= planned
+
+
+def test_a_changed_setting_fills_its_own_cell_of_an_ablation_and_the_plain_method_the_papers_default():
+    label = "contcoop (attention.heads=4)"
+    four = made("contcoop", news=(71.0, 72.0, 73.0))
+    four = replace(four, titles=replace(four.titles, label=label))
+    found = reproduction("heads", [four, made("contcoop", news=(70.0, 71.0, 72.0))])
+    assert row(found, method=label)["new"] == 72 and row(found, method=label)["gap_new"] == pytest.approx(0.27)
+    assert row(found, method="contcoop")["new"] == 71 and row(found, method="contcoop")["paper_new"] == 72.08
+    assert row(found, method="contcoop (attention.heads=8)")["new"] is None
+    assert "3 of 5 cells" in found.table().caption and "sweep heads --scale paper" in found.table().caption
+
+
 def test_what_has_no_table_in_the_paper_is_refused():
     with pytest.raises(UnknownNameError, match="table2"):
         reproduction("table22", [])
     with pytest.raises(UnknownNameError, match="scale 'paper'"):
         reproduction("chain", [])
-    with pytest.raises(ConfigError, match="table2 and table8 are"):
-        reproduction("lambda", [])
+    with pytest.raises(ConfigError, match="those of table2, table8, parts, lambda, heads, condition are"):
+        reproduction("shots", [])  # its plain runs have another number of shots than the paper's tables
 
 
 def test_the_verb_shows_it_with_and_without_records_and_needs_no_torch(tmp_path, capsys, monkeypatch):

@@ -3,6 +3,7 @@
 contcoop_table2_vit_b16.csv, contcoop_table8_vit_l14.csv: ContCoOp (arXiv 2412.20895), Tables 2 and 8.
 Their H is not always that of the two accuracies beside it; `clipcompat.summary` says in how many cells.
 contcoop_table3_ood.csv: its Table 3, tuned on ImageNet and tested on shifted sets, on the old backbone alone.
+Tables 4 to 7 are in `ablations`.
 
 Imports: `data`, `common`; `reproduction` and `hours` also the files of `runs` that need no torch.
 """
@@ -67,7 +68,7 @@ def paper_shifted(upgrade: str, source: str, method: str) -> dict[str, float] | 
     """
     if (upgrade, source) != ("clip-to-eva-vit-b-16", "imagenet"):
         return None
-    row = next((row for row in _read(_OOD) if row["method"] == _METHODS.get(method)), None)
+    row = next((row for row in read_table(_OOD) if row["method"] == _METHODS.get(method)), None)
     return row and {find_layout(n).name: float(v) for n, v in row.items() if n not in ("method", "average")}
 
 
@@ -78,10 +79,11 @@ def _rows(file: str) -> dict[tuple[str, str], PaperCell]:
         ("" if row["dataset"] == "Average" else find_layout(row["dataset"]).name, row["method"]): PaperCell(
             *(float(row[part]) for part in ("base", "new", "h"))
         )
-        for row in _read(file)
+        for row in read_table(file)
     }
 
 
-def _read(file: str) -> list[dict[str, str]]:
+def read_table(file: str) -> list[dict[str, str]]:
+    """The rows of a CSV beside this file, as text."""
     text = (importlib.resources.files(__package__) / file).read_text(encoding="utf-8")
     return list(csv.DictReader(text.splitlines()))

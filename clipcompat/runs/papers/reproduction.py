@@ -8,7 +8,7 @@ A record fills its cell wherever it was made: whoever has run a part of `clipcom
 the JSON files.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
@@ -16,16 +16,18 @@ from typing import Any
 from clipcompat.common.errors import ConfigError, UnknownNameError
 from clipcompat.data.public.layout import find_layout
 from clipcompat.runs.papers import PaperCell, paper_average, paper_cell
+from clipcompat.runs.papers.ablations import ABLATIONS, paper_ablation
 from clipcompat.runs.papers.hours import THROUGHPUT, gpu_hours
 from clipcompat.runs.records import Record
 from clipcompat.runs.request import Request
 from clipcompat.runs.results import in_format
-from clipcompat.runs.sweep.spec import load_spec
+from clipcompat.runs.sweep.spec import Spec, load_spec
 from clipcompat.runs.tables import Table
 from clipcompat.studies.report import harmonic_mean
 from clipcompat.studies.statistic import Statistic
 
 AVERAGE = "average"
+_TABLES = ("table2", "table8")
 NOT_RUN = "not run here"
 _COLUMNS = ("dataset", "method", "paper: old / new / H", "ours: old / new / H", "gap", "seeds", "device, or estimate")
 _PACKAGES = ("torch", "open_clip_torch", "timm", "torchvision", "numpy", "pillow", "python")
@@ -33,7 +35,7 @@ _PACKAGES = ("torch", "open_clip_torch", "timm", "torchvision", "numpy", "pillow
 
 @dataclass(frozen=True)
 class Cell:
-    """One dataset, or `AVERAGE` over the datasets, and one method.
+    """One dataset, or `AVERAGE` over the datasets, and one method, with what is changed in it: a record's label.
 
     records: that of the dataset; of an average those of all datasets. Empty: not run. hours: of what is still to run.
     old, new: over seeds, in percent; None where it was not run.
@@ -118,35 +120,53 @@ class Reproduction:
 def reproduction(study: str, records: Iterable[Record]) -> Reproduction:
     """The paper's table of a shipped study, with what is among `records`.
 
-    study: "table2" (Fig. 2a shows its averages) or "table8". Of several records of one cell, that with the most seeds
-    counts, and of these the latest.
+    study: "table2" (Fig. 2a shows its averages), "table8", or one of `ABLATIONS`. Of several records of one cell, that
+    with the most seeds counts, and of these the latest.
 
     Raises:
         UnknownNameError: no such study, or one without a paper's scale. ConfigError: the paper's table is not shipped.
     """
     spec, records = load_spec(study), list(records)
-    plain = [request for request in spec.requests("paper") if not request["settings"]]
-    datasets = list(dict.fromkeys(request["dataset"] for request in plain))
-    plain.sort(key=lambda request: datasets.index(request["dataset"]))  # as the paper's table is read
+    spec.requests("paper")
+    if study not in (*_TABLES, *ABLATIONS):
+        tables = ", ".join((*_TABLES, *ABLATIONS))
+        raise ConfigError(f"the paper's table of {study!r} is not in this version; those of {tables} are.")
     found = []
-    for request in plain:
-        if paper := paper_cell(request["upgrade"], request["dataset"], request["method"]):
-            mine = max((r for r in records if fills(r, request)), key=_weight, default=None)
-            dataset, values = find_layout(request["dataset"]).name, mine and _values(mine)
-            old, new = map(Statistic.of, values) if values else (None, None)
-            own = (mine,) if mine else ()
-            found.append(Cell(dataset, request["method"], paper, own, 0.0 if mine else gpu_hours(request), old, new))
-    if not found:
-        raise ConfigError(f"the paper's table of {study!r} is not in this version; table2 and table8 are.")
-    methods = dict.fromkeys(cell.method for cell in found)
-    upgrade = plain[0]["upgrade"]
-    averages = [_average(m, paper_average(upgrade, m), [c for c in found if c.method == m]) for m in methods]
+    for label, request, paper in _wanted(study, spec):
+        mine = max((r for r in records if fills(r, request, label)), key=_weight, default=None)
+        dataset, values = find_layout(request["dataset"]).name, mine and _values(mine)
+        old, new = map(Statistic.of, values) if values else (None, None)
+        own = (mine,) if mine else ()
+        found.append(Cell(dataset, label, paper, own, 0.0 if mine else gpu_hours(request), old, new))
+    averages = [] if study in ABLATIONS else _averages(spec, found)
     command = f"clipcompat sweep {study} --scale paper --root DATA --out results"
     return Reproduction(spec.title, command, (*averages, *found))
 
 
-def fills(record: Record, request: Mapping[str, Any]) -> bool:
+def _wanted(study: str, spec: Spec) -> Iterator[tuple[str, Mapping[str, Any], PaperCell]]:
+    """Label, request and printed numbers of every cell, in the order of the paper's table."""
+    requests = spec.requests("paper")
+    if study in ABLATIONS:
+        for label, paper in paper_ablation(study).items():
+            yield label, requests[0], paper
+        return
+    plain = [request for request in requests if not request["settings"]]
+    datasets = list(dict.fromkeys(request["dataset"] for request in plain))
+    for request in sorted(plain, key=lambda request: datasets.index(request["dataset"])):
+        if paper := paper_cell(request["upgrade"], request["dataset"], request["method"]):
+            yield request["method"], request, paper
+
+
+def _averages(spec: Spec, cells: Sequence[Cell]) -> list[Cell]:
+    upgrade = spec.requests("paper")[0]["upgrade"]
+    methods = dict.fromkeys(cell.method for cell in cells)
+    return [_average(m, paper_average(upgrade, m), [c for c in cells if c.method == m]) for m in methods]
+
+
+def fills(record: Record, request: Mapping[str, Any], label: str | None = None) -> bool:
     """Whether a record is a run of this request. Seeds, views, number type and machine may be others.
+
+    label: of a method with changed settings; None: its default ones.
 
     Weights that were given are not known to be the upgrade's own, so that their records fill no cell.
     """
@@ -159,7 +179,7 @@ def fills(record: Record, request: Mapping[str, Any]) -> bool:
         return False
     return (
         record.study == "compatibility"
-        and record.is_plain
+        and record.titles.label == (label or request["method"])
         and (record.method, inputs["upgrade"]) == (request["method"], request["upgrade"])
         and same_data
         and all(has[name] == value for name, value in asked.items())
