@@ -50,6 +50,8 @@ def repair(
     how = how or ("map" if is_translatable(plugin.method) else "imitate")
     if how not in HOW:
         raise unknown_name("way to repair", how, HOW)
+    if how == "imitate" and (maps := settings.keys() & {"kind", "strength"}):
+        raise ConfigError(f"{sorted(maps)[0]} is of a map, and {plugin.method.name} is repaired by imitation; drop it.")
     if not plugin.is_tuned_on(old):
         raise ConfigError(
             f"the plug-in was tuned on {plugin.origin['backbone']['name']}, but the upgrade starts from {old.name} "

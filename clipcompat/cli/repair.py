@@ -1,0 +1,74 @@
+"""The verb that makes a plug-in fit for the new backbone without labels: `clipcompat repair`."""
+
+import argparse
+from typing import Any
+
+from clipcompat.common.errors import ConfigError
+from clipcompat.common.files import refuse_overwriting
+from clipcompat.common.terminal import Bars, show
+
+_REPAIR = """\
+make a plug-in of an upgrade's old backbone one of its new backbone, from pictures without labels
+
+  clipcompat repair coop.safetensors --upgrade clip-to-eva-vit-b-16 --images pictures/ --out coop-eva.safetensors
+  clipcompat repair probe.safetensors --upgrade mini --dataset mini/textures --count 200 --out probe-new.safetensors
+
+Linear probes and Tip-Adapters are taken along by a map of image features, in seconds. Prompts and CLIP-Adapter are
+trained for a while on what they answer on the old backbone. 200 pictures of the task are advised.
+"""
+
+
+def add_repair_verb(verbs: Any) -> None:
+    """Add it to the parser's sub-commands."""
+    layout = {"description": _REPAIR, "formatter_class": argparse.RawDescriptionHelpFormatter}
+    parser = verbs.add_parser("repair", help="a plug-in of old -> one of new, without labels", **layout)
+    add = parser.add_argument
+    add("plugin", metavar="PLUGIN", help="a .safetensors file of `fit`, `run` or `import`, tuned on the old backbone")
+    add("--upgrade", required=True, metavar="NAME", help="`clipcompat list` shows the names")
+    for side in ("old", "new"):
+        add(f"--{side}-weights", metavar="PATH|TAG|random:SEED", help=f"of {side} (default: the upgrade's)")
+    pictures = parser.add_mutually_exclusive_group(required=True)
+    pictures.add_argument("--images", nargs="+", metavar="PATH", help="pictures, or folders of them, at any depth")
+    pictures.add_argument("--dataset", metavar="NAME", help="draw from the training pictures of a dataset instead")
+    add("--root", metavar="DATA", help="the folder that holds the datasets' folders; mini datasets need none")
+    add("--count", type=int, help="how many are drawn from the dataset (default: 200)")
+    add("--how", choices=("map", "imitate"), help="default: a map where the method can have one")
+    add("--kind", metavar="MAP", help="orthogonal, ridge or relaxed (default: orthogonal)")
+    add("--device", help="cuda, mps or cpu (default: the best there is)")
+    add("--dtype", help="fp32, bf16 or fp16 towers (default: what suits the device)")
+    add("--cache", metavar="DIR", help="where features are kept (default: nowhere)")
+    add("--out", required=True, metavar="FILE.safetensors", help="never one of the files read here")
+    add("--force", action="store_true", help="overwrite the file of --out if it exists")
+    parser.set_defaults(verb=_repair)
+
+
+def _repair(options: argparse.Namespace) -> None:
+    from clipcompat.backbones.upgrade import load_upgrade
+    from clipcompat.plugins.plugin import load_plugin
+    from clipcompat.plugins.repair.repair import repair
+
+    if options.dataset is None and (options.root is not None or options.count is not None):
+        raise ConfigError("--root and --count say what is drawn from a --dataset; leave them out with --images.")
+    refuse_overwriting(
+        options.out, options.force, [options.plugin, options.old_weights, options.new_weights, *(options.images or ())]
+    )
+    plugin = load_plugin(options.plugin)
+    pictures = _pictures(options, plugin.sees_upright)
+    weights = {"old_weights": options.old_weights, "new_weights": options.new_weights}
+    upgrade = load_upgrade(options.upgrade, **weights, device=options.device, dtype=options.dtype)
+    settings = {} if options.kind is None else {"kind": options.kind}
+    with Bars() as bars:
+        made = repair(plugin, upgrade, pictures, how=options.how, cache=options.cache, progress=bars, **settings)
+    show(f"{made.save(options.out, options.force)}: {made.origin['repair']}")
+
+
+def _pictures(options: argparse.Namespace, upright: bool) -> Any:
+    if options.images is not None:
+        from clipcompat.data.custom.loose import loose_pictures
+
+        return loose_pictures(options.images, upright)
+    from clipcompat.data.load import load_dataset
+    from clipcompat.plugins.repair.pictures import unlabelled_pictures
+
+    data = load_dataset(options.dataset, root=options.root, shots=1, allow_fewer=True)
+    return unlabelled_pictures(data, 200 if options.count is None else options.count)

@@ -1,0 +1,60 @@
+"""`clipcompat repair`, from a file to a file."""
+
+from __future__ import annotations
+
+import pytest
+
+from clipcompat.cli import main
+from clipcompat.methods.linear_probe import LinearProbe
+from clipcompat.plugins.fit import fit
+from clipcompat.plugins.plugin import load_plugin
+from tests.toys import toy_dataset, toy_split
+
+UPGRADE = ["--upgrade", "mini", "--old-weights", "random:1", "--new-weights", "random:2", "--device", "cpu"]
+
+
+@pytest.fixture
+def plugin(old, tmp_path):
+    return str(fit(LinearProbe(c=1.0), old, toy_dataset(8)).save(tmp_path / "probe.safetensors"))
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    images = toy_split("train", 4).images
+    for i in range(len(images)):
+        images[i].save(folder / f"{i}.png")
+    return str(folder)
+
+
+def test_a_plugin_of_the_new_backbone_is_written(plugin, pictures, new, tmp_path, capsys):
+    out = tmp_path / "repaired.safetensors"
+    assert main(["repair", plugin, *UPGRADE, "--images", pictures, "--out", str(out)]) == 0
+    assert "map, 12 pictures without labels" in capsys.readouterr().out
+    assert load_plugin(out).match(new).kind == "exact"
+
+
+def test_pictures_are_drawn_from_a_dataset(plugin, tmp_path, capsys):
+    out = tmp_path / "repaired.safetensors"
+    assert main(["repair", plugin, *UPGRADE, "--dataset", "mini/tints", "--count", "9", "--out", str(out)]) == 0
+    assert "map, 9 pictures" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("arguments", "says"), [
+    (["--images", "PICTURES", "--count", "9"], "leave them out with --images"),
+    (["--images", "PICTURES", "--kind", "affine"], "unknown map 'affine'"),
+    (["--images", "absent"], "there is no absent"),
+    (["--images", "PICTURES", "--how", "imitate"], "use how='map'"),
+    (["--images", "PICTURES", "--how", "imitate", "--kind", "ridge"], "kind is of a map"),
+])  # fmt: skip
+def test_what_cannot_be_is_one_sentence_and_no_file(arguments, says, plugin, pictures, tmp_path, capsys):
+    out = tmp_path / "repaired.safetensors"
+    arguments = [pictures if a == "PICTURES" else a for a in arguments]
+    assert main(["repair", plugin, *UPGRADE, *arguments, "--out", str(out)]) == 1
+    assert says in capsys.readouterr().err and not out.exists()
+
+
+def test_the_plugin_itself_is_not_overwritten(plugin, pictures, capsys):
+    assert main(["repair", plugin, *UPGRADE, "--images", pictures, "--out", plugin, "--force"]) == 1
+    assert "probe.safetensors" in capsys.readouterr().err
