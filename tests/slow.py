@@ -10,6 +10,7 @@ from tests.reference import clip_adapter, cocoop, tip_adapter
 from tests.reference.contcoop import attention, condition_rows
 from tests.reference.coop import prompt_rows
 from tests.reference.text_transformer import residual_stream, text_feature
+from tests.reference.vision_transformer import image_feature
 
 
 def state_of(backbone: Backbone) -> dict[str, Tensor]:
@@ -104,3 +105,25 @@ def slow_tip_adapter(backbone: Backbone, names, tensors, features: Tensor, templ
     weights = slow_zero_shot(backbone, names, template)
     mix = {name: float(tensors[name]) for name in ("alpha", "beta") if name not in constants}
     return tip_adapter.logits(features, weights, tensors["keys"], tensors["values"], **mix, **constants)
+
+
+def slow_images(backbone: Backbone, pixels: Tensor, prompts=()) -> Tensor:
+    """Pixels uint8 [image, 3, side, side] -> features [image, dim], not normalised, of a plain tower with prompts."""
+    state = {k.removeprefix("visual."): t for k, t in backbone._model.state_dict().items() if k.startswith("visual.")}
+    heads = backbone._model.visual.transformer.resblocks[0].attn.num_heads
+    mean, std = (torch.tensor(x)[:, None, None] for x in (backbone.preprocess.mean, backbone.preprocess.std))
+    seen = [(picture / 255 - mean) / std for picture in pixels]
+    return torch.stack([image_feature(state, one, heads, backbone.text.activation, prompts) for one in seen])
+
+
+def slow_deep_text(backbone: Backbone, names, words: str, ctx: Tensor, deep=()) -> Tensor:
+    """Class weights [class, dim], not normalised: ctx over the first tokens of "words name.", deep before blocks 1, ….
+
+    ctx: [token, width]. deep: [block, token, width].
+    """
+    table, weights = state_of(backbone)["token_embedding.weight"], []
+    for name in names:
+        ids = ids_of(backbone, f"{words} {name.replace('_', ' ')}.")
+        rows = torch.cat([table[ids[:1]], ctx, table[ids[1 + len(ctx) :]]])
+        weights.append(slow_feature(backbone, rows, deep=dict(enumerate(deep, 1))))
+    return torch.stack(weights)

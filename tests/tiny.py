@@ -27,12 +27,12 @@ def numbers(shape, seed: int, size: float = 1.0) -> torch.Tensor:
     return (((i * i * 37 + i * 101 + seed * 211) % 1009) / 504.0 - 1).view(shape) * size
 
 
-def tiny_backbone(quick_gelu: bool = True, width: int = WIDTH, layers: int = 3) -> Backbone:
-    """open_clip's CLIP, 16 wide, two heads, every weight from `numbers`; logit scale e³."""
+def tiny_backbone(quick_gelu: bool = True, width: int = WIDTH, layers: int = 3, image_layers: int = 1) -> Backbone:
+    """open_clip's CLIP, 16 wide (images: 8), two heads, every weight from `numbers`; logit scale e³."""
     from open_clip.model import CLIP
 
     text = {"context_length": CONTEXT, "vocab_size": len(WORDS) + 3, "width": width, "heads": 2, "layers": layers}
-    vision = {"image_size": 8, "patch_size": 4, "width": 8, "head_width": 4, "layers": 1}
+    vision = {"image_size": 8, "patch_size": 4, "width": 8, "head_width": 4, "layers": image_layers}
     with torch.random.fork_rng(devices=[]):
         model = CLIP(DIM, vision, text, quick_gelu=quick_gelu)
     with torch.no_grad():

@@ -12,11 +12,12 @@ from torch import Tensor, nn
 
 from clipcompat.backbones.catalog import Kind
 from clipcompat.backbones.device import is_out_of_memory
+from clipcompat.backbones.image.prompted import FixedPrompts, PromptedTower, prompted_layers, why_no_prompts
 from clipcompat.backbones.image.tower import ImageTower, penultimate_width
 from clipcompat.backbones.preprocess import Preprocess
 from clipcompat.backbones.text.parts import exchange, text_state
 from clipcompat.backbones.text.tower import TextTower
-from clipcompat.common.errors import ConfigError, unknown_name
+from clipcompat.common.errors import ConfigError, IncompatibleError, unknown_name
 from clipcompat.common.files import digest
 
 FEATURES = ("projected", "penultimate")
@@ -38,6 +39,8 @@ class Backbone:
         text: the text tower, from embeddings to features; a prompt vector has length text.width.
         dim: length of the joint features. width, layers, context_length: of the text tower.
         penultimate: length of the image features before their projection; None if the tower has none.
+        image_layers: blocks of the image tower if it takes visual prompts, which are `penultimate` wide; 0 if not.
+        no_visual_prompts: a half-sentence on why it takes none; None if it does.
         logit_scale: the stored temperature, exp(logit_scale); 100 for OpenAI's CLIP.
         device, dtype: where it runs, and the autocast type of its towers (parameters stay float32).
         memory: the last few image features, so that testing ten plug-ins on one split runs the image tower once.
@@ -66,6 +69,7 @@ class Backbone:
         self.dim, self.width, self.layers = self.text.dim, self.text.width, self.text.layers
         self.context_length = self.text.context_length
         self.penultimate = penultimate_width(model.visual)
+        self.image_layers, self.no_visual_prompts = prompted_layers(model.visual), why_no_prompts(model.visual)
         self.logit_scale = float(model.logit_scale.exp())
         self.memory: dict[str, Tensor] = {}
 
@@ -107,6 +111,17 @@ class Backbone:
         }
         return Backbone(model, self.tokenizer, self.preprocess, **about, device=self.device, dtype=self.dtype)
 
+    def with_visual_prompts(self, prompts: Sequence[Tensor]) -> "Backbone":
+        """The same weights with these visual prompts in the image tower, for testing: its features are other ones.
+
+        prompts: as for `prompted_features`.
+        """
+        self._check_visual(prompts)
+        other, fixed = copy(self), tuple(p.detach().to(self.device) for p in prompts)
+        other.images = FixedPrompts(self._prompted, fixed)
+        other.image_stamp = digest([self.image_stamp, [p.tolist() for p in fixed]])
+        return other
+
     @property
     def text_state(self) -> dict[str, Tensor]:
         """The text tower's tensors, under the names of open_clip's `CLIP`."""
@@ -116,6 +131,10 @@ class Backbone:
     def images(self) -> ImageTower:
         """The image tower, from normalised pixels to features; built on first use."""
         return ImageTower(self._model, self.dtype)
+
+    @cached_property
+    def _prompted(self) -> PromptedTower:
+        return PromptedTower(self._model, self.dtype)
 
     @property
     def description(self) -> dict[str, str]:
@@ -140,6 +159,35 @@ class Backbone:
         if pixels.ndim != 4 or pixels.shape[1] != 3:
             raise ConfigError(f"pixels must be [batch, 3, height, width]; these are {list(pixels.shape)}.")
         return torch.cat([self._encode_pixels(part, kind) for part in pixels.split(self.images.at_once)])
+
+    def prompted_features(self, pixels: Tensor, prompts: Sequence[Tensor]) -> Tensor:
+        """Projected image features of a tower that also reads prompts; their gradients flow to the prompts.
+
+        Args:
+            pixels: [batch, 3, h, w], uint8.
+            prompts: [row, penultimate] for blocks 0, 1, … of the image tower, at least one.
+
+        Returns:
+            [batch, dim], float32, not normalised.
+
+        Raises:
+            IncompatibleError: the tower takes no visual prompts, or not these.
+        """
+        self._check_visual(prompts)
+        return self._prompted(self.preprocess.normalise(pixels.to(self.device)), prompts)
+
+    def _check_visual(self, prompts: Sequence[Tensor]) -> None:
+        if self.no_visual_prompts:
+            raise IncompatibleError(
+                f"the image tower of {self.name} takes no visual prompts: {self.no_visual_prompts}."
+            )
+        shapes = sorted({tuple(p.shape) for p in prompts})
+        fits = len(shapes) == 1 and len(shapes[0]) == 2 and shapes[0][1] == self.penultimate
+        if not fits or len(prompts) > self.image_layers:
+            raise IncompatibleError(
+                f"the image tower of {self.name} takes prompts of one shape [row, {self.penultimate}] for at most "
+                f"{self.image_layers} blocks; these are {len(prompts)} of the shapes {shapes}."
+            )
 
     def _encode_pixels(self, pixels: Tensor, kind: str) -> Tensor:
         """One batch [batch, 3, h, w] -> [batch, dim]; if memory runs out, in batches of half the size."""

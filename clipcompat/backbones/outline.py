@@ -6,6 +6,7 @@ from functools import cached_property
 
 from torch import nn
 
+from clipcompat.backbones.image.prompted import prompted_layers, why_no_prompts
 from clipcompat.backbones.image.tower import penultimate_width
 from clipcompat.backbones.text.tower import TextTower
 
@@ -14,7 +15,7 @@ from clipcompat.backbones.text.tower import TextTower
 class Outline:
     """What `Plugin.match` asks of a backbone, known without its weights.
 
-    name, dim, width, layers, context_length, penultimate: as in `Backbone`.
+    name, dim, width, layers, context_length, penultimate, image_layers, no_visual_prompts: as in `Backbone`.
     read_stamp: loads the weights and gives their stamp; None if no weights were named.
     """
 
@@ -24,6 +25,8 @@ class Outline:
     layers: int
     context_length: int
     penultimate: int | None
+    image_layers: int = 0
+    no_visual_prompts: str | None = None
     read_stamp: Callable[[], str] | None = None
 
     @staticmethod
@@ -31,7 +34,8 @@ class Outline:
         """The outline of an open_clip model, whose tensors may be on the device "meta"."""
         text = TextTower(model)
         sizes = (text.dim, text.width, text.layers, text.context_length)
-        return Outline(name, *sizes, penultimate_width(model.visual), read_stamp)
+        seen = (penultimate_width(model.visual), prompted_layers(model.visual), why_no_prompts(model.visual))
+        return Outline(name, *sizes, *seen, read_stamp)
 
     @cached_property
     def stamp(self) -> str | None:

@@ -110,15 +110,15 @@ def _check_out(options: argparse.Namespace, *inputs: str | None) -> None:
 
 def _import(options: argparse.Namespace) -> None:
     from clipcompat.common.config import override
-    from clipcompat.methods import METHODS
+    from clipcompat.methods import KNOWN
     from clipcompat.plugins.official.importer import import_plugin
 
     _check_out(options, options.path, options.root)
-    if options.method not in METHODS:
-        raise unknown_name("method", options.method, METHODS)
+    if options.method not in KNOWN:
+        raise unknown_name("method", options.method, KNOWN)
     method = options.method
     if options.settings:
-        method = override(METHODS[method](), options.settings)
+        method = override(KNOWN[method](), options.settings)
     names, dataset = _names_and_dataset(options)
     facts = {"template": options.template, "dataset": dataset, "shots": options.shots, "seed": options.seed}
     plugin = import_plugin(options.path, method, _backbone(options), names, **facts)

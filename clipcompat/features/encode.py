@@ -32,6 +32,7 @@ __all__ = [
     "encode_split",
     "encode_together",
     "encode_views",
+    "side_by_side",
     "take",
     "warn_if_undrawn",
 ]
@@ -74,7 +75,7 @@ def encode_together(
         backbone = wanted[at[0]][0]
 
         def draw(i: int, view: int, backbone=backbone) -> Tensor:
-            return backbone.preprocess.test(_picture(backbone, split, i))
+            return backbone.preprocess.test(picture(backbone, split, i))
 
         found |= zip(at, _views([wanted[i] for i in at], split, ["test"], draw, cache, progress), strict=True)
     return [found[i][0].to(backbone.device) for i, (backbone, _) in enumerate(wanted)]
@@ -105,9 +106,16 @@ def encode_views(
 
 def augmented(backbone: Backbone, split: Split, index: int, view: int, seed: int, crop: tuple[float, float]) -> Tensor:
     """One view of one training image: uint8 [3, size, size]."""
-    name = f"{seed}/{view}/{split.keys[index]}".encode()
+    return augment(backbone, picture(backbone, split, index), split.keys[index], view, seed, crop)
+
+
+def augment(
+    backbone: Backbone, image: Image.Image, key: str, view: int, seed: int, crop: tuple[float, float]
+) -> Tensor:
+    """One view of a picture that is decoded already; key: the picture's in its split."""
+    name = f"{seed}/{view}/{key}".encode()
     generator = torch.Generator().manual_seed(int.from_bytes(hashlib.sha256(name).digest()[:8]) >> 1)
-    return backbone.preprocess.train(_picture(backbone, split, index), generator, crop)
+    return backbone.preprocess.train(image, generator, crop)
 
 
 def warn_if_undrawn(backbone: Backbone, image: Image.Image) -> None:
@@ -127,11 +135,17 @@ def _warn_of_miniature() -> None:
     )
 
 
-def _picture(backbone: Backbone, split: Split, index: int) -> Image.Image:
+def picture(backbone: Backbone, split: Split, index: int) -> Image.Image:
+    """A picture of a split, decoded."""
     image = split.images[index]
     if index == 0:
         warn_if_undrawn(backbone, image)
     return image
+
+
+def side_by_side(features: Sequence[Tensor]) -> Tensor:
+    """Features [image, dim] of several towers -> [image, tower · dim]; those of a single one as they are."""
+    return features[0] if len(features) == 1 else torch.cat(list(features), dim=1)
 
 
 def take(features: Tensor, views: Tensor, images: Tensor, device: torch.device) -> Tensor:

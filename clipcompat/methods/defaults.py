@@ -11,7 +11,7 @@ from dataclasses import replace
 from clipcompat.backbones.catalog import upgrade_kind
 from clipcompat.common.errors import unknown_name
 from clipcompat.data.kind import dataset_kind
-from clipcompat.methods import METHODS
+from clipcompat.methods import KNOWN, METHODS
 from clipcompat.training.learner import Method
 from clipcompat.training.recipe import Recipe
 
@@ -33,7 +33,7 @@ LEARNING_RATES = {
 
 def mini_method(name: str, lr: float | None = None) -> Method:
     """A method with its recipe for mini datasets. lr: replaces the tuned rate."""
-    method, lr = METHODS[name](), LEARNING_RATES.get(name) if lr is None else lr
+    method, lr = KNOWN[name](), LEARNING_RATES.get(name) if lr is None else lr
     if name.startswith("tip_adapter"):
         method = replace(method, scale=None)  # the constant 100 is the scale of OpenAI's CLIP
     return method if lr is None else replace(method, recipe=replace(_RECIPES.get(name, BASE), lr=lr))
@@ -48,9 +48,9 @@ def default_method(name: str, dataset: str, upgrade: str = "") -> Method:
     Raises:
         UnknownNameError: no such method.
     """
-    if name not in METHODS:
-        raise unknown_name("method", name, METHODS)
+    if name not in KNOWN:
+        raise unknown_name("method", name, KNOWN)
     kind = dataset_kind(dataset)
     if kind == "public" or (kind == "own" and upgrade_kind(upgrade) != "mini"):
-        return METHODS[name]()
+        return KNOWN[name]()
     return mini_method(name)

@@ -6,7 +6,7 @@ from typing import Any
 
 from clipcompat.common.config import from_config
 from clipcompat.common.errors import ConfigError, unknown_name
-from clipcompat.methods import METHODS
+from clipcompat.methods import KNOWN
 from clipcompat.training.learner import Method
 
 
@@ -59,9 +59,9 @@ def read_method(header: Mapping[str, Any]) -> Method:
     name, config = part.get("name"), _group(part, "config", "method.")
     if not isinstance(name, str):
         raise ConfigError("method.name must be text.")
-    if name not in METHODS:
-        raise unknown_name("method", name, METHODS, hint="The file may come from a newer version.")
-    return from_config(METHODS[name], config, "method.config.")
+    if name not in KNOWN:
+        raise unknown_name("method", name, KNOWN, hint="The file may come from a newer version.")
+    return from_config(KNOWN[name], config, "method.config.")
 
 
 def read_origin(header: Mapping[str, Any]) -> dict[str, Any]:

@@ -25,7 +25,7 @@ from clipcompat.common.version import __version__
 from clipcompat.data.pictures.images import turn_upright
 from clipcompat.data.pictures.rgb import is_deep, to_rgb
 from clipcompat.data.split import Split
-from clipcompat.features.encode import encode_split, warn_if_undrawn
+from clipcompat.features.encode import encode_together, side_by_side, warn_if_undrawn
 from clipcompat.methods.parts.parameters import tensor_mismatch
 from clipcompat.plugins.file import AGAIN, read_plugin_file, write_plugin_file
 from clipcompat.plugins.header import read_method, read_origin
@@ -124,7 +124,8 @@ class Plugin:
     def logits(self, backbone: Backbone, split: Split, cache: str | Path | None = None, progress=None) -> Tensor:
         """Scaled similarities of every image with every class: [image, class], float32."""
         tensors = self._tensors_for(backbone, split.classnames)
-        features = encode_split(backbone, split, cache, progress, self.method.image_features)
+        towers = [(tower, self.method.image_features) for tower in self.method.image_towers(tensors, backbone)]
+        features = side_by_side(encode_together(towers, split, cache, progress))
         return self.method.logits(tensors, backbone, features, split.classnames, split.template)
 
     @torch.no_grad()
@@ -144,7 +145,8 @@ class Plugin:
         picture = _read(image, self.sees_upright if upright is None else upright)
         warn_if_undrawn(backbone, picture)
         pixels = backbone.preprocess.test(picture)[None]  # [1, 3, height, width]
-        features = backbone.image_features(pixels, self.method.image_features)  # [1, dim]
+        towers = self.method.image_towers(tensors, backbone)
+        features = side_by_side([tower.image_features(pixels, self.method.image_features) for tower in towers])
         logits = self.method.logits(tensors, backbone, features, classnames, self.origin["template"])
         probabilities = logits.softmax(-1)[0]  # [class]
         return [(classnames[i], float(probabilities[i])) for i in probabilities.argsort(descending=True).tolist()]

@@ -18,7 +18,7 @@ from clipcompat.common.config import from_config, to_config
 from clipcompat.common.errors import ClipcompatError, DataError
 from clipcompat.common.files import parse_json, to_json, write_atomic
 from clipcompat.common.text import printable
-from clipcompat.methods import METHODS
+from clipcompat.methods import KNOWN
 from clipcompat.runs.records import FORMATS, Record, checksum, record_files, split_lines
 from clipcompat.runs.run import tolerance
 from clipcompat.runs.shape import TITLES, find_fault
@@ -75,15 +75,15 @@ def _updated(text: str, where: str) -> Record | None:
 def _completed(inputs: dict[str, Any]) -> dict[str, Any]:
     """Inputs whose method names every setting that it has today."""
     method = inputs["method"]
-    if method["name"] not in METHODS:  # a method that this version does not have
+    if method["name"] not in KNOWN:  # a method that this version does not have
         return inputs
-    config = to_config(from_config(METHODS[method["name"]], method["config"]))
+    config = to_config(from_config(KNOWN[method["name"]], method["config"]))
     return inputs | {"method": {"name": method["name"], "config": config}}
 
 
 def _crop(inputs: dict[str, Any]) -> list[float] | None:
     """The range of random crops that the training saw."""
-    kind = METHODS.get(inputs["method"]["name"])
+    kind = KNOWN.get(inputs["method"]["name"])
     if kind is None or "recipe" not in inputs["method"]["config"]:
         return None
     recipe = from_config(kind, inputs["method"]["config"]).recipe

@@ -211,12 +211,12 @@ def requested(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
     A flag that has an effect on some of the datasets or methods is left out for the others.
     """
     from clipcompat.data.sampling import parse_shots  # takes torch
-    from clipcompat.methods import METHODS
+    from clipcompat.methods import KNOWN
     from clipcompat.runs.settings import split_settings
 
     settings = split_settings(options.settings, options.method)
-    trained = {name for name, kind in METHODS.items() if "recipe" in {f.name for f in fields(kind)}}
-    without_views = set(options.method) & set(METHODS) - trained
+    trained = {name for name, kind in KNOWN.items() if "recipe" in {f.name for f in fields(kind)}}
+    without_views = set(options.method) & set(KNOWN) - trained
     for given in requested_datasets(options):
         given |= {"shots": parse_shots(options.shots)}
         for method in options.method:

@@ -32,7 +32,7 @@ from clipcompat.data.pictures.images import hash_contents
 from clipcompat.data.shifted import shifted_names
 from clipcompat.data.split import Dataset
 from clipcompat.features.encode import Cache, Progress
-from clipcompat.methods import METHODS
+from clipcompat.methods import KNOWN
 from clipcompat.methods.defaults import default_method
 from clipcompat.plugins.kept import TunedPlugins
 from clipcompat.runs.records import Record, environment, now, read_record, record_path, write_record
@@ -54,8 +54,8 @@ class Run(Request):
     """A request that can be executed; its method, settings, device and dtype are checked too when it is made."""
 
     def __post_init__(self):
-        if self.method not in METHODS:
-            raise unknown_name("method", self.method, METHODS)
+        if self.method not in KNOWN:
+            raise unknown_name("method", self.method, KNOWN)
         if self.study not in STUDIES:
             raise unknown_name("study", self.study, STUDIES)
         super().__post_init__()
@@ -234,7 +234,7 @@ def tolerance(method: str) -> float:
 
     method: its name. One that this version does not have counts as trained.
     """
-    trained = method not in METHODS or "recipe" in to_config(METHODS[method]())
+    trained = method not in KNOWN or "recipe" in to_config(KNOWN[method]())
     return _TOLERANCE.get(method, _TRAINED if trained else _UNTRAINED)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import fields
 
 from clipcompat.common.errors import ConfigError, unknown_name
-from clipcompat.methods import METHODS
+from clipcompat.methods import KNOWN
 
 
 def split_settings(settings: Iterable[str], methods: Sequence[str]) -> dict[str, tuple[str, ...]]:
@@ -14,7 +14,7 @@ def split_settings(settings: Iterable[str], methods: Sequence[str]) -> dict[str,
         ConfigError: a setting of a method that is not in `methods`, or one for all of them that does not fit each.
         UnknownNameError: a setting begins with neither a method nor a field.
     """
-    known = {name: {f.name for f in fields(METHODS[name])} for name in methods if name in METHODS}
+    known = {name: {f.name for f in fields(KNOWN[name])} for name in methods if name in KNOWN}
     found: dict[str, list[str]] = {name: [] for name in methods}
     for setting in settings:
         key = setting.partition("=")[0].strip()
@@ -22,7 +22,7 @@ def split_settings(settings: Iterable[str], methods: Sequence[str]) -> dict[str,
         if dot and head in found:
             found[head].append(setting.strip()[len(head) + 1 :])
             continue
-        if dot and head in METHODS:
+        if dot and head in KNOWN:
             raise ConfigError(f"setting {key!r} is for {head}, but the methods are {', '.join(methods)}. Leave it out.")
         if dot and known and not any(head in parts for parts in known.values()):
             raise unknown_name(f"start of the setting {key!r}:", head, set(known).union(*known.values()))

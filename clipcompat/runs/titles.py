@@ -7,7 +7,7 @@ from clipcompat.backbones.catalog import generations, is_spelled_out, upgrade_ki
 from clipcompat.backbones.mini.manifest import weights
 from clipcompat.common.config import to_config
 from clipcompat.common.files import digest
-from clipcompat.methods import METHODS
+from clipcompat.methods import KNOWN
 from clipcompat.methods.defaults import default_method
 from clipcompat.runs.records import Titles
 
@@ -22,7 +22,7 @@ def make_titles(inputs: Mapping[str, Any]) -> Titles:
         config = {key: value for key, value in config.items() if key != "recipe"}
     changed = _changes(config, _default_config(inputs)) + _given(inputs)
     label = f"{name} ({', '.join(changed)})" if changed else name
-    text = label.replace(name, METHODS[name].title if name in METHODS else name, 1)
+    text = label.replace(name, KNOWN[name].title if name in KNOWN else name, 1)
     for setting, words in _SETTINGS.items():
         text = text.replace(setting, words)
     return Titles(label, text, upgrade_title(inputs))
@@ -69,7 +69,7 @@ def _generation(model: str, its: str | None) -> str:
 
 def _default_config(inputs: Mapping[str, Any]) -> Any:
     name = inputs["method"]["name"]
-    if name not in METHODS:  # a method that this version does not have
+    if name not in KNOWN:  # a method that this version does not have
         return {}
     return to_config(default_method(name, inputs["dataset"], inputs["upgrade"]))
 

@@ -22,8 +22,14 @@ Shape = tuple[int | str, ...]
 tensor of the plug-in that names it.
 """
 
-DEPTHS = {"prompts": "shallow", "image features": "deep", "class weights": "deep", "nothing": ""}
-"""What a method can act on -> what the ContCoOp paper (arXiv 2412.20895) calls it."""
+DEPTHS = {
+    "prompts": "shallow",
+    "image features": "deep",
+    "class weights": "deep",
+    "prompts of both towers": "",
+    "nothing": "",
+}
+"""What a method can act on -> what the ContCoOp paper (arXiv 2412.20895) calls it; "" where it says nothing of it."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +46,8 @@ class Learner:
     prompts: image features [batch, dim] -> prompts for the text tower; None: the objective needs no text. A learner
         does not run the tower itself, so that several learners share one pass.
     tower: the text tower for the prompts.
+    see: pixels [batch, 3, size, size], uint8 -> image features [batch, dim], with gradients, for a method that needs
+        pixels. The objective and `prompts` get these features; their length is the learner's own affair.
     """
 
     parameters: Tensors
@@ -50,18 +58,23 @@ class Learner:
     finish: Callable[[], Tensors] | None = None
     prompts: Callable[[Tensor], Prompts] | None = None
     tower: TextTower | None = None
+    see: Callable[[Tensor], Tensor] | None = None
 
     def loss(self, features: Tensor, labels: Tensor) -> Tensor:
-        """Features [batch, dim], labels [batch] -> the objective, a scalar, with its pass of the text tower."""
+        """Features [batch, dim], labels [batch] -> the objective, a scalar, with its pass of the text tower.
+
+        features: pixels, uint8 [batch, 3, size, size], of a learner that sees.
+        """
         return losses([self], [features], [labels])[0]
 
 
 def losses(learners: Sequence[Learner], features: Sequence[Tensor], labels: Sequence[Tensor]) -> list[Tensor]:
-    """One batch per learner, features [batch, dim], labels [batch] -> one scalar each.
+    """One batch per learner, features [batch, dim] (or pixels, see `Learner.loss`), labels [batch] -> one scalar each.
 
     Prompts of one kind share one pass of the text tower (`TextTower.many`).
     """
-    batches = list(zip(learners, features, labels, strict=True))
+    seen = [learner.see(f) if learner.see else f for learner, f in zip(learners, features, strict=True)]
+    batches = list(zip(learners, seen, labels, strict=True))
     if not learners or not learners[0].prompts:
         return [learner.objective(f, y) for learner, f, y in batches]
     texts = learners[0].tower.many([learner.prompts(f) for learner, f, _ in batches])
@@ -89,7 +102,7 @@ class Method(Protocol):
     """"features" (cached image features), "pixels" (visual prompts) or "nothing" (no training)."""
 
     image_features: str = "projected"
-    """Which image features it sees: "projected" into the joint space, or "penultimate", before that projection."""
+    """Which image features `logits` takes: "projected" into the joint space, or "penultimate", before that."""
 
     class_specific: bool = False
     """Some tensors belong to single classes, so a plug-in works with the class list of its training only."""
@@ -99,6 +112,13 @@ class Method(Protocol):
     def setup(self, task: Task) -> Learner:
         """Parameters with their initial values, and their training."""
 
+    def image_towers(self, tensors: Tensors, backbone: Backbone) -> Sequence[Backbone]:
+        """The backbones whose image features `logits` takes, side by side: [image, tower · dim].
+
+        `backbone` itself, or one that reads the plug-in's visual prompts (`Backbone.with_visual_prompts`).
+        """
+        return (backbone,)
+
     def class_weights(
         self, tensors: Tensors, backbone: Backbone, classnames: Sequence[str], template: Template
     ) -> Tensor:
@@ -107,7 +127,7 @@ class Method(Protocol):
     def logits(
         self, tensors: Tensors, backbone: Backbone, features: Tensor, classnames: Sequence[str], template: Template
     ) -> Tensor:
-        """Image features [image, dim], not normalised -> [image, class]."""
+        """Image features of `image_towers`, not normalised, [image, dim] of one -> [image, class]."""
 
     def shapes(self, classes: int) -> Mapping[str, Shape]:
         """The tensors of a plug-in that was tuned with these settings on so many classes."""

@@ -109,7 +109,11 @@ class _Run:
         self.labels = task.train_labels  # [N]
         first = learner.first_view
         self._cached = None
-        if self.views:
+        self._pixels = method.needs == "pixels"
+        if self.views and self._pixels:
+            self._cached = task.pixels(first + self.views, self._crop)
+            self._cached = None if self._cached is None else self._cached[first:]  # [V, N, 3, size, size]
+        elif self.views:
             self._cached = task.views(first + self.views, self._crop, self._kind)[first:]  # [V, N, D]
         # with fewer views than epochs, each image starts at a random view, so that an epoch mixes views
         self._offset = torch.zeros(count, dtype=torch.int64)  # [N]
@@ -122,6 +126,8 @@ class _Run:
     @property
     def on_device(self) -> bool:
         """Whether a step needs nothing from the host."""
+        if self._pixels:  # mean and deviation are copied in every step
+            return False
         return self._cached is not None and self._cached.device.type == self._task.backbone.device.type
 
     def schedule(self) -> Iterator[_Step]:
@@ -136,12 +142,17 @@ class _Run:
                 yield _Step(epoch, lr, batch, number + 1 == len(batches))
 
     def features(self, batch: Tensor) -> Tensor:
-        """Image features of a batch, [2, B] -> [B, D]: from the cache, or decoded and encoded now."""
+        """Image features of a batch, [2, B] -> [B, D]: from the cache, or decoded and encoded now.
+
+        Of a method that needs pixels: uint8 [B, 3, size, size].
+        """
         if self._cached is not None:
             return take(self._cached, batch[0], batch[1], self._task.backbone.device)
-        task, view = self._task, int(batch[0, 0]) + self.learner.first_view
-        jobs = [(i, view) for i in batch[1].tolist()]
+        task, first = self._task, self.learner.first_view
+        jobs = [(i, first + view) for view, i in batch.T.tolist()]
         blocks = decode(jobs, lambda i, view: augmented(task.backbone, task.data.train, i, view, task.seed, self._crop))
+        if self._pixels:
+            return torch.cat(list(blocks)).to(task.backbone.device)
         return torch.cat([task.backbone.image_features(pixels, self._kind) for pixels in blocks])
 
     def example(self) -> Tensor:

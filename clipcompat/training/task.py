@@ -10,6 +10,7 @@ from clipcompat.backbones.backbone import Backbone
 from clipcompat.common.errors import DataError
 from clipcompat.data.split import Dataset, Split
 from clipcompat.features.encode import Cache, Progress, encode_split, encode_views
+from clipcompat.features.pixels import pixel_views
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,10 @@ class Task:
     def views(self, count: int, crop: tuple[float, float], kind: str = "projected") -> Tensor:
         """The first `count` augmented views of the training images: [view, image, dim], not normalised."""
         return encode_views(self.backbone, self.data.train, count, self.seed, crop, self.cache, self.progress, kind)
+
+    def pixels(self, count: int, crop: tuple[float, float]) -> Tensor | None:
+        """The same views before the image tower: uint8 [view, image, 3, size, size]; None if memory is too small."""
+        return pixel_views(self.backbone, self.data.train, count, self.seed, crop, self.progress)
 
     @property
     def train_labels(self) -> Tensor:

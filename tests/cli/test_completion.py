@@ -10,7 +10,7 @@ import pytest
 
 from clipcompat.cli.completion import add_completers, complete
 from clipcompat.cli.main import _parser, main
-from clipcompat.methods import METHODS
+from clipcompat.methods import KNOWN
 from tests.trees import python
 
 
@@ -33,7 +33,7 @@ def completers() -> dict[str, object]:
 @pytest.mark.parametrize(
     ("argument", "prefix", "names"),
     [
-        ("--method", "", sorted(METHODS)),
+        ("--method", "", sorted(KNOWN)),
         ("--method", "cont", ["contcoop"]),
         ("--dataset", "mini/te", ["mini/textures"]),
         ("--dataset", "f", ["fgvc_aircraft", "folder:", "food101"]),

@@ -20,9 +20,9 @@ from tests.trees import PROJECT, python
 
 
 def settings() -> dict:
-    from clipcompat.methods import METHODS
+    from clipcompat.methods import KNOWN
 
-    return {name: json.loads(json.dumps(to_config(method()))) for name, method in METHODS.items()}
+    return {name: json.loads(json.dumps(to_config(method()))) for name, method in KNOWN.items()}
 
 
 @pytest.fixture

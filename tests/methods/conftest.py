@@ -14,6 +14,12 @@ def tiny():
     return tiny_backbone()
 
 
+@pytest.fixture(scope="session")
+def tiny_deep():
+    """With three blocks in the image tower, too."""
+    return tiny_backbone(image_layers=3)
+
+
 @pytest.fixture
 def written_down(monkeypatch):
     """Features of pictures and the order of images come from whole-number arithmetic, not from draws and towers."""
@@ -24,6 +30,10 @@ def written_down(monkeypatch):
     def features(backbone, split, cache=None, progress=None, kind="projected"):
         return golden.features(split.name.rpartition("/")[2], split.labels, backbone.feature_width(kind))
 
+    def pixels(backbone, split, count, seed, crop, progress=None):
+        return golden.pixels(count, split.labels, backbone.preprocess.size, crop)
+
     monkeypatch.setattr("clipcompat.training.task.encode_views", views)
+    monkeypatch.setattr("clipcompat.training.task.pixel_views", pixels)
     monkeypatch.setattr("clipcompat.training.task.encode_split", features)
     monkeypatch.setattr(torch, "randperm", lambda count, **_: torch.tensor(golden.order(count)))

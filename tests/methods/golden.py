@@ -46,6 +46,14 @@ def views(count, labels, width, crop=(0.08, 1.0)):
     return numbers((count, len(labels), width), seed, 2.0) + _centres(width)[labels]
 
 
+def pixels(count, labels, size, crop=(0.08, 1.0)):
+    """Augmented pictures, uint8 [view, image, 3, size, size]: a cast of the class's, others for another crop."""
+    seed = 300 + round(100 * crop[0]) + round(1000 * (1 - crop[1]))
+    noise = numbers((count, len(labels), 3, size, size), seed, 60.0)
+    cast = torch.eye(3)[labels % 3][None, :, :, None, None] * 80
+    return (100 + noise + cast).round().to(torch.uint8)
+
+
 def features(part, labels, width):
     """Features of the test transform of a part of the data, [image, width]."""
     return numbers((len(labels), width), {"train": 400, "val": 401, "test": 402}[part], 2.0) + _centres(width)[labels]

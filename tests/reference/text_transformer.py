@@ -11,18 +11,18 @@ import math
 import torch
 
 
-def text_feature(state, rows, heads, activation, layer=None, vectors=None, insert=False):
+def text_feature(state, rows, heads, activation, layer=None, vectors=None, insert=False, deep=()):
     """[token, width] rows of one prompt (no positions added, the last row is EOT) -> [dim], not normalised.
 
     layer, vectors: learned rows that come in right before that block, over rows 1, 2, … or, with insert, between SOS
-    and the rest.
+    and the rest. deep: block -> rows that come in right before it, over rows 1, 2, …
     """
-    *_, x = residual_stream(state, rows, heads, activation, layer, vectors, insert)
+    *_, x = residual_stream(state, rows, heads, activation, layer, vectors, insert, deep)
     last = layer_norm(x[-1], state["ln_final.weight"], state["ln_final.bias"])
     return last @ state["text_projection"]
 
 
-def residual_stream(state, rows, heads, activation, layer=None, vectors=None, insert=False):
+def residual_stream(state, rows, heads, activation, layer=None, vectors=None, insert=False, deep=()):
     """As above -> the rows before block 0 and after each block: a list of lists of [width]."""
     x = [row for row in rows]
     if layer == 0:
@@ -33,6 +33,8 @@ def residual_stream(state, rows, heads, activation, layer=None, vectors=None, in
     for number in range(depth):
         if layer == number and layer > 0:
             x = _inject(x, vectors, insert)
+        if number in deep:
+            x = _inject(x, deep[number], False)
         block = {
             name.split(".", 3)[3]: tensor
             for name, tensor in state.items()

@@ -1,1 +1,1 @@
-"""The image tower; plain CLIP ViTs run through blocks of our own. Imports: `backbones.device`."""
+"""The image tower; plain CLIP ViTs run through blocks of our own. Visual prompts. Imports: `backbones.device`."""

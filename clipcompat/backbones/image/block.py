@@ -16,7 +16,7 @@ class VisionBlock:
     """x += attention(ln_1 x);  x += mlp(ln_2 x), with the weights of an open_clip `ResidualAttentionBlock`.
 
     Weights are stored in the type the tower runs in; norms and the residual stream stay float32, as under autocast.
-    It has no backward.
+    Rows that need no gradient are overwritten, which saves memory. Weights get none.
     """
 
     def __init__(self, block: nn.Module, dtype: torch.dtype = torch.float32):
@@ -37,7 +37,7 @@ class VisionBlock:
         return type(block).__name__ == "ResidualAttentionBlock" and not hasattr(block, "ln_1_kv")
 
     def __call__(self, x: Tensor) -> Tensor:
-        """[picture, row, width] float32 -> the same after this block, in place."""
+        """[picture, row, width] float32 -> the same after this block, in place if x needs no gradient."""
         q, k, v = self._split(F.linear(self._norm(x, 0), *self._qkv))
         return self._after_attention(x, F.scaled_dot_product_attention(q, k, v))
 
@@ -62,13 +62,19 @@ class VisionBlock:
         attended = attended.transpose(1, 2).flatten(2)  # [picture, row, width]
         x = _add(x, F.linear(attended, *self._out), self._scales[0])
         hidden = F.linear(self._norm(x, 1), *self._up)  # [picture, row, 4 · width]
-        hidden = F.silu(hidden.mul_(_QUICK), inplace=True) if self._quick else self._act(hidden)
+        if self._quick:
+            hidden = F.silu(hidden.mul_(_QUICK), inplace=not hidden.requires_grad)
+        else:
+            hidden = self._act(hidden)
         return _add(x, F.linear(hidden, *self._down), self._scales[1], 1 / self._factor)
 
 
 def _add(x: Tensor, change: Tensor, scale: Tensor | None, factor: float = 1.0) -> Tensor:
-    """x + factor · scale · change, in place; scale: of LayerScale."""
-    return x.add_(change if scale is None else change * scale, alpha=factor)
+    """x + factor · scale · change, in place if neither needs a gradient; scale: of LayerScale."""
+    change = change if scale is None else change * scale
+    if x.requires_grad or change.requires_grad:
+        return torch.add(x, change, alpha=factor)
+    return x.add_(change, alpha=factor)
 
 
 def _cast(weight: Tensor, bias: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:

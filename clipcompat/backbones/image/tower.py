@@ -24,7 +24,7 @@ class ImageTower:
 
     def __init__(self, model: nn.Module, dtype: torch.dtype = torch.float32):
         self._visual, self._dtype = model.visual, dtype
-        blocks = model.visual.transformer.resblocks if _is_plain_vit(model.visual) else []
+        blocks = model.visual.transformer.resblocks if is_plain_vit(model.visual) else []
         own = len(blocks) > 0 and _fits_our_blocks(model.visual) and all(map(VisionBlock.can_read, blocks))
         self._blocks = [VisionBlock(block, dtype) for block in blocks] if own else []
 
@@ -67,7 +67,7 @@ class ImageTower:
 
 def penultimate_width(visual: nn.Module) -> int | None:
     """Channels of the hidden feature; None if the tower is neither a plain ViT nor a timm trunk with its own head."""
-    if _is_plain_vit(visual):
+    if is_plain_vit(visual):
         return visual.proj.shape[0]
     if hasattr(visual, "trunk") and len(visual.head) == 0:  # timm's own classifier is the projection (EVA02-CLIP)
         return visual.trunk.num_features
@@ -75,18 +75,19 @@ def penultimate_width(visual: nn.Module) -> int | None:
 
 
 def _penultimate(visual: nn.Module, pixels: Tensor) -> Tensor:
-    if _is_plain_vit(visual):
+    if is_plain_vit(visual):
         return visual._pool(visual.transformer(visual._embeds(pixels)))[0]
     return visual.trunk.forward_head(visual.trunk.forward_features(pixels), pre_logits=True)
 
 
-def _is_plain_vit(visual: nn.Module) -> bool:
+def is_plain_vit(visual: nn.Module) -> bool:
+    """Whether this is open_clip's own vision transformer with CLIP's projection."""
     return type(visual).__name__ == "VisionTransformer" and getattr(visual, "proj", None) is not None
 
 
 def _rows(visual: nn.Module) -> int | None:
     """Rows per picture, class token included; None in a tower without patches."""
-    if _is_plain_vit(visual):
+    if is_plain_vit(visual):
         return len(visual.positional_embedding)
     patches = getattr(getattr(visual, "trunk", None), "patch_embed", None)
     return getattr(patches, "num_patches", -1) + 1 or None

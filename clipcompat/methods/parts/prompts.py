@@ -65,12 +65,16 @@ class PromptTable:
     _layouts: dict = field(default_factory=dict, repr=False)
 
     @staticmethod
-    def of(backbone: Backbone, classnames: Sequence[str], n_ctx: int, position: str = "end") -> "PromptTable":
+    def of(
+        backbone: Backbone, classnames: Sequence[str], n_ctx: int, position: str = "end", words: str | None = None
+    ) -> "PromptTable":
+        """words: literal ones before every name at position "end"; their first n_ctx tokens are the placeholders."""
         if position not in POSITIONS:
             raise unknown_name("class-token position", position, POSITIONS)
         check_context(backbone, n_ctx)
         names = _names(classnames)
-        ids = backbone.tokenize([" ".join(["X"] * n_ctx + [name + "."]) for name in names])
+        leading = [readable(words)] if words else ["X"] * n_ctx
+        ids = backbone.tokenize([" ".join([*leading, name + "."]) for name in names])
         order, before = None, {"end": n_ctx, "middle": n_ctx // 2, "front": 0}[position]
         if position != "end":
             rows, columns = [], list(range(ids.shape[1]))
@@ -79,6 +83,8 @@ class PromptTable:
                 sos_context, rest = columns[: 1 + before], columns[1 + before : 1 + n_ctx]
                 rows.append(sos_context + columns[1 + n_ctx : end] + rest + columns[end:])
             order = torch.tensor(rows, device=backbone.device)
+        if words:
+            before = len(backbone.tokenizer.encode(leading[0]))
         ids = ids.to(backbone.device)
         return PromptTable(ids, ids.argmax(-1), order, n_ctx, 1 + before, backbone.text)
 

@@ -9,7 +9,7 @@ from statistics import median
 from typing import Any
 
 from clipcompat.backbones.catalog import upgrade_kind
-from clipcompat.methods import METHODS
+from clipcompat.methods import KNOWN
 from clipcompat.runs.records import Record
 from clipcompat.runs.request import Request
 
@@ -51,7 +51,7 @@ def estimate(requests: Sequence[Mapping[str, Any]], records: Iterable[Record], w
         if rate is None:
             unknown += 1
             continue
-        trainings = 2 if fields["retrain"] and METHODS[request["method"]].needs != "nothing" else 1
+        trainings = 2 if fields["retrain"] and KNOWN[request["method"]].needs != "nothing" else 1
         seconds += len(fields["seeds"]) * trainings * rate
     all_mini = mini == len(requests) and mini
     return Estimate(

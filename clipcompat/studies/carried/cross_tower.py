@@ -7,6 +7,7 @@ new. The reverse is an index that was computed again while the text side stayed.
     adapter, cache (CLIP-Adapter, Tip-Adapter)    image side, beside the zero-shot classifier of the text tower in use
     linear probe                                  image side alone: no text is read, so the text tower changes nothing
     CoCoOp                                        text side, with prompts that also read the image feature
+    visual prompts (MaPLe)                        both sides: the stored vectors are those of the tower with its prompts
 
 The mixed pairs are `mix_towers`. No number here compares scales of logits, so its choice of the text side's changes no
 accuracy of a carried plug-in, but for a Tip-Adapter without a constant scale.
@@ -52,7 +53,7 @@ class Towers:
 class CrossTower:
     """One plug-in, tuned on old, on the four pairs of towers of one upgrade.
 
-    side: what the plug-in acts on: "text", "image", or "neither" (zero-shot). carried: the plug-in, unchanged.
+    side: what the plug-in acts on: "text", "image", "both", or "neither" (zero-shot). carried: the plug-in, unchanged.
     zero_shot: without it. retrained: the same method, shots and seed trained on each pair, which on the first is the
     plug-in itself; None if that was not asked for. seed: of the training; None for an import that does not know it.
     """
@@ -171,4 +172,5 @@ def measure(experiment: Experiment) -> Iterator[dict[str, Any]]:
 
 
 def _side(plugin: Plugin) -> str:
-    return {"prompts": "text", "class weights": "text", "image features": "image"}.get(plugin.method.acts_on, "neither")
+    sides = {"prompts": "text", "class weights": "text", "image features": "image", "prompts of both towers": "both"}
+    return sides.get(plugin.method.acts_on, "neither")

@@ -76,8 +76,8 @@ def measure(experiment: Experiment) -> Iterator[dict[str, Any]]:
     method = experiment.plugins.method
     if method.acts_on not in ("prompts", "nothing"):
         raise ConfigError(
-            f"{method.name} acts on {method.acts_on}, which no part of the text tower changes. Choose a method with "
-            "prompts, such as coop, or zero_shot."
+            f"{method.name} acts on {method.acts_on}, and this study exchanges parts of the text tower alone. Choose a "
+            "method with prompts in the text only, such as coop, or zero_shot."
         )
     tuned = {
         seed: experiment.plugins.tune(experiment.upgrade.old, {seed: data})[seed]
