@@ -10,7 +10,7 @@ import torch.nn.functional as F
 
 from clipcompat.backbones.load import load_backbone
 from clipcompat.features.encode import encode_split, encode_together, encode_views, take
-from clipcompat.methods import METHODS
+from clipcompat.methods import KNOWN
 from clipcompat.plugins.fit import fit, fit_many
 from clipcompat.studies.accuracy import accuracy
 from clipcompat.training.recipe import Recipe
@@ -27,8 +27,8 @@ def pair(name: str, dtype: str = "fp32"):
 def method(name: str):
     """Trained for a few steps; nothing is searched, because a search may tip over on a rounding error."""
     wanted = {"n_ctx": 4, "ctx_init": None, "recipe": SHORT, "search": False, "c": 1.0}
-    known = {f.name for f in fields(METHODS[name])}
-    return METHODS[name](**{k: v for k, v in wanted.items() if k in known})
+    known = {f.name for f in fields(KNOWN[name])}
+    return KNOWN[name](**{k: v for k, v in wanted.items() if k in known})
 
 
 @pytest.mark.parametrize("name", ["mini-old", "mini-new", "ViT-B-16-quickgelu", "EVA02-B-16"])
@@ -78,7 +78,7 @@ def test_half_types_stay_near(dtype):
 
 
 @pytest.mark.parametrize("dtype", ["fp32", "bf16", "fp16"])
-@pytest.mark.parametrize("name", sorted(METHODS))
+@pytest.mark.parametrize("name", sorted(KNOWN))
 def test_every_method_trains_and_is_tested(name, dtype):
     cpu, cuda = pair("mini-old", dtype)
     data = toy_dataset(8)

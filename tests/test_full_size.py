@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import save_file
 
 from clipcompat.cli import main
-from clipcompat.methods import METHODS
+from clipcompat.methods import KNOWN
 from clipcompat.plugins.fit import fit
 from clipcompat.runs.records import find_records
 from clipcompat.training.recipe import Recipe
@@ -36,6 +36,14 @@ SHAPES = {  # with three classes of one picture
     "cocoop": {"ctx": (4, 512), **META},
     "kgcoop": {"ctx": (4, 512)},
     "contcoop": {"ctx": (16, 512), **MAPS},
+    "maple": {
+        "ctx": (2, 512),
+        "proj.weight": (768, 512),
+        "proj.bias": (768,),
+        "deep": (8, 2, 512),
+        "deep_proj.weight": (8, 768, 512),
+        "deep_proj.bias": (8, 768),
+    },
 }
 
 
@@ -99,13 +107,13 @@ def test_the_main_job_runs_at_full_size_on_jpegs(full_size, checkpoints, tmp_pat
     assert main(run) == 0 and "already done" in capsys.readouterr().err  # without loading a backbone again
 
 
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", KNOWN)
 def test_every_method_is_tuned_on_clip_and_carried_to_eva_clip(full_size, name):
     """Tensors have the published sizes, fit both towers, and give logits that differ between them."""
     data = toy_dataset(1)
     wanted = {"recipe": Recipe(epochs=1, batch_size=3), "search": False, "c": 1.0, "passes": 1}
-    known = {f.name for f in fields(METHODS[name])}
-    method = METHODS[name](**{k: v for k, v in wanted.items() if k in known})
+    known = {f.name for f in fields(KNOWN[name])}
+    method = KNOWN[name](**{k: v for k, v in wanted.items() if k in known})
     plugin = fit(method, full_size.old, data, views=1)
     assert {n: tuple(t.shape) for n, t in plugin.tensors.items()} == SHAPES[name]
     assert [plugin.match(b).kind for b in (full_size.old, full_size.new)] == ["exact", "compatible"]

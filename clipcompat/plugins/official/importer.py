@@ -21,7 +21,7 @@ from clipcompat.common.errors import ConfigError, IncompatibleError, UnknownName
 from clipcompat.data.public.layout import find_layout
 from clipcompat.data.sampling import parse_seed, parse_shots
 from clipcompat.data.templates import template_for
-from clipcompat.methods import METHODS
+from clipcompat.methods import KNOWN
 from clipcompat.methods.parts.prompts import PromptTable
 from clipcompat.methods.tip_adapter import initial_alpha
 from clipcompat.plugins.official.dassl import LEARNERS, learned
@@ -65,8 +65,8 @@ def import_plugin(
         the file, or a setting is missing that it cannot tell. IncompatibleError: it does not fit backbone or classes.
     """
     name = method if isinstance(method, str) else getattr(method, "name", repr(method))
-    if name not in METHODS:
-        raise unknown_name("method", name, METHODS)
+    if name not in KNOWN:
+        raise unknown_name("method", name, KNOWN)
     if name not in LEARNERS and name not in _TIPS:
         known = ", ".join((*LEARNERS, *_TIPS))
         raise ConfigError(f"this library reads no official checkpoints of {name}; it reads those of {known}.")
@@ -107,7 +107,7 @@ def _from_dassl(path: Path, name: str, given: Any, origin: dict[str, Any], backb
     learner = LEARNERS[name]
     file = OfficialFile.read(find_checkpoint(path, learner.folder))
     tensors, dropped = learned(name, file)
-    method = given or METHODS[name]()
+    method = given or KNOWN[name]()
     settings = learner.settings(tensors, method, backbone)
     given_settings = {field: getattr(method, field) for field in settings}
     if given and settings != given_settings:
@@ -130,7 +130,7 @@ def _from_cache(path: Path, name: str, given: Any, origin: dict[str, Any], backb
             "those it was made with, in their order."
         )
     # upstream searches alpha and beta, and prints but does not save them
-    method = given or METHODS[name](search=False)
+    method = given or KNOWN[name](search=False)
     alpha = initial_alpha(origin["dataset"]) if method.alpha is None else method.alpha
     if method.alpha is None:
         _log.warning(
