@@ -35,6 +35,8 @@ from .plugins.export import export_class_weights as export_class_weights
 from .plugins.fit import fit as fit
 from .plugins.fit import fit_many as fit_many
 from .plugins.official.importer import import_plugin as import_plugin
+from .plugins.paths import UpgradePath as UpgradePath
+from .plugins.paths import upgrade_paths as upgrade_paths
 from .plugins.plugin import Match as Match
 from .plugins.plugin import Plugin as Plugin
 from .plugins.plugin import load_plugin as load_plugin

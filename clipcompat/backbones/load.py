@@ -30,7 +30,7 @@ from clipcompat.backbones.weights.tags import (
     openai_hashes,
     tag_config,
 )
-from clipcompat.common.errors import ConfigError, UnknownNameError
+from clipcompat.common.errors import ConfigError, UnknownNameError, UnsuitableModelError
 
 _log = logging.getLogger(__name__)
 
@@ -107,7 +107,8 @@ def load_outline(name: str, pretrained: str | Path | None = None) -> Outline:
     a stamp.
 
     Raises:
-        UnknownNameError, ConfigError: as `load_backbone` does for a name.
+        UnknownNameError, ConfigError: as `load_backbone` does for a name and a tag.
+        UnsuitableModelError: no plug-in can be carried to or from the model.
     """
     mini = backbone_kind(name) == "mini"
     if mini:
@@ -117,10 +118,22 @@ def load_outline(name: str, pretrained: str | Path | None = None) -> Outline:
             model, _ = build_mini(name)
     else:
         name = name.replace("/", "-")
-        _preprocess(name, _default_record(name), model_config(name)["vision_cfg"].get("image_size", 224))
+        check_weights(name, pretrained)
         model = build_model(name, device="meta")
     known = mini or pretrained is not None
     return Outline.of(name, model, (lambda: load_backbone(name, pretrained, device="cpu").stamp) if known else None)
+
+
+def check_weights(name: str, pretrained: str | Path | None = None) -> None:
+    """Refuse an open_clip model, or a tag of it, that `load_backbone` refuses. No model is built and no file is read.
+
+    Raises:
+        UnknownNameError, ConfigError, UnsuitableModelError: see `load_outline`.
+    """
+    image_size = model_config(name)["vision_cfg"].get("image_size", 224)
+    weights, _ = _random_seed(pretrained, None)
+    record = _default_record(name) if weights is None else _locate(name, weights, False)[0]
+    _preprocess(name, record, image_size)
 
 
 def _random_seed(pretrained: str | Path | None, seed: int | None) -> tuple[str | Path | None, int | None]:
@@ -175,9 +188,10 @@ def _default_record(name: str) -> dict[str, Any]:
 def _preprocess(name: str, record: dict[str, Any], image_size: int | tuple[int, int]) -> Preprocess:
     wants = (record.get("interpolation", "bicubic"), record.get("resize_mode", "shortest"))
     if wants != ("bicubic", "shortest"):
-        raise ConfigError(
-            f"{name} wants its pictures resized {wants[0]}, mode {wants[1]!r}; this library resizes bicubic, shorter "
-            "side first, as CLIP and EVA02-CLIP do. Choose another model or another tag."
+        raise UnsuitableModelError(
+            f"no plug-in can be carried to or from {name}, because it was trained on pictures resized {wants[0]}, mode "
+            f"{wants[1]!r}, and this library resizes bicubic, shorter side first, as CLIP and EVA02-CLIP do. Choose "
+            "another model or another tag."
         )
     if not isinstance(image_size, int) and image_size[0] != image_size[1]:
         raise ConfigError(f"{name} takes pictures of {image_size} pixels; this library makes square ones only.")

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clipcompat.common.errors import ClipcompatError, ConfigError, DataError, unknown_name
+from clipcompat.common.errors import ClipcompatError, ConfigError, DataError, UnsuitableModelError, unknown_name
 from clipcompat.common.files import refuse_overwriting
 from clipcompat.common.terminal import say, show
 from clipcompat.runs.request import CLASSES
@@ -30,6 +30,16 @@ Only the architecture is built. Weights are read, if they are named, for plug-in
 name: they tell exact from compatible.
 
 exit code: 0 if all are exact or compatible; 1 if one is incompatible or no plug-in; 2 for a wrong call
+"""
+
+_PATHS = """\
+where plug-ins can be carried from a backbone: one line for all weights that open_clip publishes, with the methods whose
+plug-ins fit there, or why none does
+
+  clipcompat paths ViT-B-16-quickgelu
+  clipcompat paths ViT-L-14-quickgelu --method contcoop linear_probe
+
+Only architectures are built. That a plug-in fits says nothing about its accuracy: `clipcompat run` measures that.
 """
 
 _FILE = "a .safetensors file of `fit`, `run` or `import`"
@@ -71,6 +81,12 @@ def add_plugin_verbs(verbs: Any) -> None:
     _add_model(match, "to use them on")
     _add_classes(match, "instead of those they were tuned on")
     match.set_defaults(verb=_match)
+
+    layout = {"description": _PATHS, "formatter_class": argparse.RawDescriptionHelpFormatter}
+    paths = verbs.add_parser("paths", help="where plug-ins can be carried from a backbone", **layout)
+    paths.add_argument("backbone", metavar="BACKBONE", help="they are tuned on: an open_clip model")
+    paths.add_argument("--method", nargs="+", metavar="METHOD", help="with the paper's settings (default: all)")
+    paths.set_defaults(verb=_paths)
 
 
 def _plugin_verb(verbs: Any, name: str, says: str, function: Any) -> argparse.ArgumentParser:
@@ -158,9 +174,13 @@ def _predict(options: argparse.Namespace) -> None:
 
 def _match(options: argparse.Namespace) -> int:
     from clipcompat.backbones.load import load_outline
-    from clipcompat.plugins.plugin import load_plugin
+    from clipcompat.plugins.plugin import Match, load_plugin
 
-    outline, names = load_outline(options.backbone, options.weights), _classnames(options.classnames)
+    unsuitable, names = None, _classnames(options.classnames)
+    try:
+        outline = load_outline(options.backbone, options.weights)
+    except UnsuitableModelError as error:  # an answer, and the same one for every plug-in
+        unsuitable = Match("incompatible", str(error))
     code, several = 0, len(options.plugins) > 1
     for file in options.plugins:
         try:
@@ -169,10 +189,27 @@ def _match(options: argparse.Namespace) -> int:
             say(f"clipcompat: {error}")
             code = 1
             continue
-        match = plugin.match(outline, names)
+        match = unsuitable or plugin.match(outline, names)
         show(f"{file}: {match.kind}: {match.why}" if several else f"{match.kind}: {match.why}")
         code = 1 if match.kind == "incompatible" else code
     return code
+
+
+def _paths(options: argparse.Namespace) -> None:
+    from clipcompat.methods import METHODS
+    from clipcompat.plugins.paths import upgrade_paths
+
+    for name in options.method or ():
+        if name not in METHODS:
+            raise unknown_name("method", name, METHODS)
+    methods = [METHODS[name]() for name in options.method or METHODS]
+    for path in upgrade_paths(options.backbone, methods):
+        if isinstance(path.why, str):
+            show(f"{path.name}: incompatible: {path.why}")
+        elif not path.methods:
+            show(f"{path.name}: incompatible: {next(iter(path.why.values()))}")
+        else:
+            show(f"{path.name}: {'all' if not path.why else ', '.join(path.methods)}")
 
 
 def _backbone(options: argparse.Namespace) -> "Backbone":

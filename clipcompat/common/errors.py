@@ -32,6 +32,10 @@ class ConfigError(ClipcompatError):
     """A known key with a value that is out of range or contradicts another."""
 
 
+class UnsuitableModelError(ConfigError):
+    """A model that no plug-in can be carried to or from, and why: incompatible with every plug-in."""
+
+
 class InstallationError(ClipcompatError):
     """Installed packages that do not work together."""
 

@@ -12,6 +12,7 @@ import torch
 from PIL import Image
 from safetensors.numpy import load_file
 
+from clipcompat.backbones.published import published_weights
 from clipcompat.cli import main
 from clipcompat.cli.plugins import _classnames
 from clipcompat.plugins.export import export_class_weights
@@ -193,6 +194,25 @@ def test_match_tells_without_weights_what_an_architecture_tells(plugin, says, ol
     wide = replace(public, tensors={"ctx": torch.zeros(4, 512)}, origin=origin).save(plugin, force=True)
     assert says("match", wide, "--backbone", "ViT-B/16").endswith("name the weights to compare them.")
     assert says("match", wide, "--backbone", "EVA02-B-16").startswith("compatible: it was tuned on ViT-B-16; ")
+
+
+def test_match_answers_incompatible_for_a_model_that_takes_no_plugin_at_all(plugin, incompatible):
+    said = incompatible(plugin, plugin, "--backbone", "ViT-B-16-SigLIP").splitlines()
+    assert len(said) == 2 and all(
+        "incompatible: no plug-in can be carried to or from ViT-B-16-SigLIP" in s for s in said
+    )
+
+
+def test_paths_lists_what_can_be_carried_where(says, monkeypatch):
+    pairs = [("EVA02-B-16", "merged2b_s8b_b131k"), ("RN50-quickgelu", "openai"), ("coca_ViT-B-32", "laion2b_s13b_b90k")]
+    monkeypatch.setattr("open_clip.list_pretrained", lambda: pairs)
+    monkeypatch.setattr("clipcompat.plugins.paths.published_weights", published_weights.__wrapped__)
+    eva, resnet, coca = says("paths", "ViT-B-16-quickgelu", "--method", "coop", "linear_probe").splitlines()
+    assert (eva, resnet) == ("EVA02-B-16:merged2b_s8b_b131k: all", "RN50-quickgelu:openai: coop")
+    assert coca.startswith("coca_ViT-B-32:laion2b_s13b_b90k: incompatible: ") and "captions" in coca
+    eva, resnet, _ = says("paths", "ViT-L-14", "--method", "coop").splitlines()
+    assert "512" in eva and resnet.startswith("RN50-quickgelu:openai: incompatible: coop cannot act on RN50-quickgelu")
+    assert main(["paths", "ViT-B-16", "--method", "cop"]) == 1
 
 
 def test_match_takes_no_flag_that_would_have_no_effect(plugin):

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from torch.overrides import TorchFunctionMode
 
-from clipcompat.common.errors import ConfigError, UnknownNameError
+from clipcompat.common.errors import UnknownNameError, UnsuitableModelError
 from clipcompat.common.packages import check_torchvision
 
 _DRAWS = ("normal_", "uniform_", "erfinv_", "kaiming_uniform_", "kaiming_normal_")
@@ -19,7 +19,7 @@ def model_config(name: str) -> dict[str, Any]:
 
     Raises:
         UnknownNameError: open_clip has no such model.
-        ConfigError: its text tower is not open_clip's own, which every method here needs.
+        UnsuitableModelError: its text tower is not open_clip's own, which every method here needs.
     """
     check_torchvision()
     import open_clip
@@ -30,13 +30,26 @@ def model_config(name: str) -> dict[str, Any]:
         meant = f" Did you mean {', '.join(map(repr, near))}?" if near else ""
         raise UnknownNameError(f"unknown backbone {name!r}.{meant} open_clip.list_models() names all {len(known)}.")
     config = open_clip.get_model_config(name)
-    text = config["text_cfg"]
-    if "multimodal_cfg" in config or "hf_model_name" in text or "hf_tokenizer_name" in text or "SigLIP" in name:
-        raise ConfigError(
-            f"{name} does not have CLIP's text tower and tokenizer (it captions, or takes them from Hugging Face), and "
-            "prompts cannot be carried to or from it. Choose a model such as 'ViT-B-16-quickgelu' or 'EVA02-B-16'."
+    if because := _differences(config):
+        raise UnsuitableModelError(
+            f"no plug-in can be carried to or from {name}, because its text tower is not CLIP's: "
+            f"{', and '.join(because)}. Choose a model such as 'ViT-B-16-quickgelu' or 'EVA02-B-16'."
         )
     return config
+
+
+def _differences(config: dict[str, Any]) -> list[str]:
+    """In which ways the text tower of a configuration is not CLIP's."""
+    text = config["text_cfg"]
+    writes, model, tokenizer = "multimodal_cfg" in config, text.get("hf_model_name"), text.get("hf_tokenizer_name")
+    found = {
+        "it also writes captions (CoCa) and has a class token of its own": writes,
+        f"it is a model of Hugging Face ({model})": model,
+        f"it reads the tokens of {tokenizer}": tokenizer,
+        "it has no causal mask": text.get("no_causal_mask"),
+        "its feature is not that of the end of the text": text.get("pool_type", "argmax") != "argmax",
+    }
+    return [why for why, holds in found.items() if holds]
 
 
 def build_model(name: str, seed: int | None = None, device: str = "cpu") -> nn.Module:

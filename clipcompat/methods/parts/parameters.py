@@ -13,6 +13,9 @@ from clipcompat.methods.parts.prompts import lack_of_room
 from clipcompat.training.learner import Shape
 from clipcompat.training.task import Task
 
+_LENGTHS = ("width", "dim", "penultimate")
+"""Of a backbone, those that a `Shape` can name."""
+
 
 def trainable(values: Mapping[str, Tensor], task: Task) -> dict[str, Tensor]:
     """Initial values as parameters on the backbone's device. `task.init`, a plug-in of the same shapes, replaces them.
@@ -60,7 +63,7 @@ def tensor_mismatch(
         return f"it holds a tensor {shown(unknown[0])}, which its method does not have"
     lengths = {}
     if backbone is not None:
-        lengths = {name: getattr(backbone, name) for name in ("width", "dim", "penultimate")}
+        lengths = {name: getattr(backbone, name) for name in _LENGTHS}
     for name, shape in shapes.items():
         if name not in tensors:
             return f"its tensor {name} should be {_written(shape)}, but is missing"
@@ -76,6 +79,13 @@ def tensor_mismatch(
         if not torch.isfinite(tensors[name]).all():
             return f"its tensor {name} should hold finite numbers, but has some that are not"
     return None
+
+
+def blank_tensors(shapes: Mapping[str, Shape], backbone: Backbone | Outline) -> dict[str, Tensor]:
+    """Zeros of these shapes on a backbone. A length that it does not have, such as the number of images, is 1."""
+    known = {name: length for name in _LENGTHS if (length := getattr(backbone, name)) is not None}
+    lengths = {name: [_length(wanted, known) for wanted in shape] for name, shape in shapes.items()}
+    return {name: torch.zeros([n if isinstance(n, int) else 1 for n in shape]) for name, shape in lengths.items()}
 
 
 def context_mismatch(
