@@ -1,9 +1,10 @@
 """The verb that makes a plug-in fit for the new backbone without labels: `clipcompat repair`."""
 
 import argparse
+from pathlib import Path
 from typing import Any
 
-from clipcompat.common.errors import ConfigError
+from clipcompat.common.errors import ConfigError, DataError
 from clipcompat.common.files import refuse_overwriting
 from clipcompat.common.terminal import Bars, show
 
@@ -30,6 +31,8 @@ def add_repair_verb(verbs: Any) -> None:
     pictures = parser.add_mutually_exclusive_group(required=True)
     pictures.add_argument("--images", nargs="+", metavar="PATH", help="pictures, or folders of them, at any depth")
     pictures.add_argument("--dataset", metavar="NAME", help="draw from the training pictures of a dataset instead")
+    says = "a text file with one sentence per line instead: for Tip-Adapter, and probes of projected features"
+    pictures.add_argument("--sentences", metavar="FILE", help=says)
     add("--root", metavar="DATA", help="the folder that holds the datasets' folders; mini datasets need none")
     add("--count", type=int, help="how many are drawn from the dataset (default: 200)")
     add("--how", choices=("map", "imitate"), help="default: a map where the method can have one")
@@ -48,27 +51,34 @@ def _repair(options: argparse.Namespace) -> None:
     from clipcompat.plugins.repair.repair import repair
 
     if options.dataset is None and (options.root is not None or options.count is not None):
-        raise ConfigError("--root and --count say what is drawn from a --dataset; leave them out with --images.")
-    refuse_overwriting(
-        options.out, options.force, [options.plugin, options.old_weights, options.new_weights, *(options.images or ())]
-    )
+        raise ConfigError("--root and --count say what is drawn from a --dataset; leave them out without one.")
+    read = [options.plugin, options.old_weights, options.new_weights, options.sentences, *(options.images or ())]
+    refuse_overwriting(options.out, options.force, read)
     plugin = load_plugin(options.plugin)
-    pictures = _pictures(options, plugin.sees_upright)
+    seen = _sentences(options.sentences) if options.sentences else _pictures(options, plugin.sees_upright)
     weights = {"old_weights": options.old_weights, "new_weights": options.new_weights}
     upgrade = load_upgrade(options.upgrade, **weights, device=options.device, dtype=options.dtype)
     settings = {} if options.kind is None else {"kind": options.kind}
     with Bars() as bars:
-        made = repair(plugin, upgrade, pictures, how=options.how, cache=options.cache, progress=bars, **settings)
+        made = repair(plugin, upgrade, **seen, how=options.how, cache=options.cache, progress=bars, **settings)
     show(f"{made.save(options.out, options.force)}: {made.origin['repair']}")
 
 
-def _pictures(options: argparse.Namespace, upright: bool) -> Any:
+def _sentences(file: str) -> dict[str, Any]:
+    try:
+        lines = Path(file).expanduser().read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, ValueError) as error:
+        raise DataError(f"the sentences in {file} cannot be read: {error}. Write one per line.") from error
+    return {"sentences": [line.strip() for line in lines if line.strip()]}
+
+
+def _pictures(options: argparse.Namespace, upright: bool) -> dict[str, Any]:
     if options.images is not None:
         from clipcompat.data.custom.loose import loose_pictures
 
-        return loose_pictures(options.images, upright)
+        return {"pictures": loose_pictures(options.images, upright)}
     from clipcompat.data.load import load_dataset
     from clipcompat.plugins.repair.pictures import unlabelled_pictures
 
     data = load_dataset(options.dataset, root=options.root, shots=1, allow_fewer=True)
-    return unlabelled_pictures(data, 200 if options.count is None else options.count)
+    return {"pictures": unlabelled_pictures(data, 200 if options.count is None else options.count)}

@@ -41,8 +41,19 @@ def test_pictures_are_drawn_from_a_dataset(plugin, tmp_path, capsys):
     assert "map, 9 pictures" in capsys.readouterr().out
 
 
+def test_sentences_are_read_from_a_file(old, tmp_path, capsys):
+    plugin = fit(LinearProbe("projected", normalize=True, c=1.0), old, toy_dataset(8)).save(tmp_path / "p.safetensors")
+    (tmp_path / "sentences.txt").write_text("\n".join(f"a photo of a {word}." for word in "abcdefghij") + "\n\n")
+    out = tmp_path / "repaired.safetensors"
+    assert (
+        main(["repair", str(plugin), *UPGRADE, "--sentences", str(tmp_path / "sentences.txt"), "--out", str(out)]) == 0
+    )
+    assert "map, 10 sentences" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(("arguments", "says"), [
-    (["--images", "PICTURES", "--count", "9"], "leave them out with --images"),
+    (["--sentences", "absent.txt"], "the sentences in absent.txt cannot be read"),
+    (["--images", "PICTURES", "--count", "9"], "leave them out without one"),
     (["--images", "PICTURES", "--kind", "affine"], "unknown map 'affine'"),
     (["--images", "absent"], "there is no absent"),
     (["--images", "PICTURES", "--how", "imitate"], "use how='map'"),

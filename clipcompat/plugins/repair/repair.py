@@ -1,11 +1,12 @@
 """Repair: a plug-in of an old backbone becomes one of the new backbone, without labels."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
 from clipcompat.backbones.upgrade import Upgrade
 from clipcompat.common.errors import ConfigError, unknown_name
+from clipcompat.common.files import digest
 from clipcompat.common.progress import Progress, showing
 from clipcompat.data.pictures.images import hash_contents
 from clipcompat.data.split import Images
@@ -21,18 +22,21 @@ HOW = ("map", "imitate")
 def repair(
     plugin: Plugin,
     upgrade: Upgrade,
-    pictures: Images,
+    pictures: Images | None = None,
     *,
+    sentences: Sequence[str] | None = None,
     how: str | None = None,
     cache: Cache = None,
     progress: Progress | Callable | bool | None = None,
     **settings: Any,
 ) -> Plugin:
-    """Make a plug-in fit for the new backbone, from pictures without labels that both backbones see.
+    """Make a plug-in fit for the new backbone, from pictures without labels that both backbones see, or from sentences.
 
     Args:
         plugin: tuned on `upgrade.old`.
         pictures: of its task, such as `unlabelled_pictures(data, 200)`. 200 are advised.
+        sentences: instead of pictures, for a map: several hundred captions or class names, of any task. For methods
+            that read normalised features of the joint space: Tip-Adapter, and a linear probe with projected features.
         how: "map" takes tensors that live in image features along by an affine map of features, in closed form (linear
             probe, Tip-Adapter). "imitate" trains on the new backbone with what the plug-in answers on the old one as
             labels, from the carried tensors (prompts, CLIP-Adapter). None takes the one that the method can have.
@@ -57,19 +61,29 @@ def repair(
             f"the plug-in was tuned on {plugin.origin['backbone']['name']}, but the upgrade starts from {old.name} "
             f"(stamp {old.stamp}). Repair it with the upgrade from its own backbone."
         )
-    split = as_split(pictures, tuple(plugin.origin["classnames"]), _template(plugin))
+    if (pictures is None) == (sentences is None):
+        raise ConfigError("a repair needs pictures or sentences, and not both.")
+    if how == "imitate" and pictures is None:
+        raise ConfigError(f"{plugin.method.name} is repaired by imitation, which needs pictures; sentences show none.")
+    seen = sentences
+    if pictures is not None:
+        seen = as_split(pictures, tuple(plugin.origin["classnames"]), _template(plugin))
     with showing(progress) as told:
-        hash_contents(split, cache, told)  # so that the origin names what was seen
+        if pictures is not None:
+            hash_contents(seen, cache, told)  # so that the origin names what was seen
         if how == "map":
-            tensors = translated(plugin, old, new, split, cache, told, **settings)
+            tensors = translated(plugin, old, new, seen, cache, told, **settings)
             cpu = {name: t.detach().float().cpu() for name, t in tensors.items()}
             made = Plugin(plugin.method, cpu, {**plugin.origin, "init": plugin.stamp, "backbone": new.description})
         else:
-            made = imitated(plugin, old, new, split, cache, told, **settings)
+            made = imitated(plugin, old, new, seen, cache, told, **settings)
     kept = ("dataset", "train_stamp", "shots", "seed", "template", "upright")  # of the training with labels
     origin = {**made.origin, **{key: plugin.origin[key] for key in kept if key in plugin.origin}}
-    words = f"{how}, {len(split)} pictures without labels ({split.image_stamp[:8]})"
-    return replace(made, origin={**origin, "repair": words})
+    if pictures is None:
+        what = f"sentences ({digest(list(seen))[:8]})"
+    else:
+        what = f"pictures without labels ({seen.image_stamp[:8]})"
+    return replace(made, origin={**origin, "repair": f"{how}, {len(seen)} {what}"})
 
 
 def _template(plugin: Plugin) -> str | tuple[str, ...]:

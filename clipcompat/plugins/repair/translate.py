@@ -4,7 +4,7 @@ With x_old ≈ A x_new + c from `fit_map`, a linear probe's W x_old + b is W A x
 backbone. A Tip-Adapter's keys are features. A map the other way takes their directions along; their lengths stay.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import torch.nn.functional as F
 from torch import Tensor
@@ -26,17 +26,19 @@ def translated(
     plugin: Plugin,
     old: Backbone,
     new: Backbone,
-    pictures: Split,
+    seen: Split | Sequence[str],
     cache: Cache = None,
     progress: Progress | None = None,
     **settings,
 ) -> dict[str, Tensor]:
     """The plug-in's tensors for `new`.
 
-    pictures: both backbones see them; labels are not read. settings: of `fit_map`.
+    seen: pictures that both backbones see, whose labels are not read; or sentences that both read. Two backbones of
+    CLIP's kind turn their text features as they turn their image features (arXiv 2602.17584). settings: of `fit_map`.
 
     Raises:
-        IncompatibleError: its method learns nothing that lives in image features. Others: see `fit_map`.
+        IncompatibleError: its method learns nothing that lives in image features, or, with sentences, in unit features
+        of the joint space. Others: see `fit_map`.
     """
     rule = next((rule for kind, rule in _RULES.items() if isinstance(plugin.method, kind)), None)
     if rule is None:
@@ -46,8 +48,16 @@ def translated(
             "matrix over image features. Use how='imitate'."
         )
     kind = plugin.method.image_features
-    seen = encode_together([(old, kind), (new, kind)], pictures, cache, progress)
-    return rule(plugin.method, plugin.tensors, *seen, lambda source, target: fit_map(source, target, **settings))
+    if isinstance(seen, Split):
+        features = encode_together([(old, kind), (new, kind)], seen, cache, progress)
+    elif kind != "projected" or not getattr(plugin.method, "normalize", True):
+        raise IncompatibleError(
+            f"sentences have no {kind} image features of any length: a map from sentences repairs Tip-Adapter, and a "
+            "linear probe with features='projected' and normalize=True. Give pictures."
+        )
+    else:
+        features = [backbone.encode_text(list(seen)) for backbone in (old, new)]
+    return rule(plugin.method, plugin.tensors, *features, lambda source, target: fit_map(source, target, **settings))
 
 
 def is_translatable(method: Method) -> bool:

@@ -8,7 +8,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from clipcompat.common.errors import ConfigError
+from clipcompat.data.mini.sets import SETS, study_names
 from clipcompat.data.split import Dataset
+from clipcompat.methods.parts.prompts import readable
 from clipcompat.methods.zero_shot import ZeroShot
 from clipcompat.plugins.fit import fit
 from clipcompat.plugins.plugin import Plugin
@@ -27,7 +29,8 @@ def measure(experiment: Experiment) -> Iterator[dict[str, Any]]:
     """One row per seed.
 
     old, new: the plug-in on both, carried unchanged. zs_old, zs_new: zero-shot. retrained: with labels, if that was
-    asked for. map_KIND_N, imitate_N: repaired with N pictures without labels. With `_flips` behind: negative flips
+    asked for. map_KIND_N, imitate_N: repaired with N pictures without labels; text_KIND: by a map from class names
+    alone, for methods that can have one (see `repair`). With `_flips` behind: negative flips
     against the plug-in on old, in percent. pictures: how many the pool has; counts above it are left out.
 
     Raises:
@@ -57,6 +60,10 @@ def measure(experiment: Experiment) -> Iterator[dict[str, Any]]:
 def _repaired(plugin: Plugin, experiment: Experiment, data: Dataset, seed: int) -> Iterator[tuple[str, Plugin]]:
     upgrade, told = experiment.upgrade, experiment.options
     mapped = is_translatable(plugin.method)
+    if mapped and plugin.method.image_features == "projected" and getattr(plugin.method, "normalize", True):
+        sentences = [f"a photo of a {readable(name)}." for name in _names(data)]
+        for kind in MAPS:
+            yield f"text_{kind}", repair(plugin, upgrade, sentences=sentences, kind=kind, **told)
     for count in MAPPED if mapped else IMITATED:
         if count > len(data.unlabelled):
             continue
@@ -67,3 +74,12 @@ def _repaired(plugin: Plugin, experiment: Experiment, data: Dataset, seed: int) 
         else:
             views = {"views": experiment.plugins.views}
             yield f"imitate_{count}", repair(plugin, upgrade, pictures, how="imitate", **views, **told)
+
+
+def _names(data: Dataset) -> list[str]:
+    """Class names that need not be the task's: of all mini datasets, or ImageNet's thousand."""
+    if data.kind == "mini":
+        return sorted({name for dataset in study_names() for name in SETS[dataset].classes})
+    from open_clip.zero_shot_metadata import IMAGENET_CLASSNAMES  # slow to import
+
+    return list(IMAGENET_CLASSNAMES)

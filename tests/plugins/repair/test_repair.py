@@ -16,6 +16,7 @@ from clipcompat.methods.tip_adapter import TipAdapter, TipAdapterF
 from clipcompat.methods.zero_shot import ZeroShot
 from clipcompat.plugins.fit import fit
 from clipcompat.plugins.plugin import load_plugin
+from clipcompat.plugins.repair.feature_map import fit_map
 from clipcompat.plugins.repair.pictures import unlabelled_pictures
 from clipcompat.plugins.repair.repair import repair
 from clipcompat.training.recipe import Recipe
@@ -72,6 +73,34 @@ def test_imitation_is_training_on_the_answers_of_the_old_backbone(upgrade):
     expected = fit(plugin.method, upgrade.new, by_hand, seed=3, init=plugin, views=1)
     found = repair(plugin, upgrade, pictures, views=1)
     assert torch.equal(found.tensors["ctx"], expected.tensors["ctx"])
+
+
+SENTENCES = [f"a photo of a {word}." for word in "red green blue owl fox cub tree leaf fish car".split()]
+
+
+@pytest.mark.parametrize("method", [TipAdapter(search=False), LinearProbe("projected", normalize=True, c=1.0)])
+def test_sentences_are_enough_for_a_map_of_the_joint_space(method, upgrade):
+    plugin = tuned(method, upgrade)
+    found = repair(plugin, upgrade, sentences=SENTENCES)
+    texts = [backbone.encode_text(SENTENCES) for backbone in (upgrade.old, upgrade.new)]
+    if isinstance(method, TipAdapter):
+        moved = torch.nn.functional.normalize(fit_map(*texts)(plugin.tensors["keys"]), dim=-1)
+        assert torch.allclose(found.tensors["keys"], moved, atol=1e-5)
+    else:
+        to_old = fit_map(*texts[::-1])
+        assert torch.allclose(found.tensors["weight"], plugin.tensors["weight"] @ to_old.matrix, atol=1e-5)
+    assert found.origin["repair"].startswith("map, 10 sentences")
+
+
+def test_sentences_do_not_fit_everything(upgrade):
+    with pytest.raises(IncompatibleError, match="Give pictures"):
+        repair(tuned(MAPPED[0], upgrade), upgrade, sentences=SENTENCES)
+    with pytest.raises(ConfigError, match="imitation, which needs pictures"):
+        repair(tuned(IMITATING[0], upgrade), upgrade, sentences=SENTENCES)
+    with pytest.raises(ConfigError, match="pictures or sentences, and not both"):
+        repair(tuned(MAPPED[1], upgrade), upgrade)
+    with pytest.raises(ConfigError, match="pictures or sentences, and not both"):
+        repair(tuned(MAPPED[1], upgrade), upgrade, toy_dataset().unlabelled, sentences=SENTENCES)
 
 
 def test_pictures_are_drawn_without_labels_and_nested():

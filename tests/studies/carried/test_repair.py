@@ -8,6 +8,7 @@ from clipcompat.backbones.upgrade import Upgrade
 from clipcompat.common.errors import ConfigError
 from clipcompat.methods.coop import CoOp
 from clipcompat.methods.linear_probe import LinearProbe
+from clipcompat.methods.parts.prompts import readable
 from clipcompat.methods.zero_shot import ZeroShot
 from clipcompat.plugins.fit import fit
 from clipcompat.plugins.kept import TunedPlugins
@@ -53,6 +54,15 @@ def test_counts_above_the_pool_are_left_out_and_the_row_says_its_size(upgrade, t
     row = row_of(PROBE, upgrade, tmp_path, retrain=False)
     assert row["pictures"] == 54 and "map_orthogonal_50" in row and "map_orthogonal_100" not in row
     assert "retrained" not in row
+
+
+def test_class_names_alone_are_tried_where_a_method_can_have_them(upgrade, tmp_path):
+    method = LinearProbe("projected", normalize=True, c=1.0)
+    row, data = row_of(method, upgrade, tmp_path, retrain=False), toy_dataset(18)
+    sentences = [f"a photo of a {readable(name)}." for name in study._names(data)]
+    found = repair(fit(method, upgrade.old, data, seed=3), upgrade, sentences=sentences, kind="relaxed")
+    assert row["text_relaxed"] == accuracy(found, upgrade.new, data.test)
+    assert "text_relaxed" not in row_of(PROBE, upgrade, tmp_path, retrain=False)
 
 
 def test_a_method_that_learns_nothing_has_nothing_to_repair(upgrade, tmp_path):
