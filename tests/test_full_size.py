@@ -44,6 +44,7 @@ SHAPES = {  # with three classes of one picture
         "deep_proj.weight": (8, 768, 512),
         "deep_proj.bias": (8, 768),
     },
+    "promptsrc": {"ctx": (4, 512), "visual": (4, 768), "deep": (8, 4, 512), "deep_visual": (8, 4, 768)},
 }
 
 

@@ -8,6 +8,7 @@ from clipcompat.methods.kgcoop import KgCoOp
 from clipcompat.methods.linear_probe import LinearProbe
 from clipcompat.methods.tip_adapter import TipAdapter, TipAdapterF
 from clipcompat.methods.visual.maple import MaPLe
+from clipcompat.methods.visual.promptsrc import PromptSRC
 from clipcompat.methods.zero_shot import ZeroShot
 
 METHODS = {
@@ -15,7 +16,7 @@ METHODS = {
 }
 """The methods that every table of the miniature has."""
 
-WITHOUT_RECORDS = {m.name: m for m in (MaPLe,)}
+WITHOUT_RECORDS = {m.name: m for m in (MaPLe, PromptSRC)}
 """Methods that train through the image tower. The library tunes, saves and tests them as it does all others, but their
 mini recipe is not tuned and no records of them are committed, so the tables over `METHODS` leave them out.
 """

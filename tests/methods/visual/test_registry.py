@@ -39,7 +39,7 @@ def same(one, other, atol=0.0):
 
 
 def test_they_are_public_and_known_by_name_and_in_no_table():
-    assert list(WITHOUT_RECORDS) == ["maple"]
+    assert list(WITHOUT_RECORDS) == ["maple", "promptsrc"]
     assert {**METHODS, **WITHOUT_RECORDS} == KNOWN and not METHODS.keys() & WITHOUT_RECORDS.keys()
     for name, kind in WITHOUT_RECORDS.items():
         assert (kind.name, kind.needs) == (name, "pixels") and getattr(clipcompat, kind.__name__) is kind
