@@ -1,0 +1,140 @@
+"""Retraining on new from the carried plug-in and from scratch: by shots, by epochs, with negative flips.
+
+    runs = warm_runs(committed_records("warm_start"))        # one per method, dataset and seed
+    curve(runs["CoOp"], "carried", "shots")                  # {"1": Comparison, …, "16": …}: accuracy
+
+Each seed has the same pictures and the same order of batches from both starts.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from clipcompat.common.errors import unknown_name
+from clipcompat.runs.records import Record
+from clipcompat.studies.comparison import Comparison
+from clipcompat_book.means import groups
+from clipcompat_book.words import apart, datasets, method_titles
+
+STARTS = ("carried", "scratch")
+AXES = ("shots", "epochs")
+NOTHING, ALL = "0", "all"
+"""Places on both axes: the carried plug-in as it is; all shots and as many epochs as the recipe says."""
+
+
+@dataclass(frozen=True)
+class WarmRun:
+    """One plug-in, carried to new and trained again there.
+
+    row: of the record: "new" and START_K_shots, START_N_epochs, START_all, each also with _flips. shots: all of them.
+    """
+
+    method: str
+    dataset: str
+    seed: int
+    shots: int
+    row: Mapping[str, float]
+
+    def value(self, start: str, axis: str, place: str, flips: bool = False) -> float:
+        """Accuracy on new, or with `flips` the negative flips against the plug-in on old, in percent."""
+        name = "new" if place == NOTHING else f"{start}_all" if place == ALL else f"{start}_{place}_{axis}"
+        return self.row[name + "_flips" * flips]
+
+
+def warm_runs(records: Sequence[Record]) -> dict[str, list[WarmRun]]:
+    """Method's title -> its runs, of records of the study "warm_start"."""
+    by_title = groups(records, lambda record: record.titles.method)
+    return {
+        title: [
+            WarmRun(title, record.dataset, row["seed"], record.inputs["shots"], row)
+            for record in by_title[title]
+            for row in record.per_seed
+        ]
+        for title in method_titles(records)
+    }
+
+
+def places(runs: Sequence[WarmRun], axis: str) -> list[str]:
+    """What the axis has: "1", "2", … as numbers grow, then "all"; nothing trained comes first, as "0".
+
+    Raises:
+        UnknownNameError: neither "shots" nor "epochs".
+    """
+    if axis not in AXES:
+        raise unknown_name("axis", axis, AXES)
+    found = {int(m[1]) for name in runs[0].row if (m := re.fullmatch(rf"scratch_(\d+)_{axis}", name))}
+    return [NOTHING, *map(str, sorted(found)), ALL]
+
+
+def curve(runs: Sequence[WarmRun], start: str, axis: str, flips: bool = False) -> dict[str, Comparison]:
+    """Place -> mean over datasets, with the interval over datasets and seeds. From scratch, place "0" is left out."""
+    if start not in STARTS:
+        raise unknown_name("start", start, STARTS)
+    there = places(runs, axis)[start == "scratch" :]
+    return {place: _over(runs, lambda r, p=place: r.value(start, axis, p, flips)) for place in there}
+
+
+def lead(runs: Sequence[WarmRun], axis: str, place: str, flips: bool = False) -> Comparison:
+    """Carried start minus scratch, paired by dataset and seed."""
+    return _over(runs, lambda r: r.value("carried", axis, place, flips) - r.value("scratch", axis, place, flips))
+
+
+def start_sentence(runs: Mapping[str, Sequence[WarmRun]]) -> str:
+    """What the carried start is worth with the fewest shots, the fewest epochs and with all, per method."""
+    parts = []
+    for name, own in runs.items():
+        few, short = places(own, "shots")[1], places(own, "epochs")[1]
+        told = [
+            f"with {few} shot{'s' * (few != '1')} {apart(lead(own, 'shots', few), 'above', 'below')}",
+            f"with {short} epochs {apart(lead(own, 'epochs', short), 'above', 'below')}",
+            f"with everything {apart(lead(own, 'shots', ALL), 'above', 'below')}",
+        ]
+        parts.append(f"{name} {', '.join(told)}")
+    sets = {r.dataset for own in runs.values() for r in own}
+    return (
+        f"**Trained on new from the carried plug-in, against from scratch,** {datasets(len(sets))}: {'; '.join(parts)}."
+    )
+
+
+def worth_sentence(runs: Mapping[str, Sequence[WarmRun]]) -> str:
+    """From how many shots on training from scratch is not seen to be below the carried plug-in, untrained."""
+    parts = []
+    for name, own in runs.items():
+        gaps = {
+            p: _over(own, lambda r, p=p: r.value("scratch", "shots", p) - r.row["new"])
+            for p in places(own, "shots")[1:]
+        }
+        level = next((p for p in gaps if all(gaps[q].direction != "lower" for q in _from(gaps, p))), None)
+        above = next((p for p in gaps if all(gaps[q].direction == "higher" for q in _from(gaps, p))), None)
+        words = f"not seen to be below it from {_shots(level, own)} on" if level else "still below it with all shots"
+        parts.append(f"{name} {words}" + (f", above it from {_shots(above, own)} on" if above else ""))
+    return f"**Training from scratch, against the carried plug-in as it is:** {'; '.join(parts)}."
+
+
+def flips_sentence(runs: Mapping[str, Sequence[WarmRun]]) -> str:
+    """Whether a carried start has fewer negative flips, with the fewest shots and with all."""
+    parts = []
+    for name, own in runs.items():
+        few = places(own, "shots")[1]
+        told = [f"{_shots(p, own)}: {apart(lead(own, 'shots', p, flips=True), 'more', 'fewer')}" for p in (few, ALL)]
+        parts.append(f"{name}, {'; '.join(told)}")
+    return (
+        "**Negative flips of a carried start against scratch** (test pictures that were right on old and are wrong "
+        f"now; points of all test pictures): {'. '.join(parts)}."
+    )
+
+
+def _from(gaps: Mapping[str, Comparison], place: str) -> list[str]:
+    return list(gaps)[list(gaps).index(place) :]
+
+
+def _shots(place: str, runs: Sequence[WarmRun]) -> str:
+    number = str(runs[0].shots) if place == ALL else place
+    return f"{number} shot{'s' * (number != '1')}"
+
+
+def _over(runs: Sequence[WarmRun], measure: Callable[[WarmRun], float]) -> Comparison:
+    own = {("", r.dataset, r.seed): measure(r) for r in runs}
+    return Comparison.of(own, dict.fromkeys(own, 0.0))

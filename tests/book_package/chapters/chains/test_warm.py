@@ -1,0 +1,43 @@
+"""Warm starts against scratch: curves, leads and sentences that turn with the numbers."""
+
+from __future__ import annotations
+
+import pytest
+
+from clipcompat.common.errors import UnknownNameError
+from clipcompat_book.chapters.chains import warm
+from tests.book_package.chapters.chains.made import made_warm
+
+RUNS = warm.warm_runs([*made_warm("coop"), *made_warm("contcoop", carried=40.0, lead=-5.0, fewer_flips=-2.0)])
+
+
+def test_places_are_sorted_as_numbers_and_the_carried_plugin_stands_at_0():
+    own = RUNS["CoOp"]
+    assert warm.places(own, "shots") == ["0", "1", "4", "all"] and warm.places(own, "epochs") == ["0", "2", "10", "all"]
+    carried, scratch = (warm.curve(own, start, "shots") for start in warm.STARTS)
+    assert list(carried) == ["0", "1", "4", "all"] and list(scratch) == ["1", "4", "all"]
+    assert [v.mean for v in carried.values()] == pytest.approx([60, 55, 75, 85])
+    assert warm.curve(own, "scratch", "epochs", flips=True)["2"].mean == 12
+
+
+def test_other_axes_and_starts_are_refused():
+    with pytest.raises(UnknownNameError, match="axis"):
+        warm.places(RUNS["CoOp"], "shot")
+    with pytest.raises(UnknownNameError, match="start"):
+        warm.curve(RUNS["CoOp"], "warm", "shots")
+
+
+def test_sentences_say_what_a_carried_start_is_worth():
+    told = warm.start_sentence(RUNS)
+    assert "CoOp with 1 shot 5.0 ± 0.1 points above, with 2 epochs 5.0 ± 0.1 points above" in told
+    assert "ContCoOp with 1 shot 5.0 ± 0.1 points below" in told and "3 datasets" in told
+    flips = warm.flips_sentence(RUNS)
+    assert "CoOp, 1 shot: 2.0 ± 0.1 points fewer; 16 shots: 2.0" in flips
+    assert "ContCoOp, 1 shot: 2.0 ± 0.1 points more" in flips
+
+
+def test_the_carried_plugin_is_weighed_in_shots():
+    told = warm.worth_sentence(RUNS)
+    assert "CoOp not seen to be below it from 4 shots on, above it from 4 shots on" in told
+    assert "ContCoOp not seen to be below it from 1 shot on, above it from 1 shot on" in told
+    assert "still below it with all shots" in warm.worth_sentence(warm.warm_runs(made_warm(carried=90.0)))
