@@ -28,7 +28,8 @@ class Distillation:
     form: "l2" ‖·‖ as printed, "l2sq" ‖·‖² (KgCoOp's paper), "cosine" 1 − cos (KgCoOp's code).
     normalize: compare unit vectors, else the tower's raw outputs.
     templates: "data" is the split's own; "auto" too, but on ImageNet Tip-Adapter's seven; any other value is a style of
-        clipcompat.data.templates ("kgcoop": KgCoOp's table). Datasets outside those tables use the split's own.
+        clipcompat.data.templates ("kgcoop": KgCoOp's table). Datasets outside those tables use the split's own;
+        "openai80" is for any.
     """
 
     weight: float = 1.0
@@ -50,8 +51,10 @@ class Distillation:
         style = self.templates
         if style == "auto":
             style = "tip7" if name == "imagenet" else "data"
-        own = style == "data" or (style != "openai80" and name not in dataset_names())
-        template = data.train.template if own else template_for(name, style)
+        known = name in dataset_names()
+        own = style == "data" or (style != "openai80" and not known)
+        # the 80 sentences are the same for every dataset
+        template = data.train.template if own else template_for(name if known else "imagenet", style)
         return zero_shot_weights(backbone, data.classnames, template, self.normalize)
 
     def distance(self, weights: Tensor, target: Tensor) -> Tensor:

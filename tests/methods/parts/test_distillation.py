@@ -9,6 +9,7 @@ from clipcompat.common.errors import UnknownNameError
 from clipcompat.data.templates import template_for
 from clipcompat.methods.contcoop import ContCoOp
 from clipcompat.methods.parts.distillation import Distillation
+from clipcompat.methods.parts.prompts import zero_shot_weights
 from tests.methods.learners import PHOTO, agree, batch, slow_loss, start, tensors_of
 from tests.reference.contcoop import cross_entropy, distance, kgcoop_penalty, logits
 from tests.slow import slow_contcoop, slow_coop, slow_zero_shot
@@ -117,3 +118,10 @@ def test_unknown_template_styles_are_refused(tiny):
     for style in ("nonsense", "tip"):
         with pytest.raises(UnknownNameError):
             start(ContCoOp(distillation=Distillation(templates=style)), tiny, dtd(toy_dataset()))
+
+
+@pytest.mark.parametrize("name", ["mini/textures", "folder/cloth", "dtd"])
+def test_openais_80_sentences_belong_to_no_dataset_so_that_any_can_be_pulled_to_them(mini_old, name):
+    data = dtd(toy_dataset(), name)
+    found = Distillation(templates="openai80").target(mini_old, data)
+    assert torch.equal(found, zero_shot_weights(mini_old, data.classnames, template_for("imagenet", "openai80")))
