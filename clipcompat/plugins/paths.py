@@ -10,6 +10,7 @@ from clipcompat.backbones.backbone import Backbone
 from clipcompat.backbones.load import load_outline
 from clipcompat.backbones.outline import Outline
 from clipcompat.backbones.published import published_weights
+from clipcompat.common.errors import IncompatibleError
 from clipcompat.methods import METHODS
 from clipcompat.methods.parts.parameters import blank_tensors
 from clipcompat.plugins.plugin import Match
@@ -45,6 +46,20 @@ def carries(
     if why := method.mismatch(learned, new, list(classnames)):
         return Match("incompatible", f"{method.name} cannot act on {new.name}: {why}.")
     return Match("compatible", f"what {method.name} learns on {old.name} fits {new.name} too.")
+
+
+def check_carries(
+    method: Method, old: Backbone | Outline, later: Iterable[Backbone | Outline], classnames: Sequence[str] = _NAMES
+) -> None:
+    """Refuse backbones that a plug-in of old would not fit, before hours of tuning it.
+
+    Raises:
+        IncompatibleError: it would not fit one of them, and why.
+    """
+    for new in later:
+        match = carries(method, old, new, classnames)
+        if match.kind == "incompatible":
+            raise IncompatibleError(f"{match.why} Choose generations that it fits; `clipcompat paths` lists them.")
 
 
 def upgrade_paths(old: Backbone | Outline | str, methods: Iterable[Method] | None = None) -> list[UpgradePath]:

@@ -35,6 +35,7 @@ from clipcompat.features.encode import Cache, Progress
 from clipcompat.methods import KNOWN
 from clipcompat.methods.defaults import default_method
 from clipcompat.plugins.kept import TunedPlugins
+from clipcompat.plugins.paths import check_carries
 from clipcompat.runs.records import Record, environment, now, read_record, record_path, write_record
 from clipcompat.runs.request import Request
 from clipcompat.runs.titles import make_titles
@@ -104,6 +105,7 @@ class Run(Request):
         check_writable(out)  # before hours of work, and not after them
         started, clock = now(), time.monotonic()
         upgrade = self.backbones(load)
+        check_carries(self.configured_method(), upgrade.old, [upgrade.new], next(iter(datasets.values())).classnames)
         plugins = self._plugins(Path(out) / "plugins", upgrade, datasets, cache, progress)
         rows, seconds = [], []
         experiment = Experiment(upgrade, datasets, plugins, inputs["retrain"], cache, progress, shifted)

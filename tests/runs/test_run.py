@@ -16,7 +16,7 @@ import torch
 from safetensors.torch import save_file
 
 from clipcompat.backbones.mini.models import load_mini, mini_weights
-from clipcompat.common.errors import ConfigError, DataError, PluginError, UnknownNameError
+from clipcompat.common.errors import ConfigError, DataError, IncompatibleError, PluginError, UnknownNameError
 from clipcompat.common.files import hash_file
 from clipcompat.common.version import code_hash
 from clipcompat.data.indices import export_indices
@@ -403,6 +403,15 @@ def test_a_listed_upgrade_runs_and_its_record_says_which_weights_and_not_where_t
     assert record.titles.upgrade == "mini-old (random:1) → mini-newer 1"
     assert record.backbones["new"]["stamp"] == load_mini("mini-newer").stamp
     assert str(tmp_path) not in json.dumps(record.to_dict())
+
+
+@pytest.mark.parametrize("study", ["compatibility", "chain"])
+def test_generations_that_a_plugin_does_not_fit_are_refused_before_it_is_tuned(study, tmp_path, monkeypatch):
+    monkeypatch.setattr("clipcompat.plugins.kept.fit_many", lambda *_, **__: pytest.fail("a plug-in was tuned"))
+    wide = "mini-large-new" if study == "compatibility" else "mini-new,mini-large-new"
+    run = Run("coop", "mini/textures", f"mini-old,{wide}", seeds=(1,), study=study, device="cpu")
+    with pytest.raises(IncompatibleError, match="has 128 channels, the text tower of mini-large-new has 160"):
+        run.execute(tmp_path)
 
 
 @pytest.mark.parametrize(

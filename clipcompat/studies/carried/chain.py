@@ -15,6 +15,7 @@ from clipcompat.data.split import Dataset
 from clipcompat.features.encode import Cache, Progress
 from clipcompat.methods.zero_shot import ZeroShot
 from clipcompat.plugins.fit import fit
+from clipcompat.plugins.paths import check_carries
 from clipcompat.plugins.plugin import Plugin
 from clipcompat.studies.accuracy import accuracy
 from clipcompat.studies.experiment import Experiment
@@ -60,6 +61,7 @@ def measure(experiment: Experiment) -> Iterator[dict[str, Any]]:
 
     Raises:
         ConfigError: the upgrade's family has two generations only.
+        IncompatibleError: what is tuned on the oldest would not fit a later one.
     """
     upgrade, plugins = experiment.upgrade, experiment.plugins
     if len(listed(upgrade.name)) < 3:  # before a chain is loaded
@@ -69,6 +71,7 @@ def measure(experiment: Experiment) -> Iterator[dict[str, Any]]:
         )
     where = {"device": upgrade.old.device, "dtype": upgrade.old.dtype}
     generations = (upgrade.old, upgrade.new, *load_chain(upgrade.name, **where)[2:])
+    check_carries(plugins.method, generations[0], generations[2:], next(iter(experiment.datasets.values())).classnames)
     tuned_on = range(len(generations)) if experiment.retrains else range(1)
     for seed, data in experiment.datasets.items():
         tuned = {i: plugins.tune(generations[i], {seed: data})[seed] for i in tuned_on}
