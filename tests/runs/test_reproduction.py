@@ -193,10 +193,14 @@ def test_a_changed_setting_fills_its_own_cell_of_an_ablation_and_the_plain_metho
     assert "3 of 5 cells" in found.table().caption and "sweep heads --scale paper" in found.table().caption
 
 
-def test_what_has_no_table_in_the_paper_is_refused():
+def test_what_has_no_table_in_the_paper_is_refused(tmp_path):
     with pytest.raises(UnknownNameError, match="table2"):
         reproduction("table22", [])
+    mine = tmp_path / "mine.yaml"
+    mine.write_text("scales: {mini: {upgrades: [mini], datasets: [mini]}}\nruns: [{methods: [coop]}]\n")
     with pytest.raises(UnknownNameError, match="scale 'paper'"):
+        reproduction(str(mine), [])
+    with pytest.raises(ConfigError, match="the paper's table of 'chain' is not in this version"):
         reproduction("chain", [])
     with pytest.raises(ConfigError, match="those of table2, table8, parts, lambda, heads, condition are"):
         reproduction("shots", [])  # its plain runs have another number of shots than the paper's tables
