@@ -99,15 +99,22 @@ def load_upgrade(
     return Upgrade(old, new, name)
 
 
-def load_chain(name: str, *, device: torch.device | str | None = None, dtype=None) -> tuple[Backbone, ...]:
-    """All generations of an upgrade's family, oldest first."""
-    return _load(name, (None,) * len(generations(name)), device, dtype)
+def load_chain(
+    name: str, *, after: int = 0, device: torch.device | str | None = None, dtype=None
+) -> tuple[Backbone, ...]:
+    """All generations of an upgrade's family, oldest first.
+
+    after: leave out so many of the oldest, such as an upgrade's two that are loaded already.
+    """
+    return _load(name, (None,) * len(generations(name)), device, dtype, after)
 
 
-def _load(name: str, given: Sequence[str | Path | None], device, dtype) -> tuple[Backbone, ...]:
+def _load(name: str, given: Sequence[str | Path | None], device, dtype, after: int = 0) -> tuple[Backbone, ...]:
     """The first generations of an upgrade's family; given: weights instead of the default, one per generation."""
     loaded = []
     for number, ((model, default), weights) in enumerate(zip(generations(name), given, strict=False)):
+        if number < after:
+            continue
         control = {"other_activation": True} if number and name in OTHER_ACTIVATION else {}
         loaded.append(load_backbone(model, weights or default, device=device, dtype=dtype, **control))
     return tuple(loaded)

@@ -95,6 +95,12 @@ def test_a_chain_starts_with_the_upgrade_of_its_name(asked):
     for name in UPGRADES:
         pair = load_upgrade(name)
         assert load_chain(name)[:2] == (pair.old, pair.new)
+        assert load_chain(name, after=2) == load_chain(name)[2:]
+
+
+def test_what_is_left_out_of_a_chain_is_not_loaded(asked):
+    load_chain("mini", after=2)
+    assert asked == [("mini-newer", None)]
 
 
 def test_unknown_names_are_refused_with_the_nearest_one():

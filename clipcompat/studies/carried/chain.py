@@ -70,7 +70,7 @@ def measure(experiment: Experiment) -> Iterator[dict[str, Any]]:
             "Choose an upgrade whose family has one, such as mini, or list three generations (MODEL:WEIGHTS,…)."
         )
     where = {"device": upgrade.old.device, "dtype": upgrade.old.dtype}
-    generations = (upgrade.old, upgrade.new, *load_chain(upgrade.name, **where)[2:])
+    generations = (upgrade.old, upgrade.new, *load_chain(upgrade.name, after=2, **where))
     check_carries(plugins.method, generations[0], generations[2:], next(iter(experiment.datasets.values())).classnames)
     tuned_on = range(len(generations)) if experiment.retrains else range(1)
     for seed, data in experiment.datasets.items():

@@ -9,7 +9,7 @@ import pytest
 
 from clipcompat.backbones.mini.models import load_mini
 from clipcompat.backbones.upgrade import Upgrade
-from clipcompat.common.errors import ConfigError
+from clipcompat.common.errors import CheckpointError, ConfigError
 from clipcompat.methods.coop import CoOp
 from clipcompat.methods.zero_shot import ZeroShot
 from clipcompat.plugins.fit import fit
@@ -63,6 +63,13 @@ def test_the_study_gives_one_row_per_seed_and_names_the_generations(generations,
 def test_without_retraining_only_the_oldest_plugin_is_tested(generations, tmp_path):
     (row,) = chain.measure(experiment(tmp_path, Upgrade(*generations[:2], "mini"), retrain=False))
     assert "from_0_at_2" in row and "from_1_at_2" not in row
+
+
+def test_a_missing_generation_is_told_before_anything_is_tuned(generations, tmp_path, monkeypatch):
+    monkeypatch.setattr("clipcompat.plugins.kept.fit_many", lambda *_, **__: pytest.fail("a plug-in was tuned"))
+    upgrade = Upgrade(*generations[:2], "mini-old,mini-new,mini-newer:nowhere.safetensors")
+    with pytest.raises(CheckpointError, match="nowhere.safetensors"):
+        next(chain.measure(experiment(tmp_path, upgrade)))
 
 
 def test_a_family_of_two_generations_is_no_chain(generations, tmp_path):
