@@ -15,9 +15,14 @@ _WORDS = {float: "a finite number", int: "a whole number", str: "text", bool: "t
 
 
 def to_config(value: Any) -> Any:
-    """A dataclass as nested dictionaries of JSON values; tuples become lists."""
+    """A dataclass as nested dictionaries of JSON values; tuples become lists.
+
+    A part that may be one of several dataclasses, told apart by their class attribute `name`, keeps it as "name".
+    """
     if dataclasses.is_dataclass(value):
-        return {f.name: to_config(getattr(value, f.name)) for f in dataclasses.fields(value)}
+        parts = {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
+        named = {k: {"name": part.name} for k, part in parts.items() if _is_named(part)}
+        return {k: named[k] | to_config(part) if k in named else to_config(part) for k, part in parts.items()}
     return [to_config(v) for v in value] if isinstance(value, tuple | list) else value
 
 
@@ -53,31 +58,57 @@ def override(value: Any, settings: Iterable[str]) -> Any:
         for step in path:
             if step not in at:
                 raise unknown_name(f"setting {key!r}: no part", step, at)
-            kind = _part(kind, step)
+            kind = _part(kind, step, at[step])
             if at[step] is None:
                 at[step] = {}
             if not isinstance(at[step], dict):
                 raise ConfigError(f"setting {key!r}: {step} is a single value, it has no {last!r}.")
             at = at[step]
         presets = getattr(_part(kind, last), "PRESETS", {})
+        named = _choices(_options(typing.get_type_hints(kind).get(last))) if dataclasses.is_dataclass(kind) else {}
         try:
-            at[last] = to_config(presets[text]) if text in presets else parse_json(text)
+            if text in named:
+                at[last] = {"name": text} | to_config(named[text]())
+            else:
+                at[last] = to_config(presets[text]) if text in presets else parse_json(text)
         except ValueError:
             at[last] = text
     return from_config(type(value), config)
 
 
-def _part(kind: Any, name: str) -> type | None:
-    """The dataclass that a field holds, if it holds one."""
-    hint = typing.get_type_hints(kind).get(name) if dataclasses.is_dataclass(kind) else None
-    options = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
+def _is_named(part: Any) -> bool:
+    return dataclasses.is_dataclass(part) and isinstance(getattr(type(part), "name", None), str)
+
+
+def _options(hint: Any) -> tuple[Any, ...]:
+    return typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
+
+
+def _choices(options: Iterable[Any]) -> dict[str, type]:
+    """Of the types that a field may have, the dataclasses with a `name`, by name."""
+    found = [o for o in options if dataclasses.is_dataclass(o) and isinstance(getattr(o, "name", None), str)]
+    return {option.name: option for option in found}
+
+
+def _part(kind: Any, name: str, value: Any = None) -> type | None:
+    """The dataclass that a field holds, if it holds one. value: of the field, if it may hold one of several."""
+    options = _options(typing.get_type_hints(kind).get(name) if dataclasses.is_dataclass(kind) else None)
+    named = _choices(options)
+    if named and isinstance(value, dict):
+        return named.get(value.get("name"))
     return next((option for option in options if dataclasses.is_dataclass(option)), None)
 
 
 def _convert(value: Any, hint: Any, where: str) -> Any:
-    options = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
+    options = _options(hint)
     if value is None and type(None) in options:
         return None
+    if (named := _choices(options)) and isinstance(value, Mapping):
+        value = dict(value)
+        name = value.pop("name", None)
+        if name not in named:
+            raise unknown_name(f"{where}.name", str(name), named)
+        return from_config(named[name], value, f"{where}.")
     for option in options:
         if dataclasses.is_dataclass(option) and isinstance(value, Mapping):
             return from_config(option, value, f"{where}.")
@@ -98,6 +129,8 @@ def _convert(value: Any, hint: Any, where: str) -> Any:
 
 
 def _wanted(option: Any, where: str) -> str:
+    if _choices((option,)):
+        return option.name
     if dataclasses.is_dataclass(option):
         presets = "".join(f" or {name}" for name in getattr(option, "PRESETS", {}))
         return f"a group of settings ({where}.{dataclasses.fields(option)[0].name}=…){presets}"

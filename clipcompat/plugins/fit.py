@@ -42,7 +42,8 @@ def fit(
 
     Args:
         seed: of initial values, batch order and views.
-        init: a plug-in of the same shapes to start from.
+        init: a plug-in of the same shapes to start from. A method that starts from another one's plug-in (DPC) takes
+            that; None tunes it first, with the same seed and views.
         teacher: a (plug-in, backbone) to learn from; no method here takes one.
         select_on: give data.test to a method with protocol="official", which selects on test images; else None.
         views: augmented versions of each image to encode once and train on; None means 10, or the epochs if fewer.
@@ -60,8 +61,11 @@ def fit(
     """
     if teacher is not None:
         raise ConfigError(f"{method.name} has no teacher; drop teacher=.")
-    job = (data, seed, init, select_on)
     with showing(progress) as told:
+        if init is None and method.starts_from is not None:
+            job = (data, seed, None, select_on)
+            init = _fit(method.starts_from, backbone, [job], views, dtype, memory_budget, cache, told)[0]
+        job = (data, seed, init, select_on)
         return _fit(method, backbone, [job], views, dtype, memory_budget, cache, told)[0]
 
 
@@ -71,6 +75,7 @@ def fit_many(
     data: Sequence[Dataset],
     *,
     seeds: Sequence[int],
+    inits: Sequence[Plugin | None] | None = None,
     select_on: Sequence[Split] | None = None,
     views: int | None = None,
     dtype: torch.dtype | str | None = None,
@@ -84,20 +89,25 @@ def fit_many(
     text tower per step, and in float16 the scale of the loss.
 
     Args:
-        data, seeds, select_on: one per run; all else as for `fit`.
+        data, seeds, inits, select_on: one per run; all else as for `fit`.
 
     Returns:
         One plug-in per run, in order; its "seconds" are the total divided by the number of runs.
     """
     data, seeds = list(data), list(seeds)
     select_on = [None] * len(data) if select_on is None else list(select_on)
-    if not data or not len(data) == len(seeds) == len(select_on):
+    inits = [None] * len(data) if inits is None else list(inits)
+    if not data or not len(data) == len(seeds) == len(select_on) == len(inits):
         raise ConfigError(
-            f"one dataset, one seed (and one select_on, if any) are needed for each run; these are {len(data)}, "
-            f"{len(seeds)} and {len(select_on)}."
+            f"one dataset, one seed (and one init and select_on, if any) are needed for each run; these are "
+            f"{len(data)}, {len(seeds)}, {len(inits)} and {len(select_on)}."
         )
-    jobs = [(d, seed, None, split) for d, seed, split in zip(data, seeds, select_on, strict=True)]
     with showing(progress) as told:
+        if method.starts_from is not None and None in inits:
+            first = [(d, seed, None, split) for d, seed, split in zip(data, seeds, select_on, strict=True)]
+            made = _fit(method.starts_from, backbone, first, views, dtype, memory_budget, cache, told)
+            inits = [given or tuned for given, tuned in zip(inits, made, strict=True)]
+        jobs = list(zip(data, seeds, inits, select_on, strict=True))
         return _fit(method, backbone, jobs, views, dtype, memory_budget, cache, told)
 
 

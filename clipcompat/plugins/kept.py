@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from clipcompat.backbones.backbone import Backbone
@@ -38,7 +38,9 @@ class TunedPlugins:
 
     def tune(self, backbone: Backbone, datasets: Mapping[int, Dataset]) -> dict[int, Plugin]:
         """The plug-in of every seed. The missing ones are trained side by side and saved."""
-        kept = {seed: self._finished(backbone, data, seed) for seed, data in datasets.items()}
+        first = self.method.starts_from
+        starts = {} if first is None else replace(self, method=first).tune(backbone, datasets)
+        kept = {seed: self._finished(backbone, data, seed, starts.get(seed)) for seed, data in datasets.items()}
         missing = {seed: data for seed, data in datasets.items() if kept[seed] is None}
         if missing:
             options = {"views": self.views, "cache": self.cache, "progress": self.progress or False}
@@ -46,6 +48,8 @@ class TunedPlugins:
                 options["memory_budget"] = int(1e9 * self.memory)
             if is_official(self.method):
                 options["select_on"] = [data.test for data in missing.values()]
+            if starts:
+                options["inits"] = [starts[seed] for seed in missing]
             made = fit_many(self.method, backbone, list(missing.values()), seeds=list(missing), **options)
             for (seed, data), plugin in zip(missing.items(), made, strict=True):
                 plugin.save(self._file(backbone, data, seed), force=True)  # another process may have made the same one
@@ -58,8 +62,8 @@ class TunedPlugins:
         name = f"{self.method.name}-{shortened(data.name)}-seed-{seed}-{backbone.name}-{digest(wanted)}.safetensors"
         return self.folder / re.sub(r"[^\w.-]+", "-", name)
 
-    def _finished(self, backbone: Backbone, data: Dataset, seed: int) -> Plugin | None:
-        """The plug-in of an earlier run, if there is one.
+    def _finished(self, backbone: Backbone, data: Dataset, seed: int, start: Plugin | None) -> Plugin | None:
+        """The plug-in of an earlier run, if there is one. start: the plug-in that it starts from.
 
         Raises:
             PluginError: there is a file, but it is not the one that training here would make.
@@ -73,7 +77,7 @@ class TunedPlugins:
             raise PluginError(f"{error} {_DELETE}") from error
         if plugin.origin.get("unverified"):
             raise PluginError(f"{file} was not made by this version: it has no checksum. {_DELETE}")
-        expected = origin_of(self.method, backbone, data, seed, None, self._selects_on(data))
+        expected = origin_of(self.method, backbone, data, seed, start and start.stamp, self._selects_on(data))
         found = {key: plugin.origin.get(key) for key in expected}
         training = (plugin.origin["epochs"], plugin.origin["views"])
         planned = ((0, None), plan(self.method, data, self.views))  # the first one of methods in closed form

@@ -1,0 +1,218 @@
+"""DPC, dual-prompt collaboration (Li et al. 2025, arXiv 2503.13443; JREion/DPC trainers/sple_coop.py).
+
+Stage 1 tunes a prompt learner on the base classes: the prompt P, frozen from then on. Stage 2 clones it and trains the
+clone P' on batches with hard negatives (`parts/negatives.py`):
+    L_CL = (CE(Z, 1 … B') + CE(Zᵀ, 1 … B')) / 2,  Z = s · cos(f_i, T(P', y_j)),  one row an image, one column its label.
+Base classes are classified with P_b = ω_b P' + (1 − ω_b) P, all other names with P_n = ω_n P' + (1 − ω_n) P.
+
+Carried to a new backbone: P and P'. "P" stands for all tensors of the learner's plug-in, mixed element by element.
+Deviations of the preset "described" from the released code, which "released" follows:
+* base classes are tested with P_b; the released code tests them with P' alone, whatever ω_b is;
+* a batch is filled up from all classes; the released code never draws the first and the last one.
+Both scale the loss gradient of P' by 1 / ω_b: in the released code the mixed prompt and P' share their memory.
+Negatives come from the few-shot set; the released code reads them from a list that is not part of the release.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import ClassVar
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from clipcompat.backbones.backbone import Backbone
+from clipcompat.common.errors import ConfigError, IncompatibleError, unknown_name
+from clipcompat.methods.contcoop import ContCoOp
+from clipcompat.methods.coop import CoOp
+from clipcompat.methods.kgcoop import KgCoOp
+from clipcompat.methods.parts.logits import cosine_logits
+from clipcompat.methods.parts.negatives import Negatives
+from clipcompat.training.learner import Learner, Method, Shape, Tensors
+from clipcompat.training.recipe import Recipe
+from clipcompat.training.task import Task
+
+PRESETS = ("described", "released")
+GRADIENTS = {"plain": 0, "inverse": -1, "inverse_square": -2}
+"""How the loss gradient of P' is scaled -> the power of ω_b."""
+
+PromptLearner = CoOp | KgCoOp | ContCoOp
+
+
+@dataclass(frozen=True)
+class DPC(Method):
+    """Two prompts of one learner, one for base classes and one for all others.
+
+    learner: what stage 1 tunes and stage 2 clones. omega_base, omega_new: ω_b and ω_n, in [0, 1].
+    preset: "described" (the paper) or "released" (the code), which differ as the module's docstring says.
+    top_k: how many of the stage-1 model's first classes give negatives; all classes if there are fewer.
+    hard_negatives: False trains stage 2 with the learner's own loss. keep_backbone_loss: add that loss to L_CL.
+    gradient: of P': "plain", times 1/ω_b ("inverse") or 1/ω_b² ("inverse_square", training the mixed prompt instead).
+    recipe: of stage 2.
+    """
+
+    name: ClassVar[str] = "dpc"
+    title: ClassVar[str] = "DPC"
+    acts_on: ClassVar[str] = "prompts"
+
+    learner: PromptLearner = field(default_factory=CoOp)
+    omega_base: float = 0.2
+    omega_new: float = 0.0
+    preset: str = "described"
+    top_k: int = 8
+    hard_negatives: bool = True
+    keep_backbone_loss: bool = False
+    gradient: str = "inverse"
+    recipe: Recipe = field(default_factory=lambda: Recipe(epochs=20, batch_size=4))
+
+    def __post_init__(self):
+        for what in ("omega_base", "omega_new"):
+            if not 0 <= getattr(self, what) <= 1:
+                raise ConfigError(
+                    f"{what} is the weight of the parallel prompt, from 0 to 1, not {getattr(self, what)}."
+                )
+        for what, known in (("preset", PRESETS), ("gradient", GRADIENTS)):
+            if getattr(self, what) not in known:
+                raise unknown_name(what, getattr(self, what), known)
+        if self.top_k < 1:
+            raise ConfigError(f"top_k must be at least 1, not {self.top_k}.")
+        if isinstance(self.learner, CoOp) and self.learner.csc:
+            raise ConfigError("a context of its own for each class cannot serve new classes; drop learner.csc.")
+
+    @property
+    def starts_from(self) -> Method:
+        return self.learner
+
+    def setup(self, task: Task) -> Learner:
+        stage1 = self._stage1(task)
+        if self.omega_base == 0 and self.gradient != "plain":
+            raise ConfigError(
+                "gradient is scaled by 1/omega_base, which is 0; use gradient='plain', or a weight above 0."
+            )
+        clone = self.learner.setup(task)  # task.init gives its initial values
+        factor = self.omega_base ** GRADIENTS[self.gradient]
+        for parameter in clone.parameters.values():
+            parameter.register_hook(lambda gradient: gradient * factor)
+
+        def finish() -> Tensors:
+            return _named("stage1", stage1) | _named("parallel", clone.parameters)
+
+        if not self.hard_negatives:
+            return replace(clone, finish=finish)
+        backbone, names = task.backbone, task.data.classnames
+        labels = task.data.train.labels
+        negatives = Negatives.of(labels, len(names), self.top_k, self.preset == "released")
+        on_device = {name: tensor.to(backbone.device) for name, tensor in stage1.items()}
+        weights = self.learner.class_weights(on_device, backbone, names).detach()  # [class, dim]; P is frozen
+
+        def join(features: Tensor, labels: Tensor) -> Tensor:
+            logits = cosine_logits(features, weights, backbone.logit_scale)
+            return negatives.draw(logits, labels, task.generator)
+
+        def objective(features: Tensor, labels: Tensor, text: Tensor) -> Tensor:
+            loss = symmetric_loss(features, F.normalize(text, dim=-1)[labels], backbone.logit_scale)
+            if self.keep_backbone_loss:
+                loss = loss + clone.objective(features, labels, text)
+            return loss
+
+        return replace(clone, objective=objective, join=join, finish=finish)
+
+    def tuned_on(self, classnames: Sequence[str]) -> "_Dual":
+        return _Dual(self, frozenset(classnames))
+
+    def class_weights(self, tensors, backbone: Backbone, classnames, template=None) -> Tensor:
+        return self.tuned_on(classnames).class_weights(tensors, backbone, classnames, template)
+
+    def logits(self, tensors, backbone: Backbone, features, classnames, template=None) -> Tensor:
+        return self.tuned_on(classnames).logits(tensors, backbone, features, classnames, template)
+
+    def mixed(self, tensors: Tensors, base: bool) -> dict[str, Tensor]:
+        """The learner's tensors for base classes (P_b), or for all others (P_n)."""
+        weight = self.omega_new
+        if base:
+            weight = 1.0 if self.preset == "released" else self.omega_base
+        first, parallel = (_part(tensors, which) for which in ("stage1", "parallel"))
+        return {name: weight * parallel[name] + (1 - weight) * first[name] for name in first}
+
+    def shapes(self, classes: int) -> dict[str, Shape]:
+        own = self.learner.shapes(classes)
+        return _named("stage1", own) | _named("parallel", own)
+
+    def mismatch(self, tensors, backbone: Backbone, classnames) -> str | None:
+        found = (self.learner.mismatch(_part(tensors, which), backbone, classnames) for which in ("stage1", "parallel"))
+        return next((why for why in found if why), None)
+
+    def _stage1(self, task: Task) -> dict[str, Tensor]:
+        """The tensors of the stage-1 plug-in.
+
+        Raises:
+            ConfigError: there is none. IncompatibleError: it is of another learner, backbone or class list.
+        """
+        plugin = task.init
+        if plugin is None:
+            raise ConfigError("DPC starts from a stage-1 plug-in: tune the learner first, and give it as init.")
+        if plugin.method.name != self.learner.name:
+            raise IncompatibleError(
+                f"the stage-1 plug-in is of {plugin.method.name}, and this DPC clones a {self.learner.name}. Give one "
+                f"of {self.learner.name}, or DPC(learner=…) with the other."
+            )
+        origin = plugin.origin
+        if not plugin.is_tuned_on(task.backbone) or origin["classnames"] != list(task.data.classnames):
+            raise IncompatibleError(
+                f"the stage-1 plug-in was tuned on {origin['backbone']['name']} and {len(origin['classnames'])} "
+                f"classes of {origin['dataset']}; stage 2 needs the same backbone and class list, which here are "
+                f"{task.backbone.name} and {len(task.data.classnames)} classes of {task.data.name}."
+            )
+        return dict(plugin.tensors)
+
+
+@dataclass(frozen=True)
+class _Dual(Method):
+    """A DPC plug-in that knows its base classes."""
+
+    dpc: DPC
+    base: frozenset[str]
+
+    def class_weights(self, tensors, backbone: Backbone, classnames, template=None) -> Tensor:
+        def weights(mixed: Tensors, names: list[str]) -> Tensor:
+            return self.dpc.learner.class_weights(mixed, backbone, names, template).T  # [dim, class]
+
+        return self._by_side(tensors, classnames, weights).T
+
+    def logits(self, tensors, backbone: Backbone, features, classnames, template=None) -> Tensor:
+        def logits(mixed: Tensors, names: list[str]) -> Tensor:
+            return self.dpc.learner.logits(mixed, backbone, features, names, template)  # [image, class]
+
+        return self._by_side(tensors, classnames, logits)
+
+    def _by_side(self, tensors, classnames, columns) -> Tensor:
+        """`columns` of base classes with P_b and of the others with P_n, [row, class], in the order of classnames."""
+        sides = {
+            base: [i for i, name in enumerate(classnames) if (name in self.base) == base] for base in (True, False)
+        }
+        made = [
+            columns(self.dpc.mixed(tensors, base), [classnames[i] for i in places])
+            for base, places in sides.items()
+            if places
+        ]
+        order = torch.tensor(sides[True] + sides[False]).argsort()
+        joined = torch.cat(made, dim=1)
+        return joined[:, order.to(joined.device)]
+
+
+def symmetric_loss(features: Tensor, text: Tensor, scale: float) -> Tensor:
+    """L_CL: features [row, dim] of any norm, text [row, dim] of unit norm, row i of both belongs together -> a scalar.
+
+    Two images of one class have equal text rows and contradict each other, here as in the released code.
+    """
+    logits = cosine_logits(features, text, scale)  # [row, row]
+    target = torch.arange(len(logits), device=logits.device)
+    return (F.cross_entropy(logits, target) + F.cross_entropy(logits.T, target)) / 2
+
+
+def _named(which: str, tensors: Mapping[str, Tensor | Shape]) -> dict:
+    return {f"{which}.{name}": tensor for name, tensor in tensors.items()}
+
+
+def _part(tensors: Tensors, which: str) -> dict[str, Tensor]:
+    return {name.removeprefix(f"{which}."): t for name, t in tensors.items() if name.startswith(f"{which}.")}
