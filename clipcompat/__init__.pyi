@@ -21,8 +21,8 @@ from .methods.clip_adapter import CLIPAdapter as CLIPAdapter
 from .methods.cocoop import CoCoOp as CoCoOp
 from .methods.contcoop import ContCoOp as ContCoOp
 from .methods.coop import CoOp as CoOp
-from .methods.dpc import DPC as DPC
 from .methods.defaults import default_method as default_method
+from .methods.dpc import DPC as DPC
 from .methods.kgcoop import KgCoOp as KgCoOp
 from .methods.linear_probe import LinearProbe as LinearProbe
 from .methods.parts.attention import Attention as Attention

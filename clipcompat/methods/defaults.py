@@ -3,47 +3,67 @@
 Learning rates of the mini recipe were chosen by validation accuracy on old on the three development sets, with the same
 trials for every method. `python -m clipcompat_book.miniature.tune` made the trials:
 `clipcompat_book/miniature/trials.jsonl`. Linear probe and Tip-Adapter have no rate. They search C, or α and β, on the
-validation images of each dataset.
+validation images of each dataset. DPC's stage 1 is its learner, with the learner's recipe. The rate of stage 2 was
+tuned over CoOp: a quarter of CoOp's own. Over another learner it is a quarter of that learner's own rate, because
+parameters of another kind and size need another one.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from clipcompat.backbones.catalog import upgrade_kind
+from clipcompat.common.config import override
 from clipcompat.common.errors import unknown_name
 from clipcompat.data.kind import dataset_kind
 from clipcompat.methods import KNOWN, METHODS
+from clipcompat.methods.dpc import LEARNERS
 from clipcompat.training.learner import Method
 from clipcompat.training.recipe import Recipe
 
 BASE = Recipe(schedule="step", warmup_epochs=0, max_steps=100)
 """Not tuned: CoOp's optimiser, and a cosine over few steps, so that a training takes seconds."""
 
-_RECIPES = {"cocoop": replace(BASE, batch_size=4, max_steps=400), "tip_adapter_f": METHODS["tip_adapter_f"]().recipe}
-"""In CoCoOp each image has its own prompts: fewer images per step, more steps. Tip-Adapter-F's own recipe is short."""
+_RECIPES = {
+    "cocoop": replace(BASE, batch_size=4, max_steps=400),
+    "dpc": replace(BASE, batch_size=4, max_steps=96),
+    "tip_adapter_f": METHODS["tip_adapter_f"]().recipe,
+}
+"""In CoCoOp each image has its own prompts: fewer images per step, more steps. Tip-Adapter-F's own recipe is short.
+DPC's negatives fill up a batch of 4 to at most 32 images, which is the batch of the others.
+"""
 
 LEARNING_RATES = {
     "clip_adapter": 0.512,
     "cocoop": 0.512,
     "contcoop": 8e-3,
     "coop": 2e-3,
+    "dpc": 5e-4,
     "kgcoop": 3.2e-2,
     "tip_adapter_f": 3.2e-2,
 }
 
 
-def mini_method(name: str, lr: float | None = None) -> Method:
-    """A method with its recipe for mini datasets. lr: replaces the tuned rate."""
-    method, lr = KNOWN[name](), LEARNING_RATES.get(name) if lr is None else lr
+def mini_method(name: str, lr: float | None = None, learner: str | None = None) -> Method:
+    """A method with its recipe for mini datasets. lr: replaces the tuned rate. learner: as for `default_method`."""
+    method = KNOWN[name]()
+    lr = LEARNING_RATES.get(name) if lr is None else lr
     if name.startswith("tip_adapter"):
         method = replace(method, scale=None)  # the constant 100 is the scale of OpenAI's CLIP
+    if name == "dpc":
+        tuned_with = method.learner.name
+        learner = learner or tuned_with
+        lr *= LEARNING_RATES[learner] / LEARNING_RATES[tuned_with]
+        # a tuned rate needs no constant factor 1/omega_base in the gradient; without it, P' is the same for any omega
+        method = replace(method, learner=mini_method(learner), gradient="plain")
     return method if lr is None else replace(method, recipe=replace(_RECIPES.get(name, BASE), lr=lr))
 
 
-def default_method(name: str, dataset: str, upgrade: str = "") -> Method:
+def default_method(name: str, dataset: str, upgrade: str = "", learner: str | None = None) -> Method:
     """A method with the paper's settings, or on a mini dataset with the recipe tuned for those.
 
     upgrade: on a mini upgrade, the user's own images ("folder/pets") get the mini recipe too. It was tuned for the mini
         backbones as much as for their datasets, and the papers' recipes would take minutes.
+    learner: whose prompts DPC doubles, "kgcoop"; None: those of its default. No other method has one.
 
     Raises:
         UnknownNameError: no such method.
@@ -52,5 +72,18 @@ def default_method(name: str, dataset: str, upgrade: str = "") -> Method:
         raise unknown_name("method", name, KNOWN)
     kind = dataset_kind(dataset)
     if kind == "public" or (kind == "own" and upgrade_kind(upgrade) != "mini"):
-        return KNOWN[name]()
-    return mini_method(name)
+        return KNOWN[name]() if learner is None else replace(KNOWN[name](), learner=KNOWN[learner]())
+    return mini_method(name, learner=learner)
+
+
+def configured_method(name: str, dataset: str, upgrade: str, settings: Sequence[str]) -> Method:
+    """`default_method`, with settings; learner=kgcoop comes with the defaults of that learner, and of DPC over it.
+
+    Raises:
+        ConfigError, UnknownNameError: no such method or setting, or a value out of range.
+    """
+    learners = [s.removeprefix("learner=") for s in settings if name == "dpc" and s.startswith("learner=")]
+    if not learners or learners[-1] not in LEARNERS:
+        return override(default_method(name, dataset, upgrade), settings)
+    others = [s for s in settings if not s.startswith("learner=")]
+    return override(default_method(name, dataset, upgrade, learners[-1]), others)

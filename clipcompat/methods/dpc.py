@@ -15,7 +15,7 @@ Negatives come from the few-shot set; the released code reads them from a list t
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import ClassVar
+from typing import ClassVar, get_args
 
 import torch
 import torch.nn.functional as F
@@ -37,6 +37,7 @@ GRADIENTS = {"plain": 0, "inverse": -1, "inverse_square": -2}
 """How the loss gradient of P' is scaled -> the power of ω_b."""
 
 PromptLearner = CoOp | KgCoOp | ContCoOp
+LEARNERS = {learner.name: learner for learner in get_args(PromptLearner)}
 
 
 @dataclass(frozen=True)

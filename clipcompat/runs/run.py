@@ -20,7 +20,7 @@ from clipcompat.backbones.upgrade import (
     name_weights,
     shipped_weights,
 )
-from clipcompat.common.config import override, to_config
+from clipcompat.common.config import to_config
 from clipcompat.common.errors import ConfigError, DataError, unknown_name
 from clipcompat.common.files import check_writable
 from clipcompat.common.version import code_hash
@@ -33,7 +33,7 @@ from clipcompat.data.shifted import shifted_names
 from clipcompat.data.split import Dataset
 from clipcompat.features.encode import Cache, Progress
 from clipcompat.methods import KNOWN
-from clipcompat.methods.defaults import default_method
+from clipcompat.methods.defaults import configured_method
 from clipcompat.plugins.kept import TunedPlugins
 from clipcompat.plugins.paths import check_carries
 from clipcompat.runs.records import Record, environment, now, read_record, record_path, write_record
@@ -76,7 +76,7 @@ class Run(Request):
         Raises:
             ConfigError, UnknownNameError: a setting that the method does not have, or a value out of range.
         """
-        return override(default_method(self.method, self.dataset, self.upgrade), self.settings)
+        return configured_method(self.method, self.dataset, self.upgrade, self.settings)
 
     def execute(
         self,

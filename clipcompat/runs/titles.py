@@ -9,9 +9,12 @@ from clipcompat.common.config import to_config
 from clipcompat.common.files import digest
 from clipcompat.methods import KNOWN
 from clipcompat.methods.defaults import default_method
+from clipcompat.methods.dpc import DPC, LEARNERS
 from clipcompat.runs.records import Titles
 
-_SETTINGS = {"distillation.weight=": "λ = ", "attention=None": "Attn off"}
+_SETTINGS = {"distillation.weight=": "λ = ", "attention=None": "Attn off"} | {
+    f"learner={learner.name}": learner.title for learner in LEARNERS.values()
+}
 
 
 def make_titles(inputs: Mapping[str, Any]) -> Titles:
@@ -20,7 +23,8 @@ def make_titles(inputs: Mapping[str, Any]) -> Titles:
     config = inputs["method"]["config"]
     if inputs.get("imported"):  # a file of official code does not tell how it was trained
         config = {key: value for key, value in config.items() if key != "recipe"}
-    changed = _changes(config, _default_config(inputs)) + _given(inputs)
+    learner = [f"learner={name}" for name in (_learner(inputs),) if name]
+    changed = learner + _changes(config, _default_config(inputs)) + _given(inputs)
     label = f"{name} ({', '.join(changed)})" if changed else name
     text = label.replace(name, KNOWN[name].title if name in KNOWN else name, 1)
     for setting, words in _SETTINGS.items():
@@ -71,7 +75,13 @@ def _default_config(inputs: Mapping[str, Any]) -> Any:
     name = inputs["method"]["name"]
     if name not in KNOWN:  # a method that this version does not have
         return {}
-    return to_config(default_method(name, inputs["dataset"], inputs["upgrade"]))
+    return to_config(default_method(name, inputs["dataset"], inputs["upgrade"], _learner(inputs)))
+
+
+def _learner(inputs: Mapping[str, Any]) -> str | None:
+    """The name of the method whose prompts DPC doubles, if it is not DPC's default."""
+    learner = (inputs["method"]["config"].get("learner") or {}).get("name")
+    return learner if learner in LEARNERS and learner != DPC().learner.name else None
 
 
 def _changes(config: Any, default: Any, where: str = "") -> list[str]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from clipcompat.studies import base_to_new, compatibility, ood
-from clipcompat.studies.carried import chain, cross_tower, repair, shuffled, warm_start
+from clipcompat.studies.carried import chain, cross_tower, mixture, repair, shuffled, warm_start
 from clipcompat.studies.drift import drift, swap
 from clipcompat.studies.experiment import Experiment
 
@@ -36,4 +36,5 @@ STUDIES = {
     "cross_tower": Study(cross_tower.measure),
     "shuffled": Study(shuffled.measure),
     "repair": Study(repair.measure),
+    "mixture": Study(mixture.measure, all_classes=True),
 }

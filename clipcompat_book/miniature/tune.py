@@ -25,6 +25,7 @@ from clipcompat.data.split import Dataset, Split
 from clipcompat.methods import METHODS
 from clipcompat.methods.defaults import mini_method
 from clipcompat.plugins.fit import fit
+from clipcompat.plugins.plugin import Plugin
 from clipcompat.studies.accuracy import accuracy
 from clipcompat.training.learner import Method
 
@@ -32,7 +33,7 @@ TRIALS = (5e-4, 2e-3, 8e-3, 3.2e-2, 0.128, 0.512, 2.048, 8.192)
 """Learning rates tried for every method."""
 
 TUNED = set(METHODS) - {"zero_shot", "linear_probe", "tip_adapter"}
-"""Methods that have a learning rate."""
+"""Methods that have a learning rate. Of DPC, stage 2 over its default learner: stage 1 has the learner's own rate."""
 
 _SEEDS = (1, 2)
 
@@ -48,17 +49,27 @@ def tune(methods: Sequence[str], weights: Sequence[Path], out: Path) -> None:
             for seed in _SEEDS:
                 data = load_dataset(name, shots=16, seed=seed)
                 for method in methods:
-                    for lr in TRIALS:
-                        line = {"method": method, "lr": lr, "dataset": name, "seed": seed, "old": hash_file(path)}
-                        if _trial(line) in done:
-                            continue
-                        lines.append(line | _measured(mini_method(method, lr), backbone, data, val, seed))
+                    trials = [{"method": method, "lr": lr, "dataset": name, "seed": seed} for lr in TRIALS]
+                    trials = [line | {"old": hash_file(path)} for line in trials]
+                    trials = [line for line in trials if _trial(line) not in done]
+                    start = _start(method, backbone, data, seed) if trials else {}
+                    for line in trials:
+                        tried = mini_method(method, line["lr"])
+                        lines.append(line | _measured(tried, backbone, data, val, seed, start))
                         write_atomic(out, "".join(to_json(x, indent=None) + "\n" for x in lines))
 
 
-def _measured(method: Method, backbone: Backbone, data: Dataset, val: Split, seed: int) -> dict[str, float | None]:
+def _start(name: str, backbone: Backbone, data: Dataset, seed: int) -> dict[str, Plugin]:
+    """What all trials of a method start from, if from anything: stage 1 of DPC is trained once."""
+    first = mini_method(name).starts_from
+    return {} if first is None else {"init": fit(first, backbone, data, seed=seed)}
+
+
+def _measured(
+    method: Method, backbone: Backbone, data: Dataset, val: Split, seed: int, start: dict[str, Plugin]
+) -> dict[str, float | None]:
     try:
-        plugin = fit(method, backbone, data, seed=seed)
+        plugin = fit(method, backbone, data, seed=seed, **start)
     except DivergedError:  # a rate that is too high is a result, too
         return {"val": 0.0, "seconds": None}
     return {"val": round(accuracy(plugin, backbone, val), 2), "seconds": plugin.origin["seconds"]}

@@ -15,6 +15,10 @@ PHOTO = "a photo of a {}."  # the toy data's template
 
 
 def start(method, backbone, data=None, seed=1, init=None):
+    """A fresh learner; of a method that starts from another one's plug-in, from a fresh one of that."""
+    if init is None and method.starts_from is not None:
+        first = method.starts_from
+        init = plugin_of(first, tensors_of(start(first, backbone, data, seed)), backbone)
     return method.setup(Task(backbone, data or toy_dataset(), torch.Generator().manual_seed(seed), seed, init))
 
 

@@ -31,6 +31,7 @@ def test_methods_are_found_by_their_own_names():
         "cocoop",
         "kgcoop",
         "contcoop",
+        "dpc",
     ]
     assert all(name == method.name for name, method in METHODS.items())
     assert all(getattr(clipcompat, method.__name__) is method for method in METHODS.values())
@@ -39,7 +40,7 @@ def test_methods_are_found_by_their_own_names():
 def test_every_method_says_where_it_acts_and_how_it_is_printed():
     acts_on = {name: method.acts_on for name, method in METHODS.items()}
     prompts = {name for name, part in acts_on.items() if DEPTHS[part] == "shallow"}
-    assert prompts == {"coop", "cocoop", "kgcoop", "contcoop"}
+    assert prompts == {"coop", "cocoop", "kgcoop", "contcoop", "dpc"}
     assert {name for name, part in acts_on.items() if DEPTHS[part] == ""} == {"zero_shot"}
     titles = [method.title for method in METHODS.values()]
     assert len(set(titles)) == len(titles)
@@ -75,7 +76,7 @@ def test_every_method_goes_from_setup_to_logits_on_both_kinds_of_backbone(name, 
         torch.testing.assert_close(torch.cat(single), scores, rtol=1e-5, atol=2e-5)
 
 
-@pytest.mark.parametrize("name", ["zero_shot", "coop", "kgcoop", "contcoop"])
+@pytest.mark.parametrize("name", ["zero_shot", "coop", "kgcoop", "contcoop", "dpc"])
 def test_class_weights_are_the_classifier(name, mini_old, mini_new):
     method = METHODS[name]()
     plugin, features = plugin_of(method, tensors_of(start(method, mini_old)), mini_old), torch.randn(4, mini_old.dim)

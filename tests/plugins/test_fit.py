@@ -47,6 +47,7 @@ class Spy:
     name = "spy"
     needs = "features"
     image_features = "projected"
+    starts_from = None
 
     def setup(self, task):
         weight = torch.zeros(1, requires_grad=True)
