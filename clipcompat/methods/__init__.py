@@ -4,6 +4,7 @@ from clipcompat.methods.clip_adapter import CLIPAdapter
 from clipcompat.methods.cocoop import CoCoOp
 from clipcompat.methods.contcoop import ContCoOp
 from clipcompat.methods.coop import CoOp
+from clipcompat.methods.dpc import DPC
 from clipcompat.methods.kgcoop import KgCoOp
 from clipcompat.methods.linear_probe import LinearProbe
 from clipcompat.methods.tip_adapter import TipAdapter, TipAdapterF
@@ -16,9 +17,10 @@ METHODS = {
 }
 """The methods that every table of the miniature has."""
 
-WITHOUT_RECORDS = {m.name: m for m in (MaPLe, PromptSRC)}
-"""Methods that train through the image tower. The library tunes, saves and tests them as it does all others, but their
-mini recipe is not tuned and no records of them are committed, so the tables over `METHODS` leave them out.
+WITHOUT_RECORDS = {m.name: m for m in (MaPLe, PromptSRC, DPC)}
+"""The library tunes, saves and tests them as it does all others, but the tables over `METHODS` leave them out. Those
+that train through the image tower have no tuned mini recipe and no committed records. DPC has records of a study of its
+own, "mixture", and none of the tables that compare all methods.
 """
 
 KNOWN = METHODS | WITHOUT_RECORDS

@@ -118,7 +118,7 @@ class Plugin:
             IncompatibleError: the tensors do not fit. PluginError: the method has no class weights.
         """
         tensors = self._tensors_for(backbone, classnames)
-        return self.method.class_weights(tensors, backbone, classnames, template or self.origin["template"])
+        return self._method.class_weights(tensors, backbone, classnames, template or self.origin["template"])
 
     @torch.no_grad()
     def logits(self, backbone: Backbone, split: Split, cache: str | Path | None = None, progress=None) -> Tensor:
@@ -126,7 +126,7 @@ class Plugin:
         tensors = self._tensors_for(backbone, split.classnames)
         towers = [(tower, self.method.image_features) for tower in self.method.image_towers(tensors, backbone)]
         features = side_by_side(encode_together(towers, split, cache, progress))
-        return self.method.logits(tensors, backbone, features, split.classnames, split.template)
+        return self._method.logits(tensors, backbone, features, split.classnames, split.template)
 
     @torch.no_grad()
     def predict(
@@ -147,7 +147,7 @@ class Plugin:
         pixels = backbone.preprocess.test(picture)[None]  # [1, 3, height, width]
         towers = self.method.image_towers(tensors, backbone)
         features = side_by_side([tower.image_features(pixels, self.method.image_features) for tower in towers])
-        logits = self.method.logits(tensors, backbone, features, classnames, self.origin["template"])
+        logits = self._method.logits(tensors, backbone, features, classnames, self.origin["template"])
         probabilities = logits.softmax(-1)[0]  # [class]
         return [(classnames[i], float(probabilities[i])) for i in probabilities.argsort(descending=True).tolist()]
 
@@ -167,6 +167,10 @@ class Plugin:
             "stamp": self.stamp,
         }
         return write_plugin_file(path, header, self.tensors)
+
+    @property
+    def _method(self) -> Method:
+        return self.method.tuned_on(self.origin["classnames"])
 
     def _tensors_for(self, backbone: Backbone, classnames: Sequence[str]) -> dict[str, Tensor]:
         """The tensors on the backbone's device, if they fit it."""

@@ -48,6 +48,8 @@ class Learner:
     tower: the text tower for the prompts.
     see: pixels [batch, 3, size, size], uint8 -> image features [batch, dim], with gradients, for a method that needs
         pixels. The objective and `prompts` get these features; their length is the learner's own affair.
+    join: (image features [batch, dim], labels [batch]) -> [image], int64, training images that join the batch behind
+        its own. The loop takes their features from the cache in use, each of a random view. Called without gradients.
     """
 
     parameters: Tensors
@@ -59,6 +61,7 @@ class Learner:
     prompts: Callable[[Tensor], Prompts] | None = None
     tower: TextTower | None = None
     see: Callable[[Tensor], Tensor] | None = None
+    join: Callable[[Tensor, Tensor], Tensor] | None = None
 
     def loss(self, features: Tensor, labels: Tensor) -> Tensor:
         """Features [batch, dim], labels [batch] -> the objective, a scalar, with its pass of the text tower.
@@ -107,6 +110,9 @@ class Method(Protocol):
     class_specific: bool = False
     """Some tensors belong to single classes, so a plug-in works with the class list of its training only."""
 
+    starts_from: "Method | None" = None
+    """The method whose plug-in this one starts from; `fit` tunes it first if no `init` is given."""
+
     recipe: Recipe
 
     def setup(self, task: Task) -> Learner:
@@ -118,6 +124,10 @@ class Method(Protocol):
         `backbone` itself, or one that reads the plug-in's visual prompts (`Backbone.with_visual_prompts`).
         """
         return (backbone,)
+
+    def tuned_on(self, classnames: Sequence[str]) -> "Method":
+        """The method as a plug-in that was tuned on these classes uses it. Most methods do not ask which they were."""
+        return self
 
     def class_weights(
         self, tensors: Tensors, backbone: Backbone, classnames: Sequence[str], template: Template

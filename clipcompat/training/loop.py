@@ -64,7 +64,8 @@ def train(
     for number in range(1, total + 1):
         steps = [(run, step) for run, left in zip(runs, schedules, strict=True) if (step := next(left, None))]
         active = [run for run, _ in steps]
-        loss = _within_memory(one_step, [step.batch for _, step in steps], tuple(map(id, active)), learners[0])
+        batches = [run.batch(step) for run, step in steps]
+        loss = _within_memory(one_step, batches, tuple(map(id, active)), learners[0])
         for run, step in steps:
             for group in run.optimizer.param_groups:
                 group["lr"] = step.lr * group.get("lr_scale", 1.0)
@@ -126,7 +127,7 @@ class _Run:
     @property
     def on_device(self) -> bool:
         """Whether a step needs nothing from the host."""
-        if self._pixels:  # mean and deviation are copied in every step
+        if self._pixels or self.learner.join:  # copies mean and deviation; draws there, another number in every step
             return False
         return self._cached is not None and self._cached.device.type == self._task.backbone.device.type
 
@@ -140,6 +141,17 @@ class _Run:
             for number, batch in enumerate(batches):
                 lr = self._recipe.learning_rate(epoch, self.epochs, number, len(batches))
                 yield _Step(epoch, lr, batch, number + 1 == len(batches))
+
+    @torch.no_grad()
+    def batch(self, step: _Step) -> Tensor:
+        """The batch of a step, [2, B], and behind it the images that the learner wants to join."""
+        if self.learner.join is None:
+            return step.batch
+        more = self.learner.join(self.features(step.batch), self.labels[step.batch[1]]).cpu()  # [image]
+        view = torch.full_like(more, int(step.batch[0, 0]))  # views that are not cached are those of the epoch
+        if self.views:
+            view = torch.randint(self.views, more.shape, generator=self._task.generator)
+        return torch.cat([step.batch, torch.stack([view, more]).to(step.batch.device)], dim=1)
 
     def features(self, batch: Tensor) -> Tensor:
         """Image features of a batch, [2, B] -> [B, D]: from the cache, or decoded and encoded now.

@@ -31,7 +31,6 @@ def test_methods_are_found_by_their_own_names():
         "cocoop",
         "kgcoop",
         "contcoop",
-        "dpc",
     ]
     assert all(name == method.name for name, method in METHODS.items())
     assert all(getattr(clipcompat, method.__name__) is method for method in METHODS.values())
@@ -40,7 +39,7 @@ def test_methods_are_found_by_their_own_names():
 def test_every_method_says_where_it_acts_and_how_it_is_printed():
     acts_on = {name: method.acts_on for name, method in METHODS.items()}
     prompts = {name for name, part in acts_on.items() if DEPTHS[part] == "shallow"}
-    assert prompts == {"coop", "cocoop", "kgcoop", "contcoop", "dpc"}
+    assert prompts == {"coop", "cocoop", "kgcoop", "contcoop"}
     assert {name for name, part in acts_on.items() if DEPTHS[part] == ""} == {"zero_shot"}
     titles = [method.title for method in METHODS.values()]
     assert len(set(titles)) == len(titles)
