@@ -36,6 +36,7 @@ SHAPES = {  # with three classes of one picture
     "cocoop": {"ctx": (4, 512), **META},
     "kgcoop": {"ctx": (4, 512)},
     "contcoop": {"ctx": (16, 512), **MAPS},
+    "dpc": {"stage1.ctx": (16, 512), "parallel.ctx": (16, 512)},
     "maple": {
         "ctx": (2, 512),
         "proj.weight": (768, 512),

@@ -11,11 +11,12 @@ from statistics import fmean
 import pytest
 
 import clipcompat_book.miniature
-from clipcompat.common.errors import UnknownNameError
+from clipcompat.common.errors import ConfigError, UnknownNameError
 from clipcompat.data.load import load_dataset
 from clipcompat.data.mini.datasets import development_names
 from clipcompat.methods import METHODS
-from clipcompat.methods.defaults import LEARNING_RATES, default_method
+from clipcompat.methods.defaults import LEARNING_RATES, configured_method, default_method
+from clipcompat.methods.dpc import DPC, LEARNERS
 from clipcompat_book.miniature import tune
 
 TRIED = Path(clipcompat_book.miniature.__file__).with_name("trials.jsonl")
@@ -99,3 +100,20 @@ def test_mini_sets_have_tuned_recipes_and_others_the_papers():
     assert default_method("zero_shot", "mini/textures") == METHODS["zero_shot"]()
     with pytest.raises(UnknownNameError, match="contcoop"):
         default_method("concoop", "mini/textures")
+
+
+def test_a_learner_of_dpc_comes_with_its_own_recipe_and_stage_2_keeps_its_share_of_that_rate():
+    share = LEARNING_RATES["dpc"] / LEARNING_RATES["coop"]
+    for name in LEARNERS:
+        method = configured_method("dpc", "mini/textures", "mini", [f"learner={name}", "omega_base=0.5"])
+        assert method.learner == default_method(name, "mini/textures") and method.omega_base == 0.5
+        assert method.recipe.lr == pytest.approx(share * LEARNING_RATES[name])
+        public = configured_method("dpc", "eurosat", "", [f"learner={name}"])
+        assert public == DPC(learner=METHODS[name]())
+    assert configured_method("dpc", "mini/textures", "mini", []) == default_method("dpc", "mini/textures")
+    with pytest.raises(ConfigError, match="learner"):
+        configured_method("dpc", "mini/textures", "mini", ["learner=cocoop"])
+
+
+def test_the_tuned_rate_of_stage_2_has_no_factor_beside_it():
+    assert default_method("dpc", "mini/textures").gradient == "plain" and default_method("dpc", "dtd") == DPC()
