@@ -53,6 +53,7 @@ FROZEN = {
     "recipe of tip_adapter_f": "27f481b514ce2e76",
     "recipe of cocoop": "11004001b2cdf321",
     "recipe of kgcoop": "cfc9b438e464ed8b",
+    "recipe of dpc": "d0847b0ee1fc63bd",
 }
 
 
@@ -90,7 +91,7 @@ FOUND = {
     **{f"recipe of {m}": lambda m=m: digest(_settings(m)) for m in ("coop", "contcoop")},
     **{
         f"recipe of {m}": lambda m=m: digest(to_config(mini_method(m)))
-        for m in METHODS
+        for m in (*METHODS, "dpc")
         if m not in ("coop", "contcoop")
     },
 }
