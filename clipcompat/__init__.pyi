@@ -31,6 +31,7 @@ from .methods.parts.distillation import Distillation as Distillation
 from .methods.tip_adapter import TipAdapter as TipAdapter
 from .methods.tip_adapter import TipAdapterF as TipAdapterF
 from .methods.visual.maple import MaPLe as MaPLe
+from .methods.visual.promptkd import PromptKD as PromptKD
 from .methods.visual.promptsrc import PromptSRC as PromptSRC
 from .methods.zero_shot import ZeroShot as ZeroShot
 from .plugins.export import export_class_weights as export_class_weights

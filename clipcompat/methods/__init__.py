@@ -9,6 +9,7 @@ from clipcompat.methods.kgcoop import KgCoOp
 from clipcompat.methods.linear_probe import LinearProbe
 from clipcompat.methods.tip_adapter import TipAdapter, TipAdapterF
 from clipcompat.methods.visual.maple import MaPLe
+from clipcompat.methods.visual.promptkd import PromptKD
 from clipcompat.methods.visual.promptsrc import PromptSRC
 from clipcompat.methods.zero_shot import ZeroShot
 
@@ -17,7 +18,7 @@ METHODS = {
 }
 """The methods that every table of the miniature has."""
 
-WITHOUT_RECORDS = {m.name: m for m in (MaPLe, PromptSRC, DPC)}
+WITHOUT_RECORDS = {m.name: m for m in (MaPLe, PromptSRC, PromptKD, DPC)}
 """The library tunes, saves and tests them as it does all others, but the tables over `METHODS` leave them out. Those
 that train through the image tower have no tuned mini recipe and no committed records. DPC has records of a study of its
 own, "mixture", and none of the tables that compare all methods.

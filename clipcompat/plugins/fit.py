@@ -44,7 +44,8 @@ def fit(
         seed: of initial values, batch order and views.
         init: a plug-in of the same shapes to start from. A method that starts from another one's plug-in (DPC) takes
             that; None tunes it first, with the same seed and views.
-        teacher: a (plug-in, backbone) to learn from; no method here takes one.
+        teacher: a plug-in, such as PromptSRC's, and the backbone that it acts on, a wider one; for PromptKD only. It
+            must have class weights for the classes of `data`, and take pictures of the same size.
         select_on: give data.test to a method with protocol="official", which selects on test images; else None.
         views: augmented versions of each image to encode once and train on; None means 10, or the epochs if fewer.
             0 augments and encodes again in every epoch, as official code does; it equals views = epochs.
@@ -59,14 +60,14 @@ def fit(
         ConfigError, DataError: arguments are out of range or contradict each other, or a class has no training image.
         ClipcompatError: the loss is no longer a number.
     """
-    if teacher is not None:
+    if teacher is not None and not method.takes_teacher:
         raise ConfigError(f"{method.name} has no teacher; drop teacher=.")
     with showing(progress) as told:
         if init is None and method.starts_from is not None:
             job = (data, seed, None, select_on)
             init = _fit(method.starts_from, backbone, [job], views, dtype, memory_budget, cache, told)[0]
         job = (data, seed, init, select_on)
-        return _fit(method, backbone, [job], views, dtype, memory_budget, cache, told)[0]
+        return _fit(method, backbone, [job], views, dtype, memory_budget, cache, told, teacher)[0]
 
 
 def fit_many(
@@ -115,7 +116,7 @@ _Job = tuple[Dataset, int, Plugin | None, Split | None]  # data, seed, init, sel
 
 
 def _fit(
-    method: Method, backbone: Backbone, jobs: Sequence[_Job], views, dtype, memory_budget, cache, progress
+    method: Method, backbone: Backbone, jobs: Sequence[_Job], views, dtype, memory_budget, cache, progress, teacher=None
 ) -> list[Plugin]:
     for data, seed, _, select_on in jobs:
         _refuse(method, data, seed, select_on)
@@ -130,7 +131,7 @@ def _fit(
         tasks, learners = [], []
         for data, seed, init, select_on in jobs:
             generator = torch.Generator().manual_seed(parse_seed(seed))
-            tasks.append(Task(backbone, data, generator, seed, init, cache, progress, select_on))
+            tasks.append(Task(backbone, data, generator, seed, init, cache, progress, select_on, teacher))
             learners.append(method.setup(tasks[-1]))
             if init is not None and not learners[-1].parameters:
                 raise ConfigError(f"{method.name} trains nothing that could start from another plug-in; drop init=.")
@@ -147,7 +148,11 @@ def _fit(
 
 def _origin(task: Task, method: Method) -> dict[str, Any]:
     stamps = (task.init.stamp if task.init else None, task.select_on.stamp if task.select_on else None)
-    return origin_of(method, task.backbone, task.data, task.seed, *stamps)
+    origin = origin_of(method, task.backbone, task.data, task.seed, *stamps)
+    if task.teacher is None:
+        return origin
+    plugin, backbone = task.teacher
+    return origin | {"teacher": {"method": plugin.method.name, "stamp": plugin.stamp, "backbone": backbone.description}}
 
 
 def origin_of(

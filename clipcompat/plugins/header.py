@@ -19,6 +19,13 @@ class _Tower:
 
 
 @dataclass(frozen=True)
+class _Teacher:
+    method: str
+    stamp: str
+    backbone: _Tower
+
+
+@dataclass(frozen=True)
 class _Origin:
     """Entries of an origin. Those with a default may be missing: files of earlier versions do not have them."""
 
@@ -42,6 +49,7 @@ class _Origin:
     upright: bool = False
     unverified: bool = False
     repair: str | None = None
+    teacher: _Teacher | None = None
 
     def __post_init__(self):
         if not self.classnames or not all(name.strip() for name in self.classnames):

@@ -93,6 +93,9 @@ class Plugin:
         why = self.method.mismatch(self.tensors, backbone, names)
         if not why and self.method.class_specific and names != self.origin["classnames"]:
             why = "it has learned vectors for single classes, and these are other classes or another order"
+        known = set(self.origin["classnames"])
+        if not why and self.method.rows_of_classes and (unknown := [name for name in names if name not in known]):
+            why = f"it knows the classes of its training only, and {shown(unknown[0])} is none of them"
         tuned_on = self.origin["backbone"]
         if why:
             return Match("incompatible", f"{self.method.name} cannot act on {backbone.name}: {why}.")
@@ -177,7 +180,11 @@ class Plugin:
         match = self.match(backbone, classnames)
         if match.kind == "incompatible":
             raise IncompatibleError(f"{match.why} Tune it again on this backbone.")
-        return {name: t.to(backbone.device) for name, t in self.tensors.items()}
+        tensors = {name: t.to(backbone.device) for name, t in self.tensors.items()}
+        if rows := self.method.rows_of_classes:
+            place = {name: i for i, name in enumerate(self.origin["classnames"])}
+            tensors[rows] = tensors[rows][[place[name] for name in classnames]]
+        return tensors
 
 
 def _read(image: Image.Image | str | Path, upright: bool) -> Image.Image:

@@ -113,6 +113,14 @@ class Method(Protocol):
     starts_from: "Method | None" = None
     """The method whose plug-in this one starts from; `fit` tunes it first if no `init` is given."""
 
+    rows_of_classes: ClassVar[str] = ""
+    """The tensor with one row per class of the training, if a plug-in works with any of these classes, in any order.
+    `logits` then gets the rows of its class names.
+    """
+
+    takes_teacher: ClassVar[bool] = False
+    """It learns from the answers of a teacher (see `clipcompat.fit`), and reads no labels."""
+
     recipe: Recipe
 
     def setup(self, task: Task) -> Learner:

@@ -17,7 +17,8 @@ from clipcompat.features.pixels import pixel_views
 class Task:
     """Backbone, data and seeds of one training.
 
-    generator: of initial values and batch order. seed: of the views. init: a plug-in to start from.
+    generator: of initial values and batch order. seed: of the views. init: a plug-in to start from. teacher: a plug-in
+    and the backbone it acts on, of a method that `takes_teacher`.
     cache, progress: the arguments of `fit`. select_on: images on which an "official" protocol selects, or None.
     """
 
@@ -29,6 +30,7 @@ class Task:
     cache: Cache = None
     progress: Progress | None = None
     select_on: Split | None = None
+    teacher: Any = None
 
     def features(self, split: Split, kind: str = "projected") -> Tensor:
         """Features of the test transform, [image, dim], not normalised, on the backbone's device."""

@@ -26,8 +26,10 @@ def check_depth(depth: int, n_ctx: int) -> None:
             raise ConfigError(f"{name} must be at least 1, not {count}.")
 
 
-def deep_layers(backbone: Backbone, depth: int) -> int:
+def deep_layers(backbone: Backbone, depth: int, text: bool = True) -> int:
     """Blocks above the input that get prompts of their own: depth - 1, or as many as both towers have.
+
+    text: False counts those of the image tower alone.
 
     Raises:
         IncompatibleError: the image tower takes no visual prompts.
@@ -37,7 +39,7 @@ def deep_layers(backbone: Backbone, depth: int) -> int:
             f"the image tower of {backbone.name} takes no visual prompts: {backbone.no_visual_prompts}. Use a CLIP ViT "
             "or EVA02-CLIP, or a method whose prompts are in the text only."
         )
-    return min(depth, backbone.layers, backbone.image_layers) - 1
+    return min(depth, backbone.image_layers, backbone.layers if text else depth) - 1
 
 
 def deep_prompts(layers: int, n_ctx: int, width: int, generator: torch.Generator) -> Tensor:
@@ -50,12 +52,17 @@ def injections(deep: Tensor | None) -> list[Injection]:
     return [] if deep is None else [Injection(block, vectors) for block, vectors in enumerate(deep, 1)]
 
 
-def depth_mismatch(tensors: Mapping[str, Tensor], name: str, backbone: Backbone | Outline) -> str | None:
-    """A sentence on why a backbone cannot take the deep prompts of this name, or none in its images; None if it can."""
+def depth_mismatch(
+    tensors: Mapping[str, Tensor], name: str, backbone: Backbone | Outline, text: bool = True
+) -> str | None:
+    """A sentence on why a backbone cannot take the deep prompts of this name, or none in its images; None if it can.
+
+    text: False asks the image tower alone.
+    """
     if backbone.no_visual_prompts:
         return f"the image tower takes no visual prompts: {backbone.no_visual_prompts}"
     layers = 1 + (len(tensors[name]) if name in tensors and tensors[name].ndim else 0)
     for tower, blocks in (("text", backbone.layers), ("image", backbone.image_layers)):
-        if layers > blocks:
+        if layers > blocks and (text or tower == "image"):
             return f"its prompts enter {layers} blocks, the {tower} tower of {backbone.name} has {blocks}"
     return None
