@@ -59,6 +59,72 @@ def buffers(backbone, names, tokens=4):
     }
 
 
+def towers(backbone):
+    """The frozen towers of a whole model, and copies of them that upstream saves under other names."""
+    frozen = {"image_encoder.class_embedding": (backbone.penultimate,), "text_encoder.ln_final.weight": (8,)}
+    copies = {"prompt_learner.ZS_image_encoder.proj": (4, 4), "prompt_learner.text_encoder.ln_final.bias": (8,)}
+    named = frozen | copies | {"clip_model.text_projection": (4, 4), "logit_scale": ()}
+    return {name: learned(shape, 9) for name, shape in named.items()}
+
+
+def maple(backbone, tokens=2, deep=2):
+    """Entry of the official file -> tensor, and what the plug-in should hold."""
+    width, seen = backbone.width, backbone.penultimate
+    ours = {
+        "ctx": learned((tokens, width)),
+        "proj.weight": learned((seen, width), 2),
+        "proj.bias": learned((seen,), 3),
+        "deep": learned((deep, tokens, width), 4),
+        "deep_proj.weight": learned((deep, seen, width), 5),
+        "deep_proj.bias": learned((deep, seen), 6),
+    }
+    theirs = {f"prompt_learner.{name}": ours[name] for name in ("ctx", "proj.weight", "proj.bias")}
+    for block in range(deep):
+        theirs[f"prompt_learner.compound_prompts_text.{block}"] = ours["deep"][block]
+        for kind in ("weight", "bias"):
+            theirs[f"prompt_learner.compound_prompt_projections.{block}.{kind}"] = ours[f"deep_proj.{kind}"][block]
+    return theirs, ours
+
+
+def promptsrc(backbone, tokens=4, deep=2):
+    ours = {
+        "ctx": learned((tokens, backbone.width)),
+        "visual": learned((tokens, backbone.penultimate), 2),
+        "deep": learned((deep, tokens, backbone.width), 4),
+        "deep_visual": learned((deep, tokens, backbone.penultimate), 5),
+    }
+    theirs = {"prompt_learner.ctx": ours["ctx"], "image_encoder.VPT": ours["visual"]}
+    for block in range(deep):
+        at = f"transformer.resblocks.{block + 1}.VPT_shallow"
+        theirs |= {f"text_encoder.{at}": ours["deep"][block], f"image_encoder.{at}": ours["deep_visual"][block]}
+    return theirs, ours
+
+
+def promptkd(backbone, dim, tokens=4, deep=2):
+    """dim: of the teacher."""
+    ours = {
+        "visual": learned((tokens, backbone.penultimate), 2),
+        "deep_visual": learned((deep, tokens, backbone.penultimate), 5),
+        "projector.0.weight": learned((dim, backbone.dim), 6),
+        "projector.3.weight": learned((dim, dim), 7),
+        **{f"projector.{layer}.bias": learned((dim,), 10 + layer) for layer in (0, 1, 3)},
+        "projector.1.weight": learned((dim,), 14, 0.9),
+        "projector.1.mean": learned((dim,), 15, 0.9),
+        "projector.1.variance": 1 + learned((dim,), 16, 0.5),
+    }
+    theirs = {"image_encoder.VPT": ours["visual"]}
+    for block in range(deep):
+        theirs[f"image_encoder.transformer.resblocks.{block + 1}.VPT_shallow"] = ours["deep_visual"][block]
+    names = {"mean": "running_mean", "variance": "running_var"}
+    for name, tensor in ours.items():
+        if name.startswith("projector"):
+            _, layer, kind = name.split(".")
+            pixel = tensor[:, :, None, None] if tensor.ndim == 2 else tensor  # a convolution
+            theirs[f"VPT_image_trans.conv1.{layer}.{names.get(kind, kind)}"] = pixel
+    theirs["VPT_image_trans.conv1.1.num_batches_tracked"] = torch.tensor(7)
+    return theirs, ours
+
+
 def checkpoint(state, epoch=50, prefix="", dtype=torch.float16):
     """Dassl's dictionary after a few steps: an optimiser with momentum, and a schedule that holds its successor."""
     state = {prefix + name: t.to(dtype) for name, t in state.items()}

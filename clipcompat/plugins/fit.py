@@ -151,8 +151,12 @@ def _origin(task: Task, method: Method) -> dict[str, Any]:
     origin = origin_of(method, task.backbone, task.data, task.seed, *stamps)
     if task.teacher is None:
         return origin
-    plugin, backbone = task.teacher
-    return origin | {"teacher": {"method": plugin.method.name, "stamp": plugin.stamp, "backbone": backbone.description}}
+    return origin | {"teacher": teacher_origin(*task.teacher)}
+
+
+def teacher_origin(plugin: Plugin, backbone: Backbone) -> dict[str, Any]:
+    """What an origin says of a teacher."""
+    return {"method": plugin.method.name, "stamp": plugin.stamp, "backbone": backbone.description}
 
 
 def origin_of(

@@ -1,12 +1,13 @@
 """How the official Dassl trainers save what they learned: one entry per method in `LEARNERS`.
 
 Dropped: class buffers (`token_prefix`, `token_suffix`), which each backbone makes again, and weights that upstream
-builds but never trains or uses (KgCoOp's `bias_vectors` and `meta_net`).
+builds but never trains or uses (KgCoOp's `bias_vectors` and `meta_net`). MaPLe, PromptSRC and PromptKD save their whole
+model: both frozen towers are dropped, and copies of them under other names.
 """
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -29,6 +30,8 @@ class DasslLearner:
     pattern's groups); the file must have an entry for each pattern. dropped: patterns of entries to leave out.
     settings: (tensors, method, backbone) -> those fields of the method that the shapes tell.
     constants: method -> tensors of the plug-in that are not in the file.
+    deep: like keys, but a file may have none. Each has one group, the number of a block; ours is their stack by block.
+    first_block: of those numbers.
     """
 
     folder: str
@@ -36,6 +39,8 @@ class DasslLearner:
     settings: Callable[[Tensors, Any, Backbone], dict[str, Any]]
     dropped: tuple[str, ...] = ()
     constants: Callable[[Any], dict[str, Tensor]] = lambda method: {}
+    deep: Mapping[str, str] = field(default_factory=dict)
+    first_block: int = 0
 
     def lacks(self, entries: Mapping[str, Any]) -> list[str]:
         """Entries that are missing."""
@@ -43,7 +48,7 @@ class DasslLearner:
 
     def unknown(self, entries: Mapping[str, Any]) -> list[str]:
         """Entries that are neither learned nor dropped."""
-        return [e for e in entries if not any(re.fullmatch(k, e) for k in (*self.keys, *self.dropped))]
+        return [e for e in entries if not any(re.fullmatch(k, e) for k in (*self.keys, *self.deep, *self.dropped))]
 
 
 def learned(name: str, file: OfficialFile) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -61,7 +66,27 @@ def learned(name: str, file: OfficialFile) -> tuple[dict[str, Tensor], dict[str,
         for entry in entries:
             if match := re.fullmatch(pattern, entry):
                 tensors[match.expand(ours)] = file.tensor(dropped.pop(entry), entry)
+    for pattern, ours in learner.deep.items():
+        blocks = {int(match[1]): entry for entry in entries if (match := re.fullmatch(pattern, entry))}
+        found = {block: file.tensor(dropped.pop(entry), entry) for block, entry in sorted(blocks.items())}
+        if found:
+            tensors[ours] = _stack(found, learner.first_block, ours, file.name)
     return tensors, dropped
+
+
+def _stack(blocks: Mapping[int, Tensor], first: int, ours: str, file: str) -> Tensor:
+    """Tensors of one shape by block, from block `first` on -> [block, …].
+
+    Raises:
+        CheckpointError: a block is missing, or its tensor has another shape.
+    """
+    shapes = sorted({tuple(t.shape) for t in blocks.values()})
+    if list(blocks) != list(range(first, first + len(blocks))) or len(shapes) > 1:
+        raise CheckpointError(
+            f"{file} holds {ours} for the blocks {list(blocks)} in the shapes {shapes}; one shape, and every block "
+            f"from {first} on were expected. The file is damaged, or of a variant that this library does not know."
+        )
+    return torch.stack(list(blocks.values()))
 
 
 def _entries(file: OfficialFile) -> dict[str, Any]:
@@ -120,16 +145,69 @@ def _clip_adapter(tensors: Tensors, method: Any, backbone: Backbone) -> dict[str
     return _reduction(tensors["fc.0.weight"], method)
 
 
+def _both_towers(tensors: Tensors, method: Any, backbone: Backbone) -> dict[str, Any]:
+    shape = list(tensors["ctx"].shape)
+    if len(shape) != 2:
+        raise CheckpointError(f"prompt_learner.ctx has shape {shape} in this file; [token, channel] was expected.")
+    settings = {"n_ctx": shape[0], "depth": 1 + len(tensors.get("deep", ()))}
+    if method.ctx_init and len(backbone.tokenizer.encode(readable(method.ctx_init))) >= shape[0]:
+        return settings  # upstream's words before the name, the first of which were learned
+    return {**settings, "ctx_init": None}
+
+
+def _student(tensors: Tensors, method: Any, backbone: Backbone) -> dict[str, Any]:
+    for name in ("projector.0.weight", "projector.3.weight"):  # convolutions of one pixel
+        tensors[name] = tensors[name].flatten(1)
+    return {"n_ctx": len(tensors["visual"]), "depth": 1 + len(tensors.get("deep_visual", ()))}
+
+
 _CONTEXT = {"ctx": "ctx"}
 _META_NET = {
     rf"meta_net\.linear{n}\.{kind}": f"meta_net.linear{n}.{kind}" for n in (1, 2) for kind in ("weight", "bias")
 }
 _UNUSED = (*_BUFFERS, r"bias_vectors", r"meta_net\.linear1\.(weight|bias)")
+_MAPLE = {
+    r"prompt_learner\.ctx": "ctx",
+    r"prompt_learner\.proj\.weight": "proj.weight",
+    r"prompt_learner\.proj\.bias": "proj.bias",
+}
+_DEEP_MAPLE = {
+    r"prompt_learner\.compound_prompts_text\.(\d+)": "deep",
+    r"prompt_learner\.compound_prompt_projections\.(\d+)\.weight": "deep_proj.weight",
+    r"prompt_learner\.compound_prompt_projections\.(\d+)\.bias": "deep_proj.bias",
+}
+_VISUAL, _BLOCK = {r"image_encoder\.VPT": "visual"}, r"transformer\.resblocks\.(\d+)\.VPT_shallow"
+_DEEP_VISUAL = {rf"image_encoder\.{_BLOCK}": "deep_visual"}
+_TRANS = {"weight": "weight", "bias": "bias", "running_mean": "mean", "running_var": "variance"}
+_PROJECTOR = {
+    rf"VPT_image_trans\.conv1\.{layer}\.{theirs}": f"projector.{layer}.{ours}"
+    for layer in (0, 1, 3)
+    for theirs, ours in _TRANS.items()
+    if layer == 1 or not theirs.startswith("running")
+}
+_WHOLE_MODEL = (
+    r"prompt_learner\.token_(prefix|suffix)2?",
+    r"(prompt_learner\.ZS_image_encoder|image_encoder|(prompt_learner\.)?text_encoder|clip_model)\..*",
+    r"logit_scale",
+    r"VPT_image_trans\.conv1\.1\.num_batches_tracked",
+)
 _FC = {r"fc\.0\.weight": "fc.0.weight", r"fc\.2\.weight": "fc.2.weight"}
 LEARNERS = {
     "coop": DasslLearner("prompt_learner", _CONTEXT, _context, _BUFFERS),
     "cocoop": DasslLearner("prompt_learner", _CONTEXT | _META_NET, _cocoop, _BUFFERS),
     "kgcoop": DasslLearner("prompt_learner", _CONTEXT, _context, _UNUSED),
+    "maple": DasslLearner("MultiModalPromptLearner", _MAPLE, _both_towers, _WHOLE_MODEL, deep=_DEEP_MAPLE),
+    "promptsrc": DasslLearner(
+        "VLPromptLearner",
+        {r"prompt_learner\.ctx": "ctx", **_VISUAL},
+        _both_towers,
+        _WHOLE_MODEL,
+        deep={rf"text_encoder\.{_BLOCK}": "deep", **_DEEP_VISUAL},
+        first_block=1,
+    ),
+    "promptkd": DasslLearner(
+        "VLPromptLearner", _VISUAL | _PROJECTOR, _student, _WHOLE_MODEL, deep=_DEEP_VISUAL, first_block=1
+    ),
     "clip_adapter": DasslLearner("clip_adapter", _FC, _clip_adapter, (), lambda m: {"ratio": torch.tensor(m.ratio)}),
 }
 """Name of a method -> how the official code saves it."""

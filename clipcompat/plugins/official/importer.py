@@ -1,13 +1,15 @@
-"""Plug-ins from checkpoints of the official code: CoOp, CoCoOp, KgCoOp, CLIP-Adapter, Tip-Adapter and Tip-Adapter-F.
+"""Plug-ins from checkpoints of the official code of CoOp, CoCoOp, KgCoOp, adapters, MaPLe, PromptSRC and PromptKD.
 
 Only learned tensors are taken; the backbone makes the rest again, as for every plug-in. Settings that are not in a file
 come from the given method, which must not contradict the file. The class buffers of prompt learners have one use: they
 tell whether backbone and class names are those of the training.
 
-Sources: KaiyangZhou/CoOp, htyao89/KgCoOp, gaopengcuhk/CLIP-Adapter, gaopengcuhk/Tip-Adapter.
+Sources: KaiyangZhou/CoOp, htyao89/KgCoOp, gaopengcuhk/CLIP-Adapter, gaopengcuhk/Tip-Adapter, zhengli97/PromptKD,
+muzairkhattak/multimodal-prompt-learning and PromptSRC.
 """
 
 import logging
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -24,6 +26,7 @@ from clipcompat.data.templates import template_for
 from clipcompat.methods import KNOWN
 from clipcompat.methods.parts.prompts import PromptTable
 from clipcompat.methods.tip_adapter import initial_alpha
+from clipcompat.plugins.fit import teacher_origin
 from clipcompat.plugins.official.dassl import LEARNERS, learned
 from clipcompat.plugins.official.files import OfficialFile, find_checkpoint
 from clipcompat.plugins.official.tip_cache import TipCache
@@ -47,6 +50,7 @@ def import_plugin(
     dataset: str | None = None,
     shots: int | None = None,
     seed: int | None = None,
+    teacher: tuple[Plugin, Backbone] | None = None,
 ) -> Plugin:
     """A plug-in from a checkpoint of the official code. Nothing in the file is executed.
 
@@ -59,6 +63,7 @@ def import_plugin(
         classnames: of the training, in its order.
         template: of the zero-shot classifier; None takes upstream's for the dataset.
         dataset, shots, seed: of the training, if known.
+        teacher: of PromptKD, as for `fit`: its class vectors are not in the file.
 
     Raises:
         CheckpointError: the file is missing, damaged, unsafe or of another method. ConfigError: the settings contradict
@@ -82,15 +87,24 @@ def import_plugin(
         "seed": None if seed is None else parse_seed(seed),
         **dict.fromkeys(("views", "epochs", "seconds", "final_loss", "init", "select_on", "crop")),
     }
+    if KNOWN[name].takes_teacher != (teacher is not None):
+        wanted = "needs" if teacher is None else "has no"
+        raise ConfigError(f"an import of {name} {wanted} teacher=(plugin, backbone).")
     read = _from_cache if name in _TIPS else _from_dassl
     plugin, buffers = read(path, name, given, origin, backbone)
+    if teacher is not None:
+        classes = {"classes": teacher[0].class_weights(teacher[1], names).float().cpu()}
+        origin = {**plugin.origin, "teacher": teacher_origin(*teacher)}
+        plugin = replace(plugin, tensors={**plugin.tensors, **classes}, origin=origin)
     file = plugin.origin["source"].removeprefix("imported from ").partition(",")[0]
     if why := plugin.method.mismatch(plugin.tensors, backbone, names):
         advice = "Give the backbone and the class names it was tuned on"
         raise IncompatibleError(f"{file} does not fit {backbone.name}: {why}. {advice}.")
-    if "token_suffix" not in buffers:
+    suffix = [entry for entry in buffers if re.fullmatch(r"(prompt_learner\.)?token_suffix", entry)]
+    if not suffix:
         return plugin
-    agree = _buffers_agree(buffers["token_suffix"], backbone, names, plugin.tensors["ctx"].shape[-2])
+    words = plugin.method.ctx_init if plugin.method.needs == "pixels" else None
+    agree = _buffers_agree(buffers[suffix[0]], backbone, names, plugin.tensors["ctx"].shape[-2], words)
     if not agree:
         _log.warning(
             f"{file}: the class buffers beside the context are not what {backbone.name} makes of these {len(names)} "
@@ -145,9 +159,12 @@ def _from_cache(path: Path, name: str, given: Any, origin: dict[str, Any], backb
     return Plugin(method, {"keys": cache.keys, "values": cache.values, **mixture}, origin | facts), {}
 
 
-def _buffers_agree(suffix: Any, backbone: Backbone, names: list[str], n_ctx: int) -> bool:
-    """Whether CoOp's `token_suffix` [class, token, width] holds this backbone's embeddings of these class names."""
-    table = PromptTable.of(backbone, names, n_ctx)
+def _buffers_agree(suffix: Any, backbone: Backbone, names: list[str], n_ctx: int, words: str | None) -> bool:
+    """Whether CoOp's `token_suffix` [class, token, width] holds this backbone's embeddings of these class names.
+
+    words: before the name, the first n_ctx of which were learned; None: only learned ones.
+    """
+    table = PromptTable.of(backbone, names, n_ctx, words=words)
     rows = table.embeddings[:, 1 + n_ctx :]  # padded to the longest name; upstream's to the whole context
     if not isinstance(suffix, Tensor) or suffix.layout != torch.strided or not suffix.is_floating_point():
         return False
