@@ -17,6 +17,7 @@ from clipcompat.plugins.fit import fit
 from clipcompat.plugins.plugin import Plugin
 from clipcompat.studies.accuracy import percent, predictions
 from clipcompat.studies.experiment import Experiment
+from clipcompat.training.loop import plan
 
 SHOTS = (1, 2, 4, 8)
 EPOCHS = (2, 10, 50)
@@ -26,9 +27,10 @@ STARTS = ("scratch", "carried")
 def measure(experiment: Experiment) -> Iterator[dict[str, Any]]:
     """One row per seed.
 
-    old, new: the plug-in on both. START_K_shots, START_N_epochs (START: scratch, carried), START_all: accuracy on new
-    after training on K shots, for N epochs, or on all shots as long as the recipe says; with `_flips` behind, negative
-    flips against the plug-in on old, in percent.
+    old, new: the plug-in on both. epochs: as many as the recipe says, on all shots. START_K_shots, START_N_epochs
+    (START: scratch, carried), START_all: accuracy on new after training on K shots, for N epochs, or on all shots as
+    long as the recipe says; with `_flips` behind, negative flips against the plug-in on old, in percent. Shots and
+    epochs that are not fewer than all are left out: they would be START_all again.
 
     Raises:
         ConfigError: the method has no recipe, so that there is no training to start.
@@ -43,7 +45,8 @@ def measure(experiment: Experiment) -> Iterator[dict[str, Any]]:
         on_old = predictions(plugin, upgrade.old, data.test, **told) == labels
         on_new = predictions(plugin, upgrade.new, data.test, **told) == labels
         row = {"seed": seed, "views": plugin.origin["views"], "old": percent(on_old), "new": percent(on_new)}
-        row |= {"new_flips": percent(on_old & ~on_new)}
+        epochs, _ = plan(method, data, plugins.views)
+        row |= {"new_flips": percent(on_old & ~on_new), "epochs": epochs}
         seconds = {"old": plugin.origin["seconds"]}
 
         def trained(data: Dataset, start: str, plugin: Plugin = plugin, seed: int = seed, **recipe: int) -> Plugin:
@@ -53,7 +56,7 @@ def measure(experiment: Experiment) -> Iterator[dict[str, Any]]:
 
         for start in STARTS:
             made = {f"{start}_{k}_shots": trained(data.few(k), start) for k in SHOTS if k < (data.shots or k + 1)}
-            made |= {f"{start}_{n}_epochs": trained(data, start, epochs=n) for n in EPOCHS}
+            made |= {f"{start}_{n}_epochs": trained(data, start, epochs=n) for n in EPOCHS if n < epochs}
             made |= {f"{start}_all": trained(data, start)}
             for name, again in made.items():
                 right: Tensor = predictions(again, upgrade.new, data.test, **told) == labels

@@ -30,9 +30,9 @@ def row(mini_old, mini_new, tmp_path_factory):
 
 
 def test_both_starts_are_trained_on_every_number_of_shots_and_epochs(row):
-    ends = ("1_shots", "2_shots", "2_epochs", "10_epochs", "50_epochs", "all")  # 4 shots are all
+    ends = ("1_shots", "2_shots", "2_epochs", "all")  # 4 shots and 3 epochs are all
     expected = {f"{start}_{end}{more}" for start in ("scratch", "carried") for end in ends for more in ("", "_flips")}
-    assert {name for name in row if name.startswith(("scratch", "carried"))} == expected
+    assert {name for name in row if name.startswith(("scratch", "carried"))} == expected and row["epochs"] == 3
 
 
 @pytest.mark.parametrize("start", ["scratch", "carried"])

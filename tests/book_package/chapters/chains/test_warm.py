@@ -20,6 +20,16 @@ def test_places_are_sorted_as_numbers_and_the_carried_plugin_stands_at_0():
     assert warm.curve(own, "scratch", "epochs", flips=True)["2"].mean == 12
 
 
+def test_a_dataset_whose_recipe_has_no_more_epochs_counts_with_all_of_them():
+    short, *others = made_warm("coop")
+    for row in short.per_seed:
+        for name in [name for name in row if "10_epochs" in name]:
+            del row[name]
+    own = warm.warm_runs([short, *others])["CoOp"]
+    assert warm.places(own, "epochs") == ["0", "2", "10", "all"]
+    assert warm.curve(own, "scratch", "epochs")["10"].mean == pytest.approx((80 + 75 + 75) / 3)
+
+
 def test_other_axes_and_starts_are_refused():
     with pytest.raises(UnknownNameError, match="axis"):
         warm.places(RUNS["CoOp"], "shot")
