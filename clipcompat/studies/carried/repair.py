@@ -31,7 +31,8 @@ def measure(experiment: Experiment) -> Iterator[dict[str, Any]]:
     old, new: the plug-in on both, carried unchanged. zs_old, zs_new: zero-shot. retrained: with labels, if that was
     asked for. map_KIND_N, imitate_N: repaired with N pictures without labels; text_KIND: by a map from class names
     alone, for methods that can have one (see `repair`). With `_flips` behind: negative flips
-    against the plug-in on old, in percent. pictures: how many the pool has; counts above it are left out.
+    against the plug-in on old, in percent. pictures: how many the pool has; counts above it are left out,
+    and so are counts below the number of classes for an imitation, which needs one picture of each.
 
     Raises:
         ConfigError: the method learns nothing.
@@ -65,7 +66,7 @@ def _repaired(plugin: Plugin, experiment: Experiment, data: Dataset, seed: int) 
         for kind in MAPS:
             yield f"text_{kind}", repair(plugin, upgrade, sentences=sentences, kind=kind, **told)
     for count in MAPPED if mapped else IMITATED:
-        if count > len(data.unlabelled):
+        if count > len(data.unlabelled) or (count < len(data.classnames) and not mapped):
             continue
         pictures = unlabelled_pictures(data, count, seed)
         if mapped:

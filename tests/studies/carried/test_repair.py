@@ -56,6 +56,12 @@ def test_counts_above_the_pool_are_left_out_and_the_row_says_its_size(upgrade, t
     assert "retrained" not in row
 
 
+def test_an_imitation_is_not_asked_to_learn_more_classes_than_it_has_pictures(upgrade, tmp_path, monkeypatch):
+    monkeypatch.setattr(study, "IMITATED", (2, 5))
+    row = row_of(COOP, upgrade, tmp_path, retrain=False)  # 3 classes
+    assert "imitate_5" in row and "imitate_2" not in row
+
+
 def test_class_names_alone_are_tried_where_a_method_can_have_them(upgrade, tmp_path):
     method = LinearProbe("projected", normalize=True, c=1.0)
     row, data = row_of(method, upgrade, tmp_path, retrain=False), toy_dataset(18)
