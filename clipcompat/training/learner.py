@@ -48,6 +48,8 @@ class Learner:
     tower: the text tower for the prompts.
     see: pixels [batch, 3, size, size], uint8 -> image features [batch, dim], with gradients, for a method that needs
         pixels. The objective and `prompts` get these features; their length is the learner's own affair.
+    frozen: (views, crop) -> [view, image, n], what a frozen tower says of the first views, encoded once: the batch's
+        rows of it are then the second argument of `see`, which makes them itself where views are not encoded once.
     join: (image features [batch, dim], labels [batch]) -> [image], int64, training images that join the batch behind
         its own. The loop takes their features from the cache in use, each of a random view. Called without gradients.
     """
@@ -60,7 +62,8 @@ class Learner:
     finish: Callable[[], Tensors] | None = None
     prompts: Callable[[Tensor], Prompts] | None = None
     tower: TextTower | None = None
-    see: Callable[[Tensor], Tensor] | None = None
+    see: Callable[..., Tensor] | None = None
+    frozen: Callable[[int, tuple[float, float]], Tensor] | None = None
     join: Callable[[Tensor, Tensor], Tensor] | None = None
 
     def loss(self, features: Tensor, labels: Tensor) -> Tensor:
@@ -71,17 +74,29 @@ class Learner:
         return losses([self], [features], [labels])[0]
 
 
-def losses(learners: Sequence[Learner], features: Sequence[Tensor], labels: Sequence[Tensor]) -> list[Tensor]:
+def losses(
+    learners: Sequence[Learner],
+    features: Sequence[Tensor],
+    labels: Sequence[Tensor],
+    frozen: Sequence[Tensor | None] | None = None,
+) -> list[Tensor]:
     """One batch per learner, features [batch, dim] (or pixels, see `Learner.loss`), labels [batch] -> one scalar each.
 
-    Prompts of one kind share one pass of the text tower (`TextTower.many`).
+    frozen: rows of `Learner.frozen`, if any. Prompts of one kind share one pass of the text tower (`TextTower.many`).
     """
-    seen = [learner.see(f) if learner.see else f for learner, f in zip(learners, features, strict=True)]
+    frozen = [None] * len(learners) if frozen is None else frozen
+    seen = [_seen(*batch) for batch in zip(learners, features, frozen, strict=True)]
     batches = list(zip(learners, seen, labels, strict=True))
     if not learners or not learners[0].prompts:
         return [learner.objective(f, y) for learner, f, y in batches]
     texts = learners[0].tower.many([learner.prompts(f) for learner, f, _ in batches])
     return [learner.objective(f, y, text) for (learner, f, y), text in zip(batches, texts, strict=True)]
+
+
+def _seen(learner: Learner, features: Tensor, frozen: Tensor | None) -> Tensor:
+    if learner.see is None:
+        return features
+    return learner.see(features) if frozen is None else learner.see(features, frozen)
 
 
 class Method(Protocol):

@@ -52,7 +52,8 @@ def train(
         """One batch [2, B] per active run -> loss [run]; gradients stay with the parameters."""
         features = [run.features(batch) for run, batch in zip(active, batches, strict=True)]  # [B, D] each
         labels = [run.labels[batch[1]] for run, batch in zip(active, batches, strict=True)]  # [B] each
-        loss = torch.stack(losses([run.learner for run in active], features, labels))
+        frozen = [run.frozen(batch) for run, batch in zip(active, batches, strict=True)]
+        loss = torch.stack(losses([run.learner for run in active], features, labels, frozen))
         scaler.scale(loss.sum()).backward()
         return loss.detach()
 
@@ -116,6 +117,9 @@ class _Run:
             self._cached = None if self._cached is None else self._cached[first:]  # [V, N, 3, size, size]
         elif self.views:
             self._cached = task.views(first + self.views, self._crop, self._kind)[first:]  # [V, N, D]
+        self._frozen = None
+        if self.views and learner.frozen:
+            self._frozen = learner.frozen(first + self.views, self._crop)[first:]  # [V, N, n]
         # with fewer views than epochs, each image starts at a random view, so that an epoch mixes views
         self._offset = torch.zeros(count, dtype=torch.int64)  # [N]
         if 0 < self.views < self.epochs:
@@ -166,6 +170,12 @@ class _Run:
         if self._pixels:
             return torch.cat(list(blocks)).to(task.backbone.device)
         return torch.cat([task.backbone.image_features(pixels, self._kind) for pixels in blocks])
+
+    def frozen(self, batch: Tensor) -> Tensor | None:
+        """What a frozen tower says of a batch, [2, B] -> [B, n]; None if it is not known beforehand."""
+        if self._frozen is None:
+            return None
+        return take(self._frozen, batch[0], batch[1], self._task.backbone.device)
 
     def example(self) -> Tensor:
         """Zeros in the shape of a batch's image features, [B, D]."""

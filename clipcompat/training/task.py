@@ -36,9 +36,15 @@ class Task:
         """Features of the test transform, [image, dim], not normalised, on the backbone's device."""
         return encode_split(self.backbone, split, self.cache, self.progress, kind)
 
-    def views(self, count: int, crop: tuple[float, float], kind: str = "projected") -> Tensor:
-        """The first `count` augmented views of the training images: [view, image, dim], not normalised."""
-        return encode_views(self.backbone, self.data.train, count, self.seed, crop, self.cache, self.progress, kind)
+    def views(
+        self, count: int, crop: tuple[float, float], kind: str = "projected", tower: Backbone | None = None
+    ) -> Tensor:
+        """The first `count` augmented views of the training images: [view, image, dim], not normalised.
+
+        tower: sees them instead of the backbone.
+        """
+        tower = tower or self.backbone
+        return encode_views(tower, self.data.train, count, self.seed, crop, self.cache, self.progress, kind)
 
     def pixels(self, count: int, crop: tuple[float, float]) -> Tensor | None:
         """The same views before the image tower: uint8 [view, image, 3, size, size]; None if memory is too small."""

@@ -21,6 +21,17 @@ def tiny_deep():
 
 
 @pytest.fixture
+def seen_pixels(written_down, monkeypatch):
+    """As `written_down`, but features of views are those of the written-down pixels."""
+
+    def views(backbone, split, count, seed, crop, cache=None, progress=None, kind="projected"):
+        every = golden.pixels(count, split.labels, backbone.preprocess.size, crop)
+        return torch.stack([backbone.image_features(view, kind) for view in every])
+
+    monkeypatch.setattr("clipcompat.training.task.encode_views", views)
+
+
+@pytest.fixture
 def written_down(monkeypatch):
     """Features of pictures and the order of images come from whole-number arithmetic, not from draws and towers."""
 

@@ -71,10 +71,10 @@ class PromptKD(Method):
         parameters = trainable(start, task)
         state = {name: parameters.pop(name).detach() for name in ("projector.1.mean", "projector.1.variance")}
 
-        def see(pixels: Tensor) -> Tensor:
+        def see(pixels: Tensor, frozen: Tensor | None = None) -> Tensor:
             """[batch, dim + class]: the student's features, then the teacher's answers."""
             prompted = backbone.prompted_features(pixels, self.visual_prompts(parameters))
-            return torch.cat([prompted, teacher.logits(pixels)], dim=1)
+            return torch.cat([prompted, teacher.logits(pixels) if frozen is None else frozen], dim=1)
 
         def objective(features: Tensor, labels: Tensor) -> Tensor:
             f, answers = features.split([backbone.dim, features.shape[1] - backbone.dim], dim=1)
@@ -84,7 +84,9 @@ class PromptKD(Method):
         def finish() -> Tensors:
             return {**parameters, **state, "classes": teacher.classes}
 
-        return Learner(parameters, objective, finish=finish, see=see)
+        return Learner(
+            parameters, objective, finish=finish, see=see, frozen=teacher.views if teacher.crops_alike else None
+        )
 
     def divergence(self, teacher: Tensor, student: Tensor) -> Tensor:
         """L, from logits [batch, class]."""
@@ -159,6 +161,8 @@ def _projector(inputs: int, outputs: int, generator: torch.Generator) -> dict[st
 class _Teacher:
     """The teacher of a task: its class vectors [class, teacher dim], of unit norm, and its answers.
 
+    crops_alike: whether its random crops of a picture are the student's.
+
     Raises:
         ConfigError: there is none. IncompatibleError: its plug-in does not fit its backbone or the classes, or it takes
         pictures of another size. PluginError: its method has no class weights.
@@ -183,6 +187,8 @@ class _Teacher:
         backbone = backbone.with_dtype(task.backbone.dtype)
         self.classes = plugin.class_weights(backbone, names).to(task.backbone.device)
         tensors = {name: t.to(backbone.device) for name, t in plugin.tensors.items()}
+        self._task = task
+        self.crops_alike = backbone.preprocess.min_crop == task.backbone.preprocess.min_crop
         self._tower, *more = plugin.method.image_towers(tensors, backbone)
         if more or plugin.method.image_features != "projected":
             raise IncompatibleError(
@@ -193,5 +199,13 @@ class _Teacher:
     @torch.no_grad()
     def logits(self, pixels: Tensor) -> Tensor:
         """Pixels uint8 [batch, 3, size, size] -> scaled cosines with the class vectors, [batch, class]."""
-        features = self._tower.image_features(pixels).to(self.classes.device)
-        return cosine_logits(features, self.classes, self._scale)
+        return self._answers(self._tower.image_features(pixels))
+
+    def views(self, count: int, crop: tuple[float, float]) -> Tensor:
+        """The same for the first views of all training images, if both backbones crop alike: [view, image, class]."""
+        features = self._task.views(count, crop, tower=self._tower)
+        return self._answers(features.flatten(0, 1)).unflatten(0, features.shape[:2])
+
+    def _answers(self, features: Tensor) -> Tensor:
+        """[row, teacher dim] -> [row, class]"""
+        return cosine_logits(features.to(self.classes.device), self.classes, self._scale)

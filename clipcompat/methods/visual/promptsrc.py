@@ -88,10 +88,10 @@ class PromptSRC(BothTowers):
         table, t0 = self.table(backbone, data.classnames), self.target(backbone, data)
         mean = _Mean(parameters, gaussian(self.recipe.epochs_for(data.name, data.shots, len(data.train)), self))
 
-        def see(pixels: Tensor) -> Tensor:
+        def see(pixels: Tensor, frozen: Tensor | None = None) -> Tensor:
             """[batch, 2 · dim]: with prompts, then without."""
             prompted = backbone.prompted_features(pixels, self.visual_prompts(parameters))
-            return torch.cat([prompted, backbone.image_features(pixels)], dim=1)
+            return torch.cat([prompted, backbone.image_features(pixels) if frozen is None else frozen], dim=1)
 
         def objective(features: Tensor, labels: Tensor, text: Tensor) -> Tensor:
             f, f0 = features.chunk(2, dim=1)
@@ -108,6 +108,7 @@ class PromptSRC(BothTowers):
             prompts=lambda features: self.prompts(parameters, table),
             tower=backbone.text,
             see=see,
+            frozen=task.views,
         )
 
     def target(self, backbone: Backbone, data: Dataset) -> Tensor:

@@ -117,7 +117,7 @@ def test_the_loss_is_the_golden_number_and_reads_no_label(tiny_deep, teacher):
         assert float(loss.detach()) == pytest.approx(LOSS, abs=1e-4)
 
 
-def test_training_ends_at_the_golden_number(tiny_deep, teacher, written_down):
+def test_training_ends_at_the_golden_number(tiny_deep, teacher, seen_pixels):
     data = golden.data_of()
     every, rates = golden.pixels(3, data.train.labels, 8), learning_rates(3, 0.02)
     values, states, running = dict(LEARNED), dict.fromkeys(LEARNED), dict(RUNNING)
@@ -160,7 +160,7 @@ def test_every_constant_is_changed_below():
 
 
 @pytest.mark.parametrize("field", sorted(CHANGES))
-def test_the_golden_path_notices_one_changed_constant(tiny_deep, teacher, written_down, field):
+def test_the_golden_path_notices_one_changed_constant(tiny_deep, teacher, seen_pixels, field):
     moved = golden.digest(trained(golden.change(METHOD, field, CHANGES[field]), tiny_deep, teacher))
     assert abs(moved - PATH) > 6e-3
 

@@ -84,7 +84,7 @@ def test_the_loss_is_the_golden_number(tiny_deep):
     assert loss_of(METHOD, tiny_deep) == pytest.approx(LOSS, abs=1e-5)
 
 
-def test_training_ends_at_the_golden_number(tiny_deep, written_down):
+def test_training_ends_at_the_golden_number(tiny_deep, seen_pixels):
     data = golden.data_of()
     labels, every = data.train.labels, golden.pixels(3, data.train.labels, 8)
     steps = [
@@ -121,7 +121,7 @@ def test_every_constant_is_changed_below():
 
 
 @pytest.mark.parametrize("field", sorted(CHANGES))
-def test_the_golden_path_notices_one_changed_constant(tiny_deep, written_down, field):
+def test_the_golden_path_notices_one_changed_constant(tiny_deep, seen_pixels, field):
     moved = golden.path_of(golden.change(METHOD, field, CHANGES[field]), tiny_deep, golden.data_of(), TENSORS)
     assert abs(moved - PATH) > 2e-4
 

@@ -83,6 +83,12 @@ def test_labels_are_not_read_and_pixels_are_the_same_wherever_they_are(old, teac
     assert shuffled.stamp == plugin.stamp
     monkeypatch.setattr(training_task, "pixel_views", lambda *args: None)
     assert student(old, teacher).stamp == plugin.stamp
+    asked = []
+    see = type(old).image_features
+    monkeypatch.setattr(type(old), "image_features", lambda b, *args: asked.append(b.name) or see(b, *args))
+    drawn_anew = student(old, teacher, views=0)  # the teacher is asked in every step
+    assert len(asked) == 6 and set(asked) == {"mini-large-old"}
+    assert all(torch.allclose(drawn_anew.tensors[k], t, rtol=0, atol=1e-5) for k, t in plugin.tensors.items())
 
 
 def test_it_goes_through_an_upgrade_with_a_student_of_the_new_tower_beside_it(old, new, teacher):
