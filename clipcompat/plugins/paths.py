@@ -40,7 +40,7 @@ def carries(
 
     The answer is that of `Plugin.match` on new, for a plug-in that need not exist.
     """
-    learned = blank_tensors(method.shapes(len(classnames)), old)
+    learned = blank_tensors(method.shapes(len(classnames)), old, method.lengths(old))
     if why := method.mismatch(learned, old, list(classnames)):
         return Match("incompatible", f"{method.name} cannot be tuned on {old.name}: {why}.")
     if why := method.mismatch(learned, new, list(classnames)):

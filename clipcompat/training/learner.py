@@ -165,6 +165,10 @@ class Method(Protocol):
     def shapes(self, classes: int) -> Mapping[str, Shape]:
         """The tensors of a plug-in that was tuned with these settings on so many classes."""
 
+    def lengths(self, backbone: Backbone) -> Mapping[str, int]:
+        """The free lengths in `shapes` that this backbone, or its outline, decides when it is tuned on."""
+        return {}
+
     def mismatch(self, tensors: Tensors, backbone: Backbone, classnames: Sequence[str]) -> str | None:
         """Why these tensors cannot act on this backbone and class list, or None if they can."""
 

@@ -7,12 +7,13 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from clipcompat.backbones.backbone import Backbone
+from clipcompat.backbones.outline import Outline
 from clipcompat.backbones.text.input import Prompts
 from clipcompat.common.errors import ConfigError
 from clipcompat.methods.parts.logits import cosine_logits
 from clipcompat.methods.parts.parameters import context_mismatch, tensor_mismatch
 from clipcompat.methods.parts.prompts import PromptTable, start_context
-from clipcompat.methods.visual.depth import check_depth, depth_mismatch, injections
+from clipcompat.methods.visual.depth import check_depth, deep_layers, depth_mismatch, injections
 from clipcompat.training.learner import Method, Tensors
 
 
@@ -63,6 +64,9 @@ class BothTowers(Method):
 
     def logits(self, tensors, backbone: Backbone, features, classnames, template=None) -> Tensor:
         return cosine_logits(features, self.class_weights(tensors, backbone, classnames), backbone.logit_scale)
+
+    def lengths(self, backbone: Backbone | Outline) -> dict[str, int]:
+        return {} if backbone.no_visual_prompts else {"block": deep_layers(backbone, self.depth)}
 
     def mismatch(self, tensors, backbone: Backbone, classnames) -> str | None:
         if why := context_mismatch(tensors, 2, backbone) or depth_mismatch(tensors, "deep", backbone):

@@ -26,20 +26,25 @@ def check_depth(depth: int, n_ctx: int) -> None:
             raise ConfigError(f"{name} must be at least 1, not {count}.")
 
 
-def deep_layers(backbone: Backbone, depth: int, text: bool = True) -> int:
+def deep_layers(backbone: Backbone | Outline, depth: int, text: bool = True) -> int:
     """Blocks above the input that get prompts of their own: depth - 1, or as many as both towers have.
 
     text: False counts those of the image tower alone.
 
     Raises:
-        IncompatibleError: the image tower takes no visual prompts.
+        IncompatibleError: the image tower takes no visual prompts, or a tower has no second block for deep ones.
     """
     if backbone.no_visual_prompts:
         raise IncompatibleError(
             f"the image tower of {backbone.name} takes no visual prompts: {backbone.no_visual_prompts}. Use a CLIP ViT "
             "or EVA02-CLIP, or a method whose prompts are in the text only."
         )
-    return min(depth, backbone.image_layers, backbone.layers if text else depth) - 1
+    layers = min(depth, backbone.image_layers, backbone.layers if text else depth) - 1
+    if depth > 1 and not layers:
+        raise IncompatibleError(
+            f"a tower of {backbone.name} has a single block, so it takes depth=1 only, not {depth}."
+        )
+    return layers
 
 
 def deep_prompts(layers: int, n_ctx: int, width: int, generator: torch.Generator) -> Tensor:

@@ -19,6 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from clipcompat.backbones.backbone import Backbone
+from clipcompat.backbones.outline import Outline
 from clipcompat.common.errors import ConfigError, IncompatibleError
 from clipcompat.methods.parts.logits import cosine_logits, no_class_weights
 from clipcompat.methods.parts.parameters import linear_default, tensor_mismatch, trainable
@@ -120,6 +121,9 @@ class PromptKD(Method):
             "projector.3.bias": ("teacher",),
             "classes": (classes, "teacher"),
         }
+
+    def lengths(self, backbone: Backbone | Outline) -> dict[str, int]:
+        return {} if backbone.no_visual_prompts else {"block": deep_layers(backbone, self.depth, text=False)}
 
     def mismatch(self, tensors, backbone: Backbone, classnames) -> str | None:
         known = len(tensors["classes"]) if "classes" in tensors and tensors["classes"].ndim else 0

@@ -16,6 +16,7 @@ from clipcompat.methods import KNOWN, METHODS, WITHOUT_RECORDS
 from clipcompat.methods.defaults import default_method
 from clipcompat.plugins.export import export_class_weights
 from clipcompat.plugins.fit import fit, fit_many
+from clipcompat.plugins.paths import carries
 from clipcompat.plugins.plugin import load_plugin
 from clipcompat.studies.base_to_new import base_to_new
 from clipcompat.studies.carried.cross_tower import cross_tower
@@ -161,3 +162,25 @@ def test_prompts_enter_as_many_blocks_as_both_towers_have(name, mini_old, mini_n
         tensors = start(KNOWN[name](depth=depth), mini_old).parameters
         assert ("deep" in tensors) == (blocks > 1) and len(tensors.get("deep", ())) in (0, blocks - 1)
     assert len(start(KNOWN[name](), mini_new).parameters["deep"]) == 3  # 4 image blocks, 6 text blocks
+
+
+@pytest.mark.parametrize("name", ["maple", "promptsrc", "promptkd"])
+def test_prompts_of_a_deeper_image_tower_are_refused_before_any_is_tuned(name):
+    old, new = load_outline("mini-old"), load_outline("mini-new")  # 3 and 4 blocks
+    assert carries(KNOWN[name](), old, new).kind == "compatible"
+    assert carries(KNOWN[name](), new, old).why == (
+        f"{name} cannot act on mini-old: its prompts enter 4 blocks, the image tower of mini-old has 3."
+    )
+    assert carries(KNOWN[name](depth=3), new, old).kind == "compatible"
+    resnet = dataclasses.replace(old, image_layers=0, no_visual_prompts="it is a ResNet")
+    assert "takes no visual prompts: it is a ResNet" in carries(KNOWN[name](), resnet, new).why
+
+
+@EVERY
+def test_a_tower_of_one_block_takes_depth_1_only(name, tiny):
+    assert (
+        "deep"
+        not in start(KNOWN[name](depth=1, **({"templates": "data"} if name == "promptsrc" else {})), tiny).parameters
+    )
+    with pytest.raises(IncompatibleError, match="tiny has a single block, so it takes depth=1 only, not 9"):
+        start(KNOWN[name](), tiny)
