@@ -10,11 +10,11 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from clipcompat_book.exercises import contcoop, drift, methods, miniature, ood, own_data, performance, start
+from clipcompat_book.exercises import ablations, contcoop, drift, methods, miniature, ood, own_data, performance, start
 
 CHECKS = {
     name: check
-    for chapter in (contcoop, drift, methods, miniature, ood, own_data, performance, start)
+    for chapter in (ablations, contcoop, drift, methods, miniature, ood, own_data, performance, start)
     for name, check in vars(chapter).items()
     if name.startswith("check_")
 }
@@ -106,11 +106,29 @@ def cka(x, y, centre=True, whole=True):
     return among * (x.T @ y).norm() / (x.T @ x).norm() if whole else among
 
 
+def paired(on, off, by_dataset=True):
+    both = sorted(on.keys() & off.keys())
+    of = {d: [on[k] - off[k] for k in both if k[0] == d] for d, _ in both}
+    return statistics.fmean(map(statistics.fmean, of.values()) if by_dataset else sum(of.values(), []))
+
+
+def holm(p, monotone=True, most=1.0):
+    found, largest = [0.0] * len(p), 0.0
+    for k, place in enumerate(sorted(range(len(p)), key=p.__getitem__)):
+        largest = max(largest * monotone, min(most, (len(p) - k) * p[place]))
+        found[place] = largest
+    return found
+
+
 def ranks(x):
     return torch.tensor(x).argsort().argsort().double()
 
 
 RIGHT = {
+    "check_paired_effect": paired,
+    "check_kept": lambda old, new, old_on, new_on: (new_on - old_on) - (new - old),
+    "check_holm": holm,
+    "check_score_by_heads": lambda h, whole: h**-0.5 if whole else 1.0,
     "check_class_map": lambda source, shifted: [source.index(name) for name in shifted],
     "check_restricted": restricted,
     "check_lost": lambda source, zs_source, shifted, zs_shifted: (source - zs_source) - (shifted - zs_shifted),
@@ -139,6 +157,18 @@ RIGHT = {
     "check_chunk_time": chunk_time,
 }
 WRONG = [
+    ("check_paired_effect", lambda on, off: paired(on, off, False), "mean of all pairs"),
+    ("check_paired_effect", lambda on, off: statistics.fmean(on.values()) - statistics.fmean(off.values()), "no pairs"),
+    ("check_paired_effect", lambda on, off: paired(off, on), "off minus on"),
+    ("check_kept", lambda old, new, old_on, new_on: new_on - new, "a point of what it won is lost"),
+    ("check_kept", lambda old, new, old_on, new_on: new_on - old_on, "a point of what it won is lost"),
+    ("check_kept", lambda old, new, old_on, new_on: min(0.0, (new_on - old_on) - (new - old)), "less to keep"),
+    ("check_holm", lambda p: [min(1.0, len(p) * x) for x in p], "Bonferroni"),
+    ("check_holm", lambda p: holm(p, monotone=False), "carry the largest along"),
+    ("check_holm", lambda p: holm(p, most=9.0), "at most 1"),
+    ("check_holm", lambda p: sorted(holm(p)), "the order in which they came"),
+    ("check_score_by_heads", lambda h, whole: 1 / h if whole else 1.0, "not 4 times"),
+    ("check_score_by_heads", lambda h, whole: h**-0.5, "half as large"),
     ("check_class_map", lambda source, shifted: list(range(len(shifted))), "numbers the shifted list itself"),
     ("check_class_map", lambda source, shifted: [i for i, n in enumerate(source) if n in shifted], "source's order"),
     ("check_class_map", lambda source, shifted: [shifted.index(n) for n in source if n in shifted], "[4, 1, 3] exp"),

@@ -1,0 +1,95 @@
+"""CoOp and ContCoOp by the number of training pictures per class: points above zero-shot, on old and carried to new.
+
+gains = shot_gains(records)           # {("ContCoOp", "new"): {1: Statistic, …, 16: Statistic}, …}
+lines(gains)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import plotly.graph_objects as go
+
+from clipcompat.runs.records import Record
+from clipcompat.runs.tables import Table
+from clipcompat.studies.statistic import Statistic
+from clipcompat_book.chapters.ablations.readings import SETS, Reading
+from clipcompat_book.chapters.compatibility.controls import shipped_pair
+from clipcompat_book.means import compared, over_seeds, reports_of
+from clipcompat_book.show import INK, NEW, OLD, TOP_LEGEND
+from clipcompat_book.words import apart, with_interval
+
+SHOTS = (1, 2, 4, 8, 16)
+METHODS = ("CoOp", "ContCoOp")
+SEEDS = (1, 2, 3)
+"""All numbers of shots have these."""
+
+Gains = Mapping[tuple[str, str], Mapping[int, Statistic]]
+"""(method, "old" or "new") -> shots -> points above zero-shot."""
+
+
+def _reports(records: Sequence[Record], method: str, shots: int):
+    own = Reading("", "", "", "", method, shots=shots).of(records)
+    complete = {r.dataset for r in own} == set(SETS)
+    return [report for report in reports_of(own) if report.seed in SEEDS] if complete else []
+
+
+def shot_gains(records: Sequence[Record]) -> Gains:
+    """Means over the sets, with intervals over seeds; what was not made is left out.
+
+    Sets differ far more in what tuning gains than seeds do, so that intervals over sets would hide how gains grow.
+    """
+    shipped = shipped_pair(records)
+    gains: dict[tuple[str, str], dict[int, Statistic]] = {}
+    for method in METHODS:
+        for k in SHOTS:
+            if reports := _reports(shipped, method, k):
+                gains.setdefault((method, "old"), {})[k] = over_seeds(reports, lambda r: r.old - r.zs_old)
+                gains.setdefault((method, "new"), {})[k] = over_seeds(reports, lambda r: r.new - r.zs_new)
+    return gains
+
+
+def shots_table(gains: Gains) -> Table:
+    """One row per method and side, one column per number of shots."""
+    shots = sorted({k for own in gains.values() for k in own})
+    rows = [
+        (method, f"on {side}", *(with_interval(own.get(k), "+") for k in shots))
+        for (method, side), own in gains.items()
+    ]
+    columns = ("method", "", *(f"{k} shot{'s' * (k > 1)}" for k in shots))
+    return Table(columns, tuple(rows), "Points above zero-shot, mean of the sets ± half of the 95 % interval (seeds).")
+
+
+def lead_sentence(records: Sequence[Record]) -> str:
+    """ContCoOp minus CoOp on new, by shots: Markdown."""
+    shipped = shipped_pair(records)
+    words = []
+    for k in SHOTS:
+        one, two = (_reports(shipped, method, k) for method in ("ContCoOp", "CoOp"))
+        if one and two:
+            words.append(f"{k}: {apart(compared(one, two, lambda r: r.new), 'ahead', 'behind')}")
+    return f"**ContCoOp against CoOp on new, by shots:** {'; '.join(words)}."
+
+
+def lines(gains: Gains) -> go.Figure:
+    """Points above zero-shot by shots: blue on old, orange carried to new; CoOp dashed, ContCoOp solid."""
+    fig = go.Figure()
+    shots = sorted({k for own in gains.values() for k in own})
+    for (method, side), own in gains.items():
+        colour, dash = (OLD if side == "old" else NEW), ("dash" if method == "CoOp" else "solid")
+        nudge = 0.04 * (1 if method == "CoOp" else -1) + 0.015 * (1 if side == "old" else -1)
+        fig.add_scatter(
+            x=[shots.index(k) + nudge for k in own],
+            y=[gap.mean for gap in own.values()],
+            error_y={"array": [gap.interval or 0 for gap in own.values()], "color": colour, "thickness": 1, "width": 3},
+            mode="lines+markers",
+            line={"color": colour, "dash": dash, "width": 2},
+            marker={"color": colour, "size": 9, "symbol": "square" if method == "CoOp" else "circle"},
+            name=f"{method}, on {side}",
+            customdata=[f"{method}, {k} shots, {side}: {with_interval(gap, '+')}" for k, gap in own.items()],
+            hovertemplate="%{customdata}<extra></extra>",
+        )
+    fig.add_hline(y=0, line={"color": INK, "width": 1})
+    fig.update_xaxes(tickvals=list(range(len(shots))), ticktext=list(map(str, shots)), title_text="shots per class")
+    fig.update_yaxes(title_text="points above zero-shot", zeroline=False)
+    return fig.update_layout(height=430, margin={"t": 60, "b": 60, "r": 10}, legend=TOP_LEGEND)
