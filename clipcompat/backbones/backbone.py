@@ -78,7 +78,10 @@ class Backbone:
         if dtype is None or dtype == self.dtype:
             return self
         about = {f: getattr(self, f) for f in ("name", "stamp", "image_stamp", "source", "kind")}
-        return Backbone(self._model, self.tokenizer, self.preprocess, **about, device=self.device, dtype=dtype)
+        other = Backbone(self._model, self.tokenizer, self.preprocess, **about, device=self.device, dtype=dtype)
+        if isinstance(self.__dict__.get("images"), FixedPrompts):  # not asked for, as that would build the tower
+            other.images = FixedPrompts(other._prompted, self.images.prompts)
+        return other
 
     def with_memory_budget(self, memory_budget: int | None) -> "Backbone":
         """The same weights with this `memory_budget` of the text tower, in bytes; None gives this backbone itself."""

@@ -81,6 +81,15 @@ def test_a_backbone_with_fixed_prompts_encodes_as_in_training_and_under_a_stamp_
     torch.testing.assert_close(projected, fixed.image_features(seen), rtol=1e-5, atol=1e-5)
 
 
+def test_fixed_prompts_stay_at_another_type_and_budget(old):
+    fixed, seen = old.with_visual_prompts(prompts(128, 3)), pixels(old, 5)
+    half = fixed.with_dtype(torch.bfloat16)
+    wanted = old.with_dtype(torch.bfloat16).prompted_features(seen, prompts(128, 3))
+    torch.testing.assert_close(half.image_features(seen), wanted.detach(), rtol=0, atol=0)
+    assert half.image_stamp == fixed.image_stamp and half.dtype == torch.bfloat16
+    assert torch.equal(fixed.with_memory_budget(1 << 30).image_features(seen), fixed.image_features(seen))
+
+
 def test_a_feature_with_prompts_does_not_depend_on_the_pictures_beside_it(old, new):
     for backbone in (old, new):
         fixed, many = backbone.with_visual_prompts(prompts(128, 3)), pixels(backbone, 40)
