@@ -49,6 +49,8 @@ def mini_method(name: str, lr: float | None = None, learner: str | None = None) 
     lr = LEARNING_RATES.get(name) if lr is None else lr
     if name.startswith("tip_adapter"):
         method = replace(method, scale=None)  # the constant 100 is the scale of OpenAI's CLIP
+    if name == "promptkd":
+        method = replace(method, teacher="mini-large-old")
     if name == "promptsrc":
         method = replace(method, templates="data")  # the miniature has read none of the sixty sentences
     if name == "dpc":

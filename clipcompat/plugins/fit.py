@@ -10,11 +10,13 @@ import torch
 
 from clipcompat.backbones.backbone import Backbone
 from clipcompat.backbones.device import fit_threads, pick_dtype
+from clipcompat.backbones.load import load_backbone
 from clipcompat.common.errors import ConfigError, DataError
 from clipcompat.common.progress import Progress, showing
 from clipcompat.data.pictures.images import hash_contents
 from clipcompat.data.sampling import parse_seed
 from clipcompat.data.split import Dataset, Split
+from clipcompat.methods.defaults import default_method
 from clipcompat.plugins.plugin import Plugin
 from clipcompat.training.learner import Method
 from clipcompat.training.loop import train
@@ -45,7 +47,8 @@ def fit(
         init: a plug-in of the same shapes to start from. A method that starts from another one's plug-in (DPC) takes
             that; None tunes it first, with the same seed and views.
         teacher: a plug-in, such as PromptSRC's, and the backbone that it acts on, a wider one; for PromptKD only. It
-            must have class weights for the classes of `data`, and take pictures of the same size.
+            must have class weights for the classes of `data`, and take pictures of the same size. None tunes the one
+            that the method names, with the same seed and views.
         select_on: give data.test to a method with protocol="official", which selects on test images; else None.
         views: augmented versions of each image to encode once and train on; None means 10, or the epochs if fewer.
             0 augments and encodes again in every epoch, as official code does; it equals views = epochs.
@@ -67,7 +70,9 @@ def fit(
             job = (data, seed, None, select_on)
             init = _fit(method.starts_from, backbone, [job], views, dtype, memory_budget, cache, told)[0]
         job = (data, seed, init, select_on)
-        return _fit(method, backbone, [job], views, dtype, memory_budget, cache, told, teacher)[0]
+        how = (views, dtype, memory_budget, cache, told)
+        teacher = teacher or _own_teacher(method, backbone, data, seed, how)
+        return _fit(method, backbone, [job], *how, [teacher])[0]
 
 
 def fit_many(
@@ -108,16 +113,41 @@ def fit_many(
             first = [(d, seed, None, split) for d, seed, split in zip(data, seeds, select_on, strict=True)]
             made = _fit(method.starts_from, backbone, first, views, dtype, memory_budget, cache, told)
             inits = [given or tuned for given, tuned in zip(inits, made, strict=True)]
-        jobs = list(zip(data, seeds, inits, select_on, strict=True))
-        return _fit(method, backbone, jobs, views, dtype, memory_budget, cache, told)
+        jobs, how = list(zip(data, seeds, inits, select_on, strict=True)), (views, dtype, memory_budget, cache, told)
+        teachers = [_own_teacher(method, backbone, d, seed, how) for d, seed in zip(data, seeds, strict=True)]
+        return _fit(method, backbone, jobs, *how, teachers)
 
 
 _Job = tuple[Dataset, int, Plugin | None, Split | None]  # data, seed, init, select_on
+_Teacher = tuple[Plugin, Backbone] | None
+
+
+def _own_teacher(method: Method, backbone: Backbone, data: Dataset, seed: int, how: tuple) -> _Teacher:
+    """The teacher that a method names, tuned on the same pictures; None if it names none.
+
+    how: arguments of `_fit`.
+    """
+    if not method.takes_teacher or method.teacher is None:
+        return None
+    name, _, weights = method.teacher.partition(":")
+    wide = load_backbone(name, weights or None, device=backbone.device, dtype=backbone.dtype)
+    its = default_method("promptsrc", data.name, "mini" if wide.kind == "mini" else "")
+    taught = data.base_classes() if method.teacher_classes == "base" else data
+    return _fit(its, wide, [(taught, seed, None, None)], *how)[0], wide
 
 
 def _fit(
-    method: Method, backbone: Backbone, jobs: Sequence[_Job], views, dtype, memory_budget, cache, progress, teacher=None
+    method: Method,
+    backbone: Backbone,
+    jobs: Sequence[_Job],
+    views,
+    dtype,
+    memory_budget,
+    cache,
+    progress,
+    teachers: Sequence[_Teacher] | None = None,
 ) -> list[Plugin]:
+    teachers = teachers or [None] * len(jobs)
     for data, seed, _, select_on in jobs:
         _refuse(method, data, seed, select_on)
         hash_contents(data.train, cache, progress)  # before training, so that the stamp names what was trained on
@@ -129,7 +159,7 @@ def _fit(
     trained: list[dict[str, Any]] = [{"epochs": 0, "views": None, "final_loss": None}] * len(jobs)
     with fit_threads(backbone.device, backbone.width):
         tasks, learners = [], []
-        for data, seed, init, select_on in jobs:
+        for (data, seed, init, select_on), teacher in zip(jobs, teachers, strict=True):
             generator = torch.Generator().manual_seed(parse_seed(seed))
             tasks.append(Task(backbone, data, generator, seed, init, cache, progress, select_on, teacher))
             learners.append(method.setup(tasks[-1]))

@@ -70,11 +70,19 @@ def measure(experiment: Experiment) -> Iterator[dict[str, Any]]:
     """One row per seed: base, new, h_classes and joint, each behind whose numbers they are.
 
     old: of the plug-in on the old backbone. carried: of the same on the new one. retrained: of one tuned there.
-    zs_old, zs_new: zero-shot.
+    zs_old, zs_new: zero-shot. A student of PromptKD is tuned on the pictures of all classes.
+
+    Raises:
+        ConfigError: the teacher of a student would read labels of new classes.
     """
     upgrade, plugins = experiment.upgrade, experiment.plugins
+    student = plugins.method.takes_teacher
+    if student and plugins.method.teacher_classes != "base":
+        raise ConfigError(
+            f"the teacher of {plugins.method.name} must not read labels of new classes here: set teacher_classes=base."
+        )
     for seed, data in experiment.datasets.items():
-        base = {seed: data.base_classes()}
+        base = {seed: data if student else data.base_classes()}
         plugin = plugins.tune(upgrade.old, base)[seed]
         zero_shot = fit(ZeroShot(), upgrade.old, data, progress=False)
         tested = {

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from clipcompat.backbones.backbone import Backbone
 from clipcompat.backbones.outline import Outline
-from clipcompat.common.errors import ConfigError, IncompatibleError
+from clipcompat.common.errors import ConfigError, IncompatibleError, unknown_name
 from clipcompat.methods.parts.logits import cosine_logits, no_class_weights
 from clipcompat.methods.parts.parameters import linear_default, tensor_mismatch, trainable
 from clipcompat.methods.visual.depth import check_depth, deep_layers, deep_prompts, depth_mismatch
@@ -37,6 +37,8 @@ class PromptKD(Method):
 
     n_ctx: tokens per block of the image tower. depth: blocks with prompts, the input among them. weight, tau: w and τ;
     upstream's scripts have w = 1000, and 200 for FGVCAircraft, Flowers102 and DTD.
+    teacher: where `fit` is given none, it tunes PromptSRC with its default settings on this backbone, MODEL or
+        MODEL:WEIGHTS. teacher_classes: on "all" classes, or on the "base" ones, for tests on new classes.
     recipe: 20 epochs of 8 images. Cross-dataset runs: depth 3.
     """
 
@@ -51,12 +53,16 @@ class PromptKD(Method):
     depth: int = 9
     weight: float = 1000.0
     tau: float = 1.0
+    teacher: str | None = None
+    teacher_classes: str = "all"
     recipe: Recipe = field(default_factory=lambda: Recipe(lr=5e-3, epochs=20, batch_size=8))
 
     def __post_init__(self):
         check_depth(self.depth, self.n_ctx)
         if not 0 < self.tau <= 1e30 or not 0 <= self.weight <= 1e30:
             raise ConfigError(f"tau must be positive and weight 0 or more; these are {self.tau} and {self.weight}.")
+        if self.teacher_classes not in ("all", "base"):
+            raise unknown_name("teacher_classes", self.teacher_classes, ("all", "base"))
         _check_batch(self.recipe.batch_size)
 
     def setup(self, task: Task) -> Learner:
@@ -176,7 +182,7 @@ class _Teacher:
         if task.teacher is None:
             raise ConfigError(
                 "promptkd learns from a teacher: give fit(…, teacher=(plugin, backbone)), such as a plug-in of "
-                "promptsrc and the wider backbone it was tuned on."
+                "promptsrc and the wider backbone it was tuned on, or name that backbone in PromptKD(teacher=…)."
             )
         plugin, backbone = task.teacher
         names, sizes = task.data.classnames, (backbone.preprocess.size, task.backbone.preprocess.size)

@@ -152,7 +152,7 @@ CHANGES = golden.SGD_RECIPE | {
     "weight": 15.0,
     "tau": 1.3,
 }
-STARTS = {"n_ctx", "depth"}
+STARTS = {"n_ctx", "depth", "teacher", "teacher_classes"}
 
 
 def test_every_constant_is_changed_below():

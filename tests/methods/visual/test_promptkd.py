@@ -9,22 +9,27 @@ import torch
 
 from clipcompat.backbones.load import load_backbone
 from clipcompat.backbones.upgrade import Upgrade
-from clipcompat.common.errors import ConfigError, IncompatibleError, PluginError
+from clipcompat.common.errors import ConfigError, IncompatibleError, PluginError, UnknownNameError
 from clipcompat.methods.coop import CoOp
+from clipcompat.methods.defaults import default_method
 from clipcompat.methods.linear_probe import LinearProbe
 from clipcompat.methods.visual.promptkd import PromptKD
 from clipcompat.methods.visual.promptsrc import PromptSRC
 from clipcompat.methods.zero_shot import ZeroShot
 from clipcompat.plugins.fit import fit, fit_many
+from clipcompat.plugins.kept import TunedPlugins
 from clipcompat.plugins.plugin import load_plugin
-from clipcompat.studies.base_to_new import base_to_new
+from clipcompat.studies.base_to_new import base_to_new, measure
 from clipcompat.studies.carried.cross_tower import cross_tower
 from clipcompat.studies.compatibility import compatibility
+from clipcompat.studies.experiment import Experiment
 from clipcompat.training import task as training_task
 from clipcompat.training.recipe import Recipe
 from tests.toys import NAMES, toy_dataset
 
 METHOD = PromptKD(recipe=Recipe(epochs=3, batch_size=5, lr=0.05))
+
+SHORT = Recipe(epochs=1, batch_size=6, lr=0.05)
 
 
 @pytest.fixture(scope="module")
@@ -132,3 +137,35 @@ def test_impossible_settings_are_refused(old, teacher):
     single = toy_dataset(1, NAMES[:1])
     with pytest.raises(ConfigError, match="at least two images per batch"):
         fit(METHOD, old, single, teacher=teacher)
+
+
+def test_a_method_that_names_its_teacher_tunes_it_on_the_same_pictures(old, monkeypatch):
+    data, short = toy_dataset(), Recipe(epochs=1, batch_size=6, lr=0.05)
+    taught = PromptSRC(recipe=short, templates="data")
+    monkeypatch.setattr("clipcompat.plugins.fit.default_method", lambda *names: taught)
+    wide = load_backbone("mini-large-old", "random:3", device="cpu", dtype="fp32")
+    for classes, its in (("all", data), ("base", data.base_classes())):
+        method = dataclasses.replace(METHOD, teacher="mini-large-old:random:3", teacher_classes=classes)
+        plugin = fit(method, old, data, seed=2)
+        by_hand = fit(taught, wide, its, seed=2)
+        assert plugin.origin["teacher"]["stamp"] == by_hand.stamp
+        assert plugin.stamp == fit(METHOD, old, data, seed=2, teacher=(by_hand, wide)).stamp
+        assert fit_many(method, old, [data], seeds=[2])[0].origin["teacher"]["stamp"] == by_hand.stamp
+    with pytest.raises(UnknownNameError, match="teacher_classes"):
+        PromptKD(teacher_classes="new")
+
+
+def test_on_the_miniature_the_teacher_is_the_large_one_and_new_classes_stay_unlabelled(tmp_path, old, new, monkeypatch):
+    method = default_method("promptkd", "mini/tints")
+    assert method.teacher == "mini-large-old" and PromptKD().teacher is None
+    method = dataclasses.replace(METHOD, teacher="mini-large-old:random:3")
+    monkeypatch.setattr("clipcompat.plugins.fit.default_method", lambda *n: PromptSRC(recipe=SHORT, templates="data"))
+
+    def rows(method):
+        kept = TunedPlugins(tmp_path, method)
+        return list(measure(Experiment(Upgrade(old, new), {1: toy_dataset()}, kept, retrain=False)))
+
+    (row,) = rows(dataclasses.replace(method, teacher_classes="base"))
+    assert 0 <= row["old_base"] <= 100 and 0 <= row["carried_new"] <= 100
+    with pytest.raises(ConfigError, match="must not read labels of new classes here: set teacher_classes=base"):
+        rows(method)
