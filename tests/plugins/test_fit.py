@@ -48,6 +48,7 @@ class Spy:
     needs = "features"
     image_features = "projected"
     starts_from = None
+    takes_teacher = False
 
     def setup(self, task):
         weight = torch.zeros(1, requires_grad=True)
