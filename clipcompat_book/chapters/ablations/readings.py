@@ -99,5 +99,5 @@ READINGS = (
     Reading("training", "tau = 0.01", "tau=0.01", "23"),
     Reading("training", "SHIP's recipe", _SHIP, "15"),
     Reading("training", "towers in bf16", "", "22", dtype="bfloat16"),
-    Reading("KgCoOp", "16 tokens, from noise", "n_ctx=16, ctx_init=None", "41", method="KgCoOp"),
+    Reading("KgCoOp", "KgCoOp: 16 tokens, from noise", "n_ctx=16, ctx_init=None", "41", method="KgCoOp"),
 )

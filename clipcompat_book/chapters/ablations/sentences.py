@@ -80,3 +80,14 @@ def paper_sentence(records: Sequence[Record]) -> str:
         f"largest that the paper prints is {largest.label} ({title.partition(':')[0]}): {largest.printed[1]:+.2f} on "
         f"new; ours is {with_interval(largest.ours[1], '+')}."
     )
+
+
+def parts_sentence(records: Sequence[Record]) -> str:
+    """What the paper's Table 4 and ours lose on new without each part, and whether ours is told from the paper's."""
+    words = []
+    for row in rows_of("parts", records):
+        ours = row.ours[1]
+        inside = abs(row.printed[1] - ours.mean) <= (ours.interval or 0)
+        where = "inside our interval" if inside else "outside our interval"
+        words.append(f"{row.label} {row.printed[1]:+.2f} in the paper, {with_interval(ours, '+')} here ({where})")
+    return f"**Where mini and paper differ, on new:** {'; '.join(words)}."

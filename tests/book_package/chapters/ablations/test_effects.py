@@ -17,8 +17,8 @@ def by_label(records):
 def test_a_switch_is_paired_with_its_own_method_as_published_in_the_order_of_the_readings():
     records = [*study(), *made(method="KgCoOp", old=2), *made("n_ctx=16, ctx_init=None", method="KgCoOp", old=1)]
     found = by_label(records)
-    assert list(found) == ["4 heads", "no condition", "biases", "tau = 0.01", "16 tokens, from noise"]
-    assert found["16 tokens, from noise"].moves["old"].mean == pytest.approx(-1)
+    assert list(found) == ["4 heads", "no condition", "biases", "tau = 0.01", "KgCoOp: 16 tokens, from noise"]
+    assert found["KgCoOp: 16 tokens, from noise"].moves["old"].mean == pytest.approx(-1)
     assert found["tau = 0.01"].moves["new"].mean == pytest.approx(-5, abs=0.1)
     assert set(found["tau = 0.01"].moves["new"].by_dataset) == set(SETS) and pairs(found["tau = 0.01"]) == 12
 

@@ -8,7 +8,7 @@ from clipcompat.runs.papers.ablations import ABLATIONS
 from clipcompat_book.chapters.ablations.charts import beside
 from clipcompat_book.chapters.ablations.paper import TABLES, claims_table, numbers_table, rows_of, tables_of
 from clipcompat_book.chapters.ablations.readings import SETS
-from clipcompat_book.chapters.ablations.sentences import paper_sentence
+from clipcompat_book.chapters.ablations.sentences import paper_sentence, parts_sentence
 from tests.book_package.chapters.ablations.made import made
 
 ACTIONS = ("mini/actions",)
@@ -82,3 +82,10 @@ def test_the_sentence_counts_the_printed_changes_outside_our_intervals():
     words = paper_sentence(study())
     assert words.startswith("**Of 6 printed rows, 5 have a change on new outside our interval:**")
     assert "no attention (Table 4): -6.20 on new; ours is -6.0 ±" in words
+
+
+def test_the_parts_are_told_beside_the_papers_and_whether_its_number_is_inside_our_interval():
+    words = parts_sentence(study())
+    assert "no attention -6.20 in the paper, -6.0 ± 0.2 here" in words and "no distillation -2.99 in the" in words
+    wide = parts_sentence([*made(noise=0.0), *made("Attn off", new=-8, bend=3)])
+    assert "here (inside our interval)" in wide and "no distillation" not in wide
