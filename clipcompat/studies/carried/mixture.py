@@ -75,7 +75,8 @@ def measure(experiment: Experiment) -> Iterator[dict[str, Any]]:
         raise ConfigError(f"the study mixture is of the method dpc, not of {plugins.method.name}.")
     for seed, data in experiment.datasets.items():
         plugin = plugins.tune(upgrade.old, {seed: data.base_classes()})[seed]
-        first = replace(plugin, method=replace(plugin.method, omega_base=0.0, omega_new=0.0, gradient="plain"))
+        alone = replace(plugin.method, omega_base=0.0, omega_new=0.0, preset="described", gradient="plain")
+        first = replace(plugin, method=alone)
         zero_shot = fit(ZeroShot(), upgrade.old, data, progress=False)
         row: dict[str, Any] = {"seed": seed, "views": plugin.origin["views"], "omegas": list(OMEGAS)}
         for whose, backbone in (("old", upgrade.old), ("carried", upgrade.new)):

@@ -10,11 +10,22 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from clipcompat_book.exercises import ablations, contcoop, drift, methods, miniature, ood, own_data, performance, start
+from clipcompat_book.exercises import (
+    ablations,
+    contcoop,
+    drift,
+    dual,
+    methods,
+    miniature,
+    ood,
+    own_data,
+    performance,
+    start,
+)
 
 CHECKS = {
     name: check
-    for chapter in (ablations, contcoop, drift, methods, miniature, ood, own_data, performance, start)
+    for chapter in (ablations, contcoop, drift, dual, methods, miniature, ood, own_data, performance, start)
     for name, check in vars(chapter).items()
     if name.startswith("check_")
 }
@@ -124,11 +135,28 @@ def ranks(x):
     return torch.tensor(x).argsort().argsort().double()
 
 
+def negatives(logits, labels, top, shared=True, own=True):
+    seen, found = set(labels.tolist()) if own else set(), []
+    for ranked in logits.topk(top).indices.tolist():
+        found.append([c for c in ranked if c not in seen])
+        seen |= set(ranked) if shared else set()
+    return found
+
+
+def both_ways(z):
+    target = torch.arange(len(z))
+    return (F.cross_entropy(z, target) + F.cross_entropy(z.T, target)) / 2
+
+
 RIGHT = {
     "check_paired_effect": paired,
     "check_kept": lambda old, new, old_on, new_on: (new_on - old_on) - (new - old),
     "check_holm": holm,
     "check_score_by_heads": lambda h, whole: h**-0.5 if whole else 1.0,
+    "check_mixture": lambda first, parallel, omega: omega * parallel + (1 - omega) * first,
+    "check_negatives": negatives,
+    "check_symmetric": both_ways,
+    "check_weight_of": lambda name, base, omega_b, omega_n: omega_b if name in base else omega_n,
     "check_class_map": lambda source, shifted: [source.index(name) for name in shifted],
     "check_restricted": restricted,
     "check_lost": lambda source, zs_source, shifted, zs_shifted: (source - zs_source) - (shifted - zs_shifted),
@@ -169,6 +197,16 @@ WRONG = [
     ("check_holm", lambda p: sorted(holm(p)), "the order in which they came"),
     ("check_score_by_heads", lambda h, whole: 1 / h if whole else 1.0, "not 4 times"),
     ("check_score_by_heads", lambda h, whole: h**-0.5, "half as large"),
+    ("check_mixture", lambda first, parallel, omega: omega * first + (1 - omega) * parallel, "weighs P with ω"),
+    ("check_mixture", lambda first, parallel, omega: first + omega * parallel, "it should be ω P′ + (1 − ω) P"),
+    ("check_mixture", lambda first, parallel, omega: first[0], "of P's shape [4, 8]"),
+    ("check_negatives", lambda *a: negatives(*a, own=False), "is no negative, whichever image it is"),
+    ("check_negatives", lambda *a: negatives(*a, shared=False), "taken twice"),
+    ("check_negatives", lambda x, y, k: negatives(x, y, 5), "own first K classes"),
+    ("check_negatives", lambda *a: [mine[::-1] for mine in negatives(*a)], "in their order"),
+    ("check_symmetric", lambda z: F.cross_entropy(z, torch.arange(len(z))), "take the mean"),
+    ("check_weight_of", lambda name, base, omega_b, omega_n: omega_n, "'owl' with base names"),
+    ("check_weight_of", lambda name, base, omega_b, omega_n: omega_b, "'lynx' with base names"),
     ("check_class_map", lambda source, shifted: list(range(len(shifted))), "numbers the shifted list itself"),
     ("check_class_map", lambda source, shifted: [i for i, n in enumerate(source) if n in shifted], "source's order"),
     ("check_class_map", lambda source, shifted: [shifted.index(n) for n in source if n in shifted], "[4, 1, 3] exp"),

@@ -71,6 +71,19 @@ def test_the_study_tests_one_training_on_both_backbones(plugins, mini_old, mini_
     assert (row["step"], row["random_overlap"]) == (step.step, step.random_overlap)
 
 
+def test_the_learner_alone_is_the_same_for_the_released_preset(mini_old, mini_new, data, tmp_path):
+    """That preset tests base names with the parallel prompt, whatever the weight is."""
+    released = replace(DUAL, preset="released")
+    kept = TunedPlugins(tmp_path, released, views=1)
+    (row,) = measure(Experiment(Upgrade(mini_old, mini_new), {2: data}, kept))
+    plugin = kept.tune(mini_old, {2: data.base_classes()})[2]
+    first = replace(plugin, method=replace(DUAL, omega_base=0.0, omega_new=0.0))
+    assert row["old_joint_first"] == base_to_new(first, mini_old, data).joint
+    assert row["old_joint"] == base_to_new(plugin, mini_old, data).joint
+    parallel = replace(first, method=replace(DUAL, omega_base=1.0, omega_new=0.0))
+    assert row["old_joint"] == base_to_new(parallel, mini_old, data).joint
+
+
 def test_another_method_has_no_weight_to_choose(plugins, mini_old, mini_new, data, tmp_path):
     first, _ = plugins
     with pytest.raises(ConfigError, match="this one is of coop, not dpc"):

@@ -1,0 +1,176 @@
+"""Tables of the chapter: results by learner and by dataset, the paper's numbers beside ours, ablations, channels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from statistics import fmean
+
+from clipcompat.runs.papers import read_table
+from clipcompat.runs.records import Record
+from clipcompat.runs.tables import Table
+from clipcompat.studies.report import harmonic_mean
+from clipcompat_book.chapters.dual.rows import WEIGHT, Dual, base_gain, by_learner, common, difference, duals_of
+from clipcompat_book.means import groups
+from clipcompat_book.words import short_name, with_interval
+
+_NOT_RUN = "not run here"
+PAPER_ABLATION = (  # the paper's poster, CoOp, mean of eleven datasets: base, new
+    ("CoOp", 81.98, 68.84),
+    ("two steps", 82.69, 68.39),
+    ("two steps, hard negatives", 84.28, 64.12),
+    ("two steps, hard negatives, weighting", 85.15, 65.88),
+    ("two steps, weighting, decoupling", 82.23, 68.84),
+    ("all: DPC", 85.15, 68.84),
+)
+_MADE = (  # hard negatives; weight of the parallel prompt for base and for new classes
+    (True, 0.0, 0.0),
+    (False, 1.0, 1.0),
+    (True, 1.0, 1.0),
+    (True, WEIGHT, WEIGHT),
+    (False, WEIGHT, 0.0),
+    (True, WEIGHT, 0.0),
+)
+
+
+def results_table(duals: Sequence[Dual]) -> Table:
+    """One row per learner, without DPC → with it, on old: base, new, H and joint, means over datasets and seeds."""
+    rows = []
+    for name, own in by_learner(duals).items():
+        joint = difference(own, lambda d: d.row["old_joint"] - d.row["old_joint_first"])
+        rows.append(
+            (
+                name,
+                _arrow(own, lambda d: d.at("old", "base", 0.0), lambda d: d.at("old", "base", WEIGHT)),
+                with_interval(difference(own, base_gain("old")), "+"),
+                f"{_mean(own, lambda d: d.at('old', 'new', 0.0)):.1f}",
+                _arrow(own, lambda d: d.harmonic("old", 0.0, 0.0), lambda d: d.harmonic("old", WEIGHT, 0.0)),
+                with_interval(joint, "+"),
+            )
+        )
+    columns = ("learner", "base", "difference", "new", "H", "joint, difference")
+    sets, seeds = len({d.dataset for d in duals}), len({d.seed for d in duals})
+    caption = f"Percent on old, without DPC → with it (ω_b = {WEIGHT}, ω_n = 0), mean of {sets} datasets and {seeds} "
+    return Table(
+        columns, tuple(rows), caption + "seeds ± half of the 95 % interval. New is the same with and without. Mini."
+    )
+
+
+def dataset_table(duals: Sequence[Dual]) -> Table:
+    """One row per dataset, one column per learner: base without → with DPC / new, on old, means over seeds."""
+    mine = {name: groups(own, lambda d: d.dataset) for name, own in by_learner(duals).items()}
+    names = list(dict.fromkeys(d.dataset for d in duals))
+    rows = [(short_name(name), *(_cell(own.get(name, [])) for own in mine.values())) for name in names]
+    return Table(
+        ("dataset", *mine), tuple(rows), "Base without → with DPC / new, percent on old, means over seeds. Mini."
+    )
+
+
+def _cell(own: Sequence[Dual]) -> str:
+    if not own:
+        return "–"
+    without, with_it = (fmean(d.at("old", "base", omega) for d in own) for omega in (0.0, WEIGHT))
+    return f"{without:.1f} → {with_it:.1f} / {fmean(d.at('old', 'new', 0.0) for d in own):.1f}"
+
+
+def paper_table(duals: Sequence[Dual]) -> Table:
+    """The paper's averages for its four learners, ours beside them where the learner is in both, and ours alone."""
+    printed = {row["method"]: row for row in read_table("dpc_base_to_new.csv") if row["dataset"] == "Average"}
+    mine = by_learner(duals)
+    learners = [name for name in printed if not name.endswith("+DPC")]
+    rows = []
+    for name in (*learners, *(n for n in mine if n not in learners)):
+        paper = "not in the paper"
+        if name in printed:
+            alone, dual = printed[name], printed[f"{name}+DPC"]
+            paper = f"{alone['base']} → {dual['base']} / {alone['new']} (H {alone['h']} → {dual['h']})"
+        ours = _NOT_RUN
+        if own := mine.get(name):
+            hs = _arrow(own, lambda d: d.harmonic("old", 0.0, 0.0), lambda d: d.harmonic("old", WEIGHT, 0.0))
+            base = _arrow(own, lambda d: d.at("old", "base", 0.0), lambda d: d.at("old", "base", WEIGHT))
+            ours = f"{base} / {_mean(own, lambda d: d.at('old', 'new', 0.0)):.1f} (H {hs})"
+        rows.append((name, paper, ours))
+    caption = (
+        "Base without → with DPC / new, percent. The paper: ViT-B/16, eleven datasets, 3 seeds; not run here. Ours: "
+    )
+    return Table(("learner", "the paper", "ours, mini"), tuple(rows), caption + "the miniature. Compare patterns.")
+
+
+def ablation_table(records: Sequence[Record]) -> Table:
+    """The paper's ablation of DPC over CoOp with ours beside it, on the datasets that have both trainings."""
+    hard, plain = (by_learner(duals_of(records, setting))["CoOp"] for setting in ("", "hard_negatives=False"))
+    own = {True: common(hard, plain), False: common(plain, hard)}
+    rows = []
+    for (name, base, new), (negatives, omega_base, omega_new) in zip(PAPER_ABLATION, _MADE, strict=True):
+        ours = own[negatives]
+        change = difference(ours, lambda d, w=omega_base: d.at("old", "base", w) - d.at("old", "base", 0.0))
+        lost = difference(ours, lambda d, w=omega_new: d.at("old", "new", w) - d.at("old", "new", 0.0))
+        rows.append(
+            (
+                name,
+                f"{base:.1f} / {new:.1f} (H {harmonic_mean(base, new):.1f})",
+                f"{base - PAPER_ABLATION[0][1]:+.1f} / {new - PAPER_ABLATION[0][2]:+.1f}",
+                f"{with_interval(change, '+')} / {with_interval(lost, '+')}" if omega_base else "+0.0 / +0.0",
+            )
+        )
+    names = ", ".join(short_name(n) for n in dict.fromkeys(d.dataset for d in own[True]))
+    caption = f"Base / new on old. Ours: points against CoOp alone ± half of the 95 % interval, on {names}; mini. "
+    return Table(
+        ("", "the paper, percent", "the paper, points against CoOp", "ours, points against CoOp"), tuple(rows), caption
+    )
+
+
+def top_k_table(records: Sequence[Record]) -> Table:
+    """How many of the first classes give negatives: base classes with ω_b, on datasets with every K of the records."""
+    known = {r.titles.label for r in records}
+    own = {8: by_learner(duals_of(records))["CoOp"]}
+    own |= {k: duals_of(records, f"top_k={k}") for k in (1, 2, 4) if f"dpc (top_k={k})" in known}
+    shared = min(own.values(), key=len)
+    rows = []
+    for k in sorted(own):
+        mine = common(own[k], shared)
+        gain, alone = (difference(mine, base_gain("old", weight)) for weight in (WEIGHT, 1.0))
+        rows.append((str(k), with_interval(gain, "+"), with_interval(alone, "+")))
+    names = ", ".join(short_name(n) for n in dict.fromkeys(d.dataset for d in shared))
+    caption = f"Base classes on old, points against CoOp alone ± half of the 95 % interval, on {names}; mini."
+    return Table(("K", f"P_b, ω_b = {WEIGHT}", "P′ alone"), tuple(rows), caption)
+
+
+def preset_table(records: Sequence[Record]) -> Table:
+    """What the paper describes against what the released code does, over CoOp: base and joint, on old."""
+    described, released = by_learner(duals_of(records))["CoOp"], duals_of(records, "preset=released")
+    rows = []
+    for name, own, weight in (
+        ("described", common(described, released), WEIGHT),
+        ("released", common(released, described), 1.0),
+    ):
+        gain = difference(own, base_gain("old", weight))
+        carried = difference(own, base_gain("carried", weight))
+        joint = difference(own, lambda d: d.row["old_joint"] - d.row["old_joint_first"])
+        rows.append((name, *(with_interval(x, "+") for x in (gain, carried, joint))))
+    names = ", ".join(short_name(n) for n in dict.fromkeys(d.dataset for d in released))
+    caption = f"Points against CoOp alone ± half of the 95 % interval, on {names}; mini."
+    return Table(("preset", "base, on old", "base, carried to new", "joint, on old"), tuple(rows), caption)
+
+
+def channels_table(duals: Sequence[Dual]) -> Table:
+    """Channel correlation and overlap of P and P', beside a random step of equal length."""
+    rows = []
+    for name, own in by_learner(duals).items():
+        cells = [f"{100 * _mean(own, lambda d: d.row['step']):.0f} % of P"]
+        for what in ("correlation", "overlap"):
+            gap = difference(own, lambda d, w=what: 100 * (d.row[w] - d.row[f"random_{w}"]))
+            trained, random = (_mean(own, lambda d, w=w: d.row[w]) for w in (what, f"random_{what}"))
+            cells += [f"{trained:.3f}, random {random:.3f}", with_interval(gap, "+")]
+        rows.append((name, *cells))
+    columns = ("learner", "length of the step", "correlation", "difference · 100", "overlap", "difference · 100")
+    caption = "Of P and P′, means over tokens, datasets and seeds; beside it a random step of equal length. Mini."
+    return Table(columns, tuple(rows), caption)
+
+
+def _mean(own: Sequence[Dual], measure) -> float:
+    """Mean over datasets of the means over seeds."""
+    return fmean(fmean(map(measure, same)) for same in groups(own, lambda d: d.dataset).values())
+
+
+def _arrow(own: Sequence[Dual], first, second) -> str:
+    return f"{_mean(own, first):.1f} → {_mean(own, second):.1f}"

@@ -1,0 +1,38 @@
+"""Sentences on dual prompts turn with the numbers."""
+
+from __future__ import annotations
+
+from clipcompat_book.chapters.dual import sentences
+from clipcompat_book.chapters.dual.rows import duals_of
+from tests.book_package.chapters.dual.made import SETS, made
+
+
+def test_missing_learners_are_named():
+    told = sentences.records_sentence(duals_of([*made(), *made(["learner=kgcoop"], sets=SETS[:1])]))
+    assert "CoOp on 3 datasets, KgCoOp on 1 dataset, seeds 1, 2, 3. Not made yet: ContCoOp." in told
+
+
+def test_the_trade_off_is_told_for_both_halves():
+    told = sentences.trade_off_sentence(duals_of(made()))
+    assert told.startswith("**CoOp against zero-shot") and "15.0 ± 0.0 points higher" in told
+    assert "New classes: 6.0" in told and "lower on 3 (shapes, tints, textures)" in told
+
+
+def test_what_dpc_adds_is_told_on_both_backbones_and_turns_with_its_sign():
+    told = sentences.answer_sentence(duals_of([*made(carried_base=-10), *made(["learner=kgcoop"], base=0)]))
+    assert "over CoOp: 2.0 ± 0.0 points higher on old, 2.0 ± 0.0 points lower carried to new" in told
+    assert "over KgCoOp: no difference seen" in told
+
+
+def test_decoupling_helps_where_new_classes_would_lose_and_hurts_where_they_would_gain():
+    told = sentences.decoupling_sentence(duals_of([*made(new=-20, carried_new=20), *made(["learner=kgcoop"], new=0)]))
+    assert "over CoOp, decoupling helps (-4.0" in told and "hurts (+4.0 ± 0.0 points) carried to new" in told
+    assert "over KgCoOp, decoupling is undecided" in told
+
+
+def test_what_is_lost_in_the_upgrade_is_against_the_gain_on_old():
+    assert "CoOp: 4.0 ± 0.0 points lower" in sentences.upgrade_sentence(duals_of(made(carried_base=-10)))
+
+
+def test_the_weight_chosen_without_labels_is_compared_on_new():
+    assert "CoOp: 3.0 ± 0.0 points higher" in sentences.certainty_sentence(duals_of(made(carried_base=10, certain=0.5)))

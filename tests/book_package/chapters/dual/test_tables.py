@@ -1,0 +1,70 @@
+"""Tables of dual prompts: ours turn with the numbers, and the paper's are as they are printed."""
+
+from __future__ import annotations
+
+import pytest
+
+from clipcompat.runs.papers import read_table
+from clipcompat_book.chapters.dual import tables
+from clipcompat_book.chapters.dual.rows import duals_of
+from tests.book_package.chapters.dual.made import SETS, SETTINGS, made
+
+
+def test_results_have_a_row_per_learner_with_its_difference():
+    table = tables.results_table(duals_of([*made(), *made(["learner=kgcoop"], base=-10)]))
+    coop, kgcoop = table.rows
+    assert coop[:4] == ("CoOp", "80.0 → 82.0", "+2.0 ± 0.0", "60.0") and kgcoop[1] == "80.0 → 78.0"
+    assert coop[5].startswith("+1.0") and "mean of 3 datasets and 3 seeds" in table.caption
+
+
+def test_a_dataset_that_a_learner_lacks_is_a_dash():
+    table = tables.dataset_table(duals_of([*made(), *made(["learner=kgcoop"], sets=SETS[:1])]))
+    assert [row[2] for row in table.rows] == ["80.0 → 82.0 / 60.0", "–", "–"]
+
+
+def test_the_paper_s_averages_stand_beside_ours_or_beside_what_was_not_run():
+    rows = {row[0]: row[1:] for row in tables.paper_table(duals_of([*made(), *made(["learner=kgcoop"])])).rows}
+    assert rows["CoOp"][0] == "81.98 → 85.15 / 68.84 (H 74.84 → 76.13)" and rows["CoOp"][1].startswith("80.0 → 82.0")
+    assert rows["PromptKD"][1] == "not run here" and rows["KgCoOp"][0] == "not in the paper"
+
+
+def test_the_paper_s_dual_prompts_have_the_new_accuracy_of_their_learners():
+    printed = {(row["dataset"], row["method"]): row for row in read_table("dpc_base_to_new.csv")}
+    assert len(printed) == 12 * 8
+    for (dataset, method), row in printed.items():
+        if method.endswith("+DPC"):
+            assert row["new"] == printed[dataset, method.removesuffix("+DPC")]["new"]
+
+
+def test_the_ablation_has_the_paper_s_rows_and_takes_ours_from_the_right_training_and_weights():
+    records = [
+        *made(base=10, new=-20, noise=0),
+        *made(["hard_negatives=False"], base=5, new=-1, sets=SETS[1:], noise=0),
+    ]
+    table = tables.ablation_table(records)
+    ours = [row[3] for row in table.rows]
+    assert ours[0] == "+0.0 / +0.0" and ours[1].startswith("+5.0") and ours[2].startswith("+10.0")
+    assert ours[1].split(" / ")[1].startswith("-1.0") and ours[3].startswith("+2.0 ± 0.0 / -4.0")
+    assert ours[4].startswith("+1.0 ± 0.0 / +0.0") and ours[5].startswith("+2.0 ± 0.0 / +0.0")
+    assert table.rows[5][1] == "85.2 / 68.8 (H 76.1)" and "tints, textures" in table.caption
+
+
+def test_k_and_presets_are_compared_on_the_datasets_that_all_have():
+    records = [*made(noise=0)]
+    for number, setting in enumerate(SETTINGS):
+        records += made([setting], base=float(number), sets=SETS[:2], noise=0)
+    table = tables.top_k_table(records)
+    assert [row[0] for row in table.rows] == ["1", "2", "4", "8"] and "shapes, tints;" in table.caption
+    assert [row[2].split()[0] for row in table.rows] == ["+1.0", "+2.0", "+3.0", "+10.0"]
+    described, released = tables.preset_table(records).rows
+    assert described[1].startswith("+2.0") and released[1].startswith("+4.0")  # P' alone
+
+
+def test_channels_stand_beside_a_random_step():
+    (row,) = tables.channels_table(duals_of(made(noise=0))).rows
+    assert row[1:3] == ("20 % of P", "0.980, random 0.980") and row[3].startswith("+0.0") and row[5].startswith("+10.0")
+
+
+def test_without_the_records_of_a_setting_a_table_names_it():
+    with pytest.raises(Exception, match="hard_negatives=False"):
+        tables.ablation_table(made())
