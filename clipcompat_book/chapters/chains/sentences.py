@@ -10,13 +10,8 @@ from clipcompat_book.words import apart, datasets, with_interval
 
 def records_sentence(chains: Sequence[Chain]) -> str:
     """Which methods, datasets and seeds the chains are of."""
-    names, sets = list(by_method(chains)), {c.dataset for c in chains}
-    seeds = sorted({c.seed for c in chains})
     generations = chains[0].last + 1
-    return (
-        f"In the records: {', '.join(names)}, on {datasets(len(sets))} with {len(seeds)} seeds, over {generations} "
-        "generations."
-    )
+    return f"In the records: {', '.join(by_method(chains))}, on {_sample(chains)}, over {generations} generations."
 
 
 def answer_sentence(chains: Sequence[Chain]) -> str:
@@ -29,7 +24,8 @@ def answer_sentence(chains: Sequence[Chain]) -> str:
         parts.append(f"{name} {', then '.join(steps)}; at once {with_interval(at_once)} ({excess})")
     return (
         "**Points below a plug-in that was tuned there, after each step alone and after all steps at once** (in "
-        f"brackets: at once against the sum of the steps), with 95 % intervals over sets and seeds: {'. '.join(parts)}."
+        f"brackets: at once against the sum of the steps), with 95 % intervals over {_sample(chains)}: "
+        f"{'. '.join(parts)}."
     )
 
 
@@ -68,6 +64,12 @@ def small_steps_sentence(chains: Sequence[Chain]) -> str:
         parts.append(f"{name} {', '.join(after)} (single updates {', '.join(single)}; at once {excess} than these)")
     last = chains[0].last
     return f"**Points below tuning there, after 1 to {last} small updates:** {'. '.join(parts)}."
+
+
+def _sample(chains: Sequence[Chain]) -> str:
+    """ "11 datasets with 3 seeds each"."""
+    sets, seeds = {c.dataset for c in chains}, {c.seed for c in chains}
+    return f"{datasets(len(sets))} with {len(seeds)} seed{'s' * (len(seeds) > 1)} each"
 
 
 def _step(j: int) -> Measure:

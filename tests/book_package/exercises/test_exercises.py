@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
 import statistics
@@ -12,6 +13,7 @@ import torch.nn.functional as F
 
 from clipcompat_book.exercises import (
     ablations,
+    chains,
     contcoop,
     drift,
     dual,
@@ -25,7 +27,7 @@ from clipcompat_book.exercises import (
 
 CHECKS = {
     name: check
-    for chapter in (ablations, contcoop, drift, dual, methods, miniature, ood, own_data, performance, start)
+    for chapter in (ablations, chains, contcoop, drift, dual, methods, miniature, ood, own_data, performance, start)
     for name, check in vars(chapter).items()
     if name.startswith("check_")
 }
@@ -111,6 +113,27 @@ def equal_gain(xy, xz, yz):
     return (xy - xz * yz) / math.sqrt((1 - xz**2) * (1 - yz**2))
 
 
+def shortfalls(a, first=1):
+    return [a[j][j] - a[0][j] for j in range(first, len(a))]
+
+
+def excess(a, step=lambda a, j: a[j + 1][j + 1] - a[j][j + 1]):
+    return shortfalls(a)[-1] - sum(step(a, j) for j in range(len(a) - 1))
+
+
+def plan(a, trainings, later=None):
+    plans = [p for p in itertools.chain(*(itertools.combinations(range(len(a)), k + 1) for k in range(trainings)))]
+    serves = {p: [a[max(i for i in p if i <= j)][j] for j in range(len(a))] for p in plans if p[0] == 0}
+    return list(max(serves, key=lambda p: (sum(serves[p][-1:] if later else serves[p]), -len(p))))
+
+
+NEEDS = (("coop", "width"), ("clip_adapter", "dim"), ("linear_probe", "penultimate"))
+
+
+def carried(old, new):
+    return {name for name, length in NEEDS if old[length] == new[length] is not None}
+
+
 def cka(x, y, centre=True, whole=True):
     x, y = (x - x.mean(0), y - y.mean(0)) if centre else (x, y)
     among = (x.T @ y).norm() / (y.T @ y).norm()
@@ -161,6 +184,10 @@ RIGHT = {
     "check_restricted": restricted,
     "check_lost": lambda source, zs_source, shifted, zs_shifted: (source - zs_source) - (shifted - zs_shifted),
     "check_equal_gain": equal_gain,
+    "check_shortfalls": shortfalls,
+    "check_excess": excess,
+    "check_plan": plan,
+    "check_fits": carried,
     "check_harmonic_mean": lambda a, b: 2 * a * b / (a + b) if a + b else 0,
     "check_kept_gain": gain,
     "check_negative_flips": lambda a, b: 100 * (a & ~b).float().mean(),
@@ -220,6 +247,18 @@ WRONG = [
     ("check_equal_gain", lambda xy, xz, yz: xy - xz * yz, "Divide by both roots"),
     ("check_equal_gain", lambda xy, xz, yz: (xy - xz * yz) / math.sqrt(1 - xz**2), "Divide by both roots"),
     ("check_equal_gain", lambda xy, xz, yz: xy, "comes through z"),
+    ("check_shortfalls", lambda a: [a[0][0] - x for x in a[0][1:]], "the drop in accuracy"),
+    ("check_shortfalls", lambda a: shortfalls(a, 0), "begin with j = 1"),
+    ("check_shortfalls", lambda a: [max(0.0, x) for x in shortfalls(a)], "do not clip"),
+    ("check_excess", lambda a: -excess(a), "together 37"),
+    ("check_excess", lambda a: excess(a, lambda a, j: a[0][j] - a[0][j + 1]), "together 37"),
+    ("check_plan", lambda a, n: list(range(n)), "that of the best"),
+    ("check_plan", lambda a, n: list(range(len(a))), "more trainings than can be paid"),
+    ("check_plan", lambda a, n: [len(a) - 1], "Generation 0 has to be tuned"),
+    ("check_plan", lambda a, n: plan(a, n, later=True), "that of the best"),
+    ("check_fits", lambda old, new: carried(old, new) | {"linear_probe"}, "Only the width"),
+    ("check_fits", lambda old, new: carried(old, new) | {"coop"}, "no token of a text tower"),
+    ("check_fits", lambda old, new: {k for k, n in NEEDS if old[n] == new[n]}, "None is no length"),
     ("check_relative_change", lambda old, new: (new - old).sum() / old.abs().sum(), "absolute values"),
     ("check_relative_change", lambda old, new: ((new - old) / old).abs().mean(), "must not be divided by"),
     ("check_relative_change", lambda old, new: (new - old).abs().mean(), "moved by its own size"),

@@ -43,7 +43,7 @@ def test_sentences_turn_with_the_numbers():
     second = sentences.second_sentence(chains)
     assert "CoOp 4.0 ± 0.1 points more" in second and "linear probe 25.0 ± 0.1 points less" in second
     assert sentences.records_sentence(chains) == (
-        "In the records: linear probe, CoOp, on 3 datasets with 3 seeds, over 3 generations."
+        "In the records: linear probe, CoOp, on 3 datasets with 3 seeds each, over 3 generations."
     )
 
 
