@@ -22,12 +22,26 @@ from clipcompat_book.exercises import (
     ood,
     own_data,
     performance,
+    repair,
     start,
 )
 
 CHECKS = {
     name: check
-    for chapter in (ablations, chains, contcoop, drift, dual, methods, miniature, ood, own_data, performance, start)
+    for chapter in (
+        ablations,
+        chains,
+        contcoop,
+        drift,
+        dual,
+        methods,
+        miniature,
+        ood,
+        own_data,
+        performance,
+        repair,
+        start,
+    )
     for name, check in vars(chapter).items()
     if name.startswith("check_")
 }
@@ -171,6 +185,11 @@ def both_ways(z):
     return (F.cross_entropy(z, target) + F.cross_entropy(z.T, target)) / 2
 
 
+def rotation(x, y):
+    u, _, v = torch.linalg.svd(y.T @ x)
+    return u @ v
+
+
 RIGHT = {
     "check_paired_effect": paired,
     "check_kept": lambda old, new, old_on, new_on: (new_on - old_on) - (new - old),
@@ -210,6 +229,9 @@ RIGHT = {
     "check_shared_rows": shared_rows,
     "check_flop_ratio": flop_ratio,
     "check_chunk_time": chunk_time,
+    "check_folded_bias": lambda w, b, c: b + w @ c,
+    "check_rotation": rotation,
+    "check_share": lambda zs, there, retrained: 100 * (there - zs) / (retrained - zs),
 }
 WRONG = [
     ("check_paired_effect", lambda on, off: paired(on, off, False), "mean of all pairs"),
@@ -319,6 +341,15 @@ WRONG = [
     ("check_rotated_probe", lambda w, r: w @ r, "wrong direction"),
     ("check_rotated_probe", lambda w, r: w.T, "shape of W"),
     ("check_rotated_probe", lambda w, r: w, "numbers are not"),
+    ("check_folded_bias", lambda w, b, c: b, "what does not depend on x"),
+    ("check_folded_bias", lambda w, b, c: w @ c, "old bias is still needed"),
+    ("check_folded_bias", lambda w, b, c: w.T @ b, "One number per class"),
+    ("check_rotation", lambda x, y: rotation(y, x), "its transpose"),
+    ("check_rotation", lambda x, y: y.T @ x, "must become 1"),
+    ("check_rotation", lambda x, y: y, "A square matrix"),
+    ("check_share", lambda zs, there, retrained: (there - zs) / (retrained - zs), "answer in percent"),
+    ("check_share", lambda zs, there, retrained: 100 * there / retrained, "25 are there"),
+    ("check_share", lambda zs, there, retrained: max(0, 100 * (there - zs) / (retrained - zs)), "do not clip"),
 ]
 
 

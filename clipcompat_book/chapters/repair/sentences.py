@@ -1,0 +1,52 @@
+"""What repairs give, in sentences that change with the records."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from clipcompat.methods import METHODS
+from clipcompat_book.chapters.repair.rows import ENOUGH, Repaired
+from clipcompat_book.words import apart, datasets
+
+
+def records_sentence(methods: Mapping[str, Repaired]) -> str:
+    """Which methods the records have, and which that can be repaired are not made yet."""
+    missing = [kind.title for name, kind in METHODS.items() if kind.title not in methods and name != "zero_shot"]
+    rest = f" Not made yet: {', '.join(missing)}." if missing else ""
+    return f"In the records: {', '.join(methods)}.{rest}"
+
+
+def answer_sentence(methods: Mapping[str, Repaired]) -> str:
+    """Which methods to keep, repair and retrain, and what a repair is behind retraining."""
+    verdicts = {v: [t for t, m in methods.items() if m.verdict == v] for v in ("keep", "repair", "retrain")}
+    told = "; ".join(f"**{verdict}**: {', '.join(titles)}" for verdict, titles in verdicts.items() if titles)
+    sets = len(next(iter(methods.values())).gain("carried").by_dataset)
+    seeds = len({row["seed"] for _, row in next(iter(methods.values())).rows})
+    return (
+        f"The cheapest step that keeps {100 * ENOUGH:.0f} % of what retraining adds to zero-shot ({datasets(sets)}, "
+        f"{seeds} seeds): {told}."
+    )
+
+
+def behind_sentence(methods: Mapping[str, Repaired]) -> str:
+    """Repaired against retrained, method by method."""
+    told = [f"{title} {apart(method.behind('repaired'))}" for title, method in methods.items()]
+    return "**Repaired without labels, against retraining with them:** " + "; ".join(told) + "."
+
+
+def regained_sentence(methods: Mapping[str, Repaired]) -> str:
+    """What a repair gives back of what carrying lost."""
+    told = [f"{title} {apart(method.behind('repaired', 'carried'))}" for title, method in methods.items()]
+    return "**Repaired, against carried unchanged:** " + "; ".join(told) + "."
+
+
+def controls_sentence(controls: Mapping[str, Mapping[str, Repaired]]) -> str:
+    """What repairs give where new is not made from old: as shares of what retraining adds there."""
+    told = []
+    for words, control in controls.items():
+        shares = [
+            f"{title} {100 * method.share('carried'):.0f} → {100 * method.share('repaired'):.0f} %"
+            for title, method in control.items()
+        ]
+        told.append(f"**{words.capitalize()}:** {', '.join(shares)}.")
+    return "Share of what retraining adds, carried → repaired. " + " ".join(told)

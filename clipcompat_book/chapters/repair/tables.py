@@ -1,0 +1,69 @@
+"""Tables of the chapter: every method with its verdict, the three maps, and the control."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from clipcompat.plugins.repair.feature_map import MAPS
+from clipcompat.runs.tables import Table
+from clipcompat_book.chapters.repair.rows import ENOUGH, Repaired
+from clipcompat_book.words import with_interval
+
+_SIDES = ("carried", "repaired", "retrained")
+
+
+def gains_table(methods: Mapping[str, Repaired]) -> Table:
+    """Points above zero-shot on new: carried, repaired, retrained; negative flips; and the verdict."""
+    rows = []
+    for title, method in methods.items():
+        gains = [with_interval(method.gain(name), "+") for name in ("carried", "repaired", "retrained")]
+        flips = " / ".join(
+            f"{method.mean(method.column(n) + '_flips'):.1f}" for n in ("carried", "repaired", "retrained")
+        )
+        shares = " → ".join(f"{100 * method.share(name):.0f}" for name in ("carried", "repaired"))
+        rows.append((title, method.how, *gains, shares, flips, method.verdict))
+    columns = ("method", "repair", "carried", "repaired", "retrained", "share, %", "negative flips, %", "verdict")
+    caption = (
+        "Points above zero-shot on new, ± half of the 95 % interval over sets and seeds. Share: of what retraining "
+        "adds, carried → repaired. Negative flips: right on old and wrong on new, carried / repaired / retrained. "
+        f"Verdict: the cheapest that keeps {100 * ENOUGH:.0f} % of what retraining adds."
+    )
+    return Table(columns, tuple(rows), caption)
+
+
+def maps_table(methods: Mapping[str, Repaired], count: int = 200) -> Table:
+    """The three maps, for the methods that a map repairs: points above zero-shot on new."""
+    mapped = {title: method for title, method in methods.items() if method.how == "map"}
+    rows = [
+        (title, *(with_interval(method.gain(f"map_{kind}_{count}"), "+") for kind in MAPS))
+        for title, method in mapped.items()
+    ]
+    return Table(("method", *MAPS), tuple(rows), f"Points above zero-shot on new, {count} pictures without labels.")
+
+
+def sentences_table(methods: Mapping[str, Repaired]) -> Table:
+    """Points above zero-shot on new: a map from sentences beside one from pictures, where a method can have both."""
+    columns = ("carried", "text_orthogonal", "repaired", "retrained")
+    rows = [
+        (title, *(with_interval(method.gain(name), "+") for name in columns), f"{100 * method.share(columns[1]):.0f}")
+        for title, method in methods.items()
+        if method.values("text_orthogonal")
+    ]
+    names = ("method", "carried", "from class names", "from 200 pictures", "retrained", "class names: share, %")
+    return Table(names, tuple(rows), "Points above zero-shot on new. The class names are those of all mini datasets.")
+
+
+def controls_table(methods: Mapping[str, Repaired], controls: Mapping[str, Mapping[str, Repaired]]) -> Table:
+    """Accuracy on new, carried → repaired | retrained, on the upgrade and on each control."""
+    sides = {"the upgrade": methods, **controls}
+    rows = []
+    for title in methods:
+        if any(title in side for side in controls.values()):
+            rows.append((title, *(_three(side[title]) if title in side else "–" for side in sides.values())))
+    caption = "Accuracy on new: carried → repaired (200 pictures without labels) | retrained. Means over datasets."
+    return Table(("method", *sides), tuple(rows), caption)
+
+
+def _three(method: Repaired) -> str:
+    carried, repaired, retrained = (f"{method.mean(name):.1f}" for name in _SIDES)
+    return f"{carried} → {repaired} | {retrained}"

@@ -1,0 +1,66 @@
+"""Figures, tables and sentences of the chapter say what the rows say."""
+
+from __future__ import annotations
+
+import pytest
+
+from clipcompat_book.chapters.repair import charts, sentences, tables
+from clipcompat_book.chapters.repair.rows import controls_of, methods_of
+from tests.book_package.chapters.repair.made import TWIN, made
+
+
+@pytest.fixture
+def methods():
+    return methods_of([*made("linear_probe", carried=20, repaired=76), *made("coop", carried=76, repaired=81)], "mini")
+
+
+@pytest.fixture
+def controls():
+    return controls_of(made("coop", carried=50, repaired=53, upgrade=TWIN))
+
+
+def test_the_first_figure_has_every_mean(methods):
+    traces = {t.name: t for t in charts.ladder(methods).data if t.name}
+    assert list(traces["repaired without labels"].x) == pytest.approx([77, 82])
+    assert list(traces["zero-shot"].x) == pytest.approx([51, 51])
+    assert list(traces["retrained with labels"].y) == [0, -1]
+
+
+def test_the_curves_are_percent_and_a_control_is_dashed(methods, controls):
+    solid, _, dashed, in_legend = charts.by_count(methods, controls).data
+    assert in_legend.name == "new: another start"
+    assert list(solid.x) == ["0", "25", "50", "100", "200"] and solid.y[0] == pytest.approx(-100)
+    assert dashed.line.dash == "dash" and dashed.y[-1] == pytest.approx(10)
+
+
+def test_the_table_has_gains_shares_and_verdicts(methods):
+    probe, coop = tables.gains_table(methods).rows
+    assert probe[0] == "linear probe" and probe[1] == "map" and probe[5] == "-100 → 87" and probe[-1] == "repair"
+    assert coop[5] == "87 → 103" and coop[6] == "10.0 / 10.0 / 10.0" and coop[-1] == "keep"
+
+
+def test_maps_are_compared_for_the_methods_that_have_one(methods):
+    ((title, *cells),) = tables.maps_table(methods).rows
+    assert title == "linear probe" and [cell.split(" ")[0] for cell in cells] == ["+26.0"] * 3
+
+
+def test_sentences_stand_beside_pictures_where_a_method_can_have_both():
+    methods = methods_of([*made("tip_adapter", carried=60, repaired=75), *made("coop")], "mini")
+    ((title, carried, text, pictures, retrained, share),) = tables.sentences_table(methods).rows
+    assert title == "Tip-Adapter" and share == "70"
+    assert [c.split(" ")[0] for c in (carried, text, pictures, retrained)] == ["+10.0", "+21.0", "+25.0", "+30.0"]
+
+
+def test_a_control_stands_beside_the_upgrade(methods, controls):
+    table = tables.controls_table(methods, controls)
+    assert table.columns == ("method", "the upgrade", "another start")
+    assert table.rows == (("CoOp", "77.0 → 82.0 | 81.0", "51.0 → 54.0 | 81.0"),)
+
+
+def test_sentences_turn_with_the_numbers(methods, controls):
+    assert "In the records: linear probe, CoOp. Not made yet: CLIP-Adapter, " in sentences.records_sentence(methods)
+    told = sentences.answer_sentence(methods)
+    assert "(3 datasets, 3 seeds): **keep**: CoOp; **repair**: linear probe." in told
+    assert "linear probe 4.0 ± 0.0 points lower; CoOp 1.0 ± 0.0 points higher" in sentences.behind_sentence(methods)
+    assert "linear probe 56.0 ± 0.0 points higher" in sentences.regained_sentence(methods)
+    assert "**Another start:** CoOp 0 → 10 %." in sentences.controls_sentence(controls)
