@@ -6,8 +6,18 @@ from collections.abc import Sequence
 
 from clipcompat.methods import METHODS
 from clipcompat.methods.dpc import LEARNERS
+from clipcompat.runs.records import Record
 from clipcompat.studies.statistic import Direction, Statistic
-from clipcompat_book.chapters.dual.rows import WEIGHT, Dual, base_gain, by_learner, difference, new_change
+from clipcompat_book.chapters.dual.rows import (
+    WEIGHT,
+    Dual,
+    base_gain,
+    by_learner,
+    common,
+    difference,
+    duals_of,
+    new_change,
+)
 from clipcompat_book.means import groups
 from clipcompat_book.words import apart, counted, datasets, short_name, with_interval
 
@@ -65,6 +75,21 @@ def _helps(change) -> str:
         "no difference seen": "decoupling is undecided",
     }
     return f"{verdict[change.direction]} ({with_interval(change, '+')} points)"
+
+
+def second_training_sentence(records: Sequence[Record]) -> str:
+    """On base classes, on old: what a second training with the learner's own loss adds, and hard negatives to that."""
+    hard = by_learner(duals_of(records))
+    parts = []
+    for name, plain in by_learner(duals_of(records, "hard_negatives=False")).items():
+        second = difference(plain, base_gain("old"))
+        both = common(hard[name], plain)
+        own = {(d.dataset, d.seed): base_gain("old")(d) for d in plain}
+        more = difference(both, lambda d, own=own: base_gain("old")(d) - own[d.dataset, d.seed])
+        parts.append(f"{name}: {apart(second)}; with hard negatives in place of that loss, against it: {apart(more)}")
+    count = datasets(len({d.dataset for d in duals_of(records, "hard_negatives=False")}))
+    about = f"(ω_b = {WEIGHT}, base classes, {count})"
+    return f"**A second training with the learner's own loss** {about}. {'. '.join(parts)}."
 
 
 def upgrade_sentence(duals: Sequence[Dual]) -> str:

@@ -30,6 +30,13 @@ def test_decoupling_helps_where_new_classes_would_lose_and_hurts_where_they_woul
     assert "over KgCoOp, decoupling is undecided" in told
 
 
+def test_hard_negatives_are_compared_with_a_second_training_on_the_datasets_of_both():
+    plain = made(["learner=kgcoop", "hard_negatives=False"], base=15, sets=SETS[1:])
+    told = sentences.second_training_sentence([*made(), *made(["learner=kgcoop"], base=10), *plain])
+    assert "2 datasets). KgCoOp: 3.0 ± 0.1 points higher; with hard negatives" in told
+    assert told.endswith("against it: 1.0 ± 0.0 points lower.") and "CoOp: 2" not in told.replace("KgCoOp", "")
+
+
 def test_what_is_lost_in_the_upgrade_is_against_the_gain_on_old():
     assert "CoOp: 4.0 ± 0.0 points lower" in sentences.upgrade_sentence(duals_of(made(carried_base=-10)))
 
