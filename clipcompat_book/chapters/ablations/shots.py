@@ -49,9 +49,14 @@ def shot_gains(records: Sequence[Record]) -> Gains:
     return gains
 
 
+def numbers(gains: Gains) -> list[int]:
+    """The numbers of shots that were made."""
+    return sorted({k for own in gains.values() for k in own})
+
+
 def shots_table(gains: Gains) -> Table:
     """One row per method and side, one column per number of shots."""
-    shots = sorted({k for own in gains.values() for k in own})
+    shots = numbers(gains)
     rows = [
         (method, f"on {side}", *(with_interval(own.get(k), "+") for k in shots))
         for (method, side), own in gains.items()
@@ -63,18 +68,21 @@ def shots_table(gains: Gains) -> Table:
 def lead_sentence(records: Sequence[Record]) -> str:
     """ContCoOp minus CoOp on new, by shots: Markdown."""
     shipped = shipped_pair(records)
-    words = []
+    words, missing = [], []
     for k in SHOTS:
         one, two = (_reports(shipped, method, k) for method in ("ContCoOp", "CoOp"))
         if one and two:
             words.append(f"{k}: {apart(compared(one, two, lambda r: r.new), 'ahead', 'behind')}")
-    return f"**ContCoOp against CoOp on new, by shots:** {'; '.join(words)}."
+        else:
+            missing.append(str(k))
+    rest = f" Not made yet: {', '.join(missing)} shots." if missing else ""
+    return f"**ContCoOp against CoOp on new, by shots:** {'; '.join(words)}.{rest}"
 
 
 def lines(gains: Gains) -> go.Figure:
     """Points above zero-shot by shots: blue on old, orange carried to new; CoOp dashed, ContCoOp solid."""
     fig = go.Figure()
-    shots = sorted({k for own in gains.values() for k in own})
+    shots = numbers(gains)
     for (method, side), own in gains.items():
         colour, dash = (OLD if side == "old" else NEW), ("dash" if method == "CoOp" else "solid")
         nudge = 0.04 * (1 if method == "CoOp" else -1) + 0.015 * (1 if side == "old" else -1)
