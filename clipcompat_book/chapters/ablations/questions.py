@@ -75,11 +75,12 @@ def measured(number: int) -> list[str]:
     return [reading.label for reading in READINGS if str(number) in reading.question.split(", ")]
 
 
-def questions_table(labels: Sequence[str]) -> Table:
-    """One row per question. labels: of the readings that have records; 25 is measured by the figure of shots."""
+def questions_table(labels: Sequence[str], shots: Sequence[int] = ()) -> Table:
+    """One row per question. labels: of the readings that have records; shots: that were made, for question 25."""
+    others = [str(k) for k in shots if k != 16]
     rows = []
     for q in QUESTIONS:
         own = [label for label in measured(q.number) if label in labels]
-        shots = ["1, 2, 4, 8 shots"] if q.number == 25 else []
-        rows.append((str(q.number), q.words, q.ours, ", ".join(own + shots) or q.why or "not made yet"))
+        own += [f"{', '.join(others)} shots"] if q.number == 25 and others else []
+        rows.append((str(q.number), q.words, q.ours, ", ".join(own) or q.why or "not made yet"))
     return Table(("", "question", "here", "measured instead"), tuple(rows), "The 42 open questions of the paper.")
