@@ -53,9 +53,13 @@ def check_carries(
 ) -> None:
     """Refuse backbones that a plug-in of old would not fit, before hours of tuning it.
 
+    A method that cannot be tuned on old passes: the tuning refuses it, with its own advice.
+
     Raises:
         IncompatibleError: it would not fit one of them, and why.
     """
+    if carries(method, old, old, classnames).kind == "incompatible":
+        return
     for new in later:
         match = carries(method, old, new, classnames)
         if match.kind == "incompatible":

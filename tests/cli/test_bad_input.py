@@ -252,7 +252,8 @@ def test_a_full_disk_at_any_point_and_the_next_run_is_right(root, tmp_path):
 
 
 @pytest.mark.parametrize("method", ["coop", "contcoop"])
-def test_a_context_that_cannot_fit_is_refused_before_memory_is_asked_for(method, tmp_path, capsys):
-    arguments = ["run", "--method", method, "--dataset", "mini/textures", "--set", f"n_ctx={10**12}"]
+@pytest.mark.parametrize("length", [10**12, 10**20])
+def test_a_context_that_cannot_fit_is_refused_before_memory_is_asked_for(method, length, tmp_path, capsys):
+    arguments = ["run", "--method", method, "--dataset", "mini/textures", "--set", f"n_ctx={length}"]
     assert main([*arguments, "--out", str(tmp_path)]) == 1
     assert "do not fit: mini-old reads 40" in capsys.readouterr().err

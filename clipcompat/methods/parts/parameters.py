@@ -84,13 +84,15 @@ def tensor_mismatch(
 def blank_tensors(
     shapes: Mapping[str, Shape], backbone: Backbone | Outline, own: Mapping[str, int] | None = None
 ) -> dict[str, Tensor]:
-    """Zeros of these shapes on a backbone. A length that it does not have, such as the number of images, is 1.
+    """Zeros of these shapes on a backbone, that take no memory however long they are (lengths are cut at 2^31).
 
-    own: lengths that the method knows (`Method.lengths`).
+    A length that the backbone does not have, such as the number of images, is 1. own: lengths that the method knows
+    (`Method.lengths`).
     """
     known = {name: length for name in _LENGTHS if (length := getattr(backbone, name)) is not None} | (own or {})
     lengths = {name: [_length(wanted, known) for wanted in shape] for name, shape in shapes.items()}
-    return {name: torch.zeros([n if isinstance(n, int) else 1 for n in shape]) for name, shape in lengths.items()}
+    sizes = {name: [min(n, 1 << 31) if isinstance(n, int) else 1 for n in shape] for name, shape in lengths.items()}
+    return {name: torch.zeros(()).expand(size) for name, size in sizes.items()}
 
 
 def context_mismatch(
