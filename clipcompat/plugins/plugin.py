@@ -104,7 +104,8 @@ class Plugin:
             if self.origin.get("unverified"):
                 says = f"its file says that it was tuned on this very backbone, {backbone.name}, and has no checksum"
                 return Match("compatible", f"{says} that would show whether that was changed.")
-            return Match("exact", f"it was tuned on this very backbone, {backbone.name}.")
+            how = "repaired for" if self.origin.get("repair") else "tuned on"
+            return Match("exact", f"it was {how} this very backbone, {backbone.name}.")
         if same_model:
             if backbone.stamp is None:
                 return Match("compatible", f"it was tuned on a {backbone.name}; name the weights to compare them.")

@@ -19,6 +19,7 @@ from clipcompat.plugins.repair.pictures import unlabelled_pictures
 from clipcompat.plugins.repair.repair import repair
 from clipcompat.plugins.repair.translate import is_translatable
 from clipcompat.studies.accuracy import correct, percent
+from clipcompat.studies.compatibility import look_once
 from clipcompat.studies.experiment import Experiment, training_facts
 
 MAPPED = (25, 50, 100, 200)
@@ -44,6 +45,7 @@ def measure(experiment: Experiment) -> Iterator[dict[str, Any]]:
     experiment.tune_together(upgrade.old, *([upgrade.new] if experiment.retrains else []))
     for seed, data in experiment.datasets.items():
         plugin = plugins.tune(upgrade.old, {seed: data})[seed]
+        look_once(plugin, upgrade, (data,), experiment.cache, experiment.progress)
         on_old = correct(plugin, upgrade.old, data.test, **told)
         again = [plugins.tune(upgrade.new, {seed: data})[seed]] if experiment.retrains else []
         candidates = {"new": plugin} | dict(zip(["retrained"], again, strict=False))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import itertools
 import math
+import pkgutil
 import re
 import statistics
 
@@ -11,38 +13,12 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from clipcompat_book.exercises import (
-    ablations,
-    chains,
-    contcoop,
-    drift,
-    dual,
-    methods,
-    miniature,
-    ood,
-    own_data,
-    performance,
-    repair,
-    start,
-)
+from clipcompat_book import exercises
 
 CHECKS = {
     name: check
-    for chapter in (
-        ablations,
-        chains,
-        contcoop,
-        drift,
-        dual,
-        methods,
-        miniature,
-        ood,
-        own_data,
-        performance,
-        repair,
-        start,
-    )
-    for name, check in vars(chapter).items()
+    for chapter in pkgutil.iter_modules(exercises.__path__, f"{exercises.__name__}.")
+    for name, check in vars(importlib.import_module(chapter.name)).items()
     if name.startswith("check_")
 }
 

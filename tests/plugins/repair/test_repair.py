@@ -41,7 +41,8 @@ def test_it_is_a_plugin_of_the_new_backbone_with_its_own_history(method, upgrade
     data = toy_dataset(8)
     plugin = tuned(method, upgrade)
     found = repair(plugin, upgrade, unlabelled_pictures(data, 20))
-    assert found.match(upgrade.new).kind == "exact" and found.method == method and found.fault is None
+    assert found.match(upgrade.new).kind == "exact" and "repaired for" in found.match(upgrade.new).why
+    assert found.method == method and found.fault is None
     assert found.origin["init"] == plugin.stamp and found.stamp != plugin.stamp
     for kept in ("dataset", "train_stamp", "shots", "seed", "classnames", "template"):
         assert found.origin[kept] == plugin.origin[kept]
