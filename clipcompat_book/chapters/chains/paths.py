@@ -83,7 +83,8 @@ def families_table(upgrades: Sequence[str]) -> Table:
     for upgrade in upgrades:
         chain = generations(upgrade)
         for (old, old_tag), (new, new_tag) in zip(chain, chain[1:], strict=False):
-            matches = {m: carries(METHODS[m](), load_outline(old), load_outline(new)) for m in METHODS}
+            pair = load_outline(old), load_outline(new)
+            matches = {m: carries(kind(), *pair) for m, kind in METHODS.items()}
             lost = [name_title(m) for m, match in matches.items() if match.kind == "incompatible"]
             rows.append((f"{old} ({old_tag})", f"{new} ({new_tag})", ", ".join(lost) or "every plug-in fits"))
     return Table(("from", "to", "cannot be carried"), tuple(rows), "Steps between published weights.")
