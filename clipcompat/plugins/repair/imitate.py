@@ -34,7 +34,8 @@ def imitated(
     pictures: their labels are not read. settings: further arguments of `fit`, such as `views`.
 
     Raises:
-        IncompatibleError: the method learns nothing, or in closed form, or keeps features of its training pictures.
+        IncompatibleError: the method learns nothing, or in closed form, or keeps features of its training pictures, or
+        its training needs another plug-in on the new backbone.
         DataError: there are fewer pictures than classes.
     """
     method = plugin.method
@@ -43,6 +44,12 @@ def imitated(
     if is_translatable(method):
         raise IncompatibleError(
             f"{method.name} cannot go on training from tensors that were made on other pictures; use how='map'."
+        )
+    if method.starts_from is not None or method.takes_teacher:
+        needs = "a teacher" if method.takes_teacher else f"a plug-in of {method.starts_from.name}"
+        raise IncompatibleError(
+            f"{method.name} cannot be repaired: its training starts from {needs} on the new backbone, which a "
+            "plug-in does not hold. Tune it again there."
         )
     if len(pictures) < len(pictures.classnames):
         raise DataError(

@@ -11,6 +11,7 @@ from clipcompat.backbones.upgrade import Upgrade
 from clipcompat.common.errors import ConfigError, DataError, IncompatibleError, UnknownNameError
 from clipcompat.methods.clip_adapter import CLIPAdapter
 from clipcompat.methods.coop import CoOp
+from clipcompat.methods.dpc import DPC
 from clipcompat.methods.linear_probe import LinearProbe
 from clipcompat.methods.tip_adapter import TipAdapter, TipAdapterF
 from clipcompat.methods.zero_shot import ZeroShot
@@ -102,6 +103,12 @@ def test_sentences_do_not_fit_everything(upgrade):
         repair(tuned(MAPPED[1], upgrade), upgrade)
     with pytest.raises(ConfigError, match="pictures or sentences, and not both"):
         repair(tuned(MAPPED[1], upgrade), upgrade, toy_dataset().unlabelled, sentences=SENTENCES)
+
+
+def test_a_method_whose_training_needs_another_plugin_on_new_is_refused(upgrade):
+    plugin = tuned(DPC(learner=IMITATING[0], recipe=SHORT), upgrade)
+    with pytest.raises(IncompatibleError, match="dpc cannot be repaired: its training starts from a plug-in of coop"):
+        repair(plugin, upgrade, unlabelled_pictures(toy_dataset(8), 20))
 
 
 def test_pictures_are_drawn_without_labels_and_nested():
