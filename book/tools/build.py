@@ -26,8 +26,10 @@ from filelock import FileLock, Timeout
 from book.tools.check import check_book
 from book.tools.execute import ExecutionError, Run, execute
 from book.tools.kept import KeptChapters, state_of
+from book.tools.live import write_live
 from book.tools.notebook import parameters, read_notebook, toc_notebooks
 from book.tools.status import status_page
+from book.tools.twin import live_html
 from book.tools.vendor import vendor
 
 _PARTS = ("_config.yml", "_toc.yml", "book", "notebooks")
@@ -93,6 +95,8 @@ def _build(
     kept = KeptChapters(out / "executed", state_of(project))
     _stage(project, stage)
     vendor(stage / "book" / "assets" / "vendor")
+    write_live(stage / "book" / "assets" / "live")
+    (stage / "book" / "live.html").write_text(live_html(), encoding="utf-8")
     runs = _execute_all(project, stage, failed, kept, notebooks, profile, values, limit, workers)
     timings = {path.as_posix(): {"seconds": run.seconds, "attempts": run.attempts} for path, run in runs}
     (out / "timings.json").write_text(json.dumps(timings, indent=1))
