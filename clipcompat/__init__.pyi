@@ -1,4 +1,7 @@
 # The public names, and where each is defined. `__init__.py` looks them up here when they are first used.
+from .audits.audit import audit as audit
+from .audits.findings import PluginAudit as PluginAudit
+from .audits.report import Audit as Audit
 from .backbones.backbone import Backbone as Backbone
 from .backbones.load import load_backbone as load_backbone
 from .backbones.mixed import mix_towers as mix_towers

@@ -10,7 +10,19 @@ import pytest
 import clipcompat
 
 # Imports run from left to right only, lazy and type-checking ones included.
-ROOMS = ("cli", "runs", "studies", "plugins", "methods", "training", "features", "backbones", "data", "common")
+ROOMS = (
+    "cli",
+    "audits",
+    "runs",
+    "studies",
+    "plugins",
+    "methods",
+    "training",
+    "features",
+    "backbones",
+    "data",
+    "common",
+)
 MOST_ENTRIES = 14
 
 

@@ -67,6 +67,7 @@ def _is_out_of_memory(error: RuntimeError | MemoryError) -> bool:
 
 
 def _parser() -> "argparse.ArgumentParser":
+    from clipcompat.cli.audit import add_audit_verb
     from clipcompat.cli.cache import add_cache_verb
     from clipcompat.cli.data import add_data_verbs
     from clipcompat.cli.plugins import add_plugin_verbs
@@ -94,6 +95,7 @@ def _parser() -> "argparse.ArgumentParser":
     add_results_verbs(verbs)
     add_plugin_verbs(verbs)
     add_repair_verb(verbs)
+    add_audit_verb(verbs)
     add_data_verbs(verbs)
     add_cache_verb(verbs)
     return parser

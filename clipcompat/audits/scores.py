@@ -1,0 +1,120 @@
+"""Accuracies of answers: measured with labels, or predicted without; and what changed from old to new."""
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from torch import Tensor
+
+from clipcompat.audits.findings import Change, ClassChange, Confusion
+from clipcompat.audits.predictor import expected_accuracy
+from clipcompat.audits.signs import signs
+from clipcompat.studies.accuracy import percent
+from clipcompat.studies.details import Details
+
+_SHOWN = 5  # classes, confusions and changes per plug-in
+_Z = 1.959964  # the normal distribution's 97.5 % point
+
+Interval = tuple[float, float]
+
+
+class Scores(Protocol):
+    """Of one plug-in. Probabilities are [image, class] of the same pictures."""
+
+    old: float | None
+    """Accuracy of the plug-in on its old backbone, percent; None without that backbone."""
+
+    zero_shot: float
+    """Of zero-shot on new, percent."""
+
+    def accuracy(self, on_new: Tensor) -> tuple[float, Interval]:
+        """Of the plug-in, or of its repair, on new: percent, and its 95 % interval."""
+
+    def differences(self, on_new: Tensor, classnames: Sequence[str]) -> dict[str, Any]:
+        """Fields of a `PluginAudit`: flips, changes, classes and confusions."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """labels: [image]. on_old: probabilities of the plug-in; None without the old backbone. zs_new: of zero-shot."""
+
+    labels: Tensor
+    on_old: Tensor | None
+    zs_new: Tensor
+
+    @property
+    def old(self) -> float | None:
+        return None if self.on_old is None else self.accuracy(self.on_old)[0]
+
+    @property
+    def zero_shot(self) -> float:
+        return self.accuracy(self.zs_new)[0]
+
+    def accuracy(self, on_new: Tensor) -> tuple[float, Interval]:
+        share = percent(on_new.argmax(-1) == self.labels)
+        return share, wilson(share, len(self.labels))
+
+    def differences(self, on_new: Tensor, classnames: Sequence[str]) -> dict[str, Any]:
+        new = on_new.argmax(-1)
+        old = new if self.on_old is None else self.on_old.argmax(-1)
+        numbers = (tuple(answers.tolist()) for answers in (self.labels, old, new))
+        details = Details(tuple(classnames), ("",) * len(new), *numbers)
+        known = self.on_old is not None
+        lost = [c for c in details.per_class() if c.images and (c.new < c.old if known else c.new < 100)]
+        lost.sort(key=lambda c: (c.new - c.old, c.new))
+        classes = (ClassChange(c.classname, c.images, c.old if known else None, c.new) for c in lost[:_SHOWN])
+        before, after = details.confusion("old"), details.confusion("new")
+        wrong = [(i, j) for i, j in zip(*after.nonzero(), strict=True) if i != j]
+        wrong.sort(key=lambda pair: (-after[pair], -before[pair], pair))
+        taken = (
+            Confusion(classnames[i], classnames[j], int(before[i, j]) if known else None, int(after[i, j]))
+            for i, j in wrong[:_SHOWN]
+        )
+        found = {"classes": tuple(classes), "confusions": tuple(taken)}
+        if not known:
+            return found
+        flips = percent((old == self.labels) & (new != self.labels))
+        return found | {"negative_flips": flips} | _changes(self.on_old, on_new, classnames)
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """on_old, zs_old: probabilities on old; None without that backbone. zs_new: of zero-shot on new."""
+
+    on_old: Tensor | None
+    zs_old: Tensor | None
+    zs_new: Tensor
+
+    @property
+    def old(self) -> float | None:
+        """As if nothing changed: the plug-in on old, beside zero-shot on old."""
+        if self.on_old is None:
+            return None
+        return expected_accuracy(signs(self.on_old, self.on_old, self.zs_old, self.zs_old))[0]
+
+    @property
+    def zero_shot(self) -> float:
+        return expected_accuracy(signs(self.zs_old, self.zs_new, self.zs_old, self.zs_new))[0]
+
+    def accuracy(self, on_new: Tensor) -> tuple[float, Interval]:
+        return expected_accuracy(signs(self.on_old, on_new, self.zs_old, self.zs_new), len(on_new))
+
+    def differences(self, on_new: Tensor, classnames: Sequence[str]) -> dict[str, Any]:
+        return {} if self.on_old is None else _changes(self.on_old, on_new, classnames)
+
+
+def _changes(old: Tensor, new: Tensor, classnames: Sequence[str]) -> dict[str, Any]:
+    """The share of pictures whose answer changed, and the most frequent changes."""
+    pairs = Counter((a, b) for a, b in zip(old.argmax(-1).tolist(), new.argmax(-1).tolist(), strict=True) if a != b)
+    most = sorted(pairs, key=lambda pair: (-pairs[pair], pair))[:_SHOWN]
+    changes = tuple(Change(classnames[a], classnames[b], pairs[a, b]) for a, b in most)
+    return {"changed": 100 * pairs.total() / len(new), "changes": changes}
+
+
+def wilson(share: float, n: int) -> Interval:
+    """Wilson's 95 % score interval of a share in percent that was seen in n pictures, in percent."""
+    p, z = share / 100, _Z * _Z / n
+    centre, half = (p + z / 2) / (1 + z), _Z * math.sqrt(p * (1 - p) / n + z / (4 * n)) / (1 + z)
+    return 100 * max(0.0, centre - half), 100 * min(1.0, centre + half)

@@ -1,0 +1,148 @@
+"""An audit measures what a report of compatibility measures, and no plug-in stops the others."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+import torch
+
+from clipcompat.audits.audit import audit
+from clipcompat.backbones.upgrade import Upgrade
+from clipcompat.common.errors import ConfigError, DataError
+from clipcompat.data.custom.loose import loose_pictures
+from clipcompat.methods.coop import CoOp
+from clipcompat.methods.linear_probe import LinearProbe
+from clipcompat.methods.tip_adapter import TipAdapter
+from clipcompat.methods.zero_shot import ZeroShot
+from clipcompat.plugins.fit import fit
+from clipcompat.studies.compatibility import compatibility
+from clipcompat.training.recipe import Recipe
+from tests.toys import NAMES, toy_dataset, toy_split
+
+SHORT = Recipe(epochs=2, batch_size=4, lr=0.05, warmup_epochs=0)
+
+
+@pytest.fixture(scope="module")
+def upgrade(mini_old, mini_new):
+    return Upgrade(mini_old, mini_new, "mini")
+
+
+@pytest.fixture(scope="module")
+def plugins(upgrade):
+    data = toy_dataset(8)
+    prompt = fit(CoOp(n_ctx=2, recipe=SHORT), upgrade.old, data, views=1)
+    closed = (fit(method, upgrade.old, data) for method in (LinearProbe(c=1.0), TipAdapter(search=False), ZeroShot()))
+    return (prompt, *closed)
+
+
+@pytest.fixture(scope="module")
+def measured(plugins, upgrade):
+    return audit(plugins, upgrade, toy_dataset(8), progress=False)
+
+
+def narrow(plugin):
+    """The same probe of a backbone with half as many features."""
+    return replace(plugin, tensors={**plugin.tensors, "weight": plugin.tensors["weight"][:, ::2].contiguous()})
+
+
+def test_what_is_measured_is_what_a_report_of_compatibility_measures(plugins, measured, upgrade):
+    for plugin, found in zip(plugins, measured, strict=True):
+        report = compatibility(plugin, upgrade, toy_dataset(8), retrained=False, progress=False)
+        assert found.error is None and found.evidence == "measured" and found.pictures == 15
+        assert (found.old, found.expected, found.zero_shot, found.negative_flips) == pytest.approx(
+            (report.old, report.new, report.zs_new, report.negative_flips)
+        )
+        low, high = found.interval
+        assert low <= found.expected <= high
+
+
+def test_pictures_are_encoded_once_for_all_plugins(plugins, upgrade):
+    data = toy_dataset(8)
+    unseen = replace(data.test, images=replace(data.test.images, fingerprint="not seen by any other test"))
+    audit([*plugins, *plugins], upgrade.new, unseen, progress=False)
+    kinds = len({plugin.method.image_features for plugin in plugins})  # projected and penultimate
+    assert sorted(data.test.images.opened) == sorted(kinds * list(range(15)))
+
+
+def test_labels_are_matched_by_name_and_pictures_of_other_classes_are_left_out(plugins, measured, upgrade):
+    data = toy_dataset(8)
+    named = [name.replace(" ", "_").upper() for name in NAMES]
+    turned = replace(data.test, classnames=(*reversed(named), "okapi"), labels=2 - data.test.labels)
+    found = audit(plugins[0], upgrade.new, turned, progress=False)[0]
+    assert found.expected == pytest.approx(measured[0].expected) and found.pictures == 15
+    labels = torch.where(data.test.labels == 0, 3, 2 - data.test.labels)  # the foxes are okapis now
+    found = audit(plugins[0], upgrade.new, replace(turned, labels=labels), progress=False)[0]
+    assert found.pictures == 10 and "5 pictures are of classes that it does not know" in " ".join(found.reasons)
+
+
+def test_one_bad_plugin_gets_a_row_with_its_error_and_does_not_stop_the_others(plugins, upgrade, tmp_path):
+    (tmp_path / "bad.safetensors").write_bytes(b"not a plug-in")
+    good = plugins[0].save(tmp_path / "good.safetensors")
+    others = replace(plugins[0], origin={**plugins[0].origin, "classnames": ["okapi", "tapir", "ibex"]})
+    elsewhere = replace(plugins[0], origin={**plugins[0].origin, "backbone": {"name": "ViT-B-32", "stamp": "0"}})
+    wrong = audit([tmp_path / "bad.safetensors", tmp_path / "absent.safetensors", others, elsewhere, good], upgrade,
+                  toy_dataset(8), progress=False)  # fmt: skip
+    errors = [plugin.error for plugin in wrong]
+    assert "not a whole safetensors file" in errors[0] and "absent.safetensors" in errors[1]
+    assert "no picture is of one of them" in errors[2] and "it was tuned on ViT-B-32" in errors[3]
+    assert errors[4] is None and wrong[4].verdict and wrong.exit_code == 1 and wrong.verdict is None
+
+
+def test_a_plugin_of_another_width_is_repaired_by_a_map_or_trained_again(plugins, upgrade):
+    probe = narrow(plugins[1])
+    alone = audit(probe, upgrade.new, toy_dataset(8).test, progress=False)[0]
+    assert alone.verdict == "retrain" and "weight" in alone.error
+    assert audit(probe, upgrade.new)[0].verdict == "retrain"
+
+
+def test_without_pictures_only_structure_and_stamps_are_compared_and_it_says_so(plugins, upgrade):
+    found = audit(plugins, upgrade)
+    assert {p.evidence for p in found} == {"structure"} and "nothing was measured" in str(found)
+    assert all(p.expected is None for p in found)
+    assert [p.verdict for p in found] == ["warm-start", "retrain", "repair", "keep"]
+    again = audit(plugins, upgrade.old)
+    assert [p.verdict for p in again] == ["keep"] * 4 and "this very backbone" in again[0].reasons[0]
+    assert again.exit_code == 0 and found.exit_code == 3
+
+
+def test_pictures_that_cannot_be_decoded_and_too_few_of_them_end_the_audit_with_a_sentence(plugins, upgrade, tmp_path):
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    images = toy_split("train", 4).images
+    for i in range(7):
+        images[i].save(folder / f"{i}.png")
+    with pytest.raises(DataError, match="at least 8 pictures.*these are 7"):
+        audit(plugins, upgrade, loose_pictures([folder]), progress=False)
+    (folder / "8.png").write_bytes((folder / "1.png").read_bytes()[:100])
+    with pytest.raises(DataError, match="8.png.*cannot be decoded"):
+        audit(plugins, upgrade, loose_pictures([folder]), progress=False)
+    with pytest.raises(ConfigError, match="at least one plug-in"):
+        audit([], upgrade, progress=False)
+
+
+def test_the_report_is_json_and_a_table_and_a_page_that_loads_nothing(plugins, measured, upgrade):
+    said = json.loads(measured.to_json())
+    assert said["exit_code"] == measured.exit_code and len(said["plugins"]) == 4
+    assert said["plugins"][0]["expected"] == measured[0].expected
+    head, *lines = measured.to_csv().splitlines()
+    assert head.startswith("name,method,evidence,verdict,expected") and len(lines) == 4
+    page = measured.to_html()
+    assert not any(word in page for word in ("http", "<script", "<link", "<img", "src=", "@import", "url("))
+    evil = replace(plugins[0], origin={**plugins[0].origin, "dataset": "<b onload=x>\x1b[2J"})
+    page = audit(evil, upgrade).to_html()
+    assert "<b onload" not in page and "\x1b" not in page
+
+
+def test_the_dearest_verdict_is_that_of_the_audit(measured):
+    order = ("keep", "repair", "warm-start", "retrain")
+    assert measured.verdict == max((p.verdict for p in measured), key=order.index)
+    assert measured.reasons == measured.worst.reasons and measured.interval == measured.worst.interval
+
+
+def test_words_nearest_to_a_prompt_are_shown_for_both_backbones(upgrade):
+    prompt = fit(CoOp(ctx_init="a photo of a", recipe=replace(SHORT, lr=1e-9)), upgrade.old, toy_dataset(8), views=1)
+    found = audit(prompt, upgrade)[0]
+    assert found.words_old == ("a", "photo", "of", "a") and len(found.words_new) == 4
+    assert "Words nearest" in audit(prompt, upgrade).to_html()

@@ -1,0 +1,54 @@
+"""The constants of the audit's verdict, computed again from the records that chose them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from clipcompat.audits.verdict import ENOUGH, IMITATED, SMALLEST_GAIN, USUAL
+from clipcompat.methods import METHODS
+from clipcompat_book.chapters.repair.rows import ENOUGH as OF_RETRAINING
+from clipcompat_book.chapters.repair.rows import methods_of
+from clipcompat_book.committed import committed_records
+
+
+@pytest.fixture(scope="module")
+def rows():
+    """[plug-in, 4]: old, new, zero-shot on new, retrained; without upgrades in which nothing changes."""
+    names = ("compatibility", "controls", "mini_large")
+    records = [r for name in names for r in committed_records(name) if r.titles.upgrade != "mini-identity"]
+    seeds = [s for r in records if r.method != "zero_shot" for s in r.per_seed if s["retrained"] is not None]
+    return np.array([[s[key] for key in ("old", "new", "zs_new", "retrained")] for s in seeds])
+
+
+@pytest.fixture(scope="module")
+def methods():
+    return methods_of(committed_records("repair"), "mini")
+
+
+def test_the_accuracy_on_old_stands_for_what_retraining_reaches(rows):
+    old, _, _, retrained = rows.T
+    assert len(rows) > 2000
+    assert abs(old - retrained).mean() == pytest.approx(3.6, abs=0.1)
+
+
+def test_the_share_that_is_enough_agrees_most_often_with_measured_retraining(rows):
+    old, new, zero_shot, retrained = rows.T
+    truth = new >= zero_shot + OF_RETRAINING * (retrained - zero_shot)
+    shares = (0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9)
+    agrees = {s: (truth == (new >= zero_shot + s * np.maximum(old - zero_shot, 0))).mean() for s in shares}
+    assert max(agrees, key=agrees.get) == ENOUGH
+    assert 100 * agrees[ENOUGH] == pytest.approx(84, abs=1)
+    assert SMALLEST_GAIN == 1.0  # as in `kept_gain` of a report
+
+
+def test_shares_of_imitations_are_those_of_the_records(methods):
+    found = {name: methods[METHODS[name].title].share("repaired") for name in IMITATED}
+    assert found == pytest.approx(IMITATED, abs=0.01)
+
+
+def test_verdicts_without_pictures_are_those_of_mean_shares(methods):
+    for name in ("linear_probe", "tip_adapter", "tip_adapter_f", *IMITATED):
+        method = methods[METHODS[name].title]
+        kept, back = method.share("carried") >= ENOUGH, method.share("repaired") >= ENOUGH
+        assert USUAL.get(name, "again") == ("keep" if kept else "repair" if back else "again"), name
