@@ -26,7 +26,7 @@ META = {
     "meta_net.linear2.bias": (512,),
 }
 CACHE = {"keys": (3, 512), "values": (3, 3), "alpha": (), "beta": ()}
-WITHOUT_TEACHER = [name for name, kind in KNOWN.items() if not kind.takes_teacher]
+WITHOUT_TEACHER = [name for name, kind in KNOWN.items() if not kind().takes_teacher]
 SHAPES = {  # with three classes of one picture
     "zero_shot": {},
     "linear_probe": {"weight": (3, 768), "bias": (3,), "c": ()},

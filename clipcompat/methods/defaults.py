@@ -6,6 +6,7 @@ trials for every method. `python -m clipcompat_book.miniature.tune` made the tri
 validation images of each dataset. DPC's stage 1 is its learner, with the learner's recipe. The rate of stage 2 was
 tuned over CoOp: a quarter of CoOp's own. Over another learner it is a quarter of that learner's own rate, because
 parameters of another kind and size need another one.
+PromptKD's trials are not finished: it keeps its paper's recipe, and so does DPC over it.
 """
 
 from collections.abc import Sequence
@@ -39,6 +40,8 @@ LEARNING_RATES = {
     "coop": 2e-3,
     "dpc": 5e-4,
     "kgcoop": 3.2e-2,
+    "maple": 3.2e-2,
+    "promptsrc": 3.2e-2,
     "tip_adapter_f": 3.2e-2,
 }
 
@@ -56,7 +59,7 @@ def mini_method(name: str, lr: float | None = None, learner: str | None = None) 
     if name == "dpc":
         tuned_with = method.learner.name
         learner = learner or tuned_with
-        lr *= LEARNING_RATES[learner] / LEARNING_RATES[tuned_with]
+        lr = lr * LEARNING_RATES[learner] / LEARNING_RATES[tuned_with] if learner in LEARNING_RATES else None
         # a tuned rate needs no constant factor 1/omega_base in the gradient; without it, P' is the same for any omega
         method = replace(method, learner=mini_method(learner), gradient="plain")
     return method if lr is None else replace(method, recipe=replace(_RECIPES.get(name, BASE), lr=lr))

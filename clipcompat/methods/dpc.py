@@ -6,6 +6,9 @@ clone P' on batches with hard negatives (`parts/negatives.py`):
 Base classes are classified with P_b = ω_b P' + (1 − ω_b) P, all other names with P_n = ω_n P' + (1 − ω_n) P.
 
 Carried to a new backbone: P and P'. "P" stands for all tensors of the learner's plug-in, mixed element by element.
+Those of the image tower are mixed, too: a learner with visual prompts sees every picture twice, with P_b and with P_n.
+Over PromptKD, stage 2 trains the student on the labelled pictures of base classes. The teacher's class vectors belong
+to both prompts, and stay; the released code trains the teacher's text prompts, too, and asks the teacher for negatives.
 Deviations of the preset "described" from the released code, which "released" follows:
 * base classes are tested with P_b; the released code tests them with P' alone, whatever ω_b is;
 * a batch is filled up from all classes; the released code never draws the first and the last one.
@@ -13,7 +16,7 @@ Both scale the loss gradient of P' by 1 / ω_b: in the released code the mixed p
 Negatives come from the few-shot set; the released code reads them from a list that is not part of the release.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import ClassVar, get_args
 
@@ -23,11 +26,15 @@ from torch import Tensor
 
 from clipcompat.backbones.backbone import Backbone
 from clipcompat.common.errors import ConfigError, IncompatibleError, unknown_name
+from clipcompat.data.split import Dataset
 from clipcompat.methods.contcoop import ContCoOp
 from clipcompat.methods.coop import CoOp
 from clipcompat.methods.kgcoop import KgCoOp
 from clipcompat.methods.parts.logits import cosine_logits
 from clipcompat.methods.parts.negatives import Negatives
+from clipcompat.methods.visual.maple import MaPLe
+from clipcompat.methods.visual.promptkd import PromptKD
+from clipcompat.methods.visual.promptsrc import PromptSRC
 from clipcompat.training.learner import Learner, Method, Shape, Tensors
 from clipcompat.training.recipe import Recipe
 from clipcompat.training.task import Task
@@ -36,7 +43,7 @@ PRESETS = ("described", "released")
 GRADIENTS = {"plain": 0, "inverse": -1, "inverse_square": -2}
 """How the loss gradient of P' is scaled -> the power of ω_b."""
 
-PromptLearner = CoOp | KgCoOp | ContCoOp
+PromptLearner = CoOp | KgCoOp | ContCoOp | MaPLe | PromptSRC | PromptKD
 LEARNERS = {learner.name: learner for learner in get_args(PromptLearner)}
 
 
@@ -54,7 +61,6 @@ class DPC(Method):
 
     name: ClassVar[str] = "dpc"
     title: ClassVar[str] = "DPC"
-    acts_on: ClassVar[str] = "prompts"
 
     learner: PromptLearner = field(default_factory=CoOp)
     omega_base: float = 0.2
@@ -84,36 +90,55 @@ class DPC(Method):
     def starts_from(self) -> Method:
         return self.learner
 
+    @property
+    def acts_on(self) -> str:
+        return self.learner.acts_on
+
+    @property
+    def needs(self) -> str:
+        return self.learner.needs
+
+    @property
+    def takes_teacher(self) -> bool:
+        return self.learner.takes_teacher
+
+    @property
+    def rows_of_classes(self) -> str:
+        return f"stage1.{rows}" if (rows := self.learner.rows_of_classes) else ""
+
+    def reads(self, data: Dataset) -> Dataset:
+        """Stage 2 reads labels, so it sees the classes whose labels a teacher has read."""
+        return data.part(self.learner.teacher_classes) if self.takes_teacher else data
+
     def setup(self, task: Task) -> Learner:
         stage1 = self._stage1(task)
         if self.omega_base == 0 and self.gradient != "plain":
             raise ConfigError(
                 "gradient is scaled by 1/omega_base, which is 0; use gradient='plain', or a weight above 0."
             )
-        clone = self.learner.setup(task)  # task.init gives its initial values
+        clone = replace(self.learner, recipe=self.recipe).setup(task)  # task.init gives its initial values
         factor = self.omega_base ** GRADIENTS[self.gradient]
         for parameter in clone.parameters.values():
             parameter.register_hook(lambda gradient: gradient * factor)
 
         def finish() -> Tensors:
-            return _named("stage1", stage1) | _named("parallel", clone.parameters)
+            parallel = clone.finish() if clone.finish else clone.parameters
+            return _named("stage1", stage1) | _named("parallel", self._own(parallel))
 
         if not self.hard_negatives:
             return replace(clone, finish=finish)
-        backbone, names = task.backbone, task.data.classnames
-        labels = task.data.train.labels
-        negatives = Negatives.of(labels, len(names), self.top_k, self.preset == "released")
-        on_device = {name: tensor.to(backbone.device) for name, tensor in stage1.items()}
-        weights = self.learner.class_weights(on_device, backbone, names).detach()  # [class, dim]; P is frozen
+        scale, labels = task.backbone.logit_scale, task.data.train.labels
+        negatives = Negatives.of(labels, len(task.data.classnames), self.top_k, self.preset == "released")
+        answers = self._answers(stage1, task)
 
         def join(features: Tensor, labels: Tensor) -> Tensor:
-            logits = cosine_logits(features, weights, backbone.logit_scale)
-            return negatives.draw(logits, labels, task.generator)
+            return negatives.draw(answers(features), labels, task.generator)
 
-        def objective(features: Tensor, labels: Tensor, text: Tensor) -> Tensor:
-            loss = symmetric_loss(features, F.normalize(text, dim=-1)[labels], backbone.logit_scale)
+        def objective(features: Tensor, labels: Tensor, *text: Tensor) -> Tensor:
+            image, classes = clone.pair(features, *text) if clone.pair else (features, *text)
+            loss = symmetric_loss(image, F.normalize(classes, dim=-1)[labels], scale)
             if self.keep_backbone_loss:
-                loss = loss + clone.objective(features, labels, text)
+                loss = loss + clone.objective(features, labels, *text)
             return loss
 
         return replace(clone, objective=objective, join=join, finish=finish)
@@ -132,16 +157,52 @@ class DPC(Method):
         weight = self.omega_new
         if base:
             weight = 1.0 if self.preset == "released" else self.omega_base
-        first, parallel = (_part(tensors, which) for which in ("stage1", "parallel"))
+        first, parallel = self._prompts(tensors)
         return {name: weight * parallel[name] + (1 - weight) * first[name] for name in first}
+
+    def image_towers(self, tensors, backbone: Backbone) -> tuple[Backbone, ...]:
+        """With P_b and with P_n; a learner of text prompts has one tower for both."""
+        sides = [self.learner.image_towers(self.mixed(tensors, base), backbone) for base in (True, False)]
+        return tuple(dict.fromkeys(tower for towers in sides for tower in towers))
 
     def shapes(self, classes: int) -> dict[str, Shape]:
         own = self.learner.shapes(classes)
-        return _named("stage1", own) | _named("parallel", own)
+        return _named("stage1", own) | _named("parallel", self._own(own))
+
+    def lengths(self, backbone: Backbone) -> Mapping[str, int]:
+        return self.learner.lengths(backbone)
 
     def mismatch(self, tensors, backbone: Backbone, classnames) -> str | None:
-        found = (self.learner.mismatch(_part(tensors, which), backbone, classnames) for which in ("stage1", "parallel"))
+        found = (self.learner.mismatch(prompt, backbone, classnames) for prompt in self._prompts(tensors))
         return next((why for why in found if why), None)
+
+    def _prompts(self, tensors: Tensors) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """All tensors of P, and of P'."""
+        first, parallel = (_part(tensors, which) for which in ("stage1", "parallel"))
+        return first, {name: t for name, t in first.items() if name == self.learner.rows_of_classes} | parallel
+
+    def _own(self, tensors: Mapping) -> dict:
+        """Those that each of the two prompts has for itself: not the rows of classes, which nothing trains."""
+        return {name: tensor for name, tensor in tensors.items() if name != self.learner.rows_of_classes}
+
+    def _answers(self, stage1: Tensors, task: Task) -> Callable[[Tensor], Tensor]:
+        """The frozen stage-1 model: image features [batch, dim], or pixels, -> logits [batch, class]."""
+        learner, backbone, names = self.learner, task.backbone, task.data.classnames
+        first = {name: tensor.to(backbone.device) for name, tensor in stage1.items()}
+        (tower,) = learner.image_towers(first, backbone)
+        if rows := learner.rows_of_classes:
+            place = {name: i for i, name in enumerate(task.init.row_names)}
+            first[rows] = first[rows][[place[name] for name in names]]
+        weights = None if rows else learner.class_weights(first, backbone, names).detach()  # [class, dim]
+
+        def answers(features: Tensor) -> Tensor:
+            if learner.needs == "pixels":
+                features = tower.image_features(features)
+            if weights is None:
+                return learner.logits(first, backbone, features, names)
+            return cosine_logits(features, weights, backbone.logit_scale)
+
+        return answers
 
     def _stage1(self, task: Task) -> dict[str, Tensor]:
         """The tensors of the stage-1 plug-in.
@@ -157,12 +218,18 @@ class DPC(Method):
                 f"the stage-1 plug-in is of {plugin.method.name}, and this DPC clones a {self.learner.name}. Give one "
                 f"of {self.learner.name}, or DPC(learner=…) with the other."
             )
-        origin = plugin.origin
-        if not plugin.is_tuned_on(task.backbone) or origin["classnames"] != list(task.data.classnames):
+        origin, names = plugin.origin, list(task.data.classnames)
+        same = set(names) <= set(plugin.row_names) if self.rows_of_classes else origin["classnames"] == names
+        if not plugin.is_tuned_on(task.backbone) or not same:
             raise IncompatibleError(
                 f"the stage-1 plug-in was tuned on {origin['backbone']['name']} and {len(origin['classnames'])} "
                 f"classes of {origin['dataset']}; stage 2 needs the same backbone and class list, which here are "
                 f"{task.backbone.name} and {len(task.data.classnames)} classes of {task.data.name}."
+            )
+        if task.teacher is not None and (origin.get("teacher") or {}).get("stamp") != task.teacher[0].stamp:
+            raise IncompatibleError(
+                "the stage-1 plug-in learned from another teacher than this one: give teacher= the one that it learned "
+                "from, or leave init out, so that both stages share one."
             )
         return dict(plugin.tensors)
 
@@ -175,14 +242,17 @@ class _Dual(Method):
     base: frozenset[str]
 
     def class_weights(self, tensors, backbone: Backbone, classnames, template=None) -> Tensor:
-        def weights(mixed: Tensors, names: list[str]) -> Tensor:
+        def weights(mixed: Tensors, names: list[str], base: bool) -> Tensor:
             return self.dpc.learner.class_weights(mixed, backbone, names, template).T  # [dim, class]
 
         return self._by_side(tensors, classnames, weights).T
 
     def logits(self, tensors, backbone: Backbone, features, classnames, template=None) -> Tensor:
-        def logits(mixed: Tensors, names: list[str]) -> Tensor:
-            return self.dpc.learner.logits(mixed, backbone, features, names, template)  # [image, class]
+        towers = features.split(backbone.feature_width(self.dpc.image_features), dim=1)  # of one or of both sides
+
+        def logits(mixed: Tensors, names: list[str], base: bool) -> Tensor:
+            seen = towers[0] if base else towers[-1]
+            return self.dpc.learner.logits(mixed, backbone, seen, names, template)  # [image, class]
 
         return self._by_side(tensors, classnames, logits)
 
@@ -191,11 +261,13 @@ class _Dual(Method):
         sides = {
             base: [i for i, name in enumerate(classnames) if (name in self.base) == base] for base in (True, False)
         }
-        made = [
-            columns(self.dpc.mixed(tensors, base), [classnames[i] for i in places])
-            for base, places in sides.items()
-            if places
-        ]
+        rows, made = self.dpc.learner.rows_of_classes, []
+        for base, places in sides.items():
+            mixed = self.dpc.mixed(tensors, base)
+            if rows:
+                mixed[rows] = mixed[rows][places]
+            if places:
+                made.append(columns(mixed, [classnames[i] for i in places], base))
         order = torch.tensor(sides[True] + sides[False]).argsort()
         joined = torch.cat(made, dim=1)
         return joined[:, order.to(joined.device)]

@@ -46,9 +46,9 @@ def fit(
         seed: of initial values, batch order and views.
         init: a plug-in of the same shapes to start from. A method that starts from another one's plug-in (DPC) takes
             that; None tunes it first, with the same seed and views.
-        teacher: a plug-in, such as PromptSRC's, and the backbone that it acts on, a wider one; for PromptKD only. It
-            must have class weights for the classes of `data`, and take pictures of the same size. None tunes the one
-            that the method names, with the same seed and views.
+        teacher: a plug-in, such as PromptSRC's, and the backbone that it acts on, a wider one; for PromptKD, and for
+            DPC over it. It must have class weights for the classes of `data`, and take pictures of the same size. None
+            tunes the one that the method names, with the same seed and views.
         select_on: give data.test to a method with protocol="official", which selects on test images; else None.
         views: augmented versions of each image to encode once and train on; None means 10, or the epochs if fewer.
             0 augments and encodes again in every epoch, as official code does; it equals views = epochs.
@@ -66,13 +66,11 @@ def fit(
     if teacher is not None and not method.takes_teacher:
         raise ConfigError(f"{method.name} has no teacher; drop teacher=.")
     with showing(progress) as told:
-        if init is None and method.starts_from is not None:
-            job = (data, seed, None, select_on)
-            init = _fit(method.starts_from, backbone, [job], views, dtype, memory_budget, cache, told)[0]
-        job = (data, seed, init, select_on)
         how = (views, dtype, memory_budget, cache, told)
         teacher = teacher or _own_teacher(method, backbone, data, seed, how)
-        return _fit(method, backbone, [job], *how, [teacher])[0]
+        if init is None and method.starts_from is not None:
+            init = _fit(method.starts_from, backbone, [(data, seed, None, select_on)], *how, [teacher])[0]
+        return _fit(method, backbone, [(method.reads(data), seed, init, select_on)], *how, [teacher])[0]
 
 
 def fit_many(
@@ -109,12 +107,13 @@ def fit_many(
             f"{len(data)}, {len(seeds)}, {len(inits)} and {len(select_on)}."
         )
     with showing(progress) as told:
+        how = (views, dtype, memory_budget, cache, told)
+        teachers = [_own_teacher(method, backbone, d, seed, how) for d, seed in zip(data, seeds, strict=True)]
         if method.starts_from is not None and None in inits:
             first = [(d, seed, None, split) for d, seed, split in zip(data, seeds, select_on, strict=True)]
-            made = _fit(method.starts_from, backbone, first, views, dtype, memory_budget, cache, told)
+            made = _fit(method.starts_from, backbone, first, *how, teachers)
             inits = [given or tuned for given, tuned in zip(inits, made, strict=True)]
-        jobs, how = list(zip(data, seeds, inits, select_on, strict=True)), (views, dtype, memory_budget, cache, told)
-        teachers = [_own_teacher(method, backbone, d, seed, how) for d, seed in zip(data, seeds, strict=True)]
+        jobs = list(zip(map(method.reads, data), seeds, inits, select_on, strict=True))
         return _fit(method, backbone, jobs, *how, teachers)
 
 
@@ -127,6 +126,7 @@ def _own_teacher(method: Method, backbone: Backbone, data: Dataset, seed: int, h
 
     how: arguments of `_fit`.
     """
+    method = method.starts_from or method  # DPC's learner names it
     if not method.takes_teacher or method.teacher is None:
         return None
     name, _, weights = method.teacher.partition(":")
@@ -179,6 +179,8 @@ def _fit(
 def _origin(task: Task, method: Method) -> dict[str, Any]:
     stamps = (task.init.stamp if task.init else None, task.select_on.stamp if task.select_on else None)
     origin = origin_of(method, task.backbone, task.data, task.seed, *stamps)
+    if method.rows_of_classes and method.starts_from is not None:
+        origin |= {"rows": list(task.init.row_names)}
     if task.teacher is None:
         return origin
     return origin | {"teacher": teacher_origin(*task.teacher)}

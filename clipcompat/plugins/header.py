@@ -50,6 +50,7 @@ class _Origin:
     unverified: bool = False
     repair: str | None = None
     teacher: _Teacher | None = None
+    rows: tuple[str, ...] | None = None
 
     def __post_init__(self):
         if not self.classnames or not all(name.strip() for name in self.classnames):

@@ -77,6 +77,7 @@ class TunedPlugins:
             raise PluginError(f"{error} {_DELETE}") from error
         if plugin.origin.get("unverified"):
             raise PluginError(f"{file} was not made by this version: it has no checksum. {_DELETE}")
+        data = self.method.reads(data)
         expected = origin_of(self.method, backbone, data, seed, start and start.stamp, self._selects_on(data))
         found = {key: plugin.origin.get(key) for key in expected}
         training = (plugin.origin["epochs"], plugin.origin["views"])

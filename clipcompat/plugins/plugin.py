@@ -72,7 +72,12 @@ class Plugin:
     @property
     def fault(self) -> str | None:
         """A sentence on tensors that are not those that the method learns with its settings; None if all are."""
-        return tensor_mismatch(self.tensors, self.method.shapes(len(self.origin["classnames"])))
+        return tensor_mismatch(self.tensors, self.method.shapes(len(self.row_names)))
+
+    @property
+    def row_names(self) -> Sequence[str]:
+        """The classes of `Method.rows_of_classes`: those of stage 1, which may be more than those of stage 2."""
+        return self.origin.get("rows") or self.origin["classnames"]
 
     @property
     def sees_upright(self) -> bool:
@@ -93,7 +98,7 @@ class Plugin:
         why = self.method.mismatch(self.tensors, backbone, names)
         if not why and self.method.class_specific and names != self.origin["classnames"]:
             why = "it has learned vectors for single classes, and these are other classes or another order"
-        known = set(self.origin["classnames"])
+        known = set(self.row_names)
         if not why and self.method.rows_of_classes and (unknown := [name for name in names if name not in known]):
             why = f"it knows the classes of its training only, and {shown(unknown[0])} is none of them"
         tuned_on = self.origin["backbone"]
@@ -183,7 +188,7 @@ class Plugin:
             raise IncompatibleError(f"{match.why} Tune it again on this backbone.")
         tensors = {name: t.to(backbone.device) for name, t in self.tensors.items()}
         if rows := self.method.rows_of_classes:
-            place = {name: i for i, name in enumerate(self.origin["classnames"])}
+            place = {name: i for i, name in enumerate(self.row_names)}
             tensors[rows] = tensors[rows][[place[name] for name in classnames]]
         return tensors
 

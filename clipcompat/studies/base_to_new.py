@@ -19,6 +19,7 @@ from clipcompat.plugins.plugin import Plugin
 from clipcompat.studies.accuracy import accuracy
 from clipcompat.studies.experiment import Experiment
 from clipcompat.studies.report import harmonic_mean
+from clipcompat.training.learner import Method
 
 
 @dataclass(frozen=True)
@@ -66,23 +67,30 @@ def base_to_new(
     return BaseToNew(*parts)
 
 
-def measure(experiment: Experiment) -> Iterator[dict[str, Any]]:
-    """One row per seed: base, new, h_classes and joint, each behind whose numbers they are.
-
-    old: of the plug-in on the old backbone. carried: of the same on the new one. retrained: of one tuned there.
-    zs_old, zs_new: zero-shot. A student of PromptKD is tuned on the pictures of all classes.
+def tuned_on(method: Method, data: Dataset) -> Dataset:
+    """What a method is tuned on here: base classes; a student of PromptKD, on the pictures of all classes.
 
     Raises:
         ConfigError: the teacher of a student would read labels of new classes.
     """
+    learner = method.starts_from or method
+    if not learner.takes_teacher:
+        return data.base_classes()
+    if learner.teacher_classes != "base":
+        setting = "teacher_classes=base" if learner is method else "learner.teacher_classes=base"
+        raise ConfigError(f"the teacher of {learner.name} must not read labels of new classes here: set {setting}.")
+    return data
+
+
+def measure(experiment: Experiment) -> Iterator[dict[str, Any]]:
+    """One row per seed: base, new, h_classes and joint, each behind whose numbers they are.
+
+    old: of the plug-in on the old backbone. carried: of the same on the new one. retrained: of one tuned there.
+    zs_old, zs_new: zero-shot. See `tuned_on`.
+    """
     upgrade, plugins = experiment.upgrade, experiment.plugins
-    student = plugins.method.takes_teacher
-    if student and plugins.method.teacher_classes != "base":
-        raise ConfigError(
-            f"the teacher of {plugins.method.name} must not read labels of new classes here: set teacher_classes=base."
-        )
     for seed, data in experiment.datasets.items():
-        base = {seed: data if student else data.base_classes()}
+        base = {seed: tuned_on(plugins.method, data)}
         plugin = plugins.tune(upgrade.old, base)[seed]
         zero_shot = fit(ZeroShot(), upgrade.old, data, progress=False)
         tested = {

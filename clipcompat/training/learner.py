@@ -9,6 +9,7 @@ from torch import Tensor
 from clipcompat.backbones.backbone import Backbone
 from clipcompat.backbones.text.input import Prompts
 from clipcompat.backbones.text.tower import TextTower
+from clipcompat.data.split import Dataset
 from clipcompat.training.recipe import Recipe
 from clipcompat.training.task import Task
 
@@ -52,6 +53,9 @@ class Learner:
         rows of it are then the second argument of `see`, which makes them itself where views are not encoded once.
     join: (image features [batch, dim], labels [batch]) -> [image], int64, training images that join the batch behind
         its own. The loop takes their features from the cache in use, each of a random view. Called without gradients.
+        Of a method that needs pixels, it gets the pixels, not what `see` makes of them.
+    pair: (image features that the objective gets, and its text, if any) -> image features [batch, dim] and class
+        vectors [class, dim] of one space, neither normalised, whose cosines classify; None: they are what it gets.
     """
 
     parameters: Tensors
@@ -65,6 +69,7 @@ class Learner:
     see: Callable[..., Tensor] | None = None
     frozen: Callable[[int, tuple[float, float]], Tensor] | None = None
     join: Callable[[Tensor, Tensor], Tensor] | None = None
+    pair: Callable[..., tuple[Tensor, Tensor]] | None = None
 
     def loss(self, features: Tensor, labels: Tensor) -> Tensor:
         """Features [batch, dim], labels [batch] -> the objective, a scalar, with its pass of the text tower.
@@ -108,7 +113,7 @@ class Method(Protocol):
     title: ClassVar[str]
     """Its name in print: "Tip-Adapter-F"."""
 
-    acts_on: ClassVar[str]
+    acts_on: str
     """Which part of the pipeline its plug-in changes: a key of `DEPTHS`."""
 
     conditioned_on: ClassVar[str] = ""
@@ -116,7 +121,7 @@ class Method(Protocol):
     `condition`, which gives each class another name's condition, or each image the features of another one.
     """
 
-    needs: ClassVar[str] = "features"
+    needs: str = "features"
     """"features" (cached image features), "pixels" (visual prompts) or "nothing" (no training)."""
 
     image_features: str = "projected"
@@ -128,15 +133,19 @@ class Method(Protocol):
     starts_from: "Method | None" = None
     """The method whose plug-in this one starts from; `fit` tunes it first if no `init` is given."""
 
-    rows_of_classes: ClassVar[str] = ""
+    rows_of_classes: str = ""
     """The tensor with one row per class of the training, if a plug-in works with any of these classes, in any order.
     `logits` then gets the rows of its class names.
     """
 
-    takes_teacher: ClassVar[bool] = False
+    takes_teacher: bool = False
     """It learns from the answers of a teacher (see `clipcompat.fit`), and reads no labels."""
 
     recipe: Recipe
+
+    def reads(self, data: Dataset) -> Dataset:
+        """The part of the data that `fit` is given on which it trains: all of it."""
+        return data
 
     def setup(self, task: Task) -> Learner:
         """Parameters with their initial values, and their training."""

@@ -88,12 +88,15 @@ class PromptKD(Method):
             mapped = project(f, {**parameters, **state}, training=True)
             return self.divergence(answers, cosine_logits(mapped, teacher.classes, backbone.logit_scale))
 
+        def pair(features: Tensor) -> tuple[Tensor, Tensor]:
+            f = features[:, : backbone.dim]
+            return project(f, {**parameters, **state}, training=True), teacher.classes
+
         def finish() -> Tensors:
             return {**parameters, **state, "classes": teacher.classes}
 
-        return Learner(
-            parameters, objective, finish=finish, see=see, frozen=teacher.views if teacher.crops_alike else None
-        )
+        frozen = teacher.views if teacher.crops_alike else None
+        return Learner(parameters, objective, finish=finish, see=see, frozen=frozen, pair=pair)
 
     def divergence(self, teacher: Tensor, student: Tensor) -> Tensor:
         """L, from logits [batch, class]."""

@@ -109,6 +109,7 @@ class PromptSRC(BothTowers):
             tower=backbone.text,
             see=see,
             frozen=task.views,
+            pair=lambda features, text: (features.chunk(2, dim=1)[0], text),
         )
 
     def target(self, backbone: Backbone, data: Dataset) -> Tensor:

@@ -54,6 +54,8 @@ FROZEN = {
     "recipe of cocoop": "11004001b2cdf321",
     "recipe of kgcoop": "cfc9b438e464ed8b",
     "recipe of dpc": "d0847b0ee1fc63bd",
+    "recipe of maple": "546a1c9c772a2c83",
+    "recipe of promptsrc": "46b8433880676eac",
 }
 
 
@@ -91,7 +93,7 @@ FOUND = {
     **{f"recipe of {m}": lambda m=m: digest(_settings(m)) for m in ("coop", "contcoop")},
     **{
         f"recipe of {m}": lambda m=m: digest(to_config(mini_method(m)))
-        for m in (*METHODS, "dpc")
+        for m in (*METHODS, "dpc", "maple", "promptsrc")
         if m not in ("coop", "contcoop")
     },
 }
