@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from clipcompat.common.errors import unknown_name
-from clipcompat.methods import METHODS
 from clipcompat.methods.dpc import DPC, LEARNERS
 from clipcompat.runs.records import Record
 from clipcompat.studies.comparison import Comparison
@@ -79,7 +78,7 @@ def duals_of(records: Sequence[Record], setting: str = "") -> list[Dual]:
         raise unknown_name("setting of these records", setting, sorted({r.titles.label for r in mine}))
     for record in mine:
         if (learner := wanted.get(record.titles.label)) is not None:
-            title = METHODS[learner].title
+            title = LEARNERS[learner].title
             found[learner] += [Dual(title, record.dataset, row["seed"], row) for row in record.per_seed]
     return [dual for learner in LEARNERS if learner in found for dual in found[learner]]
 
@@ -112,5 +111,7 @@ def new_change(side: str, weight: float = WEIGHT) -> Measure:
 
 
 def _label(learner: str, setting: str) -> str:
-    changed = [f"learner={learner}"] * (learner != _OWN) + [setting] * bool(setting)
+    changed = [f"learner={learner}"] * (learner != _OWN)
+    changed += ["learner.teacher_classes=base"] * LEARNERS[learner].takes_teacher  # as the spec has it
+    changed += [setting] * bool(setting)
     return f"dpc ({', '.join(changed)})" if changed else "dpc"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from clipcompat.methods import METHODS
 from clipcompat.methods.dpc import LEARNERS
 from clipcompat.runs.records import Record
 from clipcompat.studies.statistic import Direction, Statistic
@@ -26,7 +25,7 @@ def records_sentence(duals: Sequence[Dual]) -> str:
     """Which learners the records have, and on how many datasets."""
     mine = by_learner(duals)
     have = [f"{name} on {datasets(len({d.dataset for d in own}))}" for name, own in mine.items()]
-    missing = [METHODS[name].title for name in LEARNERS if METHODS[name].title not in mine]
+    missing = [learner.title for learner in LEARNERS.values() if learner.title not in mine]
     seeds = sorted({d.seed for d in duals})
     rest = f" Not made yet: {', '.join(missing)}." if missing else ""
     return f"In the records: DPC over {', '.join(have)}, seeds {', '.join(map(str, seeds))}.{rest}"

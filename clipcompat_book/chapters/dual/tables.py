@@ -39,7 +39,7 @@ def results_table(duals: Sequence[Dual]) -> Table:
         joint = difference(own, lambda d: d.row["old_joint"] - d.row["old_joint_first"])
         rows.append(
             (
-                name,
+                _titled(name, own, duals),
                 _arrow(own, lambda d: d.at("old", "base", 0.0), lambda d: d.at("old", "base", WEIGHT)),
                 with_interval(difference(own, base_gain("old")), "+"),
                 f"{_mean(own, lambda d: d.at('old', 'new', 0.0)):.1f}",
@@ -53,6 +53,33 @@ def results_table(duals: Sequence[Dual]) -> Table:
     return Table(
         columns, tuple(rows), caption + "seeds ± half of the 95 % interval. New is the same with and without. Mini."
     )
+
+
+def upgrade_table(duals: Sequence[Dual]) -> Table:
+    """One row per learner: base and new classes on old and carried to new, the learner alone against zero-shot, and DPC
+    against the learner.
+    """
+    rows = []
+    for name, own in by_learner(duals).items():
+        cells = []
+        for side, zero_shot in (("old", "zs_old"), ("carried", "zs_new")):
+            for half in ("base", "new"):
+                alone = difference(own, lambda d, s=side, z=zero_shot, h=half: d.at(s, h, 0.0) - d.row[f"{z}_{h}"])
+                cells.append(
+                    f"{_mean(own, lambda d, s=side, h=half: d.at(s, h, 0.0)):.1f} ({with_interval(alone, '+')})"
+                )
+            cells.append(with_interval(difference(own, base_gain(side)), "+"))
+        rows.append((_titled(name, own, duals), *cells))
+    columns = (
+        "learner",
+        *(f"{what}, {where}" for where in ("old", "carried") for what in ("base", "new", "DPC on base")),
+    )
+    caption = (
+        f"Percent of the learner alone; in brackets, against zero-shot on the same backbone. DPC on base: what ω_b = "
+        f"{WEIGHT} adds to the learner; on new classes DPC adds nothing (ω_n = 0). Means over datasets and seeds ± "
+        "half of the 95 % interval. Mini."
+    )
+    return Table(columns, tuple(rows), caption)
 
 
 def dataset_table(duals: Sequence[Dual]) -> Table:
@@ -165,6 +192,12 @@ def channels_table(duals: Sequence[Dual]) -> Table:
     columns = ("learner", "length of the step", "correlation", "difference · 100", "overlap", "difference · 100")
     caption = "Of P and P′, means over tokens, datasets and seeds; beside it a random step of equal length. Mini."
     return Table(columns, tuple(rows), caption)
+
+
+def _titled(name: str, own: Sequence[Dual], duals: Sequence[Dual]) -> str:
+    """The learner, with the number of its datasets where others have more."""
+    mine, most = (len({d.dataset for d in some}) for some in (own, duals))
+    return name if mine == most else f"{name} ({mine} of {most} datasets)"
 
 
 def _mean(own: Sequence[Dual], measure) -> float:

@@ -26,6 +26,11 @@ def test_learners_are_in_the_registry_s_order_and_a_changed_setting_is_left_out_
         duals_of(records, "top_k=2")
 
 
+def test_a_student_is_found_by_the_setting_that_keeps_its_teacher_from_new_labels():
+    records = [*made(["learner=promptkd", "learner.teacher_classes=base"]), *made(["learner=promptkd"])]
+    assert {name: len(own) for name, own in by_learner(duals_of(records)).items()} == {"PromptKD": 9}
+
+
 def test_a_gain_is_a_weight_against_weight_0_over_datasets_and_seeds():
     duals = duals_of(made(base=10, new=-20, carried_base=5, noise=0))
     measures = (base_gain("old"), new_change("old"), base_gain("carried"), base_gain("old", 1.0))

@@ -17,6 +17,14 @@ def test_results_have_a_row_per_learner_with_its_difference():
     assert coop[5].startswith("+1.0") and "mean of 3 datasets and 3 seeds" in table.caption
 
 
+def test_after_an_upgrade_every_learner_stands_against_zero_shot_on_both_halves_and_dpc_against_the_learner():
+    records = [*made(carried_base=-10, noise=0), *made(["learner=maple"], sets=SETS[:2], noise=0)]
+    coop, maple = tables.upgrade_table(duals_of(records)).rows
+    assert coop[:4] == ("CoOp", "80.0 (+15.0 ± 0.0)", "60.0 (-6.0 ± 0.0)", "+2.0 ± 0.0")
+    assert coop[4:] == ("70.0 (+5.0 ± 0.0)", "50.0 (-16.0 ± 0.0)", "-2.0 ± 0.0")
+    assert maple[0] == "MaPLe (2 of 3 datasets)" and maple[1:] == coop[1:6] + ("+2.0 ± 0.0",)
+
+
 def test_a_dataset_that_a_learner_lacks_is_a_dash():
     table = tables.dataset_table(duals_of([*made(), *made(["learner=kgcoop"], sets=SETS[:1])]))
     assert [row[2] for row in table.rows] == ["80.0 → 82.0 / 60.0", "–", "–"]
