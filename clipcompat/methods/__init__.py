@@ -19,9 +19,9 @@ METHODS = {
 """The methods that every table of the miniature has."""
 
 WITHOUT_RECORDS = {m.name: m for m in (MaPLe, PromptSRC, PromptKD, DPC)}
-"""The library tunes, saves and tests them as it does all others, but the tables over `METHODS` leave them out. MaPLe and
-PromptSRC have a tuned mini recipe; PromptKD has none. DPC has records of a study of its own, "mixture", and none of the
-tables that compare all methods.
+"""The library tunes, saves and tests them as it does all others, but the tables over `METHODS` leave them out. MaPLe
+and PromptSRC have a tuned mini recipe; PromptKD has none. DPC has records of a study of its own, "mixture", and none of
+the tables that compare all methods.
 """
 
 KNOWN = METHODS | WITHOUT_RECORDS
