@@ -24,6 +24,11 @@ from .methods.clip_adapter import CLIPAdapter as CLIPAdapter
 from .methods.cocoop import CoCoOp as CoCoOp
 from .methods.contcoop import ContCoOp as ContCoOp
 from .methods.coop import CoOp as CoOp
+from .methods.deep.clap import CLAP as CLAP
+from .methods.deep.clap import ZSLP as ZSLP
+from .methods.deep.gda import GDA as GDA
+from .methods.deep.lp_plus_plus import LPPlusPlus as LPPlusPlus
+from .methods.deep.taskres import TaskRes as TaskRes
 from .methods.defaults import default_method as default_method
 from .methods.dpc import DPC as DPC
 from .methods.kgcoop import KgCoOp as KgCoOp

@@ -20,7 +20,8 @@ _MOST = 10**9  # of anything that is counted; torch takes 63 bits
 class Recipe:
     """Optimiser constants, epochs, batch size and random-crop range.
 
-    optimizer: "sgd" (with momentum) or "adamw" (betas 0.9 and 0.999, and eps); both with weight_decay.
+    optimizer: "sgd" (with momentum), "adam" or "adamw" (betas 0.9 and 0.999, and eps), with weight_decay. "sgd" and
+        "adam" add that to the gradient, "adamw" shrinks the parameter by it.
     epochs: None follows CoOp, by shots: 200 for 8 or more, 100 for 2 to 7, 50 for 1; always 50 on ImageNet.
     eurosat_epochs: epochs on EuroSAT, if different (Tip-Adapter-F).
     max_steps: stop after the epoch in which this many optimiser steps are reached; None: no limit.
@@ -54,8 +55,8 @@ class Recipe:
     def __post_init__(self):
         if self.schedule not in ("epoch", "step"):
             raise ConfigError(f"schedule must be 'epoch' or 'step', not {self.schedule!r}.")
-        if self.optimizer not in ("sgd", "adamw"):
-            raise ConfigError(f"optimizer must be 'sgd' or 'adamw', not {self.optimizer!r}.")
+        if self.optimizer not in ("sgd", "adam", "adamw"):
+            raise ConfigError(f"optimizer must be 'sgd', 'adam' or 'adamw', not {self.optimizer!r}.")
         for count in ("epochs", "eurosat_epochs", "max_steps", "batch_size"):
             if getattr(self, count) is not None and not 1 <= getattr(self, count) <= _MOST:
                 raise ConfigError(f"{count} must be at least 1 (and at most {_MOST:,}), not {getattr(self, count)}.")
@@ -96,8 +97,9 @@ class Recipe:
 
     def build_optimizer(self, groups: list[dict]) -> torch.optim.Optimizer:
         """An optimiser over parameter groups, which may have their own weight_decay and an lr_scale."""
-        if self.optimizer == "adamw":
-            return torch.optim.AdamW(groups, lr=self.lr, eps=self.eps, weight_decay=self.weight_decay)
+        if self.optimizer != "sgd":
+            kind = torch.optim.AdamW if self.optimizer == "adamw" else torch.optim.Adam
+            return kind(groups, lr=self.lr, eps=self.eps, weight_decay=self.weight_decay)
         return torch.optim.SGD(groups, lr=self.lr, momentum=self.momentum, weight_decay=self.weight_decay)
 
 

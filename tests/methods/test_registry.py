@@ -10,7 +10,8 @@ import torch
 import clipcompat
 from clipcompat.common.config import from_config, to_config
 from clipcompat.common.errors import PluginError
-from clipcompat.methods import KNOWN, METHODS
+from clipcompat.methods import KNOWN, METHODS, TODAY, WITHOUT_RECORDS
+from clipcompat.methods.defaults import default_method
 from clipcompat.plugins.fit import fit
 from clipcompat.plugins.plugin import load_plugin
 from clipcompat.training.learner import DEPTHS
@@ -18,7 +19,8 @@ from clipcompat.training.recipe import Recipe
 from tests.methods.learners import PHOTO, plugin_of, start, tensors_of
 from tests.toys import NAMES, toy_dataset
 
-ON_FEATURES = [*METHODS, "dpc"]
+ON_FEATURES = [*METHODS, "dpc", *TODAY]
+WITHOUT_WEIGHTS = ("linear_probe", "clip_adapter", "tip_adapter", "tip_adapter_f", "cocoop", "gda", "lp_plus_plus")
 
 
 def test_methods_are_found_by_their_own_names():
@@ -36,6 +38,15 @@ def test_methods_are_found_by_their_own_names():
     ]
     assert all(name == method.name for name, method in METHODS.items())
     assert all(getattr(clipcompat, method.__name__) is method for method in METHODS.values())
+
+
+def test_methods_of_today_are_public_and_in_no_table_of_a_paper():
+    assert list(TODAY) == ["gda", "taskres", "zs_lp", "clap", "lp_plus_plus"]
+    assert not TODAY.keys() & (METHODS | WITHOUT_RECORDS).keys() and METHODS | WITHOUT_RECORDS | TODAY == KNOWN
+    for name, kind in TODAY.items():
+        assert kind.name == name and getattr(clipcompat, kind.__name__) is kind
+        assert DEPTHS[kind.acts_on] == "deep" and default_method(name, "eurosat") == kind()
+    assert len({kind.title for kind in KNOWN.values()}) == len(KNOWN)
 
 
 def test_every_method_says_where_it_acts_and_how_it_is_printed():
@@ -77,7 +88,7 @@ def test_every_method_goes_from_setup_to_logits_on_both_kinds_of_backbone(name, 
         torch.testing.assert_close(torch.cat(single), scores, rtol=1e-5, atol=2e-5)
 
 
-@pytest.mark.parametrize("name", ["zero_shot", "coop", "kgcoop", "contcoop", "dpc"])
+@pytest.mark.parametrize("name", ["zero_shot", "coop", "kgcoop", "contcoop", "dpc", "taskres", "zs_lp", "clap"])
 def test_class_weights_are_the_classifier(name, mini_old, mini_new):
     method = KNOWN[name]()
     plugin, features = plugin_of(method, tensors_of(start(method, mini_old)), mini_old), torch.randn(4, mini_old.dim)
@@ -90,9 +101,9 @@ def test_class_weights_are_the_classifier(name, mini_old, mini_new):
         torch.testing.assert_close(scores, backbone.logit_scale * cosines, rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.parametrize("name", ["linear_probe", "clip_adapter", "tip_adapter", "tip_adapter_f", "cocoop"])
+@pytest.mark.parametrize("name", [*WITHOUT_WEIGHTS])
 def test_methods_without_class_weights_say_so(name, mini_old):
-    method = METHODS[name]()
+    method = KNOWN[name]()
     plugin = plugin_of(method, tensors_of(start(method, mini_old)), mini_old)
     with pytest.raises(PluginError, match=f"{name} has no class weights: .* Use the plug-in's logits"):
         plugin.class_weights(mini_old, NAMES)
@@ -111,7 +122,7 @@ def test_the_same_generator_seed_gives_the_same_start(name, mini_old):
 @pytest.mark.parametrize("name", ON_FEATURES)
 def test_a_saved_plugin_names_single_pictures_as_the_test_loop_does(name, mini_old, mini_new, tmp_path):
     data, known = toy_dataset(), {f.name for f in dataclasses.fields(KNOWN[name])}
-    wanted = {"recipe": Recipe(epochs=2, batch_size=6, lr=0.05), "search": False, "c": 1.0}
+    wanted = {"recipe": Recipe(epochs=2, batch_size=6, lr=0.05), "search": False, "c": 1.0, "steps": 3}
     method = KNOWN[name](**{k: v for k, v in wanted.items() if k in known})
     plugin = load_plugin(fit(method, mini_old, data, views=1).save(tmp_path / "plugin.safetensors"))
     assert plugin.method == method
@@ -123,5 +134,5 @@ def test_a_saved_plugin_names_single_pictures_as_the_test_loop_does(name, mini_o
             torch.testing.assert_close(found, expected[i], rtol=1e-4, atol=1e-5)
     # what belongs to single classes serves no other list of them; what reads names does
     other = plugin.match(mini_new, [*NAMES[:2], "grey wolf"])
-    bound = name in ("linear_probe", "tip_adapter", "tip_adapter_f")
+    bound = KNOWN[name]().class_specific
     assert other.kind == ("incompatible" if bound else "compatible") and other.why.endswith(".")

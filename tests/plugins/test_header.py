@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from clipcompat.common.errors import PluginError, UnknownNameError
-from clipcompat.methods import METHODS
+from clipcompat.methods import KNOWN, METHODS, TODAY
 from clipcompat.methods.contcoop import ContCoOp
 from clipcompat.methods.coop import CoOp
 from clipcompat.plugins.fit import fit
@@ -152,10 +152,10 @@ def test_tensors_that_the_method_does_not_learn_are_refused(saved, edit, change)
         load_plugin(saved)
 
 
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", [*METHODS, *TODAY])
 def test_the_tensors_of_every_method_have_the_shapes_that_it_states(name, mini_old, mini_new):
     for backbone in (mini_old, mini_new):
-        method = METHODS[name]()
+        method = KNOWN[name]()
         lengths = {"width": backbone.width, "dim": backbone.dim, "penultimate": backbone.penultimate}
         tensors, shapes = tensors_of(start(method, backbone)), method.shapes(3)
         assert tensors.keys() == shapes.keys()
@@ -165,10 +165,10 @@ def test_the_tensors_of_every_method_have_the_shapes_that_it_states(name, mini_o
                 assert found == lengths.get(stated, found) and (isinstance(stated, str) or found == stated)
 
 
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", [*METHODS, *TODAY])
 def test_no_method_takes_tensors_that_are_longer_shorter_integers_or_not_finite(name, mini_old, tmp_path):
-    known, wanted = {f.name for f in fields(METHODS[name])}, {"recipe": SHORT, "c": 1.0, "search": False}
-    method = METHODS[name](**{k: v for k, v in wanted.items() if k in known})
+    known, wanted = {f.name for f in fields(KNOWN[name])}, {"recipe": SHORT, "c": 1.0, "search": False}
+    method = KNOWN[name](**{k: v for k, v in wanted.items() if k in known})
     plugin = fit(method, mini_old, toy_dataset(2), views=1)
     whole = plugin.save(tmp_path / "p").read_bytes()
     assert load_plugin(tmp_path / "p").match(mini_old).kind == "exact"

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from clipcompat.backbones.backbone import Backbone
 from clipcompat.common.errors import CheckpointError
+from clipcompat.methods.deep.taskres import residual_scale
 from clipcompat.methods.parts.prompts import readable
 from clipcompat.plugins.official.files import OfficialFile
 
@@ -29,7 +30,7 @@ class DasslLearner:
     folder: the name its learner is registered under. keys: pattern of an entry -> name of our tensor (which may use the
     pattern's groups); the file must have an entry for each pattern. dropped: patterns of entries to leave out.
     settings: (tensors, method, backbone) -> those fields of the method that the shapes tell.
-    constants: method -> tensors of the plug-in that are not in the file.
+    constants: (method, dataset or None) -> tensors of the plug-in that are not in the file.
     deep: like keys, but a file may have none. Each has one group, the number of a block; ours is their stack by block.
     first_block: of those numbers.
     """
@@ -38,7 +39,7 @@ class DasslLearner:
     keys: Mapping[str, str]
     settings: Callable[[Tensors, Any, Backbone], dict[str, Any]]
     dropped: tuple[str, ...] = ()
-    constants: Callable[[Any], dict[str, Tensor]] = lambda method: {}
+    constants: Callable[[Any, str | None], dict[str, Tensor]] = lambda method, dataset: {}
     deep: Mapping[str, str] = field(default_factory=dict)
     first_block: int = 0
 
@@ -161,7 +162,12 @@ def _student(tensors: Tensors, method: Any, backbone: Backbone) -> dict[str, Any
     return {"n_ctx": len(tensors["visual"]), "depth": 1 + len(tensors.get("deep_visual", ()))}
 
 
+def _nothing(tensors: Tensors, method: Any, backbone: Backbone) -> dict[str, Any]:
+    return {}
+
+
 _CONTEXT = {"ctx": "ctx"}
+_CLAP = (r"base_text_features", r"logit_scale")
 _META_NET = {
     rf"meta_net\.linear{n}\.{kind}": f"meta_net.linear{n}.{kind}" for n in (1, 2) for kind in ("weight", "bias")
 }
@@ -208,6 +214,15 @@ LEARNERS = {
     "promptkd": DasslLearner(
         "VLPromptLearner", _VISUAL | _PROJECTOR, _student, _WHOLE_MODEL, deep=_DEEP_VISUAL, first_block=1
     ),
-    "clip_adapter": DasslLearner("clip_adapter", _FC, _clip_adapter, (), lambda m: {"ratio": torch.tensor(m.ratio)}),
+    "clip_adapter": DasslLearner("clip_adapter", _FC, _clip_adapter, (), lambda m, d: {"ratio": torch.tensor(m.ratio)}),
+    "taskres": DasslLearner(
+        "prompt_learner",
+        {r"text_feature_residuals": "residual"},
+        _nothing,
+        (r"base_text_features",),
+        lambda m, dataset: {"alpha": torch.tensor(residual_scale(dataset) if m.alpha is None else m.alpha)},
+    ),
+    "zs_lp": DasslLearner("adapter", {r"prototypes": "weight"}, _nothing, _CLAP),
+    "clap": DasslLearner("adapter", {r"prototypes": "weight"}, _nothing, _CLAP),
 }
 """Name of a method -> how the official code saves it."""

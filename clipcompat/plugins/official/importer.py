@@ -1,11 +1,11 @@
-"""Plug-ins from checkpoints of the official code of CoOp, CoCoOp, KgCoOp, adapters, MaPLe, PromptSRC and PromptKD.
+"""Plug-ins from checkpoints of official code: of CoOp and its kin, adapters, MaPLe, PromptSRC, PromptKD, TaskRes, CLAP.
 
 Only learned tensors are taken; the backbone makes the rest again, as for every plug-in. Settings that are not in a file
 come from the given method, which must not contradict the file. The class buffers of prompt learners have one use: they
 tell whether backbone and class names are those of the training.
 
 Sources: KaiyangZhou/CoOp, htyao89/KgCoOp, gaopengcuhk/CLIP-Adapter, gaopengcuhk/Tip-Adapter, zhengli97/PromptKD,
-muzairkhattak/multimodal-prompt-learning and PromptSRC.
+muzairkhattak/multimodal-prompt-learning and PromptSRC, geekyutao/TaskRes, jusiro/CLAP.
 """
 
 import logging
@@ -37,7 +37,7 @@ _log = logging.getLogger(__name__)
 
 _TIPS = ("tip_adapter", "tip_adapter_f")
 _STYLES = {"kgcoop": "kgcoop", "tip_adapter": "tip7", "tip_adapter_f": "tip7"}  # of templates; the others have CoOp's
-_WITH_TEMPLATE = ("clip_adapter", *_TIPS)  # their logits contain the zero-shot classifier
+_WITH_TEMPLATE = ("clip_adapter", "taskres", *_TIPS)  # their logits contain the zero-shot classifier
 
 
 def import_plugin(
@@ -132,7 +132,7 @@ def _from_dassl(path: Path, name: str, given: Any, origin: dict[str, Any], backb
     epochs = file.content.get("epoch")
     source = {"source": f"imported from {file.source}", "epochs": epochs if type(epochs) is int else None}
     method = method if given else replace(method, **settings)
-    return Plugin(method, {**tensors, **learner.constants(method)}, origin | source), dropped
+    return Plugin(method, {**tensors, **learner.constants(method, origin["dataset"])}, origin | source), dropped
 
 
 def _from_cache(path: Path, name: str, given: Any, origin: dict[str, Any], backbone: Backbone) -> _Imported:

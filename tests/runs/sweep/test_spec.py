@@ -7,7 +7,7 @@ import pytest
 from clipcompat.common.config import from_config
 from clipcompat.common.errors import ClipcompatError, ConfigError, UnknownNameError
 from clipcompat.data.mini.sets import ELEVEN, study_names
-from clipcompat.methods import METHODS
+from clipcompat.methods import METHODS, TODAY
 from clipcompat.runs.run import Run
 from clipcompat.runs.sweep.spec import load_spec, spec_names
 
@@ -47,11 +47,15 @@ def test_every_shipped_study_can_be_run_at_each_of_its_scales(name):
             from_config(Run, {**request, "device": "cpu"})
 
 
-def test_table_2_is_the_papers_eleven_by_its_methods():
+def test_table_2_is_the_papers_eleven_by_its_methods_and_then_by_those_of_today():
     spec = load_spec("table2")
     mini, paper = spec.requests("mini"), spec.requests("paper")
     assert {r["dataset"] for r in mini} == set(study_names()) and {r["dataset"] for r in paper} == set(ELEVEN)
-    assert len(mini) == len(paper) == 11 * 10 and {r["upgrade"] for r in paper} == {"clip-to-eva-vit-b-16"}
+    assert {r["upgrade"] for r in paper} == {"clip-to-eva-vit-b-16"}
+    for requests in (mini, paper):
+        assert len(requests) == 11 * (10 + len(TODAY))
+        assert {r["method"] for r in requests[:110]} == METHODS.keys()
+        assert [r["method"] for r in requests[110::11]] == list(TODAY)
     assert all(len(r["seeds"]) >= 5 for r in mini)
 
 
