@@ -11,16 +11,22 @@ from typing import Any
 from clipcompat.common.errors import ConfigError, unknown_name
 from clipcompat.common.files import parse_json
 
+LATER = types.MappingProxyType({"later": True})
+"""The metadata of a field that settings did not have when the first of them were stored."""
+
 _WORDS = {float: "a finite number", int: "a whole number", str: "text", bool: "true or false", type(None): "null"}
 
 
 def to_config(value: Any) -> Any:
     """A dataclass as nested dictionaries of JSON values; tuples become lists.
 
-    A part that may be one of several dataclasses, told apart by their class attribute `name`, keeps it as "name".
+    A part that may be one of several dataclasses, told apart by their class attribute `name`, keeps it as "name". A
+    field made with `LATER` is left out while it has its default, so that what was stored before it keeps its id.
     """
     if dataclasses.is_dataclass(value):
         parts = {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
+        later = {f.name for f in dataclasses.fields(value) if "later" in f.metadata and parts[f.name] == f.default}
+        parts = {name: part for name, part in parts.items() if name not in later}
         named = {k: {"name": part.name} for k, part in parts.items() if _is_named(part)}
         return {k: named[k] | to_config(part) if k in named else to_config(part) for k, part in parts.items()}
     return [to_config(v) for v in value] if isinstance(value, tuple | list) else value

@@ -76,4 +76,5 @@ def draw_dataset(
         "test": split("test", *pools["test"]),
     }
     drawn = {"shots": shots, "seed": drawn_with, "indices": {p: list(splits[p].keys) for p in ("train", "val")}}
-    return Dataset(name=name, **splits, unlabelled=images, **drawn, kind=dataset_kind(name))
+    pool = split("pool", images, labels)
+    return Dataset(name=name, **splits, unlabelled=images, **drawn, kind=dataset_kind(name), pool=pool)

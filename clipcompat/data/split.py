@@ -97,6 +97,7 @@ class Dataset:
     indices: the keys drawn for train and val, in order, as records store them and `load_dataset(indices=…)` takes them.
     own_split: the split was made on this machine (see `own_split`), so its numbers are not those of the published one.
     kind: "mini", "own" (the user's images) or "public".
+    pool: the unlabelled pool with its labels, which no method reads unless asked to; None: they are not known.
     """
 
     name: str
@@ -109,6 +110,7 @@ class Dataset:
     indices: dict[str, list[str]] = field(default_factory=dict)
     own_split: bool = False
     kind: Kind = "own"
+    pool: "Split | None" = None
 
     def __repr__(self) -> str:
         sizes = ", ".join(f"{len(split):,} {part}" for part, split in self._splits())
@@ -169,7 +171,8 @@ class Dataset:
         if not labels:
             raise DataError(f"{self.name} has {len(self.classnames)} classes; the {part} part would have none.")
         splits = {name: split.keep_classes(labels) for name, split in self._splits()}
-        return replace(self, name=f"{self.name}[{part}]", **splits)
+        pool = None if self.pool is None else self.pool.keep_classes(labels)
+        return replace(self, name=f"{self.name}[{part}]", **splits, pool=pool)
 
     def _splits(self) -> tuple[tuple[str, "Split"], ...]:
         return ("train", self.train), ("val", self.val), ("test", self.test)

@@ -25,11 +25,13 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from clipcompat.backbones.backbone import Backbone
+from clipcompat.common.config import LATER
 from clipcompat.common.errors import ConfigError, IncompatibleError, unknown_name
-from clipcompat.data.split import Dataset
+from clipcompat.data.split import Dataset, Split
 from clipcompat.methods.contcoop import ContCoOp
 from clipcompat.methods.coop import CoOp
 from clipcompat.methods.kgcoop import KgCoOp
+from clipcompat.methods.parts.dual import InUse
 from clipcompat.methods.parts.logits import cosine_logits
 from clipcompat.methods.parts.negatives import Negatives
 from clipcompat.methods.visual.maple import MaPLe
@@ -40,6 +42,7 @@ from clipcompat.training.recipe import Recipe
 from clipcompat.training.task import Task
 
 PRESETS = ("described", "released")
+POOLS = ("fewshot", "full")
 GRADIENTS = {"plain": 0, "inverse": -1, "inverse_square": -2}
 """How the loss gradient of P' is scaled -> the power of ω_b."""
 
@@ -57,6 +60,8 @@ class DPC(Method):
     hard_negatives: False trains stage 2 with the learner's own loss. keep_backbone_loss: add that loss to L_CL.
     gradient: of P': "plain", times 1/ω_b ("inverse") or 1/ω_b² ("inverse_square", training the mixed prompt instead).
     recipe: of stage 2.
+    dhno_pool: negatives are of the few-shot set ("fewshot"), or of all training pictures of the dataset ("full"), whose
+        labels are more than the few-shot protocol allows.
     """
 
     name: ClassVar[str] = "dpc"
@@ -71,6 +76,7 @@ class DPC(Method):
     keep_backbone_loss: bool = False
     gradient: str = "inverse"
     recipe: Recipe = field(default_factory=lambda: Recipe(epochs=20, batch_size=4))
+    dhno_pool: str = field(default="fewshot", metadata=LATER)
 
     def __post_init__(self):
         for what in ("omega_base", "omega_new"):
@@ -78,7 +84,7 @@ class DPC(Method):
                 raise ConfigError(
                     f"{what} is the weight of the parallel prompt, from 0 to 1, not {getattr(self, what)}."
                 )
-        for what, known in (("preset", PRESETS), ("gradient", GRADIENTS)):
+        for what, known in (("preset", PRESETS), ("gradient", GRADIENTS), ("dhno_pool", POOLS)):
             if getattr(self, what) not in known:
                 raise unknown_name(what, getattr(self, what), known)
         if self.top_k < 1:
@@ -127,12 +133,13 @@ class DPC(Method):
 
         if not self.hard_negatives:
             return replace(clone, finish=finish)
-        scale, labels = task.backbone.logit_scale, task.data.train.labels
+        scale, pool, train = task.backbone.logit_scale, self._pool(task.data), task.data.train
+        labels, before = (train.labels, 0) if pool is None else (pool.labels, len(train))
         negatives = Negatives.of(labels, len(task.data.classnames), self.top_k, self.preset == "released")
         answers = self._answers(stage1, task)
 
         def join(features: Tensor, labels: Tensor) -> Tensor:
-            return negatives.draw(answers(features), labels, task.generator)
+            return before + negatives.draw(answers(features), labels, task.generator)
 
         def objective(features: Tensor, labels: Tensor, *text: Tensor) -> Tensor:
             image, classes = clone.pair(features, *text) if clone.pair else (features, *text)
@@ -141,10 +148,10 @@ class DPC(Method):
                 loss = loss + clone.objective(features, labels, *text)
             return loss
 
-        return replace(clone, objective=objective, join=join, finish=finish)
+        return replace(clone, objective=objective, join=join, joins=pool, finish=finish)
 
-    def tuned_on(self, classnames: Sequence[str]) -> "_Dual":
-        return _Dual(self, frozenset(classnames))
+    def tuned_on(self, classnames: Sequence[str]) -> InUse:
+        return InUse(self, frozenset(classnames))
 
     def class_weights(self, tensors, backbone: Backbone, classnames, template=None) -> Tensor:
         return self.tuned_on(classnames).class_weights(tensors, backbone, classnames, template)
@@ -184,6 +191,15 @@ class DPC(Method):
     def _own(self, tensors: Mapping) -> dict:
         """Those that each of the two prompts has for itself: not the rows of classes, which nothing trains."""
         return {name: tensor for name, tensor in tensors.items() if name != self.learner.rows_of_classes}
+
+    def _pool(self, data: Dataset) -> Split | None:
+        """Where negatives come from, if not from the few-shot set."""
+        if self.dhno_pool == "full" and data.pool is None:
+            raise ConfigError(
+                f"{data.name} does not say which training pictures it was drawn from, so negatives cannot come from "
+                "all of them: load it with load_dataset, or use dhno_pool='fewshot'."
+            )
+        return data.pool if self.dhno_pool == "full" else None
 
     def _answers(self, stage1: Tensors, task: Task) -> Callable[[Tensor], Tensor]:
         """The frozen stage-1 model: image features [batch, dim], or pixels, -> logits [batch, class]."""
@@ -232,45 +248,6 @@ class DPC(Method):
                 "from, or leave init out, so that both stages share one."
             )
         return dict(plugin.tensors)
-
-
-@dataclass(frozen=True)
-class _Dual(Method):
-    """A DPC plug-in that knows its base classes."""
-
-    dpc: DPC
-    base: frozenset[str]
-
-    def class_weights(self, tensors, backbone: Backbone, classnames, template=None) -> Tensor:
-        def weights(mixed: Tensors, names: list[str], base: bool) -> Tensor:
-            return self.dpc.learner.class_weights(mixed, backbone, names, template).T  # [dim, class]
-
-        return self._by_side(tensors, classnames, weights).T
-
-    def logits(self, tensors, backbone: Backbone, features, classnames, template=None) -> Tensor:
-        towers = features.split(backbone.feature_width(self.dpc.image_features), dim=1)  # of one or of both sides
-
-        def logits(mixed: Tensors, names: list[str], base: bool) -> Tensor:
-            seen = towers[0] if base else towers[-1]
-            return self.dpc.learner.logits(mixed, backbone, seen, names, template)  # [image, class]
-
-        return self._by_side(tensors, classnames, logits)
-
-    def _by_side(self, tensors, classnames, columns) -> Tensor:
-        """`columns` of base classes with P_b and of the others with P_n, [row, class], in the order of classnames."""
-        sides = {
-            base: [i for i, name in enumerate(classnames) if (name in self.base) == base] for base in (True, False)
-        }
-        rows, made = self.dpc.learner.rows_of_classes, []
-        for base, places in sides.items():
-            mixed = self.dpc.mixed(tensors, base)
-            if rows:
-                mixed[rows] = mixed[rows][places]
-            if places:
-                made.append(columns(mixed, [classnames[i] for i in places], base))
-        order = torch.tensor(sides[True] + sides[False]).argsort()
-        joined = torch.cat(made, dim=1)
-        return joined[:, order.to(joined.device)]
 
 
 def symmetric_loss(features: Tensor, text: Tensor, scale: float) -> Tensor:

@@ -9,7 +9,7 @@ from torch import Tensor
 from clipcompat.backbones.backbone import Backbone
 from clipcompat.backbones.text.input import Prompts
 from clipcompat.backbones.text.tower import TextTower
-from clipcompat.data.split import Dataset
+from clipcompat.data.split import Dataset, Split
 from clipcompat.training.recipe import Recipe
 from clipcompat.training.task import Task
 
@@ -54,6 +54,8 @@ class Learner:
     join: (image features [batch, dim], labels [batch]) -> [image], int64, training images that join the batch behind
         its own. The loop takes their features from the cache in use, each of a random view. Called without gradients.
         Of a method that needs pixels, it gets the pixels, not what `see` makes of them.
+    joins: the images that `join` names behind the training images, so that number N of N training images is its first;
+        None: it names training images only.
     pair: (image features that the objective gets, and its text, if any) -> image features [batch, dim] and class
         vectors [class, dim] of one space, neither normalised, whose cosines classify; None: they are what it gets.
     """
@@ -69,6 +71,7 @@ class Learner:
     see: Callable[..., Tensor] | None = None
     frozen: Callable[[int, tuple[float, float]], Tensor] | None = None
     join: Callable[[Tensor, Tensor], Tensor] | None = None
+    joins: Split | None = None
     pair: Callable[..., tuple[Tensor, Tensor]] | None = None
 
     def loss(self, features: Tensor, labels: Tensor) -> Tensor:

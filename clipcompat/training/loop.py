@@ -17,7 +17,7 @@ from torch import Tensor
 
 from clipcompat.backbones.device import is_out_of_memory
 from clipcompat.common.errors import DivergedError
-from clipcompat.data.split import Dataset
+from clipcompat.data.split import Dataset, Split
 from clipcompat.features.encode import augmented, decode, take
 from clipcompat.training.cuda_graphs import Steps
 from clipcompat.training.learner import Learner, Method, losses
@@ -108,17 +108,17 @@ class _Run:
         self._crop, self._kind = self._recipe.crop_for(data.name), method.image_features
         self.epochs, self.views = plan(method, data, views)
         self.steps = self._recipe.steps_for(count)
-        self.labels = task.train_labels  # [N]
+        self._splits = [data.train, *([] if learner.joins is None else [learner.joins])]
+        self.labels = torch.cat([split.labels for split in self._splits]).to(task.backbone.device)  # [N]
         first = learner.first_view
-        self._cached = None
         self._pixels = method.needs == "pixels"
-        if self.views and self._pixels:
-            self._cached = task.pixels(first + self.views, self._crop)
-            self._cached = None if self._cached is None else self._cached[first:]  # [V, N, 3, size, size]
-        elif self.views:
-            self._cached = task.views(first + self.views, self._crop, self._kind)[first:]  # [V, N, D]
+        parts = [self._encoded(first + self.views, split) for split in self._splits] if self.views else [None]
+        self._cached = None  # [V, N, D] or [V, N, 3, size, size]
+        if all(part is not None for part in parts):
+            same = [part.to(parts[-1].device) for part in parts]
+            self._cached = (torch.cat(same, dim=1) if len(same) > 1 else same[0])[first:]
         self._frozen = None
-        if self.views and learner.frozen:
+        if self.views and learner.frozen and learner.joins is None:
             self._frozen = learner.frozen(first + self.views, self._crop)[first:]  # [V, N, n]
         # with fewer views than epochs, each image starts at a random view, so that an epoch mixes views
         self._offset = torch.zeros(count, dtype=torch.int64)  # [N]
@@ -166,10 +166,21 @@ class _Run:
             return take(self._cached, batch[0], batch[1], self._task.backbone.device)
         task, first = self._task, self.learner.first_view
         jobs = [(i, first + view) for view, i in batch.T.tolist()]
-        blocks = decode(jobs, lambda i, view: augmented(task.backbone, task.data.train, i, view, task.seed, self._crop))
+        blocks = decode(jobs, self._draw)
         if self._pixels:
             return torch.cat(list(blocks)).to(task.backbone.device)
         return torch.cat([task.backbone.image_features(pixels, self._kind) for pixels in blocks])
+
+    def _encoded(self, views: int, split: Split) -> Tensor | None:
+        """The first views of a split, before the image tower or behind it; None if memory is too small."""
+        if self._pixels:
+            return self._task.pixels(views, self._crop, split)
+        return self._task.views(views, self._crop, self._kind, split=split)
+
+    def _draw(self, image: int, view: int) -> Tensor:
+        task, trained = self._task, len(self._offset)
+        split, image = (self._splits[0], image) if image < trained else (self._splits[1], image - trained)
+        return augmented(task.backbone, split, image, view, task.seed, self._crop)
 
     def frozen(self, batch: Tensor) -> Tensor | None:
         """What a frozen tower says of a batch, [2, B] -> [B, n]; None if it is not known beforehand."""

@@ -37,18 +37,23 @@ class Task:
         return encode_split(self.backbone, split, self.cache, self.progress, kind)
 
     def views(
-        self, count: int, crop: tuple[float, float], kind: str = "projected", tower: Backbone | None = None
+        self,
+        count: int,
+        crop: tuple[float, float],
+        kind: str = "projected",
+        tower: Backbone | None = None,
+        split: Split | None = None,
     ) -> Tensor:
         """The first `count` augmented views of the training images: [view, image, dim], not normalised.
 
-        tower: sees them instead of the backbone.
+        tower: sees them instead of the backbone. split: instead of the training images.
         """
-        tower = tower or self.backbone
-        return encode_views(tower, self.data.train, count, self.seed, crop, self.cache, self.progress, kind)
+        tower, split = tower or self.backbone, split or self.data.train
+        return encode_views(tower, split, count, self.seed, crop, self.cache, self.progress, kind)
 
-    def pixels(self, count: int, crop: tuple[float, float]) -> Tensor | None:
+    def pixels(self, count: int, crop: tuple[float, float], split: Split | None = None) -> Tensor | None:
         """The same views before the image tower: uint8 [view, image, 3, size, size]; None if memory is too small."""
-        return pixel_views(self.backbone, self.data.train, count, self.seed, crop, self.progress)
+        return pixel_views(self.backbone, split or self.data.train, count, self.seed, crop, self.progress)
 
     @property
     def train_labels(self) -> Tensor:

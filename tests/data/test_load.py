@@ -79,6 +79,9 @@ def test_base_classes_keep_the_shots_of_the_whole_draw(eurosat):
     data = load_dataset("eurosat", root=eurosat, shots=2)
     assert data.base_classes().train.keys == data.train.keys[:10]
     assert len(data.base_classes().classnames) == len(data.new_classes().classnames) == 5
+    for half in (data.base_classes(), data.new_classes()):  # the pool is of the same classes, and as large as ever
+        assert set(half.pool.labels.tolist()) == set(range(5)) and set(half.train.keys) <= set(half.pool.keys)
+    assert len(data.base_classes().pool) + len(data.new_classes().pool) == len(data.unlabelled)
 
 
 def test_exported_indices_give_the_same_images_back(eurosat, tmp_path):

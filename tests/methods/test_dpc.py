@@ -151,6 +151,41 @@ def test_negatives_are_ranked_by_the_frozen_stage_1_model(tuned, mini_old):
     assert data.train.labels[joined].tolist() == [1, 2]
 
 
+def test_negatives_of_the_full_pool_are_its_pictures_behind_the_training_pictures(tuned, mini_old):
+    first, plugin = tuned
+    few = toy_dataset(1)
+    data = replace(few, pool=toy_dataset(4).train)
+    method = replace(plugin.method, dhno_pool="full")
+    given = replace(first, origin={**first.origin, "backbone": mini_old.description})
+    learner = method.setup(Task(mini_old, data, torch.Generator().manual_seed(1), init=given))
+    weights = first.class_weights(mini_old, NAMES)
+    joined = learner.join(weights[1][None], torch.tensor([0]))
+    assert joined.min() >= len(few.train) and learner.joins is data.pool
+    assert sorted(data.pool.labels[joined - len(few.train)].tolist()) == [1, 2]
+
+
+@pytest.mark.parametrize("views", [0, 2])
+def test_a_pool_of_the_training_pictures_alone_makes_the_same_prompt_and_another_one_another(tuned, mini_old, views):
+    first, plugin = tuned
+    data, method = toy_dataset(), replace(plugin.method, dhno_pool="full")
+    few = fit(plugin.method, mini_old, data, init=first, views=views)
+    same = fit(method, mini_old, replace(data, pool=data.train), init=first, views=views)
+    other = fit(method, mini_old, replace(data, pool=data.test), init=first, views=views)
+    for key, tensor in few.tensors.items():
+        torch.testing.assert_close(same.tensors[key], tensor, rtol=0, atol=1e-5)
+    assert any((other.tensors[key] - tensor).abs().max() > 1e-4 for key, tensor in few.tensors.items())
+
+
+def test_a_pool_that_is_not_known_is_refused_and_the_default_is_not_written_down(tuned, mini_old):
+    _, plugin = tuned
+    method = replace(plugin.method, dhno_pool="full")
+    with pytest.raises(ConfigError, match="toys does not say which training pictures it was drawn from"):
+        fit(method, mini_old, toy_dataset(), views=1)
+    assert "dhno_pool" not in to_config(plugin.method) and to_config(method)["dhno_pool"] == "full"
+    assert from_config(DPC, to_config(method)) == method
+    assert override(plugin.method, ["dhno_pool=full"]) == method
+
+
 def test_stage_1_is_tuned_first_if_it_is_not_given(mini_old):
     data = toy_dataset()
     alone = fit(dpc(), mini_old, data, seed=3, views=2)
@@ -188,6 +223,7 @@ def test_the_learner_is_a_named_part_of_the_settings():
         ({"top_k": 0}, "top_k must be at least 1"),
         ({"preset": "paper"}, "paper"),
         ({"gradient": "double"}, "double"),
+        ({"dhno_pool": "half"}, "half"),
         ({"learner": CoOp(csc=True)}, "cannot serve new classes"),
     ],
 )

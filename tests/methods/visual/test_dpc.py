@@ -152,6 +152,19 @@ def test_the_learners_own_loss_can_be_kept_or_taken_alone(mini_old, name, monkey
     assert len(stamps) == 3
 
 
+@EVERY
+def test_negatives_may_come_from_all_training_pictures(mini_old, name, monkeypatch):
+    monkeypatch.setattr("clipcompat.plugins.fit.default_method", lambda *names: SRC)
+    data = toy_dataset(classnames=NAMES)
+    few, same, other = (
+        fit(dual(name, dhno_pool=source), mini_old, dataclasses.replace(data, pool=pool), seed=2, views=1)
+        for source, pool in (("fewshot", data.test), ("full", data.train), ("full", data.test))
+    )
+    for key, tensor in few.tensors.items():
+        torch.testing.assert_close(same.tensors[key], tensor, rtol=0, atol=1e-4)
+    assert any((other.tensors[key] - tensor).abs().max() > 1e-3 for key, tensor in few.tensors.items())
+
+
 def test_a_teacher_that_would_read_new_classes_or_is_another_one_is_refused(plugins, mini_old, wide, tmp_path):
     data = toy_dataset(classnames=NAMES)
     reads_all = dataclasses.replace(STUDENT, teacher_classes="all")
