@@ -27,7 +27,7 @@ PIP := $(PY) -m pip install --quiet --disable-pip-version-check
 KEY := $(KIND)-$(shell { cat requirements.lock pyproject.toml; pwd; } | cksum | cut -d' ' -f1)
 STAMP := .venv/.installed-$(KEY)
 
-.PHONY: help install test test-lowest test-newest lint book shots bench lock clean
+.PHONY: help install test test-lowest test-newest lint book test-browser shots bench lock clean
 
 help:  ## list these targets
 	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/make \1\t\2/p' Makefile | expand -t 20
@@ -80,6 +80,9 @@ lint: install  ## check style: ruff, rules and format
 
 book: install  ## execute every notebook and build _build/html/index.html (PROFILE=smoke|book)
 	@$(PY) -m book.tools.build --profile $(PROFILE) $(ARGS)
+
+test-browser: install  ## open the built pages in Chromium, without a network (after make book)
+	@$(PY) -m pytest -m browser $(ARGS)
 
 shots: install  ## photograph the built pages with Chromium, light and dark, into _build/shots
 	@$(PY) -m book.tools.screenshot $(ARGS)

@@ -23,6 +23,7 @@ from pathlib import Path
 import yaml
 from filelock import FileLock, Timeout
 
+from book.tools.api import api_page
 from book.tools.check import check_book
 from book.tools.execute import ExecutionError, Run, execute
 from book.tools.kept import KeptChapters, state_of
@@ -101,6 +102,7 @@ def _build(
     timings = {path.as_posix(): {"seconds": run.seconds, "attempts": run.attempts} for path, run in runs}
     (out / "timings.json").write_text(json.dumps(timings, indent=1))
     (stage / "book" / "status.md").write_text(status_page(runs, stage, profile), encoding="utf-8")
+    (stage / "book" / "api.md").write_text(api_page(), encoding="utf-8")
     _render(stage, fresh, out / "sphinx.log")
     html = fresh / "_build" / "html"
     problems = check_book(html, [p.with_suffix("").as_posix() for p in notebooks], _colab(project), _private(project))

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from book.tools.notebook import toc_files
 
-_NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 # What the page is told about its reader: Blink's numbers for prefers-color-scheme.
 _SCHEMES = {"light": 1, "dark": 0}
 # What the theme's own scripts log on every page.
@@ -41,7 +41,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, default=Path("_build/shots"))
     parser.add_argument("--size", default="1200,1600")
     options = parser.parse_args(arguments)
-    browser = next((found for name in _NAMES if (found := shutil.which(name))), None)
+    browser = next((found for name in BROWSERS if (found := shutil.which(name))), None)
     if browser is None:
         print("make shots needs Chromium or Chrome on the PATH.", file=sys.stderr)
         return 1

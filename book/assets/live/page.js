@@ -32,7 +32,8 @@ clipcompat.Upgrade = function (files) {
   };
   names.forEach((name, index) => this.name(index, name));
 
-  // pixels: of a canvas of 32 × 32. kind: of plug-in. -> probabilities [row][class]; a class without a name has none
+  // pixels: of a canvas of 32 × 32. kind: of plug-in. -> probabilities [row][class]; a class without a name has none,
+  // and a row that reads names has none if there is no name at all
   this.answer = function (pixels, kind) {
     const seen = Object.fromEntries(Object.entries(backbones).map(([name, b]) => [name, b.imageFeatures(pixels)]));
     return clipcompat.ROWS.map(([backbone, stage], row) => {
@@ -41,6 +42,7 @@ clipcompat.Upgrade = function (files) {
         const { weight, bias } = plugins["linear_probe-" + stage];
         return clipcompat.softmax(clipcompat.linear(penultimate, 1, weight, bias));
       }
+      if (!weights[row].some(Boolean)) return null;
       const cosine = (w) => w.reduce((sum, value, i) => sum + value * feature[i], 0);
       return clipcompat.softmax(weights[row].map((w) => (w ? backbones[backbone].scale * cosine(w) : -Infinity)));
     });
@@ -90,13 +92,19 @@ function controls(root, upgrade, world) {
   };
 
   function answerRow(row, probabilities) {
-    const best = probabilities.indexOf(Math.max(...probabilities)), line = document.createElement("tr");
+    const line = document.createElement("tr");
+    line.innerHTML = '<th scope="row"></th><td></td><td></td>';
+    line.children[0].textContent = clipcompat.ROWS[row][2];
+    if (!probabilities) {
+      line.children[1].textContent = "needs a class name";
+      return line;
+    }
+    const best = probabilities.indexOf(Math.max(...probabilities));
     const known = kind.value === "linear_probe" && clipcompat.ROWS[row][1] ? world.names[best] : inputs[best].value;
     const mark = label === null ? "" : best === label ? " ✓" : " ✗";
     const percent = Math.round(100 * probabilities[best]);
-    line.innerHTML = `<th scope="row"></th><td></td><td><span class="live-bar" style="width:${percent / 40}rem"></span>${percent} %</td>`;
-    line.children[0].textContent = clipcompat.ROWS[row][2];
     line.children[1].textContent = known + mark;
+    line.children[2].innerHTML = `<span class="live-bar" style="width:${percent / 40}rem"></span>${percent} %`;
     line.className = label === null ? "" : best === label ? "live-right" : "live-wrong";
     return line;
   }

@@ -81,29 +81,63 @@ def upgrade_dots(records: Sequence[Record]) -> go.Figure:
     datasets = list(dict.fromkeys(r.dataset for r in kept))
     fig = make_subplots(cols=max(1, len(titles)), shared_yaxes=True, subplot_titles=titles, horizontal_spacing=0.03)
     for number, title in enumerate(titles, 1):
-        for name, colour, symbol, points in _dots(of_method(kept, title), datasets):
-            line = {"color": colour, "width": 0 if symbol == "circle" else 2}
-            size = 7 if symbol == "circle" else 12
-            fig.add_scatter(
-                x=[x for x, _ in points],
-                y=[y for _, y in points],
-                name=name,
-                legendgroup=name,
-                showlegend=number == 1,
-                mode="markers",
-                marker={"symbol": symbol, "color": colour, "size": size, "line": line},
-                customdata=[datasets[round(-y)] for _, y in points],
-                hovertemplate=f"{name}: %{{x:.1f}} %<extra>%{{customdata}}</extra>",
-                row=1,
-                col=number,
-            )
+        for trace in _marks(of_method(kept, title), datasets, number == 1):
+            fig.add_trace(trace, row=1, col=number)
+    fig.update_annotations(font_size=14)
+    return _by_dataset(fig, datasets).update_layout(margin={"t": 80, "b": 60})
+
+
+def method_menu(records: Sequence[Record]) -> go.Figure:
+    """`upgrade_dots` of one method at a time, with a menu of all methods; the first one is shown."""
+    kept = [r for r in records if r.method != "zero_shot"]
+    titles = list(method_titles(kept))
+    datasets = list(dict.fromkeys(r.dataset for r in kept))
+    fig, owners = go.Figure(), []
+    for title in titles:
+        marks = _marks(of_method(kept, title), datasets, True)
+        fig.add_traces(marks)
+        owners += [title] * len(marks)
+    for trace, owner in zip(fig.data, owners, strict=True):
+        trace.visible = owner == titles[0]
+    buttons = [
+        {"label": title, "method": "restyle", "args": [{"visible": [owner == title for owner in owners]}]}
+        for title in titles
+    ]
+    place = {"direction": "down", "x": 0, "xanchor": "left", "y": 1.02, "yanchor": "bottom"}
+    fig.update_layout(updatemenus=[place | {"buttons": buttons}])
+    return _by_dataset(fig, datasets).update_layout(margin={"t": 110, "b": 60})
+
+
+def _by_dataset(fig: go.Figure, datasets: Sequence[str]) -> go.Figure:
+    """Axes of a figure whose rows are datasets and whose x is an accuracy."""
     values = [x for trace in fig.data for x in trace.x]
     if values:
         fig.update_xaxes(range=[min(values) - 4, max(values) + 4], title_text="test accuracy, percent")
     fig.update_yaxes(tickvals=[-row for row in range(len(datasets))], ticktext=list(map(short_name, datasets)))
     fig.update_yaxes(range=[0.6 - len(datasets), 0.6], zeroline=False)
-    fig.update_annotations(font_size=14)
-    return fig.update_layout(height=150 + 40 * len(datasets), margin={"t": 80, "b": 60}, legend=TOP_LEGEND)
+    return fig.update_layout(height=150 + 40 * len(datasets), legend=TOP_LEGEND)
+
+
+def _marks(records: Sequence[Record], datasets: Sequence[str], in_legend: bool) -> list[go.Scatter]:
+    """The marks of one method, a trace of each kind."""
+    traces = []
+    for name, colour, symbol, points in _dots(records, datasets):
+        line = {"color": colour, "width": 0 if symbol == "circle" else 2}
+        size = 7 if symbol == "circle" else 12
+        traces.append(
+            go.Scatter(
+                x=[x for x, _ in points],
+                y=[y for _, y in points],
+                name=name,
+                legendgroup=name,
+                showlegend=in_legend,
+                mode="markers",
+                marker={"symbol": symbol, "color": colour, "size": size, "line": line},
+                customdata=[datasets[round(-y)] for _, y in points],
+                hovertemplate=f"{name}: %{{x:.1f}} %<extra>%{{customdata}}</extra>",
+            )
+        )
+    return traces
 
 
 def _dots(records: Sequence[Record], datasets: Sequence[str]) -> list[tuple[str, str, str, list[tuple[float, float]]]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from clipcompat.studies.report import Compatibility
-from clipcompat_book.chapters.compatibility.charts import control_rows, report_lines, strips, upgrade_dots
+from clipcompat_book.chapters.compatibility.charts import control_rows, method_menu, report_lines, strips, upgrade_dots
 from clipcompat_book.show import METHOD_COLOURS, NEW, OLD
 from tests.book_package.chapters.compatibility.test_controls import know_toys, toy_records
 from tests.runs.test_tables import run
@@ -107,3 +107,15 @@ def test_dots_of_what_was_not_retrained_have_no_diamond() -> None:
     made.per_seed[0]["retrained"] = None
     (diamonds,) = (t for t in upgrade_dots([made]).data if t.name == "retrained on new")
     assert not diamonds.x
+
+
+def test_the_menu_shows_one_method_at_a_time_with_the_marks_of_its_own_figure() -> None:
+    records = [run("coop", news=(70.0, 72.0)), run("kgcoop"), run("zero_shot")]
+    fig = method_menu(records)
+    (menu,) = fig.layout.updatemenus
+    assert [button.label for button in menu.buttons] == ["CoOp", "KgCoOp"]
+    for button, record in zip(menu.buttons, records, strict=False):
+        seen = [t for t, visible in zip(fig.data, button.args[0]["visible"], strict=True) if visible]
+        alone = upgrade_dots([record]).data
+        assert [(t.name, t.x, t.y) for t in seen] == [(t.name, t.x, t.y) for t in alone]
+    assert [t.visible for t in fig.data] == menu.buttons[0].args[0]["visible"]

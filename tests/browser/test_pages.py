@@ -1,0 +1,94 @@
+"""Every page works from disk with the network off, on a laptop and on a phone."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+
+from clipcompat_book.chapters.compatibility import charts, controls
+from clipcompat_book.committed import committed_records
+
+pytestmark = pytest.mark.browser
+
+
+def test_a_page_opens_without_an_error_and_draws_every_figure(visit, name):
+    page = visit(name)
+    drawn = page.evaluate("""() => [...document.querySelectorAll('.js-plotly-plot')].map(
+        (figure) => [figure.data.length, figure.querySelectorAll('svg.main-svg').length])""")
+    figures = page.locator("figure.clipcompat-figure").count()
+    assert len(drawn) == figures and all(traces and svg for traces, svg in drawn)
+    formulas = page.locator(".math").count()
+    assert page.locator("mjx-container").count() >= formulas
+
+
+def test_a_page_is_no_wider_than_a_phone(visit, name):
+    page = visit(name, width=360)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+
+
+def test_every_figure_has_an_alternative_text(visit, name):
+    page = visit(name)
+    texts = page.eval_on_selector_all("figure.clipcompat-figure [role=img]", "all => all.map(x => x.ariaLabel)")
+    assert all(text and len(text) > 20 for text in texts)
+
+
+def test_a_figures_numbers_are_those_of_the_records(visit):
+    coop = [r for r in controls.shipped_pair(committed_records("compatibility")) if r.titles.method == "CoOp"]
+    expected = json.loads(charts.upgrade_dots(coop).to_json())["data"]
+    drawn = visit("notebooks/00_start_here").evaluate("""() => document.querySelector('.js-plotly-plot')._fullData.map(
+        (t) => ({x: Array.from(t.x || []), y: Array.from(t.y || [])}))""")
+    assert len(drawn) == len(expected)
+    for shown, trace in zip(drawn, expected, strict=True):
+        for axis in ("x", "y"):
+            assert _same(shown[axis], _plain(trace.get(axis, [])))
+
+
+def _plain(values):
+    if isinstance(values, dict):  # plotly's packed arrays
+        import base64
+
+        return np.frombuffer(base64.b64decode(values["bdata"]), values["dtype"]).tolist()
+    return values
+
+
+def _same(a, b):
+    if len(a) != len(b):
+        return False
+    numbers = [(x, y) for x, y in zip(a, b, strict=True) if isinstance(y, int | float)]
+    words = [(x, y) for x, y in zip(a, b, strict=True) if not isinstance(y, int | float)]
+    return all(math.isclose(x, y, abs_tol=1e-9) for x, y in numbers) and all(x == y for x, y in words)
+
+
+def test_a_reader_may_choose_a_method_in_a_figure(visit):
+    page = visit("notebooks/00_start_here")
+    menu = page.locator(".updatemenu-header").first
+    menu.scroll_into_view_if_needed()
+    menu.click()
+    page.locator(".updatemenu-dropdown-button", has_text="linear probe").click()
+    records = [r for r in controls.shipped_pair(committed_records("compatibility")) if r.method == "linear_probe"]
+    expected = {t.name: list(t.x) for t in charts.upgrade_dots(records).data}
+    shown = """() => {
+        const figure = [...document.querySelectorAll('.js-plotly-plot')].find((x) => x.layout.updatemenus?.length);
+        return figure._fullData.filter((t) => t.visible === true).map((t) => [t.name, Array.from(t.x)]);
+    }"""
+    page.wait_for_function(f"({shown})().length === {len(expected)}")
+    assert dict(page.evaluate(shown)) == {name: pytest.approx(x) for name, x in expected.items()}
+
+
+def test_search_finds_a_word(visit):
+    page = visit("search")
+    page.goto(page.url + "?q=zero-shot")
+    page.locator("#search-results li").first.wait_for()
+
+
+def test_the_page_turns_dark(visit):
+    page = visit("book/intro", color_scheme="light")
+    theme = lambda: page.evaluate("document.documentElement.dataset.theme")  # noqa: E731
+    assert theme() == "light"
+    button = page.locator(".theme-switch-button:visible").first
+    for _ in range(3):  # auto, light, dark
+        if theme() == "dark":
+            break
+        button.click()
+    assert theme() == "dark"
