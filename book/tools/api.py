@@ -16,6 +16,7 @@ _PARTS = {
     "plugins": "Plug-ins",
     "features": "Features",
     "studies": "Studies",
+    "audits": "Audits",
     "runs": "Records",
 }
 _START = """# The library
