@@ -28,6 +28,7 @@ from .methods.deep.clap import CLAP as CLAP
 from .methods.deep.clap import ZSLP as ZSLP
 from .methods.deep.gda import GDA as GDA
 from .methods.deep.lp_plus_plus import LPPlusPlus as LPPlusPlus
+from .methods.deep.prolip import ProLIP as ProLIP
 from .methods.deep.taskres import TaskRes as TaskRes
 from .methods.defaults import default_method as default_method
 from .methods.dpc import DPC as DPC

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from clipcompat.backbones.catalog import Kind
 from clipcompat.backbones.device import is_out_of_memory
 from clipcompat.backbones.image.prompted import FixedPrompts, PromptedTower, prompted_layers, why_no_prompts
-from clipcompat.backbones.image.tower import ImageTower, penultimate_width
+from clipcompat.backbones.image.tower import ImageTower, penultimate_width, projection_of
 from clipcompat.backbones.preprocess import Preprocess
 from clipcompat.backbones.text.parts import exchange, text_state
 from clipcompat.backbones.text.tower import TextTower
@@ -129,6 +129,16 @@ class Backbone:
     def text_state(self) -> dict[str, Tensor]:
         """The text tower's tensors, under the names of open_clip's `CLIP`."""
         return text_state(self._model)
+
+    @property
+    def projection(self) -> tuple[Tensor, Tensor | None]:
+        """From penultimate image features to projected ones: a matrix [penultimate, dim], and a bias [dim] or None.
+
+        Raises:
+            ConfigError: this image tower has no penultimate features.
+        """
+        self.feature_width("penultimate")
+        return projection_of(self._model.visual)
 
     @cached_property
     def images(self) -> ImageTower:

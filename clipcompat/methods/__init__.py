@@ -7,6 +7,7 @@ from clipcompat.methods.coop import CoOp
 from clipcompat.methods.deep.clap import CLAP, ZSLP
 from clipcompat.methods.deep.gda import GDA
 from clipcompat.methods.deep.lp_plus_plus import LPPlusPlus
+from clipcompat.methods.deep.prolip import ProLIP
 from clipcompat.methods.deep.taskres import TaskRes
 from clipcompat.methods.dpc import DPC
 from clipcompat.methods.kgcoop import KgCoOp
@@ -28,7 +29,7 @@ and PromptSRC have a tuned mini recipe; PromptKD has none. DPC has records of a 
 the tables that compare all methods.
 """
 
-TODAY = {m.name: m for m in (GDA, TaskRes, ZSLP, CLAP, LPPlusPlus)}
+TODAY = {m.name: m for m in (GDA, TaskRes, ZSLP, CLAP, LPPlusPlus, ProLIP)}
 """Methods of 2023 to 2025. No table of the papers has them; their records are a list of their own, "plugins_today"."""
 
 KNOWN = METHODS | WITHOUT_RECORDS | TODAY

@@ -28,11 +28,11 @@ _RECIPES = {
     "cocoop": replace(BASE, batch_size=4, max_steps=400),
     "dpc": replace(BASE, batch_size=4, max_steps=96),
     "tip_adapter_f": METHODS["tip_adapter_f"]().recipe,
-    **dict.fromkeys(("zs_lp", "clap"), replace(BASE, weight_decay=0.0)),
+    **dict.fromkeys(("zs_lp", "clap", "prolip"), replace(BASE, weight_decay=0.0)),
 }
 """In CoCoOp each image has its own prompts: fewer images per step, more steps. Tip-Adapter-F's own recipe is short.
-DPC's negatives fill up a batch of 4 to at most 32 images, which is the batch of the others. ZS-LP and CLAP have no
-weight decay, as in their code: the probe starts from the text features, and decay would pull it to 0.
+DPC's negatives fill up a batch of 4 to at most 32 images, which is the batch of the others. ZS-LP, CLAP and
+ProLIP have no weight decay, as in their code: they start from the backbone's own weights, and decay would pull to 0.
 """
 
 LEARNING_RATES = {
@@ -52,7 +52,7 @@ def mini_method(name: str, lr: float | None = None, learner: str | None = None) 
     """A method with its recipe for mini datasets. lr: replaces the tuned rate. learner: as for `default_method`."""
     method = KNOWN[name]()
     lr = LEARNING_RATES.get(name) if lr is None else lr
-    if name.startswith("tip_adapter") or name == "gda":
+    if name in ("tip_adapter", "tip_adapter_f", "gda", "prolip"):
         method = replace(method, scale=None)  # the constant 100 is the scale of OpenAI's CLIP
     if name == "promptkd":
         method = replace(method, teacher="mini-large-old")

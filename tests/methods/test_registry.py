@@ -20,7 +20,16 @@ from tests.methods.learners import PHOTO, plugin_of, start, tensors_of
 from tests.toys import NAMES, toy_dataset
 
 ON_FEATURES = [*METHODS, "dpc", *TODAY]
-WITHOUT_WEIGHTS = ("linear_probe", "clip_adapter", "tip_adapter", "tip_adapter_f", "cocoop", "gda", "lp_plus_plus")
+WITHOUT_WEIGHTS = (
+    "linear_probe",
+    "clip_adapter",
+    "tip_adapter",
+    "tip_adapter_f",
+    "cocoop",
+    "gda",
+    "lp_plus_plus",
+    "prolip",
+)
 
 
 def test_methods_are_found_by_their_own_names():
@@ -41,7 +50,7 @@ def test_methods_are_found_by_their_own_names():
 
 
 def test_methods_of_today_are_public_and_in_no_table_of_a_paper():
-    assert list(TODAY) == ["gda", "taskres", "zs_lp", "clap", "lp_plus_plus"]
+    assert list(TODAY) == ["gda", "taskres", "zs_lp", "clap", "lp_plus_plus", "prolip"]
     assert not TODAY.keys() & (METHODS | WITHOUT_RECORDS).keys() and METHODS | WITHOUT_RECORDS | TODAY == KNOWN
     for name, kind in TODAY.items():
         assert kind.name == name and getattr(clipcompat, kind.__name__) is kind

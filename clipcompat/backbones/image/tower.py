@@ -74,6 +74,17 @@ def penultimate_width(visual: nn.Module) -> int | None:
     return None
 
 
+def projection_of(visual: nn.Module) -> tuple[Tensor, Tensor | None]:
+    """From hidden features into the joint space: a matrix [width, dim], and a bias [dim] or None.
+
+    visual: a tower whose `penultimate_width` is not None.
+    """
+    if is_plain_vit(visual):
+        return visual.proj.detach(), None
+    head = visual.trunk.head
+    return head.weight.detach().T, None if head.bias is None else head.bias.detach()
+
+
 def _penultimate(visual: nn.Module, pixels: Tensor) -> Tensor:
     if is_plain_vit(visual):
         return visual._pool(visual.transformer(visual._embeds(pixels)))[0]

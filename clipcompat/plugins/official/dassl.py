@@ -223,6 +223,7 @@ LEARNERS = {
         lambda m, dataset: {"alpha": torch.tensor(residual_scale(dataset) if m.alpha is None else m.alpha)},
     ),
     "zs_lp": DasslLearner("adapter", {r"prototypes": "weight"}, _nothing, _CLAP),
+    "prolip": DasslLearner("prolip", {r"vit_proj": "projection"}, lambda t, m, b: {"carried": "projection"}),
     "clap": DasslLearner("adapter", {r"prototypes": "weight"}, _nothing, _CLAP),
 }
 """Name of a method -> how the official code saves it."""

@@ -1,11 +1,12 @@
-"""Plug-ins from checkpoints of official code: of CoOp and its kin, adapters, MaPLe, PromptSRC, PromptKD, TaskRes, CLAP.
+"""Plug-ins from checkpoints of official code: CoOp and its kin, adapters, MaPLe, PromptSRC, PromptKD, deep methods.
 
 Only learned tensors are taken; the backbone makes the rest again, as for every plug-in. Settings that are not in a file
 come from the given method, which must not contradict the file. The class buffers of prompt learners have one use: they
 tell whether backbone and class names are those of the training.
 
 Sources: KaiyangZhou/CoOp, htyao89/KgCoOp, gaopengcuhk/CLIP-Adapter, gaopengcuhk/Tip-Adapter, zhengli97/PromptKD,
-muzairkhattak/multimodal-prompt-learning and PromptSRC, geekyutao/TaskRes, jusiro/CLAP.
+muzairkhattak/multimodal-prompt-learning and PromptSRC, geekyutao/TaskRes, jusiro/CLAP,
+astra-vision/ProLIP.
 """
 
 import logging
@@ -37,7 +38,7 @@ _log = logging.getLogger(__name__)
 
 _TIPS = ("tip_adapter", "tip_adapter_f")
 _STYLES = {"kgcoop": "kgcoop", "tip_adapter": "tip7", "tip_adapter_f": "tip7"}  # of templates; the others have CoOp's
-_WITH_TEMPLATE = ("clip_adapter", "taskres", *_TIPS)  # their logits contain the zero-shot classifier
+_WITH_TEMPLATE = ("clip_adapter", "taskres", "prolip", *_TIPS)  # their logits contain the zero-shot classifier
 
 
 def import_plugin(

@@ -1,4 +1,4 @@
-"""Checkpoints of TaskRes and CLAP: what was learned comes back, and the text features beside it are dropped."""
+"""Checkpoints of TaskRes, CLAP and ProLIP: what was learned comes back, and the text features beside it are dropped."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from clipcompat.common.errors import CheckpointError, ConfigError, IncompatibleError
+from clipcompat.methods.deep.prolip import ProLIP
 from clipcompat.methods.deep.taskres import TaskRes
 from clipcompat.plugins.plugin import load_plugin
 from tests.methods.learners import plugin_of
@@ -55,3 +56,15 @@ def test_a_file_of_the_other_method_or_of_other_classes_is_refused(old, official
     refused(caught, "is no checkpoint of taskres", "It looks like one of zs_lp or clap.")
     with pytest.raises(IncompatibleError, match=r"weight should be \[2, 128\], but is \[3, 128\]"):
         official_import(out, "clap", classnames=NAMES[:2])
+
+
+def test_the_projection_of_prolip_comes_back_and_its_difference_cannot(old, new, official_import, tmp_path):
+    path, matrix = tmp_path / "dtd_seed1.pth", learned((old.penultimate, old.dim), 6, 0.5)
+    torch.save({"vit_proj": matrix}, path)
+    plugin = official_import(path, "prolip")
+    assert torch.equal(plugin.tensors["projection"], matrix) and plugin.match(new).kind == "compatible"
+    with pytest.raises(ConfigError, match="tell carried='projection', but the given ProLIP has carried='difference'"):
+        official_import(path, ProLIP(carried="difference"))
+    torch.save({"linear.weight": matrix, "linear.bias": matrix[0]}, path)
+    with pytest.raises(CheckpointError, match="it lacks vit_proj and it holds linear.weight, linear.bias"):
+        official_import(path, "prolip")
