@@ -9,6 +9,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
+import torch
+from torch import Tensor
+
 from clipcompat.backbones.backbone import Backbone
 from clipcompat.common.errors import ConfigError
 from clipcompat.data.split import Dataset
@@ -55,16 +58,31 @@ def mixtures(
     if not isinstance(plugin.method, DPC):
         raise ConfigError(f"only a dual prompt has a weight to choose; this one is of {plugin.method.name}, not dpc.")
     found: dict[str, list[float]] = {"base": [], "new": [], "certainty": []}
-    parts = {"base": data.base_classes().test, "new": data.new_classes().test}
     for omega in omegas_of(plugin.method) if omegas is None else omegas:
         same = replace(plugin.method, omega_base=omega, omega_new=omega, preset="described", gradient="plain")
         alike = replace(plugin, method=same)
-        for half, split in parts.items():
-            logits = alike.logits(backbone, split, cache, progress)
-            found[half].append(percent(logits.argmax(-1).cpu() == split.labels))
+        for half in ("base", "new"):
+            logits, labels = _among_its_own(alike, backbone, data, half, cache, progress)
+            found[half].append(percent(logits.argmax(-1).cpu() == labels))
             if half == "base":
                 found["certainty"].append(100 * float(logits.softmax(-1).amax(-1).double().mean()))
     return found
+
+
+def _among_its_own(
+    plugin: Plugin, backbone: Backbone, data: Dataset, half: str, cache: Cache, progress: Progress | None
+) -> tuple[Tensor, Tensor]:
+    """Of the test pictures of one half, among its own names: logits [image, class] and labels [image].
+
+    With visual prompts, all pictures are seen, so that a tower sees each one once for both halves and for `joint`.
+    """
+    own, test = data.part(half).test, data.test
+    if plugin.method.needs != "pixels":
+        return plugin.logits(backbone, own, cache, progress), own.labels
+    first = 0 if half == "base" else len(test.classnames) - len(own.classnames)
+    mine = (first <= test.labels) & (test.labels < first + len(own.classnames))
+    among = replace(test, classnames=own.classnames, labels=torch.zeros_like(test.labels))
+    return plugin.logits(backbone, among, cache, progress)[mine.to(backbone.device)], test.labels[mine] - first
 
 
 def measure(experiment: Experiment) -> Iterator[dict[str, Any]]:
