@@ -29,6 +29,7 @@ from book.tools.execute import ExecutionError, Run, execute
 from book.tools.kept import KeptChapters, state_of
 from book.tools.live import write_live
 from book.tools.notebook import parameters, read_notebook, toc_notebooks
+from book.tools.reproduction import reproduction_page
 from book.tools.status import status_page
 from book.tools.twin import live_html
 from book.tools.vendor import vendor
@@ -103,6 +104,7 @@ def _build(
     (out / "timings.json").write_text(json.dumps(timings, indent=1))
     (stage / "book" / "status.md").write_text(status_page(runs, stage, profile), encoding="utf-8")
     (stage / "book" / "api.md").write_text(api_page(), encoding="utf-8")
+    (stage / "book" / "reproduction.md").write_text(reproduction_page(), encoding="utf-8")
     _render(stage, fresh, out / "sphinx.log")
     html = fresh / "_build" / "html"
     problems = check_book(html, [p.with_suffix("").as_posix() for p in notebooks], _colab(project), _private(project))
