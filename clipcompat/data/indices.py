@@ -7,6 +7,7 @@ from typing import Any
 
 from clipcompat.common.errors import DataError
 from clipcompat.common.files import read_json, refuse_overwriting, to_json, write_atomic
+from clipcompat.data.public.published_lists import is_cross_modal, published, read_2sfs
 from clipcompat.data.sampling import parse_shots
 from clipcompat.data.split import Dataset
 
@@ -34,7 +35,8 @@ def read_indices(source: str | Path | Mapping[str, Any], name: str) -> dict[str,
 
     Args:
         source: a JSON file, or a mapping, with "train" and "val" (lists of keys), and optionally "dataset", "shots"
-            and "seed". A key may occur twice in train, if it was drawn with replacement.
+            and "seed". A key may occur twice in train, if it was drawn with replacement. Or a published list, see
+            `clipcompat.data.public.published_lists`.
         name: the data set that the list is for.
 
     Raises:
@@ -42,8 +44,10 @@ def read_indices(source: str | Path | Mapping[str, Any], name: str) -> dict[str,
     """
     where = "indices"
     if not isinstance(source, Mapping):
-        where = str(source)
-        source = read_json(Path(source).expanduser(), DataError, _WRITES)
+        where, path = str(source), Path(source).expanduser()
+        source = read_2sfs(path, name) if path.suffix == ".jsonl" else read_json(path, DataError, _WRITES)
+        if is_cross_modal(source):
+            source = published({part: source[part]["data"] for part in ("train", "val")}, path, name)
     for part in ("train", "val"):
         keys = source.get(part) if isinstance(source, Mapping) else None
         if not isinstance(keys, list | tuple) or not all(isinstance(key, str) for key in keys):

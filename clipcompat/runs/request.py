@@ -110,7 +110,8 @@ class Request:
         "augmented versions per training image (default: 10; 0 = new ones every epoch)", type=int
     )
     indices: str | None = _option(
-        "the images to train on, instead of a draw: a file of `export_indices`, JSON with the lists train and val",
+        "the images to train on, instead of a draw: a file of `export_indices`, JSON with the lists train and val, or "
+        "a published few-shot list of 2SFS or of cross-modal adaptation",
         None,
         IN_STAMPS,
         metavar="FILE",
