@@ -54,7 +54,8 @@ LEARNERS = {learner.name: learner for learner in get_args(PromptLearner)}
 class DPC(Method):
     """Two prompts of one learner, one for base classes and one for all others.
 
-    learner: what stage 1 tunes and stage 2 clones. omega_base, omega_new: ω_b and ω_n, in [0, 1].
+    learner: what stage 1 tunes and stage 2 clones; its name stands for its default settings ("maple").
+    omega_base, omega_new: ω_b and ω_n, in [0, 1].
     preset: "described" (the paper) or "released" (the code), which differ as the module's docstring says.
     top_k: how many of the stage-1 model's first classes give negatives; all classes if there are fewer.
     hard_negatives: False trains stage 2 with the learner's own loss. keep_backbone_loss: add that loss to L_CL.
@@ -79,6 +80,10 @@ class DPC(Method):
     dhno_pool: str = field(default="fewshot", metadata=LATER)
 
     def __post_init__(self):
+        if isinstance(self.learner, str) and self.learner in LEARNERS:
+            object.__setattr__(self, "learner", LEARNERS[self.learner]())
+        if not isinstance(self.learner, PromptLearner):
+            raise unknown_name("learner of dpc", str(getattr(self.learner, "name", self.learner)), LEARNERS)
         for what in ("omega_base", "omega_new"):
             if not 0 <= getattr(self, what) <= 1:
                 raise ConfigError(

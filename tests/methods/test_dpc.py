@@ -13,7 +13,9 @@ from clipcompat.common.errors import ConfigError, IncompatibleError, UnknownName
 from clipcompat.methods.contcoop import ContCoOp
 from clipcompat.methods.coop import CoOp
 from clipcompat.methods.dpc import DPC, symmetric_loss
+from clipcompat.methods.dpc import LEARNERS as LEARNERS_BY_NAME
 from clipcompat.methods.kgcoop import KgCoOp
+from clipcompat.methods.linear_probe import LinearProbe
 from clipcompat.plugins.fit import fit
 from clipcompat.plugins.plugin import load_plugin
 from clipcompat.training.recipe import Recipe
@@ -205,6 +207,14 @@ def test_a_dual_prompt_acts_on_another_backbone(tuned, mini_new):
     _, plugin = tuned
     assert plugin.match(mini_new).kind == "compatible"
     assert plugin.logits(mini_new, toy_dataset().test).shape == (15, 3)
+
+
+def test_a_learner_may_be_given_by_its_name_and_must_be_one_with_prompts_to_double():
+    for name, learner in LEARNERS_BY_NAME.items():
+        assert DPC(learner=name) == DPC(learner=learner())
+    for other in ("cocoop", LinearProbe(), None):
+        with pytest.raises(UnknownNameError, match="learner of dpc"):
+            DPC(learner=other)
 
 
 def test_the_learner_is_a_named_part_of_the_settings():
