@@ -80,6 +80,7 @@ def fit_many(
     *,
     seeds: Sequence[int],
     inits: Sequence[Plugin | None] | None = None,
+    teachers: Sequence[tuple[Plugin, Backbone] | None] | None = None,
     select_on: Sequence[Split] | None = None,
     views: int | None = None,
     dtype: torch.dtype | str | None = None,
@@ -93,7 +94,7 @@ def fit_many(
     text tower per step, and in float16 the scale of the loss.
 
     Args:
-        data, seeds, inits, select_on: one per run; all else as for `fit`.
+        data, seeds, inits, teachers, select_on: one per run; all else as for `fit`.
 
     Returns:
         One plug-in per run, in order; its "seconds" are the total divided by the number of runs.
@@ -101,14 +102,17 @@ def fit_many(
     data, seeds = list(data), list(seeds)
     select_on = [None] * len(data) if select_on is None else list(select_on)
     inits = [None] * len(data) if inits is None else list(inits)
-    if not data or not len(data) == len(seeds) == len(select_on) == len(inits):
+    teachers = [None] * len(data) if teachers is None else list(teachers)
+    counts = [len(data), len(seeds), len(inits), len(teachers), len(select_on)]
+    if not data or len(set(counts)) > 1:
         raise ConfigError(
-            f"one dataset, one seed (and one init and select_on, if any) are needed for each run; these are "
-            f"{len(data)}, {len(seeds)}, {len(inits)} and {len(select_on)}."
+            "one dataset, one seed (and one init, teacher and select_on, if any) are needed for each run; these are "
+            f"{', '.join(map(str, counts[:-1]))} and {counts[-1]}."
         )
     with showing(progress) as told:
         how = (views, dtype, memory_budget, cache, told)
-        teachers = [_own_teacher(method, backbone, d, seed, how) for d, seed in zip(data, seeds, strict=True)]
+        runs = zip(data, seeds, teachers, strict=True)
+        teachers = [given or _own_teacher(method, backbone, d, seed, how) for d, seed, given in runs]
         if method.starts_from is not None and None in inits:
             first = [(d, seed, None, split) for d, seed, split in zip(data, seeds, select_on, strict=True)]
             made = _fit(method.starts_from, backbone, first, *how, teachers)
@@ -126,14 +130,22 @@ def _own_teacher(method: Method, backbone: Backbone, data: Dataset, seed: int, h
 
     how: arguments of `_fit`.
     """
+    found = named_teacher(method, backbone, data)
+    if found is None:
+        return None
+    its, wide, taught = found
+    return _fit(its, wide, [(taught, seed, None, None)], *how)[0], wide
+
+
+def named_teacher(method: Method, backbone: Backbone, data: Dataset) -> tuple[Method, Backbone, Dataset] | None:
+    """What the teacher that a method names is tuned as, on which backbone and data; None if it names none."""
     method = method.starts_from or method  # DPC's learner names it
     if not method.takes_teacher or method.teacher is None:
         return None
     name, _, weights = method.teacher.partition(":")
     wide = load_backbone(name, weights or None, device=backbone.device, dtype=backbone.dtype)
     its = default_method("promptsrc", data.name, "mini" if wide.kind == "mini" else "")
-    taught = data.base_classes() if method.teacher_classes == "base" else data
-    return _fit(its, wide, [(taught, seed, None, None)], *how)[0], wide
+    return its, wide, data.part(method.teacher_classes)
 
 
 def _fit(

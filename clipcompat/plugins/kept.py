@@ -12,7 +12,7 @@ from clipcompat.common.files import digest, shortened
 from clipcompat.common.version import code_hash
 from clipcompat.data.split import Dataset
 from clipcompat.features.encode import Cache, Progress
-from clipcompat.plugins.fit import fit_many, is_official, origin_of
+from clipcompat.plugins.fit import fit_many, is_official, named_teacher, origin_of
 from clipcompat.plugins.plugin import Plugin, load_plugin
 from clipcompat.training.learner import Method
 from clipcompat.training.loop import plan
@@ -50,11 +50,20 @@ class TunedPlugins:
                 options["select_on"] = [data.test for data in missing.values()]
             if starts:
                 options["inits"] = [starts[seed] for seed in missing]
+            options["teachers"] = [self._teacher(backbone, data, seed) for seed, data in missing.items()]
             made = fit_many(self.method, backbone, list(missing.values()), seeds=list(missing), **options)
             for (seed, data), plugin in zip(missing.items(), made, strict=True):
                 plugin.save(self._file(backbone, data, seed), force=True)  # another process may have made the same one
                 kept[seed] = plugin
         return kept
+
+    def _teacher(self, backbone: Backbone, data: Dataset, seed: int) -> tuple[Plugin, Backbone] | None:
+        """The teacher that the method names, kept here too: students on several backbones learn from one."""
+        found = named_teacher(self.method, backbone, data)
+        if found is None:
+            return None
+        its, wide, taught = found
+        return replace(self, method=its).tune(wide, {seed: taught})[seed], wide
 
     def _file(self, backbone: Backbone, data: Dataset, seed: int) -> Path:
         wanted = [to_config(self.method), backbone.description, data.train.stamp, seed, self.views, code_hash()]

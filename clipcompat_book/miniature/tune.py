@@ -24,8 +24,7 @@ from clipcompat.data.mini.datasets import development_names
 from clipcompat.data.split import Dataset, Split
 from clipcompat.methods import METHODS
 from clipcompat.methods.defaults import mini_method
-from clipcompat.plugins.fit import fit
-from clipcompat.plugins.plugin import Plugin
+from clipcompat.plugins.fit import fit, named_teacher
 from clipcompat.studies.accuracy import accuracy
 from clipcompat.training.learner import Method
 
@@ -59,14 +58,18 @@ def tune(methods: Sequence[str], weights: Sequence[Path], out: Path) -> None:
                         write_atomic(out, "".join(to_json(x, indent=None) + "\n" for x in lines))
 
 
-def _start(name: str, backbone: Backbone, data: Dataset, seed: int) -> dict[str, Plugin]:
-    """What all trials of a method start from, if from anything: stage 1 of DPC is trained once."""
-    first = mini_method(name).starts_from
-    return {} if first is None else {"init": fit(first, backbone, data, seed=seed)}
+def _start(name: str, backbone: Backbone, data: Dataset, seed: int) -> dict[str, Any]:
+    """What all trials of a method start from, if from anything: stage 1 of DPC, or a teacher, is trained once."""
+    method = mini_method(name)
+    found = {} if method.starts_from is None else {"init": fit(method.starts_from, backbone, data, seed=seed)}
+    if (teacher := named_teacher(method, backbone, data)) is not None:
+        its, wide, taught = teacher
+        found["teacher"] = (fit(its, wide, taught, seed=seed), wide)
+    return found
 
 
 def _measured(
-    method: Method, backbone: Backbone, data: Dataset, val: Split, seed: int, start: dict[str, Plugin]
+    method: Method, backbone: Backbone, data: Dataset, val: Split, seed: int, start: dict[str, Any]
 ) -> dict[str, float | None]:
     try:
         plugin = fit(method, backbone, data, seed=seed, **start)

@@ -25,6 +25,7 @@ from clipcompat.studies.compatibility import compatibility
 from clipcompat.studies.experiment import Experiment
 from clipcompat.training import task as training_task
 from clipcompat.training.recipe import Recipe
+from clipcompat_book.miniature import tune
 from tests.toys import NAMES, toy_dataset
 
 METHOD = PromptKD(recipe=Recipe(epochs=3, batch_size=5, lr=0.05))
@@ -153,6 +154,24 @@ def test_a_method_that_names_its_teacher_tunes_it_on_the_same_pictures(old, monk
         assert fit_many(method, old, [data], seeds=[2])[0].origin["teacher"]["stamp"] == by_hand.stamp
     with pytest.raises(UnknownNameError, match="teacher_classes"):
         PromptKD(teacher_classes="new")
+
+
+def test_students_on_two_backbones_learn_from_one_kept_teacher(tmp_path, old, new, monkeypatch):
+    monkeypatch.setattr("clipcompat.plugins.fit.default_method", lambda *n: PromptSRC(recipe=SHORT, templates="data"))
+    method = dataclasses.replace(METHOD, teacher="mini-large-old:random:3")
+    kept, data = TunedPlugins(tmp_path, method), {1: toy_dataset()}
+    plugins = [kept.tune(backbone, data)[1] for backbone in (old, new)]
+    assert len(list(tmp_path.glob("promptsrc-*.safetensors"))) == 1
+    for backbone, plugin in zip((old, new), plugins, strict=True):
+        assert plugin.stamp == fit(method, backbone, data[1]).stamp
+
+
+def test_all_trials_of_a_rate_share_one_teacher(old, monkeypatch):
+    monkeypatch.setattr("clipcompat.plugins.fit.default_method", lambda *n: PromptSRC(recipe=SHORT, templates="data"))
+    method = dataclasses.replace(METHOD, teacher="mini-large-old:random:3")
+    monkeypatch.setattr(tune, "mini_method", lambda name: method)
+    start = tune._start("promptkd", old, toy_dataset(), 2)
+    assert fit(method, old, toy_dataset(), seed=2, **start).stamp == fit(method, old, toy_dataset(), seed=2).stamp
 
 
 def test_on_the_miniature_the_teacher_is_the_large_one_and_new_classes_stay_unlabelled(tmp_path, old, new, monkeypatch):
