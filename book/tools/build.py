@@ -20,6 +20,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
+import nbformat
 import yaml
 from filelock import FileLock, Timeout
 
@@ -28,7 +29,7 @@ from book.tools.check import check_book
 from book.tools.execute import ExecutionError, Run, execute
 from book.tools.kept import KeptChapters, state_of
 from book.tools.live import write_live
-from book.tools.notebook import parameters, read_notebook, toc_notebooks
+from book.tools.notebook import fold_setup, parameters, read_notebook, toc_notebooks
 from book.tools.reproduction import reproduction_page
 from book.tools.status import status_page
 from book.tools.twin import live_html
@@ -102,6 +103,8 @@ def _build(
     runs = _execute_all(project, stage, failed, kept, notebooks, profile, values, limit, workers)
     timings = {path.as_posix(): {"seconds": run.seconds, "attempts": run.attempts} for path, run in runs}
     (out / "timings.json").write_text(json.dumps(timings, indent=1))
+    for path in notebooks:
+        nbformat.write(fold_setup(read_notebook(stage / path)), stage / path)
     (stage / "book" / "status.md").write_text(status_page(runs, stage, profile), encoding="utf-8")
     (stage / "book" / "api.md").write_text(api_page(), encoding="utf-8")
     (stage / "book" / "reproduction.md").write_text(reproduction_page(), encoding="utf-8")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,26 @@ def parameters(notebook: nbformat.NotebookNode) -> dict[str, ast.expr]:
                 if statement.value is not None:
                     defaults[statement.target.id] = statement.value
     return defaults
+
+
+def fold_setup(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
+    """The same notebook for a page: hidden code cells in a row are one, so that one bar stands before the first figure.
+
+    What papermill injected goes into it, too. Outputs and the first cell's other metadata are kept.
+    """
+    cells: list[nbformat.NotebookNode] = []
+    previous_hidden = False
+    for cell in notebook.cells:
+        hidden = cell.cell_type == "code" and bool({"hide-input", INJECTED_TAG} & set(tags(cell)))
+        if hidden and previous_hidden:
+            cells[-1].source += f"\n\n\n{cell.source}"
+            cells[-1].outputs += cell.outputs
+        else:
+            cells.append(deepcopy(cell))
+            if hidden:
+                cells[-1].metadata["tags"] = ["hide-input"]
+        previous_hidden = hidden
+    return nbformat.from_dict({**notebook, "cells": cells})
 
 
 def toc_files(toc: Path) -> list[str]:

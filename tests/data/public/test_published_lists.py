@@ -28,7 +28,8 @@ def cross_modal(folder, data, prefix="./data/eurosat/2750"):
     parts = {
         part: {
             "data": [
-                {"impath": f"{prefix}/{key}", "label": int(y), "classname": "x"} for key, y in zip(s.keys, s.labels)
+                {"impath": f"{prefix}/{key}", "label": int(y), "classname": "x"}
+                for key, y in zip(s.keys, s.labels, strict=True)
             ],
             "indices": list(range(len(s))),
         }
