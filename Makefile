@@ -27,7 +27,7 @@ PIP := $(PY) -m pip install --quiet --disable-pip-version-check
 KEY := $(KIND)-$(shell { cat requirements.lock pyproject.toml; pwd; } | cksum | cut -d' ' -f1)
 STAMP := .venv/.installed-$(KEY)
 
-.PHONY: help install test test-lowest test-newest lint book test-browser shots bench lock clean
+.PHONY: help install test test-lowest test-newest lint book test-browser serve shots bench lock clean
 
 help:  ## list these targets
 	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/make \1\t\2/p' Makefile | expand -t 20
@@ -83,6 +83,9 @@ book: install  ## execute every notebook and build _build/html/index.html (PROFI
 
 test-browser: install  ## open the built pages in Chromium, without a network (after make book)
 	@$(PY) -m pytest -m browser $(ARGS)
+
+serve:  ## show the built pages at http://localhost:8000 (after make book)
+	@python3 -m http.server --directory _build/html 8000
 
 shots: install  ## photograph the built pages with Chromium, light and dark, into _build/shots
 	@$(PY) -m book.tools.screenshot $(ARGS)

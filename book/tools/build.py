@@ -110,6 +110,7 @@ def _build(
     (stage / "book" / "reproduction.md").write_text(reproduction_page(), encoding="utf-8")
     _render(stage, fresh, out / "sphinx.log")
     html = fresh / "_build" / "html"
+    shutil.copyfile(Path(__file__).parents[1] / "assets" / "404.html", html / "404.html")
     problems = check_book(html, [p.with_suffix("").as_posix() for p in notebooks], _colab(project), _private(project))
     if problems:
         raise BookError(f"the pages failed {len(problems)} checks:\n  " + "\n  ".join(problems))
