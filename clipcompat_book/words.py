@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Protocol
 
-from clipcompat.methods import METHODS
+from clipcompat.methods import KNOWN
 from clipcompat.runs.records import Record
 from clipcompat.studies.comparison import Comparison
 from clipcompat.studies.statistic import DIRECTIONS, Direction, Statistic
@@ -78,12 +78,12 @@ def short_name(dataset: str) -> str:
 
 def name_title(method: str) -> str:
     """How texts call a method: "Tip-Adapter-F" for "tip_adapter_f"."""
-    return METHODS[method].title if method in METHODS else method
+    return KNOWN[method].title if method in KNOWN else method
 
 
 def method_rank(method: str) -> int:
     """The place of a method in the registry; unknown methods come last."""
-    return [*METHODS, method].index(method)
+    return [*KNOWN, method].index(method)
 
 
 def method_titles(records: Iterable[Record]) -> dict[str, str]:

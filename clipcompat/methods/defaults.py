@@ -36,6 +36,7 @@ ProLIP have no weight decay, as in their code: they start from the backbone's ow
 """
 
 LEARNING_RATES = {
+    "clap": 8.192,
     "clip_adapter": 0.512,
     "cocoop": 0.512,
     "contcoop": 8e-3,
@@ -44,7 +45,9 @@ LEARNING_RATES = {
     "kgcoop": 3.2e-2,
     "maple": 3.2e-2,
     "promptsrc": 3.2e-2,
+    "taskres": 8.192,
     "tip_adapter_f": 3.2e-2,
+    "zs_lp": 2.048,
 }
 
 

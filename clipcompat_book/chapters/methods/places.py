@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from clipcompat.methods import METHODS
+from clipcompat.methods import KNOWN
 from clipcompat.runs.tables import Table
 from clipcompat.training.learner import DEPTHS
 from clipcompat_book.means import groups
@@ -53,7 +53,7 @@ PLACES = {
 
 def depth(name: str) -> str:
     """ "deep", "shallow", or "" for a method that learns nothing or is unknown."""
-    return DEPTHS[METHODS[name].acts_on] if name in METHODS else ""
+    return DEPTHS[KNOWN[name].acts_on] if name in KNOWN else ""
 
 
 def carried_table(plugins: Iterable[Plugin], caption: str = "") -> Table:

@@ -18,7 +18,7 @@ from clipcompat.common.files import digest, hash_file
 from clipcompat.data.mini.datasets import _scenes, load_mini, mini_names
 from clipcompat.data.mini.sets import SETS
 from clipcompat.data.mini.world import WORLD, draw_many, sample_scenes
-from clipcompat.methods import METHODS
+from clipcompat.methods import METHODS, TODAY
 from clipcompat.methods.defaults import mini_method
 from clipcompat_book.miniature.captions import captions
 
@@ -93,7 +93,7 @@ FOUND = {
     **{f"recipe of {m}": lambda m=m: digest(_settings(m)) for m in ("coop", "contcoop")},
     **{
         f"recipe of {m}": lambda m=m: digest(to_config(mini_method(m)))
-        for m in (*METHODS, "dpc", "maple", "promptsrc")
+        for m in (*METHODS, "dpc", "maple", "promptsrc", *TODAY)
         if m not in ("coop", "contcoop")
     },
 }
@@ -105,4 +105,4 @@ def test_it_is_what_it_was(what):
 
 
 def test_the_recipe_of_every_method_is_frozen():
-    assert {f"recipe of {name}" for name in METHODS} <= FROZEN.keys() == FOUND.keys()
+    assert {f"recipe of {name}" for name in METHODS | TODAY} <= FROZEN.keys() == FOUND.keys()

@@ -40,6 +40,13 @@ def test_deep_methods_stand_above_shallow_ones_under_headings():
     assert rows["Tip-Adapter"] > heads["<b>shallow: on prompts</b>"] > rows["CoOp"]
 
 
+def test_given_sections_are_the_headings_in_their_order():
+    sections = {"classifier": ["gda"], "tokens": ["contcoop", "coop"], "nothing": ["cocoop"]}
+    fig = method_rows({"": [report(name) for name in ("coop", "contcoop", "gda", "kgcoop")]}, sections)
+    assert list(fig.layout.yaxis.ticktext) == ["GDA", "ContCoOp", "CoOp"]
+    assert [note.text for note in fig.layout.annotations] == ["<b>classifier</b>", "<b>tokens</b>"]
+
+
 def test_what_was_not_retrained_has_no_diamond():
     assert ("CoOp", "retrained") not in marks(method_rows({"": [report("coop", retrained=None)]}))
 
