@@ -21,7 +21,7 @@ _NAMED = 7
 def plane(effects: Sequence[Effect]) -> go.Figure:
     """A dot per switch: what it moves on old (x) and on new (y). Full: one of the two is sure on these sets.
 
-    Those that move most are named. On the diagonal a switch moves both alike, and what is kept stays.
+    These are named, and those that move most. On the diagonal a switch moves both alike, and what is kept stays.
     """
     sure = [e for e in effects if e.sure("old") or e.sure("new")]
     others = [e for e in effects if e not in sure]
@@ -44,7 +44,8 @@ def plane(effects: Sequence[Effect]) -> go.Figure:
             hovertemplate="%{customdata}<extra></extra>",
             cliponaxis=False,
         )
-    named = sorted(sorted(effects, key=_size)[-_NAMED:], key=lambda e: e.moves["new"].mean)
+    first = sorted(effects, key=lambda e: (e in sure, _size(e)))[-_NAMED:]
+    named = sorted(first, key=lambda e: e.moves["new"].mean)
     for place, e in enumerate(named):
         right = place % 2 == 0
         fig.add_annotation(
