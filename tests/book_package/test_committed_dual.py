@@ -10,10 +10,10 @@ from clipcompat.common.files import to_json
 from clipcompat.data.load import load_dataset
 from clipcompat.methods.defaults import configured_method
 from clipcompat.runs.sweep.spec import load_spec
-from clipcompat.studies.carried.mixture import OMEGAS
+from clipcompat.studies.carried.mixture import FEWER, OMEGAS
 from clipcompat_book.committed import committed_records
 
-NAMES = ("dual_prompts", "dual_prompts_parts")
+NAMES = ("dual_prompts", "dual_prompts_parts", "dual_prompts_towers")
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -31,6 +31,7 @@ def test_they_are_of_the_shipped_pair_three_seeds_and_todays_pictures(name):
     for record in committed_records(name):
         assert record.study == "mixture" and record.inputs["shipped"] == list(shipped_weights("mini"))
         assert [row["seed"] for row in record.per_seed] == [1, 2, 3]
-        assert all(row["omegas"] == list(OMEGAS) for row in record.per_seed)
+        omegas = FEWER if name == "dual_prompts_towers" else OMEGAS
+        assert all(row["omegas"] == list(omegas) for row in record.per_seed)
         data = load_dataset(record.dataset, shots=16, seed=3)
         assert record.inputs["stamps"]["3"] == {"train": data.train.stamp, "test": data.test.stamp}

@@ -58,6 +58,18 @@ def answer_sentence(duals: Sequence[Dual]) -> str:
     return f"**DPC against its learner alone, base classes** (ω_b = {WEIGHT}): {'; '.join(parts)}."
 
 
+def carried_sentence(duals: Sequence[Dual], half: str) -> str:
+    """What the learner alone has over zero-shot of the same backbone, on both. half: "base" or "new"."""
+    parts = []
+    for name, own in by_learner(duals).items():
+        old, carried = (
+            difference(own, lambda d, s=side, z=zero_shot: d.at(s, half, 0.0) - d.row[f"{z}_{half}"])
+            for side, zero_shot in (("old", "zs_old"), ("carried", "zs_new"))
+        )
+        parts.append(f"{name}: {apart(old)} on old, {apart(carried)} carried to new")
+    return f"**The learner alone against zero-shot of the same backbone, {half} classes.** {'; '.join(parts)}."
+
+
 def decoupling_sentence(duals: Sequence[Dual]) -> str:
     """What the weight of base classes would do to new ones: where it lowers them, decoupling helps."""
     parts = []

@@ -27,6 +27,13 @@ def test_what_dpc_adds_is_told_on_both_backbones_and_turns_with_its_sign():
     assert "over KgCoOp: no difference seen" in told
 
 
+def test_what_a_learner_keeps_of_its_lead_is_told_for_each_half():
+    duals = duals_of(made(noise=0))
+    told = sentences.carried_sentence(duals, "base")
+    assert "CoOp: 15.0 ± 0.0 points higher on old, 5.0 ± 0.0 points higher carried to new" in told
+    assert "6.0 ± 0.0 points lower on old, 16.0 ± 0.0 points lower carried" in sentences.carried_sentence(duals, "new")
+
+
 def test_decoupling_helps_where_new_classes_would_lose_and_hurts_where_they_would_gain():
     told = sentences.decoupling_sentence(duals_of([*made(new=-20, carried_new=20), *made(["learner=kgcoop"], new=0)]))
     assert "over CoOp, decoupling helps (-4.0" in told and "hurts (+4.0 ± 0.0 points) carried to new" in told
