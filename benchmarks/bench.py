@@ -19,6 +19,7 @@ from typing import Any
 
 import torch
 
+from benchmarks.audits import measure_audits
 from benchmarks.classes import measure_classes
 from benchmarks.images import measure_alone
 from benchmarks.steps import cases, measure
@@ -79,6 +80,8 @@ def _rows(options: argparse.Namespace, device: torch.device):
         yield end_to_end(load_backbone("mini-old", device=device, dtype="fp32"), _say) | {"dtype": "fp32"}
     if wanted("sweep-mini") and device.type == "cpu":
         yield measure_sweeps(1, _say) | {"dtype": "fp32"}
+    if wanted("audit-1000") and device.type == "cpu":
+        yield measure_audits(_say) | {"dtype": "fp32"}
     for method, name in (("coop", "classes-10000"), ("contcoop", "classes-10000-contcoop")):
         if wanted(name):
             yield measure_classes(method, CLASSES_BUDGET, str(device), "fp32", _say) | {"dtype": "fp32"}
