@@ -1,6 +1,6 @@
 """Audit: is each plug-in still good on the new backbone, and what is the cheapest sound thing to do?"""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,6 +22,7 @@ def audit(
     upgrade: Upgrade | Backbone,
     data: Dataset | Split | Images | None = None,
     *,
+    old_accuracy: float | Mapping[str, float] | None = None,
     cache: Cache = None,
     progress: Progress | Callable | bool | None = None,
 ) -> Audit:
@@ -37,24 +38,40 @@ def audit(
         data: a dataset (its test pictures, measured), a split with labels (measured), pictures without labels
             (predicted), or nothing (structure and stamps only). Labels are matched by class name; a plug-in is tested
             on pictures of its own classes, and answers any of them.
+        old_accuracy: percent, of all plug-ins or by the name of their file, where pictures have no labels. With it the
+            predictions are about twice as good.
         cache, progress: see `clipcompat.fit`.
 
     Raises:
-        ConfigError: there is no plug-in. DataError: fewer than 8 pictures, or one that cannot be decoded.
+        ConfigError: there is no plug-in; pictures without labels came without the old backbone, which must answer
+        them too; old_accuracy is no percentage.
+        DataError: fewer than 8 pictures, or one that cannot be decoded.
     """
     given = [plugins] if isinstance(plugins, (Plugin, str, Path)) else plugins
     both = isinstance(upgrade, Upgrade)
     old, new = (upgrade.old, upgrade.new) if both else (None, upgrade)
     pictures = None if data is None else Pictures.of(data)
+    if pictures is not None and not pictures.labelled and old is None:
+        raise ConfigError(
+            "pictures without labels tell something only where the old backbone answers them too: give the upgrade "
+            "(--old), or labels, or no pictures."
+        )
+    _check_percent(old_accuracy)
     evidence = "structure" if pictures is None else "measured" if pictures.labelled else "predicted"
     with showing(progress) as told:
-        bench = Bench(new, old, pictures, cache, told)
+        bench = Bench(new, old, pictures, cache, told, old_accuracy)
         if pictures is not None:
             pictures.look("projected", bench.backbones, cache, told)  # zero-shot's; a broken picture ends here
         rows = tuple(_row(plugin, bench, evidence) for plugin in given)
     if not rows:
         raise ConfigError("an audit needs at least one plug-in; none was given.")
     return Audit(new.name, old and old.name, evidence, rows)
+
+
+def _check_percent(told: float | Mapping[str, float] | None) -> None:
+    for accuracy in told.values() if isinstance(told, Mapping) else () if told is None else (told,):
+        if not 0 < accuracy <= 100:
+            raise ConfigError(f"old_accuracy is a percentage above 0 and up to 100, not {accuracy}.")
 
 
 def _row(given: Plugin | str | Path, bench: Bench, evidence: str) -> PluginAudit:

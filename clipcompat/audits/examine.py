@@ -1,10 +1,10 @@
 """One plug-in of an audit: what it answers on both backbones, and what follows."""
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from clipcompat.audits.findings import PluginAudit
@@ -22,13 +22,15 @@ from clipcompat.methods.zero_shot import ZeroShot
 from clipcompat.plugins.plugin import Plugin
 from clipcompat.plugins.repair.repair import repair
 from clipcompat.plugins.repair.translate import is_translatable
+from clipcompat.studies.accuracy import checked_logits
 
 
 @dataclass(frozen=True)
 class Bench:
     """What all plug-ins of an audit share. old: None if only the new backbone is known.
 
-    zero_shot: (backbone, classes, template) -> its probabilities, so that common classes are read once.
+    old_accuracy: of all plug-ins or by name, percent, for those whose pictures have no labels.
+    zero_shot: (backbone, classes, template) -> its logits, so that common classes are read once.
     """
 
     new: Backbone
@@ -36,22 +38,21 @@ class Bench:
     pictures: Pictures | None
     cache: Cache = None
     progress: Progress | None = None
+    old_accuracy: float | Mapping[str, float] | None = None
     zero_shot: dict[tuple, Tensor] = field(default_factory=dict, repr=False)
 
     @property
     def backbones(self) -> list[Backbone]:
         return [self.new] if self.old is None else [self.old, self.new]
 
-    def answers(self, plugin: Plugin, backbone: Backbone, split: Split) -> Tensor:
-        """Probabilities, [image, class], on the CPU.
+    def known(self, name: str) -> float | None:
+        """The accuracy on old of the plug-in of this name, percent, if it was told."""
+        told = self.old_accuracy
+        return told.get(name) if isinstance(told, Mapping) else told
 
-        Raises:
-            DataError: some are not numbers.
-        """
-        found = plugin.logits(backbone, split, self.cache, self.progress).softmax(-1).cpu()
-        if not torch.isfinite(found).all():
-            raise DataError(f"{plugin.method.name} gives probabilities that are not numbers; the plug-in is damaged.")
-        return found
+    def answers(self, plugin: Plugin, backbone: Backbone, split: Split) -> Tensor:
+        """Its logits, [image, class], on the CPU. Errors as for `checked_logits`."""
+        return checked_logits(plugin, backbone, split, cache=self.cache, progress=self.progress).cpu()
 
     def of_zero_shot(self, plugin: Plugin, backbone: Backbone, split: Split) -> Tensor:
         """The same of zero-shot with the plug-in's classes and template."""
@@ -96,7 +97,7 @@ def _looked_at(plugin: Plugin, blank: PluginAudit, bench: Bench, misfit: str | N
     rows, labels = pictures.labels_for(plugin) if pictures.labelled else (slice(None), None)
     if plugin.method.needs != "pixels":
         pictures.look(plugin.method.image_features, bench.backbones, bench.cache, bench.progress)
-    scores = _scores(plugin, bench, split, rows, labels)
+    scores = _scores(plugin, blank, bench, split, rows, labels)
     repaired, seconds, note = _repaired(plugin, bench)
     mapped = None if repaired is None else scores.accuracy(bench.answers(repaired, bench.new, split)[rows])[0]
     if misfit and mapped is None:
@@ -106,6 +107,8 @@ def _looked_at(plugin: Plugin, blank: PluginAudit, bench: Bench, misfit: str | N
     if labels is not None and (dropped := len(split) - len(labels)):
         notes = [f"{dropped:,} pictures are of classes that it does not know, and were left out."]
         found["pictures"] = len(labels)
+    if labels is None and bench.known(blank.name) is None:
+        notes.append("Its accuracy on old was not given (old_accuracy); with it, predictions are about twice as good.")
     if misfit:
         notes.append(misfit)
     else:
@@ -127,13 +130,12 @@ def _looked_at(plugin: Plugin, blank: PluginAudit, bench: Bench, misfit: str | N
     return _finish(blank, plugin, bench, verdict=verdict, after=after, reasons=(why, *notes), minutes=cost, **found)
 
 
-def _scores(plugin: Plugin, bench: Bench, split: Split, rows: Any, labels: Tensor | None) -> Scores:
+def _scores(plugin: Plugin, blank: PluginAudit, bench: Bench, split: Split, rows: Any, labels: Tensor | None) -> Scores:
     zs_new = bench.of_zero_shot(plugin, bench.new, split)[rows]
     on_old = None if bench.old is None else bench.answers(plugin, bench.old, split)[rows]
     if labels is not None:
         return Measured(labels, on_old, zs_new)
-    zs_old = None if bench.old is None else bench.of_zero_shot(plugin, bench.old, split)
-    return Predicted(on_old, zs_old, zs_new)
+    return Predicted(on_old, zs_new, bench.known(blank.name))
 
 
 def _goes_on(plugin: Plugin) -> bool:

@@ -18,7 +18,7 @@ from clipcompat.common.version import __version__
 
 _STYLE = """
 :root { color-scheme: light dark }
-body { font: 16px/1.5 system-ui, sans-serif; max-width: 70rem; margin: 2rem auto; padding: 0 1rem }
+body { font: 16px/1.5 system-ui, sans-serif; max-width: 84rem; margin: 2rem auto; padding: 0 1rem }
 table { border-collapse: collapse; margin: 1rem 0; font-size: .9rem; display: block; overflow-x: auto }
 caption { text-align: left; font-weight: 600; padding-bottom: .3rem }
 th, td { text-align: left; padding: .25rem .7rem; border-bottom: 1px solid #8884; white-space: nowrap }
@@ -58,7 +58,7 @@ def _plugin(plugin: PluginAudit, unfolded: bool) -> str:
     badge = f'<span class="v {verdict}">{verdict}</span>'
     parts = [f"<p>{_text(why)}</p>" for why in (*plugin.reasons, *([plugin.error] if plugin.error else []))]
     if plugin.minutes:
-        parts.append(f"<p>The step takes about {_text(minutes(plugin.minutes))} minutes.</p>")
+        parts.append(f"<p>Minutes that the step takes: {_text(minutes(plugin.minutes))}.</p>")
     pairs = (
         (plugin.classes, class_table),
         (plugin.confusions, confusion_table),

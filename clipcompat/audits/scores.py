@@ -4,24 +4,23 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Protocol
 
 from torch import Tensor
 
 from clipcompat.audits.findings import Change, ClassChange, Confusion
-from clipcompat.audits.predictor import expected_accuracy
-from clipcompat.audits.signs import signs
+from clipcompat.audits.predictor import TOLD, UNTOLD, Interval
+from clipcompat.audits.signs import signs, teacher
 from clipcompat.studies.accuracy import percent
 from clipcompat.studies.details import Details
 
 _SHOWN = 5  # classes, confusions and changes per plug-in
 _Z = 1.959964  # the normal distribution's 97.5 % point
 
-Interval = tuple[float, float]
-
 
 class Scores(Protocol):
-    """Of one plug-in. Probabilities are [image, class] of the same pictures."""
+    """Of one plug-in. All answers are logits of the same pictures, [image, class]."""
 
     old: float | None
     """Accuracy of the plug-in on its old backbone, percent; None without that backbone."""
@@ -38,7 +37,7 @@ class Scores(Protocol):
 
 @dataclass(frozen=True)
 class Measured:
-    """labels: [image]. on_old: probabilities of the plug-in; None without the old backbone. zs_new: of zero-shot."""
+    """labels: [image]. on_old: logits of the plug-in; None without the old backbone. zs_new: of zero-shot on new."""
 
     labels: Tensor
     on_old: Tensor | None
@@ -81,28 +80,33 @@ class Measured:
 
 @dataclass(frozen=True)
 class Predicted:
-    """on_old, zs_old: probabilities on old; None without that backbone. zs_new: of zero-shot on new."""
+    """on_old: logits of the plug-in on old. zs_new: of zero-shot on new. known: the accuracy on old, percent."""
 
-    on_old: Tensor | None
-    zs_old: Tensor | None
+    on_old: Tensor
     zs_new: Tensor
+    known: float | None = None
 
     @property
-    def old(self) -> float | None:
-        """As if nothing changed: the plug-in on old, beside zero-shot on old."""
-        if self.on_old is None:
-            return None
-        return expected_accuracy(signs(self.on_old, self.on_old, self.zs_old, self.zs_old))[0]
+    def old(self) -> float:
+        return self._predicted(self.on_old)[0] if self.known is None else self.known
 
     @property
     def zero_shot(self) -> float:
-        return expected_accuracy(signs(self.zs_old, self.zs_new, self.zs_old, self.zs_new))[0]
+        return self._predicted(self.zs_new)[0]
 
     def accuracy(self, on_new: Tensor) -> tuple[float, Interval]:
-        return expected_accuracy(signs(self.on_old, on_new, self.zs_old, self.zs_new), len(on_new))
+        return self._predicted(on_new)
 
     def differences(self, on_new: Tensor, classnames: Sequence[str]) -> dict[str, Any]:
-        return {} if self.on_old is None else _changes(self.on_old, on_new, classnames)
+        return _changes(self.on_old, on_new, classnames)
+
+    @cached_property
+    def _teacher(self) -> Tensor:
+        return teacher(self.on_old, None if self.known is None else self.known / 100)
+
+    def _predicted(self, answers: Tensor) -> tuple[float, Interval]:
+        predictor = UNTOLD if self.known is None else TOLD
+        return predictor.accuracy(signs(self._teacher, answers.argmax(-1)), len(answers))
 
 
 def _changes(old: Tensor, new: Tensor, classnames: Sequence[str]) -> dict[str, Any]:

@@ -1,45 +1,47 @@
-"""What the answers of a plug-in show without labels: how sure it is, and with whom it agrees.
+"""What the answers of a plug-in show without labels, once its confidence on old is that of its accuracy there.
 
-All signs are numbers between 0 and 1, from class probabilities [image, class] of the same pictures:
-    sure_old, sure_new        the mean of the largest probability, of the plug-in on each backbone
-    sure_zs                   the same of zero-shot on new
-    same                      pictures that the plug-in answers alike on both backbones
-    same_zs                   pictures that the plug-in and zero-shot answer alike on new
-    held                      the mean probability on old of the class that it answers on new
-    held_zs                   the mean probability of zero-shot on new for that class
-    zs_same_old               pictures that the plug-in and zero-shot answer alike on old
-    zs_same                   pictures that zero-shot answers alike on both
-    chance                    1 / classes
+The plug-in on its old backbone is the teacher. Its temperature is set so that its mean largest probability equals its
+accuracy (temperature scaling without labels needs this one number). Then the mean probability that it gives to the
+answers on new estimates how many of them are right:
+
+    held    the mean probability, on old, of the class that is answered on new
+    old     the accuracy on old; if it is not known, the mean largest probability at the plug-in's own temperature
+    same    the share of pictures with the same answer on both
 """
 
-import torch
 from torch import Tensor
 
-SIGNS = ("sure_old", "sure_new", "sure_zs", "same", "same_zs", "held", "held_zs", "zs_same_old", "zs_same", "chance")
+SIGNS = ("held", "old", "same")
+
+_MOST = 0.999  # no temperature makes every picture certain
+_COLDEST, _HOTTEST, _HALVINGS = 1e-3, 1e4, 60
 
 
-def signs(old: Tensor, new: Tensor, zs_old: Tensor, zs_new: Tensor) -> dict[str, float]:
-    """The signs of one plug-in.
+def teacher(logits: Tensor, accuracy: float | None = None) -> Tensor:
+    """Probabilities [image, class] of a plug-in's logits on old. accuracy: a share of 1; None leaves its confidence."""
+    logits = logits.double()
+    if accuracy is None:
+        return logits.softmax(-1)
+    aim = min(max(accuracy, 1 / logits.shape[1]), _MOST)
+    low, high = _COLDEST, _HOTTEST
+    for _ in range(_HALVINGS):
+        middle = (low * high) ** 0.5
+        low, high = (middle, high) if _confidence((logits / middle).softmax(-1)) > aim else (low, middle)
+    return (logits / high).softmax(-1)
 
-    old, new: probabilities of the plug-in on both backbones, [image, class]. zs_old, zs_new: those of zero-shot.
+
+def signs(on_old: Tensor, on_new: Tensor) -> dict[str, float]:
+    """The signs of answers on new, of the carried plug-in or of anything else.
+
+    on_old: what `teacher` returns, [image, class]. on_new: the classes answered on new, [image].
     """
-    (sure_old, by_old), (sure_new, by_new) = old.max(-1), new.max(-1)
-    (sure_zs, by_zs), by_zs_old = zs_new.max(-1), zs_old.argmax(-1)
-    found = {
-        "sure_old": sure_old,
-        "sure_new": sure_new,
-        "sure_zs": sure_zs,
-        "same": by_old == by_new,
-        "same_zs": by_zs == by_new,
-        "held": _of_class(old, by_new),
-        "held_zs": _of_class(zs_new, by_new),
-        "zs_same_old": by_zs_old == by_old,
-        "zs_same": by_zs_old == by_zs,
-        "chance": torch.tensor([1 / new.shape[1]]),
+    held = on_old.gather(1, on_new[:, None]).mean()
+    return {
+        "held": float(held),
+        "old": _confidence(on_old),
+        "same": float((on_old.argmax(-1) == on_new).double().mean()),
     }
-    return {name: float(found[name].double().mean()) for name in SIGNS}
 
 
-def _of_class(probabilities: Tensor, classes: Tensor) -> Tensor:
-    """[image, class], [image] -> [image]: the probability of one class of each row."""
-    return probabilities.gather(1, classes[:, None])[:, 0]
+def _confidence(probabilities: Tensor) -> float:
+    return float(probabilities.max(-1).values.mean())

@@ -27,8 +27,8 @@ IMITATED = {"clip_adapter": 0.56, "coop": 0.74, "kgcoop": 0.56, "contcoop": 0.72
 """Method -> the mean share, of what retraining adds, that an imitation of 200 pictures has on the upgrade mini. An
 audit does not train, so it can only expect this."""
 
-USUAL: dict[str, Verdict] = {"zero_shot": "keep", "tip_adapter": "repair", "tip_adapter_f": "repair"}
-"""Method -> the verdict that its mean shares give on the upgrade mini, for an audit without pictures. All others are
+USUAL: dict[str, Verdict] = {"zero_shot": "keep", "tip_adapter": "repair"}
+"""Method -> the verdict that the book gives it on the upgrade mini, for an audit without pictures. All others are
 trained again, from the carried tensors where the method has epochs."""
 
 
@@ -67,7 +67,9 @@ def judge(case: Case) -> tuple[Verdict, float | None, str]:
     kept = (case.carried - case.zero_shot) / gain
     if kept >= ENOUGH:
         return "keep", case.carried, f"Carried, it has {_share(kept)} of what the plug-in added to zero-shot."
-    lost = f"Carried, it has {_share(kept)} of what the plug-in added to zero-shot; {ENOUGH:.0%} would be enough."
+    lost = (
+        f"Carried, it has {_share(kept)} of what the plug-in added to zero-shot; {100 * ENOUGH:.0f} % would be enough."
+    )
     if case.repaired is not None:
         back = (case.repaired - case.zero_shot) / gain
         if back >= ENOUGH:
@@ -78,9 +80,9 @@ def judge(case: Case) -> tuple[Verdict, float | None, str]:
             return (
                 "repair",
                 case.zero_shot + case.imitated * gain,
-                f"{lost} An imitation gives about {case.imitated:.0%}.",
+                f"{lost} An imitation gives about {100 * case.imitated:.0f} %.",
             )
-        lost += f" An imitation without labels gives about {case.imitated:.0%} (records of the miniature)."
+        lost += f" An imitation without labels gives about {100 * case.imitated:.0f} % (records of the miniature)."
     return again, case.old, lost
 
 
@@ -89,4 +91,4 @@ def _above(case: Case) -> str:
 
 
 def _share(share: float) -> str:
-    return "nothing" if share <= 0 else f"{share:.0%}"
+    return "nothing" if share <= 0 else f"{100 * share:.0f} %"

@@ -4,8 +4,8 @@ import argparse
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from clipcompat.common.errors import ClipcompatError, ConfigError
-from clipcompat.common.files import refuse_overwriting, write_atomic
+from clipcompat.common.errors import ClipcompatError, ConfigError, DataError
+from clipcompat.common.files import read_json, refuse_overwriting, write_atomic
 from clipcompat.common.terminal import Bars, say
 
 if TYPE_CHECKING:
@@ -44,6 +44,10 @@ def add_audit_verb(verbs: Any) -> None:
     pictures.add_argument("--images", nargs="+", metavar="PATH", help="pictures, or folders of them, at any depth")
     pictures.add_argument("--dataset", metavar="NAME", help="the test pictures of a dataset instead, with labels")
     add("--labels", metavar="CSV", help="path and classname of the pictures; paths relative to the folder of --images")
+    told = (
+        "accuracy on old, percent, for pictures without labels: one for all, or a JSON file, plug-in's file -> percent"
+    )
+    add("--old-accuracy", metavar="PERCENT|FILE", help=told)
     add("--root", metavar="DATA", help="the folder that holds the datasets' folders; mini datasets need none")
     for kind in ("html", "json", "csv"):
         add(f"--{kind}", metavar="FILE", help=f"also write the report as {kind.upper()}")
@@ -65,14 +69,25 @@ def _audit(options: argparse.Namespace) -> int:
     read = [*options.plugins, *(options.images or ()), options.labels, options.old_weights, options.new_weights]
     for out in outs.values():
         refuse_overwriting(out, options.force, read)
+    known = None if options.old_accuracy is None else _accuracies(options.old_accuracy)
     data, upgrade = _data(options), _backbones(options)
     with Bars() as bars:
-        report = audit(options.plugins, upgrade, data, cache=options.cache, progress=bars)
+        report = audit(options.plugins, upgrade, data, old_accuracy=known, cache=options.cache, progress=bars)
     print(report, flush=True)
     for kind, out in outs.items():
         write_atomic(out, getattr(report, f"to_{kind}")())
         say(f"{kind}: {out}")
     return report.exit_code
+
+
+def _accuracies(told: str) -> float | dict[str, float]:
+    try:
+        return float(told)
+    except ValueError:
+        found = read_json(told, DataError, "Write an object: a plug-in's file name, and its accuracy in percent.")
+    if not isinstance(found, dict) or not all(isinstance(a, int | float) for a in found.values()):
+        raise DataError(f"{told} must hold an object: a plug-in's file name, and its accuracy in percent.")
+    return found
 
 
 def _data(options: argparse.Namespace) -> Any:

@@ -107,6 +107,30 @@ def test_without_pictures_only_structure_and_stamps_are_compared_and_it_says_so(
     assert again.exit_code == 0 and found.exit_code == 3
 
 
+def test_pictures_without_labels_give_predictions_and_no_flips(plugins, measured, upgrade):
+    known = {found.name: found.old for found in measured}
+    images = toy_dataset(8).test.images
+    told, untold = (audit(plugins, upgrade, images, old_accuracy=a, progress=False) for a in (known, None))
+    for seen, found, blind in zip(measured, told, untold, strict=True):
+        assert found.evidence == blind.evidence == "predicted" and found.pictures == 15
+        assert found.old == seen.old and found.negative_flips is None and found.classes == ()
+        assert found.changed == seen.changed and found.changes == seen.changes
+        assert found.interval[0] <= found.expected <= found.interval[1]
+        assert "old_accuracy" in " ".join(blind.reasons) and "old_accuracy" not in " ".join(found.reasons)
+    assert "predicted from pictures without labels" in str(told)
+
+
+@pytest.mark.parametrize("told", [0, -3.0, 101.0, {"a.safetensors": 300.0}, float("nan")])
+def test_an_accuracy_that_is_no_percentage_is_refused(plugins, upgrade, told):
+    with pytest.raises(ConfigError, match="old_accuracy is a percentage"):
+        audit(plugins, upgrade, toy_dataset(8).test.images, old_accuracy=told, progress=False)
+
+
+def test_pictures_without_labels_need_the_old_backbone(plugins, upgrade):
+    with pytest.raises(ConfigError, match="where the old backbone answers them too"):
+        audit(plugins, upgrade.new, toy_dataset(8).test.images, progress=False)
+
+
 def test_pictures_that_cannot_be_decoded_and_too_few_of_them_end_the_audit_with_a_sentence(plugins, upgrade, tmp_path):
     folder = tmp_path / "pictures"
     folder.mkdir()

@@ -57,6 +57,16 @@ def test_the_exit_code_tells_good_plugins_from_work_and_from_errors(plugin, mini
     assert "1 keep, 1 retrain, 1 error" in capsys.readouterr().out
 
 
+def test_pictures_without_labels_are_predicted_with_the_accuracies_of_a_file_or_of_a_number(plugin, pictures, tmp_path):
+    images, out, file = pictures[:2], tmp_path / "audit.json", tmp_path / "old.json"
+    file.write_text(json.dumps({"probe.safetensors": 71.5}))
+    for told, old in (("64", 64.0), (str(file), 71.5)):
+        arguments = ["audit", plugin, *NEW, *OLD, *images, "--old-accuracy", told, "--json", str(out), "--force"]
+        assert main(arguments) in (0, 3)
+        said = json.loads(out.read_text())["plugins"][0]
+        assert (said["evidence"], said["old"], said["negative_flips"]) == ("predicted", old, None)
+
+
 def test_a_dataset_gives_its_test_pictures(plugin, capsys):
     assert main(["audit", plugin, *NEW, *OLD, "--dataset", "mini/tints"]) == 1
     assert "no picture is of one of them" in capsys.readouterr().out
@@ -68,6 +78,8 @@ def test_a_dataset_gives_its_test_pictures(plugin, capsys):
     ([*NEW, "--old-weights", "random:1"], "--old-weights are of the backbone of --old"),
     (["--new", "ViT-B-32"], "ViT-B-32 needs --new-weights"),
     ([*NEW, "--images", "absent"], "there is no absent"),
+    ([*NEW, "--old-accuracy", "absent.json"], "absent.json cannot be read"),
+    ([*NEW, "--old-accuracy", "120"], "a percentage above 0 and up to 100"),
 ])  # fmt: skip
 def test_what_cannot_be_meant_is_refused_in_a_sentence(plugin, arguments, says, capsys):
     assert main(["audit", plugin, *arguments]) == 1

@@ -1,0 +1,80 @@
+"""The fit finds known weights, nothing is predicted by a fit that saw it, and the table has every estimate."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from clipcompat.audits.predictor import logit
+from clipcompat_book.chapters.repair import predictor
+from clipcompat_book.chapters.repair.verdicts import agreement, predictor_sentence, verdict_pairs
+
+FIRST, SECOND = 1.2, 0.7
+
+
+def made(upgrades=4, sets=3, noise=0.0):
+    rng, lines = np.random.default_rng(0), []
+    for upgrade in range(upgrades):
+        for dataset in range(sets):
+            for method in ("coop", "linear_probe"):
+                for what in ("carried", "zero-shot", *(["repaired"] if method == "linear_probe" else [])):
+                    old, held, same = (float(rng.uniform(*ends)) for ends in ((0.6, 0.9), (0.2, 0.6), (0.3, 0.9)))
+                    score = logit(old) + FIRST * (logit(held) - logit(old)) + SECOND * (1 - same)
+                    new = 1 / (1 + math.exp(-score - noise * rng.standard_normal()))
+                    line = {"upgrade": f"u{upgrade}", "dataset": f"d{dataset}", "method": method, "seed": 1}
+                    line |= {
+                        "what": what,
+                        "new": new,
+                        "accuracy": old,
+                        "atc": 0.9,
+                        "atc_entropy": 0.9,
+                        "doc": 1,
+                        "frap": 1,
+                    }
+                    for how in ("", "_val", "_untold"):
+                        line |= {f"held{how}": held, f"old{how}": old, f"same{how}": same}
+                    lines.append(line)
+    return lines
+
+
+def test_the_fit_finds_the_weights_that_made_the_lines():
+    lines = made()
+    assert predictor.fit(lines, "") == pytest.approx([FIRST, SECOND], abs=0.02)
+    found = predictor.predictor(lines, "")
+    assert (found.first, found.second) == pytest.approx((FIRST, SECOND), abs=0.02) and found.error < 1
+    assert found.accuracy({k: lines[0][k] for k in ("held", "old", "same")})[0] == pytest.approx(
+        100 * lines[0]["new"], abs=1
+    )
+
+
+@pytest.mark.parametrize("datasets", [False, True])
+def test_a_prediction_does_not_change_with_what_was_held_out(datasets):
+    lines = made(noise=0.3)
+    spoilt = [dict(line) for line in lines]
+    for line in spoilt:
+        if line["upgrade"] == "u0" or (datasets and line["dataset"] == "d0"):
+            line["new"] = 0.01
+    at = [line["upgrade"] == "u0" and (not datasets or line["dataset"] == "d0") for line in lines]
+    both = [predictor.held_out(x, "", datasets)[at] for x in (lines, spoilt)]
+    assert both[0] == pytest.approx(both[1], abs=1e-9)
+
+
+def test_errors_are_points_and_every_estimate_has_a_row():
+    lines = made()
+    found = predictor.errors(lines)
+    known, rival = found["the audit, accuracy on old known"], found["DoC"]
+    truth = [100 * line["new"] for line in lines if line["what"] == "carried"]
+    assert known.mean < 1 and rival.mean == pytest.approx(100 - np.mean(truth))
+    assert set(rival.by_upgrade) == {"u0", "u1", "u2", "u3"}
+    table = predictor.errors_table(lines)
+    assert len(table.rows) == len(found) == 8 and "4 upgrades" in table.caption
+
+
+def test_verdicts_agree_where_predictions_are_exact_and_are_counted_where_not():
+    pairs = verdict_pairs(made())
+    assert pairs.total() == 24 and agreement(pairs) == 1
+    assert agreement(verdict_pairs(made(noise=1.5))) < 1
+    said = predictor_sentence(made())
+    assert "in 100 % of 24 plug-ins" in said and "by 0." in said
