@@ -93,7 +93,7 @@ def errors(lines: Sequence[Line], datasets: bool = True, what: str = "carried") 
     found = {}
     for words, estimate in estimates(lines, datasets).items():
         off = abs(estimate - truth)
-        by_upgrade = {str(u): float(off[mine & (upgrades == u)].mean()) for u in np.unique(upgrades)}
+        by_upgrade = {str(u): float(off[mine & (upgrades == u)].mean()) for u in np.unique(upgrades[mine])}
         found[words] = Errors(float(off[mine].mean()), float(np.quantile(off[mine], 0.95)), by_upgrade)
     return found
 
