@@ -14,8 +14,8 @@ make a plug-in of an upgrade's old backbone one of its new backbone, from pictur
   clipcompat repair coop.safetensors --upgrade clip-to-eva-vit-b-16 --images pictures/ --out coop-eva.safetensors
   clipcompat repair probe.safetensors --upgrade mini --dataset mini/textures --count 200 --out probe-new.safetensors
 
-Linear probes and Tip-Adapters are taken along by a map of image features, in seconds. Prompts and CLIP-Adapter are
-trained for a while on what they answer on the old backbone. 200 pictures of the task are advised.
+Linear probes, Tip-Adapters, GDA, LP++, ZS-LP and CLAP are taken along by a map of image features, in seconds. All
+others are trained for a while on what they answer on the old backbone. 200 pictures of the task are advised.
 """
 
 

@@ -44,6 +44,7 @@ LEARNING_RATES = {
     "dpc": 5e-4,
     "kgcoop": 3.2e-2,
     "maple": 3.2e-2,
+    "prolip": 0.128,
     "promptsrc": 3.2e-2,
     "taskres": 8.192,
     "tip_adapter_f": 3.2e-2,

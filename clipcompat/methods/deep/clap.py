@@ -48,7 +48,7 @@ class ZSLP(Method):
 
     name: ClassVar[str] = "zs_lp"
     title: ClassVar[str] = "ZS-LP"
-    acts_on: ClassVar[str] = "class weights"
+    acts_on: ClassVar[str] = "image features"
     class_specific: ClassVar[bool] = True
 
     protocol: str = NO_VALIDATION

@@ -47,7 +47,7 @@ class GDA(Method):
 
     name: ClassVar[str] = "gda"
     title: ClassVar[str] = "GDA"
-    acts_on: ClassVar[str] = "class weights"
+    acts_on: ClassVar[str] = "image features"
     class_specific: ClassVar[bool] = True
 
     alpha: float = 0.1

@@ -47,7 +47,7 @@ class LPPlusPlus(Method):
 
     name: ClassVar[str] = "lp_plus_plus"
     title: ClassVar[str] = "LP++"
-    acts_on: ClassVar[str] = "class weights"
+    acts_on: ClassVar[str] = "image features"
     class_specific: ClassVar[bool] = True
 
     steps: int = 300

@@ -38,8 +38,9 @@ def repair(
         sentences: instead of pictures, for a map: several hundred captions or class names, of any task. For methods
             that read normalised features of the joint space: Tip-Adapter, and a linear probe with projected features.
         how: "map" takes tensors that live in image features along by an affine map of features, in closed form (linear
-            probe, Tip-Adapter). "imitate" trains on the new backbone with what the plug-in answers on the old one as
-            labels, from the carried tensors (prompts, CLIP-Adapter). None takes the one that the method can have.
+            probe, Tip-Adapter, GDA, LP++, ZS-LP, CLAP). "imitate" trains on the new backbone with what the plug-in
+            answers on the old one as labels, from the carried tensors (prompts, CLIP-Adapter). None takes the one that
+            the method can have.
         settings: of `fit_map` (kind, strength), or of `fit` (views, dtype, memory_budget).
         progress: see `clipcompat.fit`.
 

@@ -1,7 +1,8 @@
 """Tensors that live in the image features of an old backbone, brought into those of a new one.
 
 With x_old ≈ A x_new + c from `fit_map`, a linear probe's W x_old + b is W A x_new + (W c + b): a probe of the new
-backbone. A Tip-Adapter's keys are features. A map the other way takes their directions along; their lengths stay.
+backbone; so are the classifiers of GDA and LP++, of features of unit length. A Tip-Adapter's keys and the rows of ZS-LP
+and CLAP are features. A map the other way takes their directions along; their lengths stay.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -13,6 +14,9 @@ from clipcompat.backbones.backbone import Backbone
 from clipcompat.common.errors import IncompatibleError
 from clipcompat.data.split import Split
 from clipcompat.features.encode import Cache, Progress, encode_together
+from clipcompat.methods.deep.clap import ZSLP
+from clipcompat.methods.deep.gda import GDA
+from clipcompat.methods.deep.lp_plus_plus import LPPlusPlus
 from clipcompat.methods.linear_probe import LinearProbe
 from clipcompat.methods.tip_adapter import TipAdapter
 from clipcompat.plugins.plugin import Plugin
@@ -52,8 +56,9 @@ def translated(
         features = encode_together([(old, kind), (new, kind)], seen, cache, progress)
     elif kind != "projected" or not getattr(plugin.method, "normalize", True):
         raise IncompatibleError(
-            f"sentences have no {kind} image features of any length: a map from sentences repairs Tip-Adapter, and a "
-            "linear probe with features='projected' and normalize=True. Give pictures."
+            f"sentences have no {kind} image features of any length: a map from sentences repairs methods of unit "
+            "features, such as Tip-Adapter, and a linear probe with features='projected' and normalize=True. Give "
+            "pictures."
         )
     else:
         features = [backbone.encode_text(list(seen)) for backbone in (old, new)]
@@ -65,8 +70,8 @@ def is_translatable(method: Method) -> bool:
     return isinstance(method, tuple(_RULES))
 
 
-def _probe(method: LinearProbe, tensors: Mapping[str, Tensor], old: Tensor, new: Tensor, fit: Fit) -> dict[str, Tensor]:
-    if method.normalize:
+def _probe(method: Method, tensors: Mapping[str, Tensor], old: Tensor, new: Tensor, fit: Fit) -> dict[str, Tensor]:
+    if getattr(method, "normalize", True):
         old, new = F.normalize(old, dim=-1), F.normalize(new, dim=-1)
     to_old = fit(new, old)
     weight = tensors["weight"].to(new.device)  # [class, old width]
@@ -74,11 +79,26 @@ def _probe(method: LinearProbe, tensors: Mapping[str, Tensor], old: Tensor, new:
     return {**tensors, "weight": weight @ to_old.matrix, "bias": bias}
 
 
-def _cache(method: TipAdapter, tensors: Mapping[str, Tensor], old: Tensor, new: Tensor, fit: Fit) -> dict[str, Tensor]:
+def _cache(method: Method, tensors: Mapping[str, Tensor], old: Tensor, new: Tensor, fit: Fit) -> dict[str, Tensor]:
+    return _rows("keys", tensors, old, new, fit)
+
+
+def _prototypes(method: Method, tensors: Mapping[str, Tensor], old: Tensor, new: Tensor, fit: Fit) -> dict[str, Tensor]:
+    return _rows("weight", tensors, old, new, fit)
+
+
+def _rows(name: str, tensors: Mapping[str, Tensor], old: Tensor, new: Tensor, fit: Fit) -> dict[str, Tensor]:
+    """The tensors, of which `name` holds features [row, old dim]; it then holds [row, new dim]."""
     to_new = fit(F.normalize(old, dim=-1), F.normalize(new, dim=-1))
-    keys = tensors["keys"].to(new.device)  # [key, old dim]
-    lengths = keys.norm(dim=-1, keepdim=True)  # 1, but for keys that were trained
-    return {**tensors, "keys": lengths * F.normalize(to_new(F.normalize(keys, dim=-1)), dim=-1)}  # [key, new dim]
+    rows = tensors[name].to(new.device)
+    lengths = rows.norm(dim=-1, keepdim=True)  # of keys 1, if they were not trained
+    return {**tensors, name: lengths * F.normalize(to_new(F.normalize(rows, dim=-1)), dim=-1)}
 
 
-_RULES: dict[type[Method], Callable[..., dict[str, Tensor]]] = {LinearProbe: _probe, TipAdapter: _cache}
+_RULES: dict[type[Method], Callable[..., dict[str, Tensor]]] = {
+    LinearProbe: _probe,
+    TipAdapter: _cache,
+    GDA: _probe,
+    LPPlusPlus: _probe,
+    ZSLP: _prototypes,
+}

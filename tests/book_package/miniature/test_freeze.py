@@ -18,11 +18,10 @@ from clipcompat.common.files import digest, hash_file
 from clipcompat.data.mini.datasets import _scenes, load_mini, mini_names
 from clipcompat.data.mini.sets import SETS
 from clipcompat.data.mini.world import WORLD, draw_many, sample_scenes
-from clipcompat.methods import METHODS
+from clipcompat.methods import METHODS, TODAY
 from clipcompat.methods.defaults import mini_method
 from clipcompat_book.miniature.captions import captions
 
-TUNED_TODAY = ("gda", "lp_plus_plus", "taskres", "zs_lp", "clap")
 FROZEN = {
     "world and captions": "84916408caf36719",
     "tokenizer": "63771229d1b88e23",
@@ -62,6 +61,7 @@ FROZEN = {
     "recipe of taskres": "e408bc4ecc348f2b",
     "recipe of zs_lp": "f8c665311585a375",
     "recipe of clap": "08ef459ed4008e85",
+    "recipe of prolip": "4d4c3934dd1a5c66",
 }
 
 
@@ -99,7 +99,7 @@ FOUND = {
     **{f"recipe of {m}": lambda m=m: digest(_settings(m)) for m in ("coop", "contcoop")},
     **{
         f"recipe of {m}": lambda m=m: digest(to_config(mini_method(m)))
-        for m in (*METHODS, "dpc", "maple", "promptsrc", *TUNED_TODAY)
+        for m in (*METHODS, "dpc", "maple", "promptsrc", *TODAY)
         if m not in ("coop", "contcoop")
     },
 }
@@ -111,4 +111,4 @@ def test_it_is_what_it_was(what):
 
 
 def test_the_recipe_of_every_method_is_frozen():
-    assert {f"recipe of {name}" for name in (*METHODS, *TUNED_TODAY)} <= FROZEN.keys() == FOUND.keys()
+    assert {f"recipe of {name}" for name in (*METHODS, *TODAY)} <= FROZEN.keys() == FOUND.keys()

@@ -126,7 +126,8 @@ def test_what_cannot_be_repaired_is_refused(upgrade):
     with pytest.raises(UnknownNameError, match="unknown way to repair 'pray'"):
         repair(probe, upgrade, pictures, how="pray")
     with pytest.raises(
-        IncompatibleError, match="a map of image features repairs linear_probe, tip_adapter, and not coop"
+        IncompatibleError,
+        match="a map of image features repairs linear_probe, tip_adapter, gda, lp_plus_plus, zs_lp, and not coop",
     ):
         repair(coop, upgrade, pictures, how="map")
     with pytest.raises(IncompatibleError, match="use how='map'"):
