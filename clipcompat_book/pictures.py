@@ -56,7 +56,7 @@ def _bare(fig: go.Figure, columns: int, rows: int) -> go.Figure:
 
 
 def _data_uri(image: Image.Image) -> str:
-    """A PNG of at most 128 pixels per side; small pictures are enlarged by whole factors."""
+    """A WebP without loss, of at most 128 pixels per side; small pictures are enlarged by whole factors."""
     image = image.convert("RGB")
     side = max(image.size)
     if side > _SIDE:
@@ -64,5 +64,5 @@ def _data_uri(image: Image.Image) -> str:
     elif factor := _SIDE // side:
         image = image.resize((image.width * factor, image.height * factor), Image.Resampling.NEAREST)
     buffer = io.BytesIO()
-    image.save(buffer, "png", optimize=True)
-    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+    image.save(buffer, "webp", lossless=True, quality=100, method=6)
+    return "data:image/webp;base64," + base64.b64encode(buffer.getvalue()).decode()

@@ -47,4 +47,4 @@ def test_rows_of_pictures_have_a_name_and_titles_broken_between_words() -> None:
 
 
 def _decoded(uri: str) -> Image.Image:
-    return Image.open(io.BytesIO(base64.b64decode(uri.removeprefix("data:image/png;base64,"))))
+    return Image.open(io.BytesIO(base64.b64decode(uri.removeprefix("data:image/webp;base64,"))))
