@@ -58,6 +58,8 @@ def mini_method(name: str, lr: float | None = None, learner: str | None = None) 
     lr = LEARNING_RATES.get(name) if lr is None else lr
     if name in ("tip_adapter", "tip_adapter_f", "gda", "prolip"):
         method = replace(method, scale=None)  # the constant 100 is the scale of OpenAI's CLIP
+    if name == "clap":
+        method = replace(method, passes=10)  # the views that training has anyway
     if name == "promptkd":
         method = replace(method, teacher="mini-large-old")
     if name == "promptsrc":

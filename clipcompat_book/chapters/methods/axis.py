@@ -60,7 +60,8 @@ def axis_table(records: Sequence[Record]) -> Table:
     sets = {record.dataset for found in plain.values() for record in found}
     caption = (
         f"From shallow to deep: means over {len(sets)} datasets ± half of the 95 % interval over seeds; kept gain in "
-        "percent. Numbers: carried. Seconds: of a training on old, whose features may be encoded already. Mini."
+        "percent. Numbers: carried. Seconds: of a training on old, one thread; the papers' methods encode pictures in "
+        "that time, and for the newer ones that was done before. Mini."
     )
     columns = ("acts on", "method", "old", "new", "new − zero-shot", "kept gain", "numbers", "seconds")
     return Table(columns, tuple(rows), caption)

@@ -60,7 +60,7 @@ FROZEN = {
     "recipe of lp_plus_plus": "31fb59ae8dea0a3d",
     "recipe of taskres": "e408bc4ecc348f2b",
     "recipe of zs_lp": "f8c665311585a375",
-    "recipe of clap": "08ef459ed4008e85",
+    "recipe of clap": "a998d81bde049ca6",
     "recipe of prolip": "4d4c3934dd1a5c66",
 }
 
