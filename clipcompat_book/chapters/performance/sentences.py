@@ -39,11 +39,24 @@ def devices_sentence(measured: Sequence[Performance]) -> str:
     return words
 
 
-def speed_sentence(measured: Performance, dtype: str = "fp32") -> str:
-    """Every step, plain and fast: Markdown."""
-    rows = [r for r in measured.rows if (r.kind, r.dtype) == ("step", dtype)]
-    parts = [f"{r.title}: {duration(r.reference_s)} → {duration(r.fast_s)}, **{r.ratio:.1f} ×**" for r in rows]
-    return f"Forward and backward of one step at the text side, {dtype}, plain → fast. {'; '.join(parts)}."
+def speed_table(measured: Performance) -> Table:
+    """Every step at the text side, pass of pictures and whole training: plain, fast, and their ratio."""
+    rows = []
+    for r in measured.rows:
+        if r.kind == "step":
+            what, plain = f"step, {r.title}, {r.dtype}", "plain"
+        elif r.kind == "images":
+            what, plain = f"pictures forward, {r.title}, {r.dtype}", r.reference
+        elif r.kind == "training":
+            what, plain = (
+                f"whole training, {r.title}",
+                "plain, extrapolated" if r.extrapolated else "plain, run to its end",
+            )
+        else:
+            continue
+        rows.append((what, f"{duration(r.reference_s)} ({plain})", duration(r.fast_s), f"{r.ratio:.1f} ×"))
+    caption = "A step is forward and backward at the text side. Extrapolated: steps were timed and multiplied."
+    return Table(("what", "compared with", "here", "as fast"), tuple(rows), caption)
 
 
 def limit_sentence(measured: Performance, method: str) -> str:
@@ -128,27 +141,6 @@ def exact_sentence(measured: Performance) -> str:
                 "largest gradient"
             )
     return f"In the steps of the first figure, fast and plain differ at most: {'; '.join(parts)}."
-
-
-def training_sentence(measured: Performance) -> str:
-    """Whole trainings, pictures included: Markdown."""
-    parts = []
-    for row in (r for r in measured.rows if r.kind == "training"):
-        how = "extrapolated: steps were timed and multiplied" if row.extrapolated else "both run to the end"
-        parts.append(
-            f"**{row.title}:** {duration(row.reference_s)} → {duration(row.fast_s)}, **{row.ratio:.1f} ×** ({how})"
-        )
-    return f"A whole training from pictures to a plug-in. {'; '.join(parts)}."
-
-
-def images_sentence(measured: Performance) -> str:
-    """Pictures through the image tower, ours against open_clip's: Markdown."""
-    parts = [
-        f"{r.title}, {r.dtype}: {duration(r.reference_s)} ({r.reference}) → {duration(r.fast_s)}, **{r.ratio:.1f} ×**"
-        for r in measured.rows
-        if r.kind == "images"
-    ]
-    return f"Forward through the image tower. {'; '.join(parts)}."
 
 
 def shots_sentence(measured: Performance, method: str) -> str:
