@@ -6,6 +6,7 @@ from pathlib import Path
 
 from clipcompat.audits.examine import Bench, examine
 from clipcompat.audits.findings import PluginAudit
+from clipcompat.audits.origin import shipped_old
 from clipcompat.audits.pictures import Pictures
 from clipcompat.audits.report import Audit
 from clipcompat.backbones.backbone import Backbone
@@ -33,8 +34,8 @@ def audit(
 
     Args:
         plugins: any number of them, or of their files.
-        upgrade: from the backbone that they were tuned on; or the new backbone alone, without which there is no
-            accuracy on old, no flips and no repair.
+        upgrade: from the backbone that they were tuned on; or the new backbone alone. Then old is the mini backbone
+            that the plug-ins name, or else unknown: no accuracy on old, no flips, and no repair.
         data: a dataset (its test pictures, measured), a split with labels (measured), pictures without labels
             (predicted), or nothing (structure and stamps only). Labels are matched by class name; a plug-in is tested
             on pictures of its own classes, and answers any of them.
@@ -47,9 +48,9 @@ def audit(
         them too; old_accuracy is no percentage.
         DataError: fewer than 8 pictures, or one that cannot be decoded.
     """
-    given = [plugins] if isinstance(plugins, (Plugin, str, Path)) else plugins
+    given = [plugins] if isinstance(plugins, (Plugin, str, Path)) else list(plugins)
     both = isinstance(upgrade, Upgrade)
-    old, new = (upgrade.old, upgrade.new) if both else (None, upgrade)
+    old, new = (upgrade.old, upgrade.new) if both else (shipped_old(given, upgrade), upgrade)
     pictures = None if data is None else Pictures.of(data)
     if pictures is not None and not pictures.labelled and old is None:
         raise ConfigError(

@@ -123,11 +123,7 @@ def _backbones(options: argparse.Namespace) -> "Upgrade | Backbone":
     if options.old_weights is not None and options.old is None:
         raise ConfigError("--old-weights are of the backbone of --old; give both.")
     new = load(options.new, options.new_weights, "new")
-    old = options.old or next((name for name in _names(options.plugins) if backbone_kind(name) == "mini"), None)
-    if old is None:
-        return new
-    loaded = load(old, options.old_weights, "old")
-    return Upgrade(loaded, new) if options.old or _is_of(loaded, options.plugins) else new
+    return new if options.old is None else Upgrade(load(options.old, options.old_weights, "old"), new)
 
 
 def _readable(files: list[str]) -> Iterator[Any]:
@@ -139,12 +135,3 @@ def _readable(files: list[str]) -> Iterator[Any]:
             yield load_plugin(file)
         except ClipcompatError:
             continue
-
-
-def _names(files: list[str]) -> Iterator[str]:
-    return (plugin.origin["backbone"]["name"] for plugin in _readable(files))
-
-
-def _is_of(old: "Backbone", files: list[str]) -> bool:
-    """Whether a plug-in was tuned on these very weights, and not on others of the same name."""
-    return any(plugin.is_tuned_on(old) for plugin in _readable(files))

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from clipcompat.audits.audit import audit
-from clipcompat.backbones.upgrade import Upgrade
+from clipcompat.backbones.upgrade import Upgrade, load_upgrade
 from clipcompat.common.errors import ConfigError, DataError
 from clipcompat.data.custom.loose import loose_pictures
 from clipcompat.methods.coop import CoOp
@@ -129,6 +129,18 @@ def test_an_accuracy_that_is_no_percentage_is_refused(plugins, upgrade, told):
 def test_pictures_without_labels_need_the_old_backbone(plugins, upgrade):
     with pytest.raises(ConfigError, match="where the old backbone answers them too"):
         audit(plugins, upgrade.new, toy_dataset(8).test.images, progress=False)
+
+
+def test_the_old_backbone_is_found_where_the_package_ships_it(upgrade, tmp_path):
+    shipped = load_upgrade("mini", device="cpu", dtype="float32")
+    plugin = fit(LinearProbe(c=1.0), shipped.old, toy_dataset(8))
+    (tmp_path / "bad.safetensors").write_bytes(b"no")
+    both = audit([tmp_path / "bad.safetensors", plugin], shipped.new, toy_dataset(8), progress=False)
+    assert both.old == "mini-old" and both[1].old is not None and both[1].negative_flips is not None
+    other = replace(plugin, origin={**plugin.origin, "backbone": {"name": "mini-old", "stamp": "of other weights"}})
+    elsewhere = replace(plugin, origin={**plugin.origin, "backbone": {"name": "ViT-B-32", "stamp": "unknown"}})
+    for given in (other, elsewhere):
+        assert audit(given, shipped.new, toy_dataset(8), progress=False).old is None
 
 
 def test_pictures_that_cannot_be_decoded_and_too_few_of_them_end_the_audit_with_a_sentence(plugins, upgrade, tmp_path):

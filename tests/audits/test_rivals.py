@@ -33,8 +33,31 @@ def test_doc_moves_the_accuracy_by_the_difference_of_confidences():
     assert doc(SOURCE, LABELS, torch.eye(2)) == 1  # and stops at 1
 
 
-def test_frap_counts_agreement_with_the_surer_of_both():
-    target = torch.tensor([[0.9, 0.1], [0.9, 0.1], [0.55, 0.45], [0.55, 0.45]])
-    assert frap(target, target.log()) == 1
-    surer = torch.tensor([[0.9, 0.1], [0.9, 0.1], [0.1, 0.9], [0.55, 0.45]])
-    assert frap(target, 3 * surer.log()) == 0.75  # whatever the reference's temperature is
+@pytest.fixture
+def pair():
+    generator = torch.Generator().manual_seed(0)
+    first = 2 * torch.randn(300, 4, generator=generator)
+    return first.softmax(-1), (first + 2 * torch.randn(300, 4, generator=generator)) / 3
+
+
+def test_frap_is_what_the_surer_of_both_says_of_the_answers(pair):
+    from scipy.optimize import minimize_scalar
+    from scipy.spatial.distance import jensenshannon
+
+    target, logits = pair
+
+    def divergence(power: float) -> float:
+        return float((jensenshannon(target, (logits / 10**power).softmax(-1), axis=1) ** 2).mean())
+
+    reference = (logits / 10 ** minimize_scalar(divergence, bounds=(-2, 2), method="bounded").x).softmax(-1)
+    found = 0.0
+    for ours, theirs in zip(target, reference, strict=True):
+        fused = (ours.max() * ours + theirs.max() * theirs) / (ours.max() + theirs.max())
+        found += float(fused[ours.argmax()]) / len(target)
+    assert frap(target, logits) == pytest.approx(found, abs=0.005)
+
+
+def test_the_temperature_of_fraps_reference_does_not_matter(pair):
+    target, logits = pair
+    assert frap(target, logits) == pytest.approx(frap(target, 10 * logits), abs=1e-6)
+    assert frap(target, target.log()) == pytest.approx(float(target.max(-1).values.mean()), abs=1e-6)

@@ -26,7 +26,7 @@ OURS = {
     "_untold": "the audit, accuracy on old not known",
 }
 RIVALS = {"atc": "ATC, confidence", "atc_entropy": "ATC, entropy", "doc": "DoC", "frap": "FRAP"}
-HELD = "its sign `held` alone, nothing fitted, accuracy on old known"
+HELD = "held alone, nothing fitted, accuracy on old known"
 _PENALTY = 1e-3  # per line
 _FITTED = {"": "", "_val": "", "_untold": "_untold"}  # signs of validation pictures are read by the first predictor
 
