@@ -39,8 +39,7 @@ def page(title: str, plugins: Sequence[PluginAudit]) -> str:
     unfolded = {id(p) for p in worse[:_OPEN]}
     body = [
         f"<h1>Audit: {_text(title)}</h1>",
-        f"<p>{len(plugins):,} plug-ins: {_text(counts(plugins))}. Evidence: <b>{_text(evidence)}</b>; "
-        f"{_text(EVIDENCE[evidence])}.</p>",
+        f"<p>{_text(counts(plugins))} Evidence: <b>{_text(evidence)}</b>; {_text(EVIDENCE[evidence])}.</p>",
         summary_table(title, plugins).to_html(),
         "<p>On new: accuracy of the plug-in as it is, with its 95 % interval. After: what the verdict's step is "
         "expected to leave. Flips: pictures right on old and wrong on new, percent; in brackets changed answers, where "

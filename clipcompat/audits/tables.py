@@ -60,10 +60,11 @@ def minutes(time: float | None) -> str:
 
 
 def counts(plugins: Sequence[PluginAudit]) -> str:
-    """How many plug-ins have which verdict."""
+    """How many plug-ins there are, and how many have which verdict."""
     found = {verdict: sum(p.verdict == verdict and not p.error for p in plugins) for verdict in VERDICTS}
     found["error"] = sum(bool(p.error) for p in plugins)
-    return ", ".join(f"{count:,} {what}" for what, count in found.items() if count)
+    told = ", ".join(f"{count:,} {what}" for what, count in found.items() if count)
+    return f"{len(plugins):,} plug-in{'s' * (len(plugins) != 1)}: {told}."
 
 
 def text(title: str, plugins: Sequence[PluginAudit]) -> str:
@@ -73,7 +74,7 @@ def text(title: str, plugins: Sequence[PluginAudit]) -> str:
         if plugin.error or plugin.verdict != "keep":
             why = plugin.error or " ".join(plugin.reasons)
             lines.append(printable(f"{plugin.name}: {plugin.verdict or 'error'}: {why}"))
-    return "\n".join([*lines, f"{len(plugins):,} plug-ins: {counts(plugins)}."])
+    return "\n".join([*lines, counts(plugins)])
 
 
 def csv_of(rows: Sequence[Mapping[str, Any]]) -> str:
