@@ -42,6 +42,9 @@ plug-ins fit there, or why none does
 Only architectures are built. That a plug-in fits says nothing about its accuracy: `clipcompat run` measures that.
 """
 
+_READ = (
+    "coop, cocoop, kgcoop, clip_adapter, tip_adapter, tip_adapter_f, maple, promptsrc, taskres, zs_lp, clap or prolip"
+)
 _FILE = "a .safetensors file of `fit`, `run` or `import`"
 
 
@@ -51,7 +54,7 @@ def add_plugin_verbs(verbs: Any) -> None:
     read = verbs.add_parser("import", help="a checkpoint of the official code -> a plug-in", **layout)
     add = read.add_argument
     add("path", metavar="PATH", help="model.pth.tar-<epoch>, its folder or the one above; a Tip-Adapter cache folder")
-    add("--method", required=True, help="coop, cocoop, kgcoop, clip_adapter, tip_adapter or tip_adapter_f")
+    add("--method", required=True, help=_READ)
     _add_backbone(read, "it was tuned on")
     add("--dataset", metavar="NAME", help="it was tuned on; with --root, its class names are read there")
     add("--root", metavar="DATA", help="the folder that holds the datasets' folders; mini datasets need none")
