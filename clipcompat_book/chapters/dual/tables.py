@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from statistics import fmean
 
 from clipcompat.runs.papers import read_table
@@ -110,7 +110,7 @@ def paper_table(duals: Sequence[Dual]) -> Table:
         if name in printed:
             alone, dual = printed[name], printed[f"{name}+DPC"]
             gain = f"{float(dual['base']) - float(alone['base']):+.1f}"
-            paper = [_to(alone["base"], dual["base"]), gain, str(alone["new"]), _to(alone["h"], dual["h"])]
+            paper = [_to(alone, dual, "base"), gain, f"{float(alone['new']):.2f}", _to(alone, dual, "h")]
         if own := mine.get(name):
             base = _arrow(own, lambda d: d.at("old", "base", 0.0), lambda d: d.at("old", "base", WEIGHT))
             hs = _arrow(own, lambda d: d.harmonic("old", 0.0, 0.0), lambda d: d.harmonic("old", WEIGHT, 0.0))
@@ -123,8 +123,8 @@ def paper_table(duals: Sequence[Dual]) -> Table:
     return Table(columns, tuple(rows), caption + "miniature, gain ± half of the 95 % interval. Compare patterns.")
 
 
-def _to(first, second) -> str:
-    return f"{first} → {second}"
+def _to(alone: Mapping[str, str], dual: Mapping[str, str], what: str) -> str:
+    return f"{float(alone[what]):.2f} → {float(dual[what]):.2f}"
 
 
 def ablation_table(records: Sequence[Record]) -> Table:
@@ -202,7 +202,7 @@ def channels_table(duals: Sequence[Dual]) -> Table:
 def _titled(name: str, own: Sequence[Dual], duals: Sequence[Dual]) -> str:
     """The learner, with the number of its datasets where others have more."""
     mine, most = (len({d.dataset for d in some}) for some in (own, duals))
-    return name if mine == most else f"{name} ({mine} of {most} datasets)"
+    return name if mine == most else f"{name} ({mine} of {most} sets)"
 
 
 def _mean(own: Sequence[Dual], measure) -> float:
