@@ -214,8 +214,8 @@ def parse_performance(bench: Mapping[str, Any], growth: Mapping[str, Any]) -> Pe
         DataError: something is missing, or of another kind.
     """
     try:
-        # benchmarks/gpu.py has rows of another kind; the row of a sweep is about processes, which are not this subject
-        rows = [_row(r) for r in bench["rows"] if "reference_s" in r and "runs" not in r]
+        # benchmarks/gpu.py has rows of another kind; rows of sweeps and audits are of whole commands, another subject
+        rows = [_row(r) for r in bench["rows"] if "reference_s" in r and not {"runs", "plugins"} & r.keys()]
         sweeps = [dict(p) for p in growth["rows"]]
         points = [Point(**p) for p in sweeps if p["sweep"] != "shots"]
         shots = [{k: v for k, v in p.items() if k != "sweep"} for p in sweeps if p["sweep"] == "shots"]
