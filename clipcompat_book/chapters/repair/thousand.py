@@ -18,8 +18,10 @@ def thousand_sentence() -> str:
     """Time and memory of one command for all, beside one command each."""
     row = thousand_row()
     few, many = (row[key] / 1e6 for key in ("peak_bytes_of_100", "peak_bytes"))
+    least, most = row["spread"]["alone"]
     return (
-        f"{row['plugins']:,} plug-ins of the miniature in one command took {row['fast_s'] * row['plugins']:.0f} s; "
-        f"one command each would take {row['reference_s'] * row['plugins'] / 3600:.1f} hours, {row['ratio']:.0f} times "
-        f"as long. Memory: {many:.0f} MB, and {few:.0f} MB for 100 of them."
+        f"{row['plugins']:,} plug-ins of the miniature in one command took {row['fast_s'] * row['plugins']:.0f} s. One "
+        f"command each would take {row['reference_s'] * row['plugins'] / 3600:.1f} hours, {row['ratio']:.0f} times as "
+        f"long (those that were timed took {least:.0f} to {most:.0f} s). Memory: {many:.0f} MB, and {few:.0f} MB for 100 "
+        "plug-ins."
     )
