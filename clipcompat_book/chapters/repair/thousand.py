@@ -22,6 +22,6 @@ def thousand_sentence() -> str:
     return (
         f"{row['plugins']:,} plug-ins of the miniature in one command took {row['fast_s'] * row['plugins']:.0f} s. One "
         f"command each would take {row['reference_s'] * row['plugins'] / 3600:.1f} hours, {row['ratio']:.0f} times as "
-        f"long (those that were timed took {least:.0f} to {most:.0f} s). Memory: {many:.0f} MB, and {few:.0f} MB for 100 "
-        "plug-ins."
+        f"long (those that were timed took {least:.0f} to {most:.0f} s). Memory: {many:.0f} MB, and {few:.0f} MB for "
+        "100 plug-ins."
     )
