@@ -93,7 +93,7 @@ def carried_numbers(record: Record) -> int:
 
 
 def survival_sentences(records: Sequence[Record], names: Sequence[str]) -> str:
-    """One sentence per method on what of its gain survives the upgrade: Markdown, a list."""
+    """One sentence per method on what of its gain survives the upgrade, and which are not among the records: Markdown, a list."""
     plain = groups([record for record in records if record.is_plain], lambda record: record.method)
     lines = []
     for name in names:
@@ -107,7 +107,8 @@ def survival_sentences(records: Sequence[Record], names: Sequence[str]) -> str:
             f"- **{name_title(name)}** gains {with_interval(on_old, '+')} points on old. Carried, it is "
             f"{_AGAINST[on_new.direction]} zero-shot on new ({with_interval(on_new, '+')}){share}."
         )
-    return "\n".join(lines)
+    missing = [name_title(name) for name in names if name not in plain]
+    return "\n".join(lines + [f"\nNot made yet: {', '.join(missing)}."] * bool(missing))
 
 
 def _named(length: str, known: dict[str, int], n_ctx: int) -> int:

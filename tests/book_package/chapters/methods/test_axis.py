@@ -69,6 +69,7 @@ def test_a_share_of_a_gain_is_none_where_nothing_was_retrained():
 def test_a_sentence_says_on_which_side_of_zero_shot_a_carried_plug_in_is():
     records = [made("gda", 20.0, d) for d in ("mini/tints", "mini/shapes")]
     records += [made("taskres", 90.0, d) for d in ("mini/tints", "mini/shapes")]
-    gda, taskres = survival_sentences(records, ["gda", "taskres", "clap"]).splitlines()
+    gda, taskres, _, missing = survival_sentences(records, ["gda", "taskres", "clap"]).splitlines()
+    assert missing == "Not made yet: CLAP." and "Not made" not in survival_sentences(records, ["gda"])
     assert gda.startswith("- **GDA** gains +40.0") and "it is below zero-shot on new (-30.0" in gda
     assert "it is above zero-shot on new (+40.0" in taskres and taskres.endswith(", 100 % of what retraining gains.")
