@@ -93,7 +93,7 @@ def carried_numbers(record: Record) -> int:
 
 
 def survival_sentences(records: Sequence[Record], names: Sequence[str]) -> str:
-    """One sentence per method on what of its gain survives the upgrade, and which are not among the records: Markdown, a list."""
+    """One sentence per method on what of its gain survives, and which methods have no records: Markdown, a list."""
     plain = groups([record for record in records if record.is_plain], lambda record: record.method)
     lines = []
     for name in names:
