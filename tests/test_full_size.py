@@ -47,6 +47,12 @@ SHAPES = {  # with three classes of one picture
         "deep_proj.bias": (8, 768),
     },
     "promptsrc": {"ctx": (4, 512), "visual": (4, 768), "deep": (8, 4, 512), "deep_visual": (8, 4, 768)},
+    "gda": {"weight": (3, 512), "bias": (3,), "alpha": ()},
+    "taskres": {"residual": (3, 512), "alpha": ()},
+    "zs_lp": {"weight": (3, 512)},
+    "clap": {"weight": (3, 512)},
+    "lp_plus_plus": {"weight": (3, 512), "bias": (3,), "alpha": (3,)},
+    "prolip": {"projection": (768, 512)},
 }
 
 
