@@ -71,7 +71,7 @@ def _answers() -> str:
     for name in METHODS:
         title = cc.default_method(name, DATASET).title
         cells = "".join(f"<td>{measured[name][part]:.1f} %</td>" for part in _TITLES)
-        rows.append(f'<tr class="live-total"><th scope="row" colspan="2">{title}, right</th>{cells}</tr>')
+        rows.append(f'<tr><th scope="row" colspan="2">{title}, right</th>{cells}</tr>')
     caption = (
         f"<caption>The first {_SHOWN} test pictures; the last rows count all {len(data.test):,}. One seed.</caption>"
     )

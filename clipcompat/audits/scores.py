@@ -1,6 +1,5 @@
 """Accuracies of answers: measured with labels, or predicted without; and what changed from old to new."""
 
-import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +15,6 @@ from clipcompat.studies.accuracy import percent
 from clipcompat.studies.details import Details
 
 _SHOWN = 5  # classes, confusions and changes per plug-in
-_Z = 1.959964  # the normal distribution's 97.5 % point
 
 
 class Scores(Protocol):
@@ -119,6 +117,7 @@ def _changes(old: Tensor, new: Tensor, classnames: Sequence[str]) -> dict[str, A
 
 def wilson(share: float, n: int) -> Interval:
     """Wilson's 95 % score interval of a share in percent that was seen in n pictures, in percent."""
-    p, z = share / 100, _Z * _Z / n
-    centre, half = (p + z / 2) / (1 + z), _Z * math.sqrt(p * (1 - p) / n + z / (4 * n)) / (1 + z)
-    return 100 * max(0.0, centre - half), 100 * min(1.0, centre + half)
+    from scipy.stats import binomtest  # takes long to load
+
+    low, high = binomtest(round(share * n / 100), n).proportion_ci(0.95, method="wilson")
+    return 100 * low, 100 * high

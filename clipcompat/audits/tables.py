@@ -61,8 +61,8 @@ def minutes(time: float | None) -> str:
 
 def counts(plugins: Sequence[PluginAudit]) -> str:
     """How many plug-ins there are, and how many have which verdict."""
-    found = {verdict: sum(p.verdict == verdict and not p.error for p in plugins) for verdict in VERDICTS}
-    found["error"] = sum(bool(p.error) for p in plugins)
+    found = {verdict: sum(p.verdict == verdict for p in plugins) for verdict in VERDICTS}
+    found["error"] = sum(p.verdict is None for p in plugins)
     told = ", ".join(f"{count:,} {what}" for what, count in found.items() if count)
     return f"{len(plugins):,} plug-in{'s' * (len(plugins) != 1)}: {told}."
 

@@ -8,6 +8,7 @@ import pytest
 
 from book.tools.reproduction import reproduction_page
 from clipcompat.runs.sweep.spec import load_spec
+from clipcompat_book.committed import committed_records
 
 
 @pytest.fixture(scope="module")
@@ -38,3 +39,9 @@ def test_every_command_on_the_page_names_a_shipped_study_with_a_papers_scale(pag
 def test_miniature_records_fill_no_cell(page):
     assert re.search(r"\*\*0 of \d+ cells", page)
     assert page.count("not run here") > 290
+
+
+def test_tables_that_the_page_does_not_compare_have_no_committed_record_at_the_papers_scale():
+    """The page writes "not run here" beside them: a record would make that false."""
+    for study in ("ood", "dual_prompts", "dual_prompts_towers"):
+        assert all(record.titles.upgrade.startswith("mini") for record in committed_records(study))

@@ -3,7 +3,8 @@
 "use strict";
 clipcompat.files = {};
 
-clipcompat.PLUGINS = { coop: "CoOp", linear_probe: "linear probe" };
+// Every plug-in file, as "coop-old"
+clipcompat.PLUGINS = ["coop", "linear_probe"].flatMap((kind) => ["old", "repaired", "retrained"].map((stage) => `${kind}-${stage}`));
 // [backbone, plug-in or null for zero-shot, its label]
 clipcompat.ROWS = [
   ["mini-old", null, "old, zero-shot"],
@@ -18,10 +19,7 @@ clipcompat.ROWS = [
 clipcompat.Upgrade = function (files) {
   const { merges, template, names } = files.world;
   const backbones = Object.fromEntries(["mini-old", "mini-new"].map((name) => [name, new clipcompat.Backbone(files[name], merges)]));
-  const plugins = {};
-  for (const kind of Object.keys(clipcompat.PLUGINS))
-    for (const stage of ["old", "repaired", "retrained"])
-      plugins[kind + "-" + stage] = clipcompat.readTensors(files[kind + "-" + stage]).tensors;
+  const plugins = Object.fromEntries(clipcompat.PLUGINS.map((name) => [name, clipcompat.readTensors(files[name]).tensors]));
   const prefixes = clipcompat.ROWS.map(([backbone, stage]) => backbones[backbone].prefix(stage && plugins["coop-" + stage].ctx));
   const weights = clipcompat.ROWS.map(() => []); // [row][class] -> unit vector
 
@@ -53,8 +51,7 @@ clipcompat.start = async function (root) {
   const folder = root.dataset.files, button = root.querySelector("button"), status = root.querySelector("[role=status]");
   button.disabled = true;
   try {
-    const plugins = Object.keys(clipcompat.PLUGINS).flatMap((kind) => ["old", "repaired", "retrained"].map((stage) => `plugins/${kind}-${stage}`));
-    for (const file of ["world", "mini-old", "mini-new", ...plugins]) {
+    for (const file of ["world", "mini-old", "mini-new", ...clipcompat.PLUGINS.map((name) => `plugins/${name}`)]) {
       status.textContent = `loading ${file} …`;
       await loaded(`${folder}${file}.js`);
     }
