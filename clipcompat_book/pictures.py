@@ -64,5 +64,5 @@ def _data_uri(image: Image.Image) -> str:
     elif factor := _SIDE // side:
         image = image.resize((image.width * factor, image.height * factor), Image.Resampling.NEAREST)
     buffer = io.BytesIO()
-    image.save(buffer, "webp", lossless=True, quality=100, method=6)
+    image.save(buffer, "webp", lossless=True, quality=50, method=2)  # more effort: 8 % smaller, 200 times slower
     return "data:image/webp;base64," + base64.b64encode(buffer.getvalue()).decode()
