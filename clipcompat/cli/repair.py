@@ -13,9 +13,12 @@ make a plug-in of an upgrade's old backbone one of its new backbone, from pictur
 
   clipcompat repair coop.safetensors --upgrade clip-to-eva-vit-b-16 --images pictures/ --out coop-eva.safetensors
   clipcompat repair probe.safetensors --upgrade mini --dataset mini/textures --count 200 --out probe-new.safetensors
+  clipcompat repair coop.safetensors --upgrade clip-to-eva-vit-b-16 --how tokens --out coop-eva.safetensors
 
 Linear probes, Tip-Adapters, GDA, LP++, ZS-LP and CLAP are taken along by a map of image features, in seconds. All
-others are trained for a while on what they answer on the old backbone. 200 pictures of the task are advised.
+others are trained for a while on what they answer on the old backbone. 200 pictures of the task are advised. Prompts
+are also moved without any picture, by what the two backbones hold for every token (tokens), or for tokens that serve as
+anchors (anchors).
 """
 
 
@@ -28,14 +31,15 @@ def add_repair_verb(verbs: Any) -> None:
     add("--upgrade", required=True, metavar="NAME", help="`clipcompat list` shows the names")
     for side in ("old", "new"):
         add(f"--{side}-weights", metavar="PATH|TAG|random:SEED", help=f"of {side} (default: the upgrade's)")
-    pictures = parser.add_mutually_exclusive_group(required=True)
+    pictures = parser.add_mutually_exclusive_group()
     pictures.add_argument("--images", nargs="+", metavar="PATH", help="pictures, or folders of them, at any depth")
     pictures.add_argument("--dataset", metavar="NAME", help="draw from the training pictures of a dataset instead")
     says = "a text file with one sentence per line instead: for Tip-Adapter, and probes of projected features"
     pictures.add_argument("--sentences", metavar="FILE", help=says)
     add("--root", metavar="DATA", help="the folder that holds the datasets' folders; mini datasets need none")
     add("--count", type=int, help="how many are drawn from the dataset (default: 200)")
-    add("--how", choices=("map", "imitate"), help="default: a map where the method can have one")
+    ways = ("map", "imitate", "tokens", "anchors")
+    add("--how", choices=ways, help="default: a map where the method can have one, else imitate")
     add("--kind", metavar="MAP", help="orthogonal, ridge or relaxed (default: orthogonal)")
     add("--device", help="cuda, mps or cpu (default: the best there is)")
     add("--dtype", help="fp32, bf16 or fp16 towers (default: what suits the device)")
@@ -55,7 +59,11 @@ def _repair(options: argparse.Namespace) -> None:
     read = [options.plugin, options.old_weights, options.new_weights, options.sentences, *(options.images or ())]
     refuse_overwriting(options.out, options.force, read)
     plugin = load_plugin(options.plugin)
-    seen = _sentences(options.sentences) if options.sentences else _pictures(options, plugin.sees_upright)
+    seen = {}
+    if options.sentences:
+        seen = _sentences(options.sentences)
+    elif options.images is not None or options.dataset is not None:
+        seen = _pictures(options, plugin.sees_upright)
     weights = {"old_weights": options.old_weights, "new_weights": options.new_weights}
     upgrade = load_upgrade(options.upgrade, **weights, device=options.device, dtype=options.dtype)
     settings = {} if options.kind is None else {"kind": options.kind}

@@ -5,9 +5,11 @@ from __future__ import annotations
 import pytest
 
 from clipcompat.cli import main
+from clipcompat.methods.coop import CoOp
 from clipcompat.methods.linear_probe import LinearProbe
 from clipcompat.plugins.fit import fit
 from clipcompat.plugins.plugin import load_plugin
+from clipcompat.training.recipe import Recipe
 from tests.toys import toy_dataset, toy_split
 
 UPGRADE = ["--upgrade", "mini", "--old-weights", "random:1", "--new-weights", "random:2", "--device", "cpu"]
@@ -51,6 +53,16 @@ def test_sentences_are_read_from_a_file(old, tmp_path, capsys):
     assert "map, 10 sentences" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("how", ["tokens", "anchors"])
+def test_a_prompt_is_moved_without_pictures(how, old, new, tmp_path, capsys):
+    recipe = Recipe(epochs=1, batch_size=4)
+    plugin = fit(CoOp(n_ctx=2, recipe=recipe), old, toy_dataset(), views=1).save(tmp_path / "p.safetensors")
+    out = tmp_path / "repaired.safetensors"
+    assert main(["repair", str(plugin), *UPGRADE, "--how", how, "--out", str(out)]) == 0
+    assert f"{how}, 1,274 tokens of both vocabularies" in capsys.readouterr().out
+    assert load_plugin(out).match(new).kind == "exact"
+
+
 @pytest.mark.parametrize(("arguments", "says"), [
     (["--sentences", "absent.txt"], "the sentences in absent.txt cannot be read"),
     (["--images", "PICTURES", "--count", "9"], "leave them out without one"),
@@ -58,6 +70,9 @@ def test_sentences_are_read_from_a_file(old, tmp_path, capsys):
     (["--images", "absent"], "there is no absent"),
     (["--images", "PICTURES", "--how", "imitate"], "use how='map'"),
     (["--images", "PICTURES", "--how", "imitate", "--kind", "ridge"], "kind is of a map"),
+    ([], "a repair needs pictures or sentences"),
+    (["--how", "tokens"], "Use how='map'"),
+    (["--how", "tokens", "--images", "PICTURES"], "reads no pictures"),
 ])  # fmt: skip
 def test_what_cannot_be_is_one_sentence_and_no_file(arguments, says, plugin, pictures, tmp_path, capsys):
     out = tmp_path / "repaired.safetensors"

@@ -1,9 +1,12 @@
 """Repair: a plug-in of an old backbone becomes one of the new backbone, without labels."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from torch import Tensor
+
+from clipcompat.backbones.backbone import Backbone
 from clipcompat.backbones.upgrade import Upgrade
 from clipcompat.common.errors import ConfigError, unknown_name
 from clipcompat.common.files import digest
@@ -14,9 +17,10 @@ from clipcompat.features.encode import Cache
 from clipcompat.plugins.plugin import Plugin
 from clipcompat.plugins.repair.imitate import imitated
 from clipcompat.plugins.repair.pictures import as_split
+from clipcompat.plugins.repair.tokens import WAYS, has_tokens, moved
 from clipcompat.plugins.repair.translate import is_translatable, translated
 
-HOW = ("map", "imitate")
+HOW = ("map", "imitate", *WAYS)
 
 
 def repair(
@@ -30,18 +34,22 @@ def repair(
     progress: Progress | Callable | bool | None = None,
     **settings: Any,
 ) -> Plugin:
-    """Make a plug-in fit for the new backbone, from pictures without labels that both backbones see, or from sentences.
+    """Make a plug-in fit for the new backbone, without labels.
+
+    It needs pictures that both backbones see, or sentences that both read; a prompt can also do without either.
 
     Args:
         plugin: tuned on `upgrade.old`.
         pictures: of its task, such as `unlabelled_pictures(data, 200)`. 200 are advised.
         sentences: instead of pictures, for a map: several hundred captions or class names, of any task. For methods
             that read normalised features of the joint space: Tip-Adapter, and a linear probe with projected features.
+            With how="tokens" or "anchors": for the network of CoCoOp, which reads such features too; may be left out.
         how: "map" takes tensors that live in image features along by an affine map of features, in closed form (linear
             probe, Tip-Adapter, GDA, LP++, ZS-LP, CLAP). "imitate" trains on the new backbone with what the plug-in
-            answers on the old one as labels, from the carried tensors (prompts, CLIP-Adapter). None takes the one that
-            the method can have.
-        settings: of `fit_map` (kind, strength), or of `fit` (views, dtype, memory_budget).
+            answers on the old one as labels, from the carried tensors (prompts, CLIP-Adapter). "tokens" and "anchors"
+            move the rows of a prompt by what is known of all tokens (CoOp, KgCoOp, CoCoOp, ContCoOp, DPC over these):
+            see `clipcompat.plugins.repair.tokens`. None takes "map" or "imitate", which one the method can have.
+        settings: of `fit_map` (kind, strength) for "map" and "tokens", or of `fit` (views, dtype, memory_budget).
         progress: see `clipcompat.fit`.
 
     Returns:
@@ -55,36 +63,55 @@ def repair(
     how = how or ("map" if is_translatable(plugin.method) else "imitate")
     if how not in HOW:
         raise unknown_name("way to repair", how, HOW)
-    if how == "imitate" and (maps := settings.keys() & {"kind", "strength"}):
-        raise ConfigError(f"{sorted(maps)[0]} is of a map, and {plugin.method.name} is repaired by imitation; drop it.")
+    if how in ("imitate", "anchors") and (maps := settings.keys() & {"kind", "strength"}):
+        raise ConfigError(f"{sorted(maps)[0]} is of a map, and how={how!r} fits none; drop it.")
     if not plugin.is_tuned_on(old):
         raise ConfigError(
             f"the plug-in was tuned on {plugin.origin['backbone']['name']}, but the upgrade starts from {old.name} "
             f"(stamp {old.stamp}). Repair it with the upgrade from its own backbone."
         )
-    if (pictures is None) == (sentences is None):
-        raise ConfigError("a repair needs pictures or sentences, and not both.")
-    if how == "imitate" and pictures is None:
-        raise ConfigError(f"{plugin.method.name} is repaired by imitation, which needs pictures; sentences show none.")
+    _check_seen(plugin, how, pictures, sentences)
     seen = sentences
     if pictures is not None:
         seen = as_split(pictures, tuple(plugin.origin["classnames"]), _template(plugin))
     with showing(progress) as told:
         if pictures is not None:
             hash_contents(seen, cache, told)  # so that the origin names what was seen
-        if how == "map":
-            tensors = translated(plugin, old, new, seen, cache, told, **settings)
-            cpu = {name: t.detach().float().cpu() for name, t in tensors.items()}
-            made = Plugin(plugin.method, cpu, {**plugin.origin, "init": plugin.stamp, "backbone": new.description})
+        if how == "imitate":
+            made, known = imitated(plugin, old, new, seen, cache, told, **settings), []
+        elif how == "map":
+            made, known = _of_new(plugin, new, translated(plugin, old, new, seen, cache, told, **settings)), []
         else:
-            made = imitated(plugin, old, new, seen, cache, told, **settings)
+            tensors, tokens = moved(plugin, old, new, how, sentences, **settings)
+            made, known = _of_new(plugin, new, tensors), [f"{tokens:,} tokens of both vocabularies"]
+    if pictures is not None:
+        known.append(f"{len(seen)} pictures without labels ({seen.image_stamp[:8]})")
+    elif sentences is not None:
+        known.append(f"{len(seen)} sentences ({digest(list(seen))[:8]})")
     kept = ("dataset", "train_stamp", "shots", "seed", "template", "upright")  # of the training with labels
     origin = {**made.origin, **{key: plugin.origin[key] for key in kept if key in plugin.origin}}
-    if pictures is None:
-        what = f"sentences ({digest(list(seen))[:8]})"
-    else:
-        what = f"pictures without labels ({seen.image_stamp[:8]})"
-    return replace(made, origin={**origin, "repair": f"{how}, {len(seen)} {what}"})
+    return replace(made, origin={**origin, "repair": ", ".join([how, *known])})
+
+
+def _of_new(plugin: Plugin, new: Backbone, tensors: Mapping[str, Tensor]) -> Plugin:
+    cpu = {name: t.detach().float().cpu() for name, t in tensors.items()}
+    return Plugin(plugin.method, cpu, {**plugin.origin, "init": plugin.stamp, "backbone": new.description})
+
+
+def _check_seen(plugin: Plugin, how: str, pictures: Images | None, sentences: Sequence[str] | None) -> None:
+    """Refuse what the repair does not read, and a lack of what it does."""
+    if how in WAYS:
+        if pictures is not None:
+            raise ConfigError(f"how={how!r} reads no pictures; drop them, or use how='imitate'.")
+        return
+    if (pictures is None) == (sentences is None):
+        without = " A prompt can do without both: how='tokens' or 'anchors'." if has_tokens(plugin.method) else ""
+        raise ConfigError(f"a repair needs pictures or sentences, and not both.{without}")
+    if how == "imitate" and pictures is None:
+        without = " A prompt needs neither with how='tokens' or 'anchors'." if has_tokens(plugin.method) else ""
+        raise ConfigError(
+            f"{plugin.method.name} is repaired by imitation, which needs pictures; sentences show none.{without}"
+        )
 
 
 def _template(plugin: Plugin) -> str | tuple[str, ...]:
