@@ -57,8 +57,12 @@ endif
 	$(PIP) --no-deps --no-build-isolation -e .
 	@rm -f .venv/.installed-* && touch $(STAMP)
 
+# One process per core, four at most: each has torch, and a backbone of full size. A test file stays in one of them.
+# One thread in each, or they would wait for each other. JOBS= runs all in one process, which a debugger needs.
+JOBS ?= -n logical --maxprocesses 4 --dist loadfile
+
 test: install  ## run the tests (ARGS="-k name" chooses some)
-	@$(PY) -m pytest $(ARGS)
+	@OMP_NUM_THREADS=1 $(PY) -m pytest $(JOBS) $(ARGS)
 
 test-lowest:  ## the tests with the oldest direct dependencies that pyproject.toml allows (needs uv)
 	@$(call TEST_IN_NEW,--python 3.11,--resolution lowest-direct)
@@ -71,7 +75,8 @@ TEST_IN_NEW = $(NEEDS_UV); \
 	new=$$(mktemp -d) && trap 'rm -rf "$$new"' EXIT && \
 	uv venv --quiet --clear $(1) "$$new" && export VIRTUAL_ENV="$$new" && \
 	uv pip install --quiet -r pyproject.toml --all-extras --group build $(2) && \
-	uv pip install --quiet --no-deps --no-build-isolation -e . && uv pip freeze && "$$new/bin/python" -m pytest $(ARGS)
+	uv pip install --quiet --no-deps --no-build-isolation -e . && uv pip freeze && \
+	OMP_NUM_THREADS=1 "$$new/bin/python" -m pytest $(JOBS) $(ARGS)
 NEEDS_UV = command -v uv >/dev/null || { echo "make $@ needs uv: pip install uv" >&2; exit 1; }
 
 lint: install  ## check style: ruff, rules and format

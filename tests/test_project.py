@@ -122,8 +122,9 @@ def test_the_citation_names_both_papers(project: Path) -> None:
 def test_continuous_integration_runs_the_commands_of_the_readme(project: Path) -> None:
     readme = (project / "README.md").read_text()
     commands = re.findall(r"^(make \w+)", (project / ".ci" / "run").read_text(), re.M)
-    assert commands == ["make test", "make book"]
+    assert commands == ["make test", "make book"]  # and, indented, the browser's tests
     assert all(re.search(rf"^\s*(?:\$ )?{command}\b", readme, re.M) for command in commands)
+    assert "\tmake test-browser\n" in (project / ".ci" / "run").read_text()
     assert (project / ".ci" / "run").stat().st_mode & 0o111
 
 
