@@ -68,6 +68,8 @@ from .studies.carried.cross_tower import cross_tower as cross_tower
 from .studies.carried.shuffled import ShuffledCondition as ShuffledCondition
 from .studies.carried.shuffled import shuffled_condition as shuffled_condition
 from .studies.compatibility import compatibility as compatibility
+from .studies.cross_dataset import CrossDataset as CrossDataset
+from .studies.cross_dataset import cross_dataset as cross_dataset
 from .studies.details import ClassAccuracy as ClassAccuracy
 from .studies.details import Details as Details
 from .studies.details import Flip as Flip

@@ -31,6 +31,7 @@ from clipcompat.data.pictures.broken import skip_broken
 from clipcompat.data.pictures.images import hash_contents
 from clipcompat.data.shifted import shifted_names
 from clipcompat.data.split import Dataset
+from clipcompat.data.targets import target_names
 from clipcompat.features.encode import Cache, Progress
 from clipcompat.methods import KNOWN
 from clipcompat.methods.defaults import configured_method
@@ -48,6 +49,7 @@ from clipcompat.training.loop import DEFAULT_VIEWS
 # 5 of CLIP-Adapter, 1 of CoOp, none of the other methods. The tolerances are our choice, about twice that.
 _TOLERANCE = {"linear_probe": 5.0}  # its search for C can end elsewhere
 _TRAINED, _UNTRAINED = 2.0, 0.2
+_OTHERS = {"shifted": shifted_names, "targets": target_names}  # what a study names -> a source's further test sets
 
 
 @dataclass(frozen=True)
@@ -61,8 +63,8 @@ class Run(Request):
             raise unknown_name("study", self.study, STUDIES)
         super().__post_init__()
         study = STUDIES[self.study]
-        if study.shifted:
-            shifted_names(self.dataset)
+        if study.others:
+            _OTHERS[study.others](self.dataset)
         if study.all_classes and self.classes != "all":
             raise ConfigError(f"the study {self.study} tests all classes, not {self.classes!r}; leave classes out.")
         method = self.configured_method()
@@ -90,10 +92,10 @@ class Run(Request):
 
         say: gets one sentence per finished seed. load: `load_upgrade`, or one that keeps what it loaded.
         """
-        (datasets, skipped), shifted = self.datasets(progress), self.shifted(progress)
-        for split in (s for data in (*datasets.values(), *shifted) for s in (data.train, data.val, data.test)):
+        (datasets, skipped), others = self.datasets(progress), self.others(progress)
+        for split in (s for data in (*datasets.values(), *others) for s in (data.train, data.val, data.test)):
             hash_contents(split, cache, progress)
-        inputs = self._all_inputs(datasets, shifted)
+        inputs = self._all_inputs(datasets, others)
         path = record_path(out, self.study, inputs)
         if path.exists():
             record = read_record(path)
@@ -108,7 +110,7 @@ class Run(Request):
         check_carries(self.configured_method(), upgrade.old, [upgrade.new], next(iter(datasets.values())).classnames)
         plugins = self._plugins(Path(out) / "plugins", upgrade, datasets, cache, progress)
         rows, seconds = [], []
-        experiment = Experiment(upgrade, datasets, plugins, inputs["retrain"], cache, progress, shifted)
+        experiment = Experiment(upgrade, datasets, plugins, inputs["retrain"], cache, progress, others)
         for row in STUDIES[self.study].measure(experiment):
             seed = row["seed"]
             seconds.append(row.pop("training_seconds", {}))
@@ -131,7 +133,7 @@ class Run(Request):
 
     def record_file(self, out: str | Path) -> Path:
         """Where the record of this run is, or will be. Looks at the data for it, at no backbone."""
-        return record_path(out, self.study, self._all_inputs(self.datasets()[0], self.shifted()))
+        return record_path(out, self.study, self._all_inputs(self.datasets()[0], self.others()))
 
     def datasets(self, progress: Progress | None = None) -> "tuple[dict[int, Dataset], dict[int, Any]]":
         """The dataset of every seed, and the keys of the pictures that were left out of it, if that was asked for."""
@@ -142,12 +144,13 @@ class Run(Request):
                 datasets[seed], skipped[seed] = skip_broken(data, progress, known)
         return datasets, skipped
 
-    def shifted(self, progress: Progress | None = None) -> "tuple[Dataset, ...]":
-        """The shifted test sets of the dataset, for a study that tests on them; else none."""
-        if not STUDIES[self.study].shifted:
+    def others(self, progress: Progress | None = None) -> "tuple[Dataset, ...]":
+        """The further test sets of the dataset, for a study that tests on them; else none."""
+        which = STUDIES[self.study].others
+        if not which:
             return ()
         style = {} if dataset_kind(self.dataset) == "mini" else {"templates": self.templates, "root": self.root}
-        found = [load_dataset(name, **style) for name in shifted_names(self.dataset)]
+        found = [load_dataset(name, **style) for name in _OTHERS[which](self.dataset)]
         return tuple(skip_broken(data, progress)[0] if self.skip_broken else data for data in found)
 
     def backbones(self, load: Callable[..., Upgrade] = load_upgrade) -> Upgrade:
@@ -186,9 +189,10 @@ class Run(Request):
             )
         return data.part(self.classes)
 
-    def _all_inputs(self, datasets: dict[int, Dataset], shifted: tuple[Dataset, ...]) -> dict[str, Any]:
-        stamps = {data.name: data.test.stamp for data in shifted}
-        return self._inputs(self.configured_method(), datasets) | ({"shifted": stamps} if stamps else {})
+    def _all_inputs(self, datasets: dict[int, Dataset], others: tuple[Dataset, ...]) -> dict[str, Any]:
+        stamps = {data.name: data.test.stamp for data in others}
+        which = {STUDIES[self.study].others: stamps} if stamps else {}
+        return self._inputs(self.configured_method(), datasets) | which
 
     def _inputs(self, method: Method, datasets: dict[int, Dataset]) -> dict[str, Any]:
         """Everything the numbers depend on; no path of this machine, and one spelling for what is the same."""

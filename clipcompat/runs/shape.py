@@ -78,9 +78,20 @@ def _shift(value: Any) -> bool:
     return whole and not any(_fault(value[where], _ACCURACIES) for where in ("there", "source"))
 
 
+def _targets(value: Any) -> bool:
+    """Of the study "cross_dataset": every other set with its accuracies."""
+    return _list(value) and bool(value) and all(map(_target, value))
+
+
+def _target(value: Any) -> bool:
+    whole = _fault(value, {"dataset": _text, "classes": _count, "there": _object}) is None
+    return whole and not _fault(value["there"], _ACCURACIES)
+
+
 _ROWS: dict[str, dict[str, _Check]] = {  # by study
     "compatibility": _PLUGIN | _ACCURACIES,
     "ood": {**_PLUGIN, **_ACCURACIES, "shifts": _shifts},
+    "cross_dataset": {**_PLUGIN, **_ACCURACIES, "targets": _targets},
 }
 _ANY_ROW: dict[str, _Check] = {"seed": _or_null(_count)}
 

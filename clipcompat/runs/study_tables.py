@@ -12,7 +12,7 @@ def study_tables(records: Sequence[Record], caption: str = "") -> list[Table]:
     """The tables of `records`, one for each study, in the order of the studies' first records."""
     studies = dict.fromkeys(record.study for record in records)
     mine = {study: [record for record in records if record.study == study] for study in studies}
-    own = {"compatibility": compatibility_table, "ood": ood_table}
+    own = {"compatibility": compatibility_table, "ood": ood_table, "cross_dataset": cross_dataset_table}
     tables = []
     for study, of in mine.items():
         tables.append(own[study](of, caption) if study in own else numbers_table(of, caption or f"{study}."))
@@ -45,21 +45,34 @@ def ood_table(records: Sequence[Record], caption: str = "") -> Table:
 
     "shifted, mean" is the mean over the shifted sets. The paper's numbers are those on old, of its Table 3.
     """
-    sets = tuple(dict.fromkeys(shift["dataset"] for r in records for row in r.per_seed for shift in row["shifts"]))
-    columns = ("upgrade", "source", "method", "on source", *sets, "shifted, mean", "seeds", "paper, old")
-    return Table(columns, tuple(_row(record, sets) for record in records), with_mini_note(records, caption))
+    table = _table_of_others(records, "shifts", "shifted", caption)
+    paper = [_paper_numbers(record) or {} for record in records]
+    cells = [" / ".join(f"{number:.2f}" for number in printed.values()) or "–" for printed in paper]
+    rows = tuple((*row, cell) for row, cell in zip(table.rows, cells, strict=True))
+    return Table((*table.columns, "paper, old"), rows, table.caption)
 
 
-def _row(record: Record, sets: Sequence[str]) -> tuple[str, ...]:
+def cross_dataset_table(records: Sequence[Record], caption: str = "") -> Table:
+    """One row per record: accuracy on old → on new, mean ± sd over seeds, on the source and on the other sets."""
+    return _table_of_others(records, "targets", "targets", caption)
+
+
+def _table_of_others(records: Sequence[Record], key: str, called: str, caption: str) -> Table:
+    """key: of a row's list of further test sets. called: what their mean is called."""
+    sets = tuple(dict.fromkeys(other["dataset"] for r in records for row in r.per_seed for other in row[key]))
+    columns = ("upgrade", "source", "method", "on source", *sets, f"{called}, mean", "seeds")
+    rows = tuple(_row(record, sets, key, called) for record in records)
+    return Table(columns, rows, with_mini_note(records, caption))
+
+
+def _row(record: Record, sets: Sequence[str], key: str, called: str) -> tuple[str, ...]:
     rows = record.per_seed
-    there = [{shift["dataset"]: shift["there"] for shift in row["shifts"]} for row in rows]
+    there = [{other["dataset"]: other["there"] for other in row[key]} for row in rows]
     cells = [_cell([(row[name]["old"], row[name]["new"]) for row in there if name in row]) for name in sets]
     source = _cell([(row["old"], row["new"]) for row in rows])
-    mean = _cell([(row["shifted_old"], row["shifted_new"]) for row in rows])
-    printed = _paper_numbers(record)
-    paper = " / ".join(f"{number:.2f}" for number in printed.values()) if printed else "–"
+    mean = _cell([(row[f"{called}_old"], row[f"{called}_new"]) for row in rows])
     title = record.titles
-    return (title.upgrade, dataset_title(record), title.label, source, *cells, mean, str(len(rows)), paper)
+    return (title.upgrade, dataset_title(record), title.label, source, *cells, mean, str(len(rows)))
 
 
 def _cell(pairs: Sequence[tuple[float, float]]) -> str:

@@ -17,8 +17,8 @@ class Experiment:
     """A request with everything loaded.
 
     datasets: seed -> the dataset with that seed's few-shot set. plugins: tunes the method, or finds what an interrupted
-    run left. retrain: also tune on the new backbone. cache, progress: as for `clipcompat.fit`. shifted: further test
-    sets, for a study that tests on them (see `clipcompat.data.shifted`).
+    run left. retrain: also tune on the new backbone. cache, progress: as for `clipcompat.fit`. others: further test
+    sets, for a study that tests on them (see `clipcompat.data.shifted` and `clipcompat.data.targets`).
     """
 
     upgrade: Upgrade
@@ -27,7 +27,7 @@ class Experiment:
     retrain: bool = True
     cache: Cache = None
     progress: Progress | None = None
-    shifted: tuple[Dataset, ...] = ()
+    others: tuple[Dataset, ...] = ()
 
     @property
     def retrains(self) -> bool:

@@ -79,8 +79,7 @@ class Robustness:
 
     def to_dict(self) -> dict[str, Any]:
         """JSON values: numbers on the source; their means over the shifted sets, as "shifted_old" …; and each set."""
-        there = [asdict(shift.there) for shift in self.shifts]
-        means = {f"shifted_{name}": _mean([numbers[name] for numbers in there]) for name in there[0]}
+        means = {f"shifted_{k}": v for k, v in mean_accuracies([shift.there for shift in self.shifts]).items()}
         what = {"method": self.method, "dataset": self.dataset, "seed": self.seed}
         return what | asdict(self.on_source) | means | {"shifts": [asdict(shift) for shift in self.shifts]}
 
@@ -133,7 +132,7 @@ def robustness(
         on |= {"zs_old": (zero_shot, upgrade.old), "zs_new": (zero_shot, upgrade.new)}
         on |= {"retrained": (again, upgrade.new)} if again else {}
         right = {side: _right(*where, source, shifted, maps, cache, told) for side, where in on.items()}
-    first, *others = (_accuracies(dict(zip(right, same, strict=True))) for same in zip(*right.values(), strict=True))
+    first, *others = (accuracies_of(dict(zip(right, same, strict=True))) for same in zip(*right.values(), strict=True))
     pairs = zip(shifted, others[::2], others[1::2], strict=True)
     shifts = tuple(Shift(data.name, len(data.classnames), there, same) for data, there, same in pairs)
     return Robustness(plugin.method.name, source.name, plugin.origin["seed"], first, shifts)
@@ -141,7 +140,7 @@ def robustness(
 
 def measure(experiment: Experiment) -> Iterator[dict[str, Any]]:
     """One row per seed: `Robustness.to_dict`, and views, crop, epochs, final loss and seconds of the training."""
-    upgrade, plugins, shifted = experiment.upgrade, experiment.plugins, experiment.shifted
+    upgrade, plugins, shifted = experiment.upgrade, experiment.plugins, experiment.others
     for data in shifted:  # before anything is trained
         class_map(next(iter(experiment.datasets.values())), data)
     experiment.tune_together(*(upgrade.old, upgrade.new)[: 1 + experiment.retrains])
@@ -182,11 +181,13 @@ def _right(
     return found
 
 
-def _accuracies(right: Mapping[str, Tensor]) -> Accuracies:
+def accuracies_of(right: Mapping[str, Tensor]) -> Accuracies:
     """right: side -> which pictures are classified correctly, [image]."""
     sides = {"retrained": None} | {side: percent(hits) for side, hits in right.items()}
     return Accuracies(**sides, negative_flips=percent(right["old"] & ~right["new"]))
 
 
-def _mean(values: Sequence[float | None]) -> float | None:
-    return None if None in values else fmean(values)
+def mean_accuracies(found: Sequence[Accuracies]) -> dict[str, float | None]:
+    """Of every number the mean over sets; None where the sets have none."""
+    sides = {name: [asdict(one)[name] for one in found] for name in asdict(found[0])}
+    return {name: None if None in values else fmean(values) for name, values in sides.items()}

@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
-from clipcompat.studies import base_to_new, compatibility, ood
+from clipcompat.studies import base_to_new, compatibility, cross_dataset, ood
 from clipcompat.studies.carried import chain, cross_tower, mixture, repair, shuffled, warm_start
 from clipcompat.studies.drift import drift, swap
 from clipcompat.studies.experiment import Experiment
@@ -15,13 +15,13 @@ class Study:
     """measure: an experiment -> one row per seed.
 
     all_classes: it divides, or restricts, the classes itself, so that a part of them cannot be asked for.
-    shifted: its experiment has the shifted test sets of the dataset.
+    others: which further test sets its experiment has: the dataset's "shifted" ones, or its "targets" (other classes).
     whole_family: it loads the generations after the upgrade's new one too, so that its numbers depend on them.
     """
 
     measure: Callable[[Experiment], Iterator[dict[str, Any]]]
     all_classes: bool = False
-    shifted: bool = False
+    others: Literal["", "shifted", "targets"] = ""
     whole_family: bool = False
 
 
@@ -29,7 +29,8 @@ STUDIES = {
     "compatibility": Study(compatibility.measure),
     "base_to_new": Study(base_to_new.measure, all_classes=True),
     "chain": Study(chain.measure, whole_family=True),
-    "ood": Study(ood.measure, all_classes=True, shifted=True),
+    "ood": Study(ood.measure, all_classes=True, others="shifted"),
+    "cross_dataset": Study(cross_dataset.measure, all_classes=True, others="targets"),
     "drift": Study(drift.measure),
     "swap": Study(swap.measure),
     "warm_start": Study(warm_start.measure),

@@ -170,7 +170,7 @@ def test_other_pictures_in_a_shifted_set_are_another_run(imagenet, tmp_path):
 
 
 def test_classes_that_do_not_match_stop_a_run_before_training(imagenet, tmp_path, monkeypatch):
-    monkeypatch.setattr(Run, "shifted", lambda self, progress=None: (toy_dataset(),))
+    monkeypatch.setattr(Run, "others", lambda self, progress=None: (toy_dataset(),))
     with pytest.raises(DataError, match="3 of the 3 classes of toys are not among those of imagenet: 'red fox'"):
         run(imagenet).execute(tmp_path)
     assert not list(tmp_path.rglob("*.safetensors"))
