@@ -26,6 +26,7 @@ from .methods.contcoop import ContCoOp as ContCoOp
 from .methods.coop import CoOp as CoOp
 from .methods.deep.clap import CLAP as CLAP
 from .methods.deep.clap import ZSLP as ZSLP
+from .methods.deep.clip_lora import CLIPLoRA as CLIPLoRA
 from .methods.deep.gda import GDA as GDA
 from .methods.deep.lp_plus_plus import LPPlusPlus as LPPlusPlus
 from .methods.deep.prolip import ProLIP as ProLIP

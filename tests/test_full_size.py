@@ -53,6 +53,12 @@ SHAPES = {  # with three classes of one picture
     "clap": {"weight": (3, 512)},
     "lp_plus_plus": {"weight": (3, 512), "bias": (3,), "alpha": (3,)},
     "prolip": {"projection": (768, 512)},
+    "clip_lora": {
+        "text.down": (12, 3, 2, 512),
+        "text.up": (12, 3, 512, 2),
+        "image.down": (12, 3, 2, 768),
+        "image.up": (12, 3, 768, 2),
+    },
 }
 
 

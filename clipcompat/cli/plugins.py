@@ -43,7 +43,8 @@ Only architectures are built. That a plug-in fits says nothing about its accurac
 """
 
 _READ = (
-    "coop, cocoop, kgcoop, clip_adapter, tip_adapter, tip_adapter_f, maple, promptsrc, taskres, zs_lp, clap or prolip"
+    "coop, cocoop, kgcoop, clip_adapter, tip_adapter, tip_adapter_f, maple, promptsrc, taskres, zs_lp, clap, prolip or "
+    "clip_lora"
 )
 _FILE = "a .safetensors file of `fit`, `run` or `import`"
 

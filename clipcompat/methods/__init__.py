@@ -5,6 +5,7 @@ from clipcompat.methods.cocoop import CoCoOp
 from clipcompat.methods.contcoop import ContCoOp
 from clipcompat.methods.coop import CoOp
 from clipcompat.methods.deep.clap import CLAP, ZSLP
+from clipcompat.methods.deep.clip_lora import CLIPLoRA
 from clipcompat.methods.deep.gda import GDA
 from clipcompat.methods.deep.lp_plus_plus import LPPlusPlus
 from clipcompat.methods.deep.prolip import ProLIP
@@ -29,7 +30,7 @@ and PromptSRC have a tuned mini recipe; PromptKD has none. DPC has records of a 
 the tables that compare all methods.
 """
 
-TODAY = {m.name: m for m in (GDA, TaskRes, ZSLP, CLAP, LPPlusPlus, ProLIP)}
+TODAY = {m.name: m for m in (GDA, TaskRes, ZSLP, CLAP, LPPlusPlus, ProLIP, CLIPLoRA)}
 """Methods of 2023 to 2025. No table of the papers has them; their records are a list of their own, "plugins_today"."""
 
 KNOWN = METHODS | WITHOUT_RECORDS | TODAY

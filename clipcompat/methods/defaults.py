@@ -6,7 +6,7 @@ trials for every method. `python -m clipcompat_book.miniature.tune` made the tri
 validation images of each dataset. DPC's stage 1 is its learner, with the learner's recipe. The rate of stage 2 was
 tuned over CoOp: a quarter of CoOp's own. Over another learner it is a quarter of that learner's own rate, because
 parameters of another kind and size need another one.
-PromptKD's trials are not finished: it keeps its paper's recipe, and so does DPC over it.
+The trials of PromptKD and CLIP-LoRA are not finished: they keep their papers' recipes, and so does DPC over PromptKD.
 """
 
 from collections.abc import Sequence
@@ -26,11 +26,13 @@ BASE = Recipe(schedule="step", warmup_epochs=0, max_steps=100)
 
 _RECIPES = {
     "cocoop": replace(BASE, batch_size=4, max_steps=400),
+    "clip_lora": replace(BASE, batch_size=8, max_steps=40),
     "dpc": replace(BASE, batch_size=4, max_steps=96),
     "tip_adapter_f": METHODS["tip_adapter_f"]().recipe,
     **dict.fromkeys(("zs_lp", "clap", "prolip"), replace(BASE, weight_decay=0.0)),
 }
 """In CoCoOp each image has its own prompts: fewer images per step, more steps. Tip-Adapter-F's own recipe is short.
+CLIP-LoRA's gradients go through both towers in every step: few images and steps, so that a training takes seconds.
 DPC's negatives fill up a batch of 4 to at most 32 images, which is the batch of the others. ZS-LP, CLAP and
 ProLIP have no weight decay, as in their code: they start from the backbone's own weights, and decay would pull to 0.
 """
@@ -56,7 +58,7 @@ def mini_method(name: str, lr: float | None = None, learner: str | None = None) 
     """A method with its recipe for mini datasets. lr: replaces the tuned rate. learner: as for `default_method`."""
     method = KNOWN[name]()
     lr = LEARNING_RATES.get(name) if lr is None else lr
-    if name in ("tip_adapter", "tip_adapter_f", "gda", "prolip"):
+    if name in ("tip_adapter", "tip_adapter_f", "gda", "prolip", "clip_lora"):
         method = replace(method, scale=None)  # the constant 100 is the scale of OpenAI's CLIP
     if name == "clap":
         method = replace(method, passes=10)  # the views that training has anyway

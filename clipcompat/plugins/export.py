@@ -49,8 +49,8 @@ def export_class_weights(
     refuse_overwriting(path, force)
     if plugin.method.needs == "pixels":
         raise PluginError(
-            f"{plugin.method.name} has visual prompts, so its classifier is not for image features of the backbone "
-            "alone, and a file of weights cannot hold it. Save the plug-in."
+            f"{plugin.method.name} changes the image tower, so its classifier is not for image features of the "
+            "backbone alone, and a file of weights cannot hold it. Save the plug-in."
         )
     names = plugin.origin["classnames"] if classnames is None else classnames
     weights = plugin.class_weights(backbone, names, template).float().cpu().contiguous()

@@ -28,6 +28,7 @@ DEPTHS = {
     "image features": "deep",
     "class weights": "deep",
     "prompts of both towers": "",
+    "weights of both towers": "",
     "nothing": "",
 }
 """What a method can act on -> what the ContCoOp paper (arXiv 2412.20895) calls it; "" where it says nothing of it."""
@@ -125,7 +126,7 @@ class Method(Protocol):
     """
 
     needs: str = "features"
-    """"features" (cached image features), "pixels" (visual prompts) or "nothing" (no training)."""
+    """"features" (cached image features), "pixels" (the image tower is changed) or "nothing" (no training)."""
 
     image_features: str = "projected"
     """Which image features `logits` takes: "projected" into the joint space, or "penultimate", before that."""
@@ -149,6 +150,10 @@ class Method(Protocol):
     def reads(self, data: Dataset) -> Dataset:
         """The part of the data that `fit` is given on which it trains: all of it."""
         return data
+
+    def recipe_for(self, data: Dataset) -> Recipe:
+        """The recipe on the data that it is trained on: `recipe` itself."""
+        return self.recipe
 
     def setup(self, task: Task) -> Learner:
         """Parameters with their initial values, and their training."""

@@ -85,7 +85,7 @@ def train(
 
 def plan(method: Method, data: Dataset, views: int | None) -> tuple[int, int]:
     """The epochs and the views of a training. views: as for `clipcompat.fit`."""
-    epochs = method.recipe.epochs_for(data.name, data.shots, len(data.train))
+    epochs = method.recipe_for(data).epochs_for(data.name, data.shots, len(data.train))
     return epochs, min(DEFAULT_VIEWS if views is None else views, epochs)
 
 
@@ -103,7 +103,7 @@ class _Run:
     """One learner with its features, its schedule and its optimiser."""
 
     def __init__(self, method: Method, learner: Learner, task: Task, views: int | None):
-        self.learner, self._method, self._task, self._recipe = learner, method, task, method.recipe
+        self.learner, self._method, self._task, self._recipe = learner, method, task, method.recipe_for(task.data)
         count, data = len(task.data.train), task.data
         self._crop, self._kind = self._recipe.crop_for(data.name), method.image_features
         self.epochs, self.views = plan(method, data, views)
@@ -226,7 +226,7 @@ def _estimate(runs: Sequence[_Run]) -> str:
     """The text tower's work per step, in words."""
     learner = runs[0].learner
     if not learner.prompts:
-        return "no text is encoded in training"
+        return "no prompts are trained"
     with torch.no_grad():
         packing = learner.prompts(runs[0].example()).packing
     several = f" for each of {len(runs)} runs" if len(runs) > 1 else ""

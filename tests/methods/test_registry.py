@@ -19,7 +19,7 @@ from clipcompat.training.recipe import Recipe
 from tests.methods.learners import PHOTO, plugin_of, start, tensors_of
 from tests.toys import NAMES, toy_dataset
 
-ON_FEATURES = [*METHODS, "dpc", *TODAY]
+ON_FEATURES = [*METHODS, "dpc", *(name for name, kind in TODAY.items() if kind.needs != "pixels")]
 WITHOUT_WEIGHTS = (
     "linear_probe",
     "clip_adapter",
@@ -50,11 +50,14 @@ def test_methods_are_found_by_their_own_names():
 
 
 def test_methods_of_today_are_public_and_in_no_table_of_a_paper():
-    assert list(TODAY) == ["gda", "taskres", "zs_lp", "clap", "lp_plus_plus", "prolip"]
+    assert list(TODAY) == ["gda", "taskres", "zs_lp", "clap", "lp_plus_plus", "prolip", "clip_lora"]
     assert not TODAY.keys() & (METHODS | WITHOUT_RECORDS).keys() and METHODS | WITHOUT_RECORDS | TODAY == KNOWN
     for name, kind in TODAY.items():
         assert kind.name == name and getattr(clipcompat, kind.__name__) is kind
-        assert DEPTHS[kind.acts_on] == "deep" and default_method(name, "eurosat") == kind()
+        assert (
+            DEPTHS[kind.acts_on] == ("" if name == "clip_lora" else "deep")
+            and default_method(name, "eurosat") == kind()
+        )
     assert len({kind.title for kind in KNOWN.values()}) == len(KNOWN)
 
 

@@ -5,6 +5,8 @@ under autocast. No product gets a transposed view, which torch's attention modul
 CPU forty times slower. After the last block only the class token is computed.
 """
 
+from collections.abc import Callable
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -36,16 +38,26 @@ class VisionBlock:
         """Whether this is CLIP's block and not another variant of open_clip's."""
         return type(block).__name__ == "ResidualAttentionBlock" and not hasattr(block, "ln_1_kv")
 
-    def __call__(self, x: Tensor) -> Tensor:
-        """[picture, row, width] float32 -> the same after this block, in place if x needs no gradient."""
-        q, k, v = self._split(F.linear(self._norm(x, 0), *self._qkv))
+    def __call__(self, x: Tensor, change: Callable[[slice, Tensor], Tensor] | None = None) -> Tensor:
+        """[picture, row, width] float32 -> the same after this block, in place if x needs no gradient.
+
+        change: (which of queries, keys and values; input of the attention) -> what is added to them, side by side.
+        """
+        h = self._norm(x, 0)
+        qkv = F.linear(h, *self._qkv)
+        if change is not None:
+            qkv = qkv + change(slice(0, 3), h)
+        q, k, v = self._split(qkv)
         return self._after_attention(x, F.scaled_dot_product_attention(q, k, v))
 
-    def first_row(self, x: Tensor) -> Tensor:
+    def first_row(self, x: Tensor, change: Callable[[slice, Tensor], Tensor] | None = None) -> Tensor:
         """[picture, row, width] float32 -> [picture, 1, width]: the first row after this block, the tower's last."""
         h, (weight, bias) = self._norm(x, 0), self._qkv
-        (q,) = self._split(F.linear(h[:, :1], weight[: self._width], bias[: self._width]))
-        k, v = self._split(F.linear(h, weight[self._width :], bias[self._width :]))
+        q = F.linear(h[:, :1], weight[: self._width], bias[: self._width])
+        kv = F.linear(h, weight[self._width :], bias[self._width :])
+        if change is not None:
+            q, kv = q + change(slice(0, 1), h[:, :1]), kv + change(slice(1, 3), h)
+        (q,), (k, v) = self._split(q), self._split(kv)
         return self._after_attention(x[:, :1].clone(), F.scaled_dot_product_attention(q, k, v))
 
     def _norm(self, x: Tensor, which: int) -> Tensor:

@@ -9,6 +9,8 @@ Weights get no gradient, so they are stored in the type the tower runs in, and a
 Norms and the residual stream stay float32, as under autocast.
 """
 
+from collections.abc import Callable
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -21,6 +23,8 @@ from clipcompat.backbones.text.split_attention import SplitAttention
 
 _MASKED = {"cpu": 256, "other": 512}  # up to so many rows use masked attention (the number for GPUs: not measured)
 _QUICK = 1.702  # QuickGELU(x) = x · sigmoid(1.702 x)
+Change = Callable[[slice, Tensor], Tensor] | None
+"""(which of queries, keys and values; input of the attention [row, width]) -> what is added, side by side."""
 
 
 class Block:
@@ -45,9 +49,12 @@ class Block:
         self._act = F.silu if self.quick_gelu else mlp.gelu
         self._up, self._down = _linear(mlp.c_fc, dtype, factor), _linear(mlp.c_proj, dtype, block.ls_2, 1 / factor)
 
-    def forward(self, x: Tensor, packing: Packing) -> Tensor:
+    def forward(self, x: Tensor, packing: Packing, change: Change = None) -> Tensor:
         """Packed rows [row, width] -> the same after this block."""
-        qkv = self._qkv(self._norm(x, 0))  # [row, 3 · width]
+        h = self._norm(x, 0)
+        qkv = self._qkv(h)  # [row, 3 · width]
+        if change is not None:
+            qkv = qkv + change(slice(0, 3), h)
         if _is_small(packing, x):
             return self._after_attention(x, MaskedAttention.apply(qkv, packing, self.heads))
         if packing.shared:
@@ -56,10 +63,12 @@ class Block:
         attended = [attend(*rows.chunk(3, -1), segment, self.heads) for segment, rows in own]
         return self._after_attention(x, torch.cat(attended) if len(attended) > 1 else attended[0])
 
-    def forward_eot(self, x: Tensor, packing: Packing) -> Tensor:
+    def forward_eot(self, x: Tensor, packing: Packing, change: Change = None) -> Tensor:
         """The end-of-text rows after this block, the tower's last: [row, width] -> [prompt, width], in packed order."""
         h, (eot, eot_in_own) = self._norm(x, 0), packing.eot_rows
         q, kv = self._q(h[eot]), self._kv(h)  # [prompt, width], [row, 2 · width]
+        if change is not None:
+            q, kv = q + change(slice(0, 1), h[eot]), kv + change(slice(1, 3), h)
         if _is_small(packing, x):
             return self._after_attention(x[eot], attend_from_eot(q, *kv.chunk(2, -1), packing, self.heads))
         first, *own = kv.split(packing.row_counts)

@@ -8,7 +8,8 @@ embeddings and need no padding, because the causal mask hides it from every earl
     x = Z + pos;   x += attention(ln_1 x);   x += mlp(ln_2 x);   feature = ln_final(x)[eot] · projection
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from weakref import WeakKeyDictionary
 
 import torch
@@ -116,6 +117,14 @@ class TextTower:
         features = [self._through(select(prompts, part, piece), keep) for part, keep, piece in pieces]
         return torch.cat(features)[torch.cat([part.prompts for part in parts]).argsort()]
 
+    def changed(self, prompts: Prompts, change: Callable[[int, slice, Tensor], Tensor]) -> Tensor:
+        """`run` with additions to queries, keys and values, and with gradients to these; all prompts in one part.
+
+        change: (block; which of queries, keys and values; input of the attention [row, width]) -> what is added.
+        """
+        self._refuse(prompts)
+        return self._through(prompts, EVERYTHING, change)
+
     @torch.no_grad()
     def hidden_states(self, embeddings: Tensor, eot: Tensor) -> Tensor:
         """The residual stream before block 0 and after each block, for reading and not for training.
@@ -189,7 +198,7 @@ class TextTower:
             plans[key] = parts, kept, None if in_order else order
         return plans[key]
 
-    def _through(self, prompts: Prompts, keep: str) -> Tensor:
+    def _through(self, prompts: Prompts, keep: str, change: Callable | None = None) -> Tensor:
         """Packed prompts through all blocks: [prompt, dim], in the caller's order."""
         if keep == NOTHING:
             return _recomputed(self._through, prompts, EVERYTHING)
@@ -201,7 +210,8 @@ class TextTower:
             if layer and layer in inject:
                 x, packing = apply(inject[layer], x, packing)
             run = block.forward if layer + 1 < self.layers else block.forward_eot  # the last: [row, …] -> [prompt, …]
-            x = _recomputed(run, x, packing) if keep == BLOCKS else run(x, packing)
+            added = None if change is None else partial(change, layer)
+            x = _recomputed(run, x, packing) if keep == BLOCKS else run(x, packing, added)
         projection = self._module.text_projection.detach().to(self._dtype)  # [width, dim]
         return (self._module.ln_final(x).to(self._dtype) @ projection).float()[packing.restore]
 

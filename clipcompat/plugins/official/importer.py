@@ -6,7 +6,7 @@ tell whether backbone and class names are those of the training.
 
 Sources: KaiyangZhou/CoOp, htyao89/KgCoOp, gaopengcuhk/CLIP-Adapter, gaopengcuhk/Tip-Adapter, zhengli97/PromptKD,
 muzairkhattak/multimodal-prompt-learning and PromptSRC, geekyutao/TaskRes, jusiro/CLAP,
-astra-vision/ProLIP.
+astra-vision/ProLIP, MaxZanella/CLIP-LoRA.
 """
 
 import logging
@@ -30,6 +30,7 @@ from clipcompat.methods.tip_adapter import initial_alpha
 from clipcompat.plugins.fit import teacher_origin
 from clipcompat.plugins.official.dassl import LEARNERS, learned
 from clipcompat.plugins.official.files import OfficialFile, find_checkpoint
+from clipcompat.plugins.official.lora_file import LoRAFile
 from clipcompat.plugins.official.tip_cache import TipCache
 from clipcompat.plugins.plugin import Plugin
 from clipcompat.training.learner import Method
@@ -38,7 +39,13 @@ _log = logging.getLogger(__name__)
 
 _TIPS = ("tip_adapter", "tip_adapter_f")
 _STYLES = {"kgcoop": "kgcoop", "tip_adapter": "tip7", "tip_adapter_f": "tip7"}  # of templates; the others have CoOp's
-_WITH_TEMPLATE = ("clip_adapter", "taskres", "prolip", *_TIPS)  # their logits contain the zero-shot classifier
+_WITH_TEMPLATE = (
+    "clip_adapter",
+    "taskres",
+    "prolip",
+    "clip_lora",
+    *_TIPS,
+)  # their logits contain the zero-shot classifier
 
 
 def import_plugin(
@@ -57,7 +64,7 @@ def import_plugin(
 
     Args:
         path: Dassl's `model.pth.tar-<epoch>`, its folder (`prompt_learner`) or the output folder above; for Tip-Adapter
-            the cache folder, or one of its files.
+            the cache folder, or one of its files; for CLIP-LoRA the file that it saves.
         method: a name: the settings follow the shapes in the file. Or a method, which must agree with the shapes: for
             settings that a file cannot tell (CoOp's position, CLIP-Adapter's ratio, Tip-Adapter's alpha and beta).
         backbone: the one it was tuned on.
@@ -73,8 +80,9 @@ def import_plugin(
     name = method if isinstance(method, str) else getattr(method, "name", repr(method))
     if name not in KNOWN:
         raise unknown_name("method", name, KNOWN)
-    if name not in LEARNERS and name not in _TIPS:
-        known = ", ".join((*LEARNERS, *_TIPS))
+    readers = dict.fromkeys(LEARNERS, _from_dassl) | dict.fromkeys(_TIPS, _from_cache) | {"clip_lora": _from_lora}
+    if name not in readers:
+        known = ", ".join(readers)
         raise ConfigError(f"this library reads no official checkpoints of {name}; it reads those of {known}.")
     given = None if isinstance(method, str | type) else method
     names, dataset, path = _class_names(classnames), _dataset_name(dataset), Path(path).expanduser()
@@ -91,8 +99,7 @@ def import_plugin(
     if KNOWN[name].takes_teacher != (teacher is not None):
         wanted = "needs" if teacher is None else "has no"
         raise ConfigError(f"an import of {name} {wanted} teacher=(plugin, backbone).")
-    read = _from_cache if name in _TIPS else _from_dassl
-    plugin, buffers = read(path, name, given, origin, backbone)
+    plugin, buffers = readers[name](path, name, given, origin, backbone)
     if teacher is not None:
         classes = {"classes": teacher[0].class_weights(teacher[1], names).float().cpu()}
         origin = {**plugin.origin, "teacher": teacher_origin(*teacher)}
@@ -124,16 +131,28 @@ def _from_dassl(path: Path, name: str, given: Any, origin: dict[str, Any], backb
     tensors, dropped = learned(name, file)
     method = given or KNOWN[name]()
     settings = learner.settings(tensors, method, backbone)
-    given_settings = {field: getattr(method, field) for field in settings}
-    if given and settings != given_settings:
-        raise ConfigError(
-            f"the shapes in {file.name} tell {_listed(settings)}, but the given {type(method).__name__} has "
-            f"{_listed(given_settings)}. Give one that agrees, or {name!r}, which takes from the file what it can tell."
-        )
+    _check_settings(settings, given, f"the shapes in {file.name} tell")
     epochs = file.content.get("epoch")
     source = {"source": f"imported from {file.source}", "epochs": epochs if type(epochs) is int else None}
     method = method if given else replace(method, **settings)
     return Plugin(method, {**tensors, **learner.constants(method, origin["dataset"])}, origin | source), dropped
+
+
+def _from_lora(path: Path, name: str, given: Any, origin: dict[str, Any], backbone: Backbone) -> _Imported:
+    file = LoRAFile.read(path, backbone)
+    _check_settings(file.settings, given, f"{path.name} says")
+    method = given or replace(KNOWN[name](), **file.settings)
+    return Plugin(method, file.tensors, origin | {"source": f"imported from {file.source}"}), {}
+
+
+def _check_settings(told: Mapping[str, Any], given: Any, what: str) -> None:
+    """Refuse a given method that contradicts what a file tells of its settings. what: "the shapes in X tell"."""
+    settings = {field: getattr(given, field) for field in told} if given else dict(told)
+    if settings != dict(told):
+        raise ConfigError(
+            f"{what} {_listed(told)}, but the given {type(given).__name__} has {_listed(settings)}. Give one that "
+            f"agrees, or {given.name!r}, which takes from the file what it can tell."
+        )
 
 
 def _from_cache(path: Path, name: str, given: Any, origin: dict[str, Any], backbone: Backbone) -> _Imported:

@@ -172,5 +172,6 @@ def measure(experiment: Experiment) -> Iterator[dict[str, Any]]:
 
 
 def _side(plugin: Plugin) -> str:
-    sides = {"prompts": "text", "class weights": "text", "image features": "image", "prompts of both towers": "both"}
+    sides = {"prompts": "text", "class weights": "text", "image features": "image"}
+    sides |= dict.fromkeys(("prompts of both towers", "weights of both towers"), "both")
     return sides.get(plugin.method.acts_on, "neither")

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from operator import attrgetter
 from statistics import fmean, median
 
+from clipcompat.backbones.mini.models import ARCHITECTURES
 from clipcompat.common.config import from_config
 from clipcompat.data.mini.sets import SETS
 from clipcompat.methods import KNOWN
@@ -24,6 +25,7 @@ from clipcompat_book.words import name_title, with_interval
 
 AXIS = {
     "tokens": ("coop", "cocoop", "kgcoop", "contcoop"),
+    "attention of both towers": ("clip_lora",),
     "text features": ("taskres",),
     "projection of image features": ("prolip",),
     "image features": ("clip_adapter", "tip_adapter", "tip_adapter_f"),
@@ -35,6 +37,7 @@ AXIS = {
 _AGAINST = {"higher": "above", "no difference seen": "not told apart from", "lower": "below"}
 _LENGTH = 128
 """Text width, joint dim and hidden image width of every backbone of the mini upgrade."""
+_BLOCKS = {"text block": ARCHITECTURES["mini-old"].text_layers, "image block": ARCHITECTURES["mini-old"].image_layers}
 
 
 def axis_table(records: Sequence[Record]) -> Table:
@@ -82,7 +85,8 @@ def carried_numbers(record: Record) -> int:
     """How many numbers the plug-in of a record on a mini dataset holds, as its method's shapes tell."""
     about = record.inputs["method"]
     method, classes = from_config(KNOWN[about["name"]], about["config"]), len(SETS[record.dataset].classes)
-    known = {"width": _LENGTH, "dim": _LENGTH, "penultimate": _LENGTH, "image": classes * record.inputs["shots"]}
+    known = dict.fromkeys(("width", "dim", "penultimate"), _LENGTH)
+    known |= {"image": classes * record.inputs["shots"], **_BLOCKS}
     total = 0
     for shape in method.shapes(classes).values():
         size = 1

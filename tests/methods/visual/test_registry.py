@@ -29,6 +29,7 @@ from tests.toys import NAMES, toy_dataset
 SHORT = Recipe(epochs=3, batch_size=5, lr=0.05)
 VISUAL = [name for name, kind in WITHOUT_RECORDS.items() if kind.needs == "pixels"]
 EVERY = pytest.mark.parametrize("name", ["maple", "promptsrc"])  # PromptKD needs a teacher; see its own tests
+EACH = pytest.mark.parametrize("name", ["maple", "promptsrc", "clip_lora"])  # CLIP-LoRA trains on pixels, too
 
 
 def short(name, **settings):
@@ -49,7 +50,7 @@ def test_they_are_public_and_known_by_name_and_in_no_table():
         assert default_method(name, "eurosat") == kind()
 
 
-@EVERY
+@EACH
 def test_it_learns_and_a_saved_plug_in_names_single_pictures_as_the_test_loop_does(name, old, new, tmp_path):
     data, method = toy_dataset(), short(name)
     plugin = fit(method, old, data)
@@ -68,7 +69,7 @@ def test_it_learns_and_a_saved_plug_in_names_single_pictures_as_the_test_loop_do
     assert again.match(new, [*NAMES[:2], "grey wolf"]).kind == "compatible"
 
 
-@EVERY
+@EACH
 def test_test_features_are_those_of_the_tower_with_its_prompts_and_are_kept_under_their_own_name(name, old, tmp_path):
     data = toy_dataset()
     one, other = (fit(short(name), old, data, seed=seed) for seed in (1, 2))
@@ -80,7 +81,7 @@ def test_test_features_are_those_of_the_tower_with_its_prompts_and_are_kept_unde
     assert len(data.test.images.opened) == opened
 
 
-@EVERY
+@EACH
 def test_pixels_in_memory_decoded_in_every_step_and_drawn_anew_give_the_same_plug_in(name, old, monkeypatch):
     data, method = toy_dataset(), short(name)
     plugin = fit(method, old, data)
@@ -92,14 +93,14 @@ def test_pixels_in_memory_decoded_in_every_step_and_drawn_anew_give_the_same_plu
     assert same(fit(method, old, data, views=2), few) and not same(few, plugin)
 
 
-@EVERY
+@EACH
 def test_runs_side_by_side_are_those_of_one_after_the_other(name, old):
     data, method = toy_dataset(), short(name)
     for seed, plugin in zip((1, 2), fit_many(method, old, [data, data], seeds=[1, 2]), strict=True):
         assert same(plugin, fit(method, old, data, seed=seed), 1e-6)
 
 
-@EVERY
+@EACH
 def test_it_goes_through_an_upgrade_to_new_classes_and_across_towers(name, old, new):
     data, method = toy_dataset(), short(name)
     plugin = fit(method, old, data)
@@ -111,7 +112,7 @@ def test_it_goes_through_an_upgrade_to_new_classes_and_across_towers(name, old, 
     assert all(0 <= share <= 100 for share in (halves.base, halves.new, halves.joint))
 
 
-@EVERY
+@EACH
 def test_a_start_from_another_plug_in_keeps_its_tensors(name, old):
     data = toy_dataset()
     first = fit(short(name), old, data)
@@ -152,7 +153,7 @@ def test_a_class_without_pictures_and_impossible_settings_are_refused(name, old,
             KNOWN[name](**{setting: 0})
     with pytest.raises(ConfigError, match="has 4 tokens, fewer than n_ctx=5"):
         fit(short(name, n_ctx=5), old, data)
-    with pytest.raises(PluginError, match="has visual prompts, so its classifier is not for image features"):
+    with pytest.raises(PluginError, match="changes the image tower, so its classifier is not for image features"):
         export_class_weights(fit(short(name), old, data), old, tmp_path / "weights.safetensors")
 
 

@@ -49,7 +49,7 @@ def test_changed_settings_have_no_row():
 
 
 @pytest.mark.parametrize(
-    "name", ["gda", "taskres", "clap", "lp_plus_plus", "prolip", "clip_adapter", "tip_adapter", "coop"]
+    "name", ["gda", "taskres", "clap", "lp_plus_plus", "prolip", "clip_lora", "clip_adapter", "tip_adapter", "coop"]
 )
 def test_the_numbers_are_those_of_a_plug_in_that_was_tuned(name):
     old, data = load_backbone("mini-old", device="cpu"), load_dataset("mini/tints", shots=2)
