@@ -10,7 +10,10 @@ from collections.abc import Mapping, Sequence
 import plotly.graph_objects as go
 from PIL import Image
 
+from clipcompat_book.explore import menu
+
 _SIDE = 128  # pixels of a picture in a page
+_SMALL = 32  # of one among many; the book's style sheet enlarges it without smoothing
 
 
 def picture_grid(images: Sequence[Image.Image], titles: Sequence[str], columns: int = 6) -> go.Figure:
@@ -42,10 +45,40 @@ def picture_rows(rows: Mapping[str, Sequence[tuple[Image.Image, str]]], columns:
     return _bare(fig, columns, len(rows)).update_layout(height=128 * len(rows), showlegend=False)
 
 
-def _add_picture(fig: go.Figure, image: Image.Image, x: float, y: float, height: float) -> None:
-    """A picture with its middle at (x, y), at most 0.92 columns wide and `height` rows high."""
+def picture_plane(
+    cells: Mapping[tuple[str, str], tuple[str, Sequence[tuple[Image.Image, str]]]],
+    names: tuple[str, str],
+    columns: int = 3,
+) -> go.Figure:
+    """Pictures in groups, of which two menus show one at a time.
+
+    cells: (option of the first menu, option of the second) -> a line of words, and pictures with titles. names: of the
+    menus.
+    """
+    across, down = (list(dict.fromkeys(cell[side] for cell in cells)) for side in (0, 1))
+    rows = max(1, max(-(-len(shown) // columns) for _, shown in cells.values()))
+    wide, tall = columns + 1, rows + 1  # of a group's place in the plane
+    fig = go.Figure(go.Scatter(x=[], y=[]))  # without a trace there are no axes
+    for (first, second), (words, shown) in cells.items():
+        left, top = wide * across.index(first), tall * down.index(second)
+        line = {"xanchor": "left", "yanchor": "top", "showarrow": False, "font_size": 13}
+        fig.add_annotation(text=words, x=left, y=top + 0.02, **line)
+        for number, (image, title) in enumerate(shown):
+            x, y = left + number % columns + 0.5, top + number // columns + 0.2
+            _add_picture(fig, image, x, y + 0.2, 0.42, _SMALL)
+            text = {"text": title.replace("\n", "<br>"), "font_size": 11, "showarrow": False, "yanchor": "top"}
+            fig.add_annotation(x=x, y=y + 0.42, **text)
+    to_right = {name: ({}, {"xaxis.range": [wide * i, wide * i + columns]}) for i, name in enumerate(across)}
+    downwards = {name: ({}, {"yaxis.range": [tall * i + rows + 0.3, tall * i]}) for i, name in enumerate(down)}
+    _bare(fig, columns, rows).update_yaxes(range=[rows + 0.3, 0])
+    fig.update_layout(updatemenus=[menu(names[0], to_right), menu(names[1], downwards, 0.5)])
+    return fig.update_layout(height=150 * rows + 100, margin={"t": 60, "b": 0}, showlegend=False)
+
+
+def _add_picture(fig: go.Figure, image: Image.Image, x: float, y: float, height: float, side: int = _SIDE) -> None:
+    """A picture with its middle at (x, y), at most 0.92 columns wide and `height` rows high. side: in pixels."""
     place = {"xref": "x", "yref": "y", "xanchor": "center", "yanchor": "middle", "sizing": "contain"}
-    fig.add_layout_image(source=_data_uri(image), x=x, y=y, sizex=0.92, sizey=height, **place)
+    fig.add_layout_image(source=_data_uri(image, side), x=x, y=y, sizex=0.92, sizey=height, **place)
 
 
 def _bare(fig: go.Figure, columns: int, rows: int) -> go.Figure:
@@ -55,13 +88,12 @@ def _bare(fig: go.Figure, columns: int, rows: int) -> go.Figure:
     return fig.update_layout(margin={"l": 0, "r": 0, "t": 0, "b": 0}, dragmode=False)
 
 
-def _data_uri(image: Image.Image) -> str:
-    """A WebP without loss, of at most 128 pixels per side; small pictures are enlarged by whole factors."""
+def _data_uri(image: Image.Image, side: int) -> str:
+    """A WebP without loss, of at most `side` pixels; small pictures are enlarged by whole factors."""
     image = image.convert("RGB")
-    side = max(image.size)
-    if side > _SIDE:
-        image.thumbnail((_SIDE, _SIDE))
-    elif factor := _SIDE // side:
+    if max(image.size) > side:
+        image.thumbnail((side, side))
+    elif factor := side // max(image.size):
         image = image.resize((image.width * factor, image.height * factor), Image.Resampling.NEAREST)
     buffer = io.BytesIO()
     image.save(buffer, "webp", lossless=True, quality=50, method=2)  # more effort: 8 % smaller, 200 times slower

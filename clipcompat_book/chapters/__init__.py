@@ -1,4 +1,4 @@
 """Charts, sentences and tables of the chapters, one folder per subject.
 
-Imports: `clipcompat`; `show`, `words`, `means`, `pictures`, `committed` of this package.
+Imports: `clipcompat`; `show`, `words`, `means`, `pictures`, `committed`, `explore` of this package.
 """

@@ -128,7 +128,7 @@ def test_every_figure_and_picture_has_words_for_those_who_cannot_see_it(path: Pa
             continue
         for call in (node for node in ast.walk(tree(cell)) if isinstance(node, ast.Call)):
             name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
-            if name != "show":
+            if name not in ("show", "explore"):
                 continue
             alt = [word.value for word in call.keywords if word.arg == "alt"]
             assert alt, f"a figure without alt text: {cell.source}"

@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 
-from clipcompat_book.chapters.compatibility import charts, controls
+from clipcompat_book.chapters.compatibility import charts, controls, explorer
 from clipcompat_book.committed import committed_records
 
 pytestmark = pytest.mark.browser
@@ -62,10 +62,7 @@ def _same(a, b):
 
 def test_a_reader_may_choose_a_method_in_a_figure(visit):
     page = visit("notebooks/00_start_here")
-    menu = page.locator(".updatemenu-header").first
-    menu.scroll_into_view_if_needed()
-    menu.click()
-    page.locator(".updatemenu-dropdown-button", has_text="linear probe").click()
+    page.get_by_role("combobox", name="Method").first.select_option(label="linear probe")
     records = [r for r in controls.shipped_pair(committed_records("compatibility")) if r.method == "linear_probe"]
     expected = {t.name: list(t.x) for t in charts.upgrade_dots(records).data}
     shown = """() => {
@@ -74,6 +71,42 @@ def test_a_reader_may_choose_a_method_in_a_figure(visit):
     }"""
     page.wait_for_function(f"({shown})().length === {len(expected)}")
     assert dict(page.evaluate(shown)) == {name: pytest.approx(x) for name, x in expected.items()}
+
+
+def test_every_menu_and_slider_of_a_figure_is_a_control_with_a_label_that_the_keyboard_reaches(visit, name):
+    page = visit(name)
+    parts = page.evaluate("""() => [...document.querySelectorAll('.clipcompat-figure .js-plotly-plot')].map((x) =>
+        (x.layout.updatemenus || []).length + (x.layout.sliders || []).length)""")
+    made = page.locator(".figure-controls :is(select, input)")
+    assert made.count() == sum(parts)
+    for control in made.all():
+        assert len(control.evaluate("(x) => x.labels[0].textContent")) > 3
+        control.focus()
+        page.keyboard.press("Tab")
+        page.keyboard.press("Shift+Tab")
+        assert control.evaluate("(x) => document.activeElement === x && getComputedStyle(x).outlineWidth") == "3px"
+
+
+def test_a_slider_moves_by_key_and_tells_what_it_shows(visit):
+    page = visit("notebooks/00_start_here")
+    figure = page.locator("figure:has(.figure-controls input[type=range])")
+    figure.get_by_role("combobox", name="Method").select_option(label="CoOp")
+    figure.get_by_role("slider", name="Shots").focus()
+    page.keyboard.press("ArrowLeft")
+    assert figure.locator("output").text_content() == "8"
+    words = "Shown: Method: CoOp, Dataset: textures, Shots: 8."
+    assert figure.locator("[role=img]").get_attribute("aria-label").endswith(words)
+    seen = """(figure) => {
+        const plot = figure.querySelector('.js-plotly-plot'), [left, right] = plot._fullLayout.xaxis.range;
+        const [low, high] = plot._fullLayout.yaxis.range;
+        const trace = plot._fullData.find((t) => t.visible === true && t.name === 'old');
+        const inside = (i) => trace.x[i] >= left && trace.x[i] <= right && trace.y[i] > low && trace.y[i] < high;
+        return Array.from(trace.x).filter((_, i) => inside(i)).map((x) => x - left);
+    }"""
+    lists = [committed_records(name) for name in ("compatibility", "ablations", "attention")]
+    expected = [r.old for r in explorer.cells(lists)["CoOp", "mini/textures", 8]]
+    page.wait_for_timeout(500)
+    assert figure.evaluate(seen) == pytest.approx(expected, abs=0.02)
 
 
 def test_search_finds_a_word(visit):

@@ -12,6 +12,7 @@ from plotly.subplots import make_subplots
 from clipcompat.runs.records import Record
 from clipcompat.studies.report import Compatibility
 from clipcompat_book.chapters.compatibility.controls import gains
+from clipcompat_book.explore import menu, visible
 from clipcompat_book.means import of_method
 from clipcompat_book.show import INK, METHOD_COLOURS, NEW, OLD, PALE, TOP_LEGEND
 from clipcompat_book.words import method_titles, short_name
@@ -99,12 +100,7 @@ def method_menu(records: Sequence[Record]) -> go.Figure:
         owners += [title] * len(marks)
     for trace, owner in zip(fig.data, owners, strict=True):
         trace.visible = owner == titles[0]
-    buttons = [
-        {"label": title, "method": "restyle", "args": [{"visible": [owner == title for owner in owners]}]}
-        for title in titles
-    ]
-    place = {"direction": "down", "x": 0, "xanchor": "left", "y": 1.02, "yanchor": "bottom"}
-    fig.update_layout(updatemenus=[place | {"buttons": buttons}])
+    fig.update_layout(updatemenus=[menu("Method", {title: visible(owners, title) for title in titles})])
     return _by_dataset(fig, datasets).update_layout(margin={"t": 110, "b": 60})
 
 

@@ -11,6 +11,7 @@ import torch
 from plotly.subplots import make_subplots
 
 from clipcompat_book.chapters.dual.rows import SIDES, Dual, base_gain, by_learner, difference, new_change
+from clipcompat_book.explore import menu, visible
 from clipcompat_book.means import groups
 from clipcompat_book.show import BASE_CLASSES, INK, NEW_CLASSES, OLD, TOP_LEGEND, ZERO_SHOT
 from clipcompat_book.words import short_name, with_interval
@@ -129,15 +130,11 @@ def weight_curves(duals: Sequence[Dual]) -> go.Figure:
 
 
 def _choose(fig: go.Figure, owners: Sequence[str], learners: Sequence[str]) -> None:
-    """Show the first learner's traces, with a button for each learner."""
+    """Show the first learner's traces, with a menu of the learners."""
     for trace, owner in zip(fig.data, owners, strict=True):
         trace.visible = owner == learners[0]
-    buttons = [
-        {"label": name, "method": "restyle", "args": [{"visible": [owner == name for owner in owners]}]}
-        for name in learners
-    ]
-    menu = {"type": "buttons", "direction": "right", "x": 0, "xanchor": "left", "y": 1.12, "yanchor": "bottom"}
-    fig.update_layout(updatemenus=[menu | {"buttons": buttons}] if len(learners) > 1 else [])
+    choice = menu("Learner", {name: visible(owners, name) for name in learners})
+    fig.update_layout(updatemenus=[choice] if len(learners) > 1 else [])
 
 
 def after_upgrade(duals: Sequence[Dual]) -> go.Figure:
