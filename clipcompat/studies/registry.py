@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from clipcompat.studies import base_to_new, compatibility, cross_dataset, ood
-from clipcompat.studies.carried import chain, cross_tower, mixture, repair, shuffled, warm_start
+from clipcompat.studies.carried import chain, cross_tower, mixture, repair, shuffled, warm_start, without_pictures
 from clipcompat.studies.drift import drift, swap
 from clipcompat.studies.experiment import Experiment
 
@@ -37,5 +37,6 @@ STUDIES = {
     "cross_tower": Study(cross_tower.measure),
     "shuffled": Study(shuffled.measure),
     "repair": Study(repair.measure),
+    "without_pictures": Study(without_pictures.measure),
     "mixture": Study(mixture.measure, all_classes=True),
 }

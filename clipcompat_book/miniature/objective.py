@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from clipcompat.backbones.mini.models import MINI_PREPROCESS
+from clipcompat.data.mini.captions import captions
 from clipcompat.data.mini.world import (
     ABSENT,
     COLOURS,
@@ -29,7 +30,6 @@ from clipcompat.data.mini.world import (
     draw_many,
     sample_scenes,
 )
-from clipcompat_book.miniature.captions import captions
 
 ATTRIBUTES = {
     "shape": len(SHAPES),

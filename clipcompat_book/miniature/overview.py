@@ -19,13 +19,13 @@ from PIL import Image
 from clipcompat.backbones.mini.manifest import weights
 from clipcompat.common.errors import DataError
 from clipcompat.data.mini import words
+from clipcompat.data.mini.captions import captions
 from clipcompat.data.mini.datasets import load_mini, study_names
 from clipcompat.data.mini.sets import SETS
 from clipcompat.data.mini.world import sample_scenes
 from clipcompat.runs.tables import Table, cell
 from clipcompat.studies.statistic import Statistic
 from clipcompat_book.miniature.acceptance import verdict
-from clipcompat_book.miniature.captions import captions
 from clipcompat_book.miniature.pretrain import RECIPES
 from clipcompat_book.words import short_name
 

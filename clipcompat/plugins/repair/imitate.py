@@ -45,23 +45,32 @@ def imitated(
         raise IncompatibleError(
             f"{method.name} cannot go on training from tensors that were made on other pictures; use how='map'."
         )
-    if method.starts_from is not None or method.takes_teacher:
-        needs = "a teacher" if method.takes_teacher else f"a plug-in of {method.starts_from.name}"
+    if method.takes_teacher:
         raise IncompatibleError(
-            f"{method.name} cannot be repaired: its training starts from {needs} on the new backbone, which a "
-            "plug-in does not hold. Tune it again there."
+            f"{method.name} cannot be repaired: its training needs a teacher on the new backbone, which a plug-in does "
+            "not hold. Tune it again there."
         )
     if len(pictures) < len(pictures.classnames):
         raise DataError(
             f"{len(pictures)} pictures cannot show {len(pictures.classnames)} classes; give at least one per class, "
             "and 200 are advised."
         )
+    start = plugin
+    if method.starts_from is not None:
+        start = imitated(_first_stage(plugin), old, new, pictures, cache, progress, **settings)
     labelled = replace(pictures, labels=own_labels(plugin.logits(old, pictures, cache, progress)))
     nothing = replace(labelled, images=labelled.images.select([]), labels=labelled.labels[:0])
     origin = plugin.origin
-    data = Dataset(origin["dataset"] or "own", labelled, nothing, nothing, labelled.images.select([]))
+    about = {"unlabelled": labelled.images.select([]), "pool": labelled}
+    data = Dataset(origin["dataset"] or "own", labelled, nothing, nothing, **about)
     seed = origin["seed"] if origin["seed"] is not None else 1
-    return fit(method, new, data, seed=seed, init=plugin, cache=cache, progress=progress or False, **settings)
+    return fit(method, new, data, seed=seed, init=start, cache=cache, progress=progress or False, **settings)
+
+
+def _first_stage(plugin: Plugin) -> Plugin:
+    """P of a dual prompt, as the plug-in that stage 1 made of it."""
+    tensors = {name.removeprefix("stage1."): t for name, t in plugin.tensors.items() if name.startswith("stage1.")}
+    return Plugin(plugin.method.starts_from, tensors, plugin.origin)
 
 
 def own_labels(logits: Tensor) -> Tensor:

@@ -46,9 +46,9 @@ def repair(
             With how="tokens" or "anchors": for the network of CoCoOp, which reads such features too; may be left out.
         how: "map" takes tensors that live in image features along by an affine map of features, in closed form (linear
             probe, Tip-Adapter, GDA, LP++, ZS-LP, CLAP). "imitate" trains on the new backbone with what the plug-in
-            answers on the old one as labels, from the carried tensors (prompts, CLIP-Adapter). "tokens" and "anchors"
-            move the rows of a prompt by what is known of all tokens (CoOp, KgCoOp, CoCoOp, ContCoOp, DPC over these):
-            see `clipcompat.plugins.repair.tokens`. None takes "map" or "imitate", which one the method can have.
+            answers on the old one as labels, from the carried tensors (prompts, CLIP-Adapter, DPC). "tokens" and
+            "anchors" move the rows of a prompt by what is known of all tokens (CoOp, KgCoOp, CoCoOp, ContCoOp, DPC over
+            these): see `clipcompat.plugins.repair.tokens`. None takes "map" or "imitate", which the method can have.
         settings: of `fit_map` (kind, strength) for "map" and "tokens", or of `fit` (views, dtype, memory_budget).
         progress: see `clipcompat.fit`.
 
@@ -90,12 +90,12 @@ def repair(
         known.append(f"{len(seen)} sentences ({digest(list(seen))[:8]})")
     kept = ("dataset", "train_stamp", "shots", "seed", "template", "upright")  # of the training with labels
     origin = {**made.origin, **{key: plugin.origin[key] for key in kept if key in plugin.origin}}
-    return replace(made, origin={**origin, "repair": ", ".join([how, *known])})
+    return replace(made, origin={**origin, "init": plugin.stamp, "repair": ", ".join([how, *known])})
 
 
 def _of_new(plugin: Plugin, new: Backbone, tensors: Mapping[str, Tensor]) -> Plugin:
     cpu = {name: t.detach().float().cpu() for name, t in tensors.items()}
-    return Plugin(plugin.method, cpu, {**plugin.origin, "init": plugin.stamp, "backbone": new.description})
+    return Plugin(plugin.method, cpu, {**plugin.origin, "backbone": new.description})
 
 
 def _check_seen(plugin: Plugin, how: str, pictures: Images | None, sentences: Sequence[str] | None) -> None:

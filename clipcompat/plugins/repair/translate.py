@@ -54,7 +54,7 @@ def translated(
     kind = plugin.method.image_features
     if isinstance(seen, Split):
         features = encode_together([(old, kind), (new, kind)], seen, cache, progress)
-    elif kind != "projected" or not getattr(plugin.method, "normalize", True):
+    elif not reads_sentences(plugin.method):
         raise IncompatibleError(
             f"sentences have no {kind} image features of any length: a map from sentences repairs methods of unit "
             "features, such as Tip-Adapter, and a linear probe with features='projected' and normalize=True. Give "
@@ -68,6 +68,11 @@ def translated(
 def is_translatable(method: Method) -> bool:
     """Whether `translated` knows what to do with the method's tensors."""
     return isinstance(method, tuple(_RULES))
+
+
+def reads_sentences(method: Method) -> bool:
+    """Whether a map for the method can be fitted on sentences: it reads unit features of the joint space."""
+    return is_translatable(method) and method.image_features == "projected" and getattr(method, "normalize", True)
 
 
 def _probe(method: Method, tensors: Mapping[str, Tensor], old: Tensor, new: Tensor, fit: Fit) -> dict[str, Tensor]:

@@ -17,7 +17,7 @@ from clipcompat.plugins.plugin import Plugin
 from clipcompat.plugins.repair.feature_map import MAPS
 from clipcompat.plugins.repair.pictures import unlabelled_pictures
 from clipcompat.plugins.repair.repair import repair
-from clipcompat.plugins.repair.translate import is_translatable
+from clipcompat.plugins.repair.translate import is_translatable, reads_sentences
 from clipcompat.studies.accuracy import correct, percent
 from clipcompat.studies.compatibility import look_once
 from clipcompat.studies.experiment import Experiment, training_facts
@@ -63,7 +63,7 @@ def measure(experiment: Experiment) -> Iterator[dict[str, Any]]:
 def _repaired(plugin: Plugin, experiment: Experiment, data: Dataset, seed: int) -> Iterator[tuple[str, Plugin]]:
     upgrade, told = experiment.upgrade, experiment.options
     mapped = is_translatable(plugin.method)
-    if mapped and plugin.method.image_features == "projected" and getattr(plugin.method, "normalize", True):
+    if reads_sentences(plugin.method):
         sentences = [f"a photo of a {readable(name)}." for name in _names(data)]
         for kind in MAPS:
             yield f"text_{kind}", repair(plugin, upgrade, sentences=sentences, kind=kind, **told)

@@ -15,12 +15,12 @@ import pytest
 from clipcompat.backbones.mini.tokenizer import MERGES_FILE
 from clipcompat.common.config import to_config
 from clipcompat.common.files import digest, hash_file
+from clipcompat.data.mini.captions import captions
 from clipcompat.data.mini.datasets import _scenes, load_mini, mini_names
 from clipcompat.data.mini.sets import SETS
 from clipcompat.data.mini.world import WORLD, draw_many, sample_scenes
 from clipcompat.methods import METHODS, TODAY
 from clipcompat.methods.defaults import mini_method
-from clipcompat_book.miniature.captions import captions
 
 FROZEN = {
     "world and captions": "84916408caf36719",

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from clipcompat.common.errors import DataError
+from clipcompat.data.mini.captions import captions
 from clipcompat.data.mini.datasets import load_mini, mini_names, study_names
 from clipcompat.data.mini.sets import SETS
 from clipcompat.data.mini.world import sample_scenes
 from clipcompat_book.miniature import overview as miniature
-from clipcompat_book.miniature.captions import captions
 
 
 def test_every_set_is_told_with_what_makes_it_hard():

@@ -10,14 +10,18 @@ import torch
 from clipcompat.backbones.upgrade import Upgrade
 from clipcompat.common.errors import ConfigError, DataError, IncompatibleError, UnknownNameError
 from clipcompat.methods.clip_adapter import CLIPAdapter
+from clipcompat.methods.contcoop import ContCoOp
 from clipcompat.methods.coop import CoOp
 from clipcompat.methods.dpc import DPC
+from clipcompat.methods.kgcoop import KgCoOp
 from clipcompat.methods.linear_probe import LinearProbe
 from clipcompat.methods.tip_adapter import TipAdapter, TipAdapterF
+from clipcompat.methods.visual.promptkd import PromptKD
 from clipcompat.methods.zero_shot import ZeroShot
 from clipcompat.plugins.fit import fit
-from clipcompat.plugins.plugin import load_plugin
+from clipcompat.plugins.plugin import Plugin, load_plugin
 from clipcompat.plugins.repair.feature_map import fit_map
+from clipcompat.plugins.repair.imitate import own_labels
 from clipcompat.plugins.repair.pictures import unlabelled_pictures
 from clipcompat.plugins.repair.repair import repair
 from clipcompat.training.recipe import Recipe
@@ -105,9 +109,43 @@ def test_sentences_do_not_fit_everything(upgrade):
         repair(tuned(MAPPED[1], upgrade), upgrade, toy_dataset().unlabelled, sentences=SENTENCES)
 
 
-def test_a_method_whose_training_needs_another_plugin_on_new_is_refused(upgrade):
-    plugin = tuned(DPC(learner=IMITATING[0], recipe=SHORT), upgrade)
-    with pytest.raises(IncompatibleError, match="dpc cannot be repaired: its training starts from a plug-in of coop"):
+DUAL = [
+    *(DPC(learner=kind(n_ctx=2, ctx_init=None, recipe=SHORT), recipe=SHORT) for kind in (CoOp, KgCoOp, ContCoOp)),
+    DPC(learner=IMITATING[0], recipe=SHORT, dhno_pool="full"),
+]
+
+
+@pytest.mark.parametrize("method", DUAL, ids=lambda m: f"{m.learner.name}, {m.dhno_pool}")
+def test_a_dual_prompt_imitates_itself_stage_by_stage(method, upgrade):
+    data = toy_dataset(8)
+    plugin = tuned(method, upgrade) if method.dhno_pool == "fewshot" else dual_of_all_pictures(method, upgrade)
+    pictures = unlabelled_pictures(data, 12)
+    seen = replace(data.train, images=pictures, labels=torch.zeros(12, dtype=torch.int64))
+    found = repair(plugin, upgrade, pictures, views=1)
+    stage1 = {k.removeprefix("stage1."): t for k, t in plugin.tensors.items() if k.startswith("stage1.")}
+    first = Plugin(method.learner, stage1, plugin.origin)
+    by_hand = [
+        replace(data, train=replace(seen, labels=own_labels(p.logits(upgrade.old, seen)))) for p in (first, plugin)
+    ]
+    by_hand = [replace(d, pool=d.train) for d in by_hand]
+    stage1 = fit(method.learner, upgrade.new, by_hand[0], seed=3, init=first, views=1)
+    expected = fit(method, upgrade.new, by_hand[1], seed=3, init=stage1, views=1)
+    assert found.match(upgrade.new).kind == "exact" and found.origin["init"] == plugin.stamp
+    assert found.tensors.keys() == plugin.tensors.keys()
+    assert all(torch.equal(found.tensors[name], t) for name, t in expected.tensors.items())
+    assert not torch.equal(found.tensors["stage1.ctx"], found.tensors["parallel.ctx"])
+    assert found.origin["repair"].startswith("imitate, 12 pictures")
+
+
+def dual_of_all_pictures(method, upgrade):
+    data = toy_dataset(8)
+    return fit(method, upgrade.old, replace(data, pool=data.train), seed=3, views=1)
+
+
+@pytest.mark.parametrize("method", [PromptKD(), DPC(learner=PromptKD())], ids=lambda m: m.name)
+def test_a_method_whose_training_needs_a_teacher_is_refused(method, upgrade):
+    plugin = Plugin(method, {}, tuned(IMITATING[0], upgrade).origin)
+    with pytest.raises(IncompatibleError, match=f"{method.name} cannot be repaired: its training needs a teacher"):
         repair(plugin, upgrade, unlabelled_pictures(toy_dataset(8), 20))
 
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from clipcompat.data.mini import words
+from clipcompat.data.mini.captions import captions
 from clipcompat.data.mini.world import COLOURS, DOMAINS, FIELDS, SHAPES, TEXTURES, sample_scenes
-from clipcompat_book.miniature.captions import captions
 
 
 @pytest.fixture(scope="module")
