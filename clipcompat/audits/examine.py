@@ -10,7 +10,7 @@ from torch import Tensor
 from clipcompat.audits.findings import PluginAudit
 from clipcompat.audits.pictures import Pictures
 from clipcompat.audits.scores import Measured, Predicted, Scores
-from clipcompat.audits.verdict import IMITATED, USUAL, Case, judge
+from clipcompat.audits.verdict import IMITATED, Case, expect, judge
 from clipcompat.audits.words import nearest_words
 from clipcompat.backbones.backbone import Backbone
 from clipcompat.backbones.upgrade import Upgrade
@@ -82,13 +82,21 @@ def examine(plugin: Plugin, name: str, bench: Bench) -> PluginAudit:
         )
     fits = match.kind != "incompatible"
     if bench.pictures is None:
-        if not fits:
-            return replace(blank, verdict="retrain", error=match.why, minutes=_minutes(plugin))
-        verdict = USUAL.get(plugin.method.name, "warm-start" if _goes_on(plugin) else "retrain")
-        why = f"{match.why} Not measured: this is what {plugin.method.title} got on the miniature."
-        cost = 0.0 if verdict == "keep" else None if verdict == "repair" else _minutes(plugin)
-        return _finish(blank, plugin, bench, verdict=verdict, reasons=(why,), minutes=cost)
+        return _expected(plugin, blank, bench, match.why, fits)
     return _looked_at(plugin, blank, bench, None if fits else match.why)
+
+
+def _expected(plugin: Plugin, blank: PluginAudit, bench: Bench, why: str, fits: bool) -> PluginAudit:
+    """The row of a plug-in without pictures. why: it fits new, or not."""
+    method = plugin.method
+    if method.needs == "nothing":
+        return _finish(blank, plugin, bench, verdict="keep", reasons=(f"{why} It learns nothing.",), minutes=0.0)
+    verdict, known = expect(method.name, is_translatable(method), _goes_on(plugin) and fits)
+    if not fits and verdict != "repair":
+        reasons = (known,) if is_translatable(method) else ()
+        return replace(blank, verdict="retrain", error=why, reasons=reasons, minutes=_minutes(plugin))
+    cost = None if verdict == "repair" else _minutes(plugin)
+    return _finish(blank, plugin, bench, verdict=verdict, reasons=(f"{why} Not measured.", known), minutes=cost)
 
 
 def _looked_at(plugin: Plugin, blank: PluginAudit, bench: Bench, misfit: str | None) -> PluginAudit:

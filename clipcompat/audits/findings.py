@@ -8,8 +8,8 @@ EVIDENCE = {
     "measured": "accuracies are measured on pictures with labels",
     "predicted": "accuracies are predicted from pictures without labels, by a predictor that was fitted on mini "
     "upgrades",
-    "structure": "nothing was measured: only tensors and stamps were compared, and verdicts are what the method's "
-    "plug-ins got on the mini upgrade. Give pictures for more",
+    "structure": "nothing was measured: only tensors and stamps were compared, and verdicts are what repairs of the "
+    "method's plug-ins left on mini upgrades. Give pictures for more",
 }
 """Level -> what it means, as the report says it."""
 

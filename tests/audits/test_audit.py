@@ -94,14 +94,17 @@ def test_a_plugin_of_another_width_is_repaired_by_a_map_or_trained_again(plugins
     probe = narrow(plugins[1])
     alone = audit(probe, upgrade.new, toy_dataset(8).test, progress=False)[0]
     assert alone.verdict == "retrain" and "weight" in alone.error
-    assert audit(probe, upgrade.new)[0].verdict == "retrain"
+    blind = audit(probe, upgrade)[0]
+    assert blind.verdict == "repair" and blind.error is None and "cannot act on" in blind.reasons[0]
 
 
 def test_without_pictures_only_structure_and_stamps_are_compared_and_it_says_so(plugins, upgrade):
     found = audit(plugins, upgrade)
     assert {p.evidence for p in found} == {"structure"} and "nothing was measured" in str(found)
     assert all(p.expected is None for p in found)
-    assert [p.verdict for p in found] == ["warm-start", "retrain", "repair", "keep"]
+    assert [p.verdict for p in found] == ["warm-start", "repair", "repair", "keep"]
+    assert "a map of 200 pictures without labels left" in found[1].reasons[1] and "Not measured" in found[1].reasons[0]
+    assert "an imitation of 200 pictures" in found[0].reasons[1]
     again = audit(plugins, upgrade.old)
     assert [p.verdict for p in again] == ["keep"] * 4 and "this very backbone" in again[0].reasons[0]
     assert again.exit_code == 0 and found.exit_code == 3

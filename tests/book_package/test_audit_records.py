@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from clipcompat.audits.predictor import TOLD, UNTOLD
-from clipcompat.audits.verdict import ENOUGH, IMITATED, SMALLEST_GAIN, USUAL
+from clipcompat.audits.verdict import ENOUGH, IMITATED, MAPPED, SMALLEST_GAIN, expect
 from clipcompat.methods import METHODS
-from clipcompat_book.chapters.repair.predictor import OURS, RIVALS, audit_lines, errors, predictor
+from clipcompat_book.chapters.repair.predictor import OURS, RIVALS, audit_lines, errors, map_shares, predictor
 from clipcompat_book.chapters.repair.rows import ENOUGH as OF_RETRAINING
 from clipcompat_book.chapters.repair.rows import methods_of
 from clipcompat_book.committed import committed_records
@@ -49,10 +49,23 @@ def test_shares_of_imitations_are_those_of_the_records(methods):
     assert found == pytest.approx(IMITATED, abs=0.01)
 
 
-def test_verdicts_without_pictures_are_those_of_the_book(methods):
-    for name in ("linear_probe", "tip_adapter", "tip_adapter_f", *IMITATED):
-        method = methods[METHODS[name].title]
-        assert USUAL.get(name, "retrain") == method.verdict, name
+def test_what_a_map_is_expected_to_leave_is_what_it_left_on_mini_upgrades():
+    assert map_shares(audit_lines()) == MAPPED
+
+
+def test_a_verdict_without_pictures_is_repair_where_the_records_expect_enough_of_it():
+    for name, shares in MAPPED.items():
+        verdict, why = expect(name, maps=True, trains=False)
+        assert verdict == ("repair" if shares.mean >= ENOUGH else "retrain"), name
+        assert f"{100 * shares.mean:.0f} %" in why and f"{100 * shares.least:.0f} to" in why
+    for name, share in IMITATED.items():
+        verdict, why = expect(name, maps=False, trains=True)
+        assert verdict == "warm-start" and f"{100 * share:.0f} %" in why and share < ENOUGH, name
+    for name in ("gda", "zs_lp"):  # a map can, and no record says how well
+        assert expect(name, maps=True, trains=False) == (
+            "retrain",
+            "A map of pictures without labels can repair it; what that leaves was not measured.",
+        )
 
 
 def test_the_shipped_predictors_are_fitted_on_the_lines_that_are_shipped():

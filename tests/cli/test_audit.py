@@ -54,7 +54,7 @@ def test_the_exit_code_tells_good_plugins_from_work_and_from_errors(plugin, mini
     assert main(["audit", kept, plugin, *NEW]) == 3
     (tmp_path / "bad.safetensors").write_bytes(b"no")
     assert main(["audit", kept, plugin, str(tmp_path / "bad.safetensors"), *NEW]) == 1
-    assert "1 keep, 1 retrain, 1 error" in capsys.readouterr().out
+    assert "1 keep, 1 repair, 1 error" in capsys.readouterr().out
 
 
 def test_pictures_without_labels_are_predicted_with_the_accuracies_of_a_file_or_of_a_number(plugin, pictures, tmp_path):

@@ -23,8 +23,8 @@ from clipcompat.plugins.repair.translate import reads_sentences
 from clipcompat.studies.accuracy import correct, percent
 from clipcompat.studies.experiment import Experiment, training_facts
 
-SENTENCES = (200, 1000)
-"""How many a map is fitted on."""
+SENTENCES = (50, 200)
+"""How many a map is fitted on: as many as the study `repair` has pictures."""
 
 _SEED = 777  # of captions; no backbone was trained with it
 

@@ -11,12 +11,15 @@ import importlib.resources
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 from typing import Any
 
 import numpy as np
 
 from clipcompat.audits.predictor import Predictor, logit
+from clipcompat.audits.verdict import MapShares
 from clipcompat.runs.tables import Table
+from clipcompat_book.means import groups
 
 Line = Mapping[str, Any]
 
@@ -103,6 +106,26 @@ def predictor(lines: Sequence[Line], how: str) -> Predictor:
     truth = 100 * np.array([line["new"] for line in lines])
     most = np.quantile(abs(held_out(lines, how) - truth), 0.95)
     return Predictor(*(round(float(w), 3) for w in fit(lines, how)), round(float(most), 1))
+
+
+def map_shares(lines: Sequence[Line]) -> dict[str, MapShares]:
+    """Method -> share that a map of 200 pictures leaves of what the plug-in added to zero-shot, over upgrades.
+
+    Upgrades on which carried linear probes keep at least nine of ten answers are left out: their image towers have
+    old's weights. So are random weights, to which nobody upgrades.
+    """
+    probes = [x for x in lines if x["method"] == "linear_probe" and x["what"] == "carried"]
+    kept = {title: fmean(x["same"] for x in same) for title, same in groups(probes, lambda x: x["upgrade"]).items()}
+    changed = {title for title, same in kept.items() if same < 0.9 and "random weights" not in title}
+    repaired = [x for x in lines if x["what"] == "repaired" and x["upgrade"] in changed]
+    found = {}
+    for method, mine in groups(repaired, lambda x: x["method"]).items():
+        shares = []
+        for same in groups(mine, lambda x: x["upgrade"]).values():
+            gains = [fmean(x[key] - x["zero_shot"] for x in same) for key in ("new", "accuracy")]
+            shares.append(gains[0] / gains[1])
+        found[method] = MapShares(*(round(share, 2) for share in (fmean(shares), min(shares), max(shares))))
+    return found
 
 
 def errors_table(lines: Sequence[Line]) -> Table:

@@ -58,7 +58,7 @@ def test_rows_over_image_features_are_mapped_by_captions_of_the_mini_world(upgra
     sentences = captions(sample_scenes(777, index), 777, index)
     found = repair(plugin, upgrade, sentences=sentences, kind="ridge")
     assert row["sentences_ridge_200"] == accuracy(found, upgrade.new, data.test)
-    assert study.sentences_for(data, 1000)[:200] == sentences and "tokens" not in row
+    assert study.sentences_for(data, 300)[:200] == sentences and "tokens" not in row
 
 
 def test_elsewhere_sentences_are_class_names_of_imagenet(upgrade, tmp_path):
