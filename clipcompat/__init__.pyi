@@ -47,6 +47,7 @@ from .methods.zero_shot import ZeroShot as ZeroShot
 from .plugins.export import export_class_weights as export_class_weights
 from .plugins.fit import fit as fit
 from .plugins.fit import fit_many as fit_many
+from .plugins.focal import FocalDistillation as FocalDistillation
 from .plugins.official.importer import import_plugin as import_plugin
 from .plugins.paths import UpgradePath as UpgradePath
 from .plugins.paths import upgrade_paths as upgrade_paths

@@ -17,6 +17,7 @@ from clipcompat.data.pictures.images import hash_contents
 from clipcompat.data.sampling import parse_seed
 from clipcompat.data.split import Dataset, Split
 from clipcompat.methods.defaults import default_method
+from clipcompat.plugins.focal import FocalDistillation
 from clipcompat.plugins.plugin import Plugin
 from clipcompat.training.learner import Method
 from clipcompat.training.loop import train
@@ -37,6 +38,7 @@ def fit(
     memory_budget: int | None = None,
     cache: str | Path | None = None,
     progress: Progress | bool | None = None,
+    focal: FocalDistillation | None = None,
 ) -> Plugin:
     """Train `method` on `data.train` and return the plug-in of the last epoch. `data.test` is never used.
 
@@ -58,6 +60,8 @@ def fit(
         cache: folder for feature files; None keeps features in memory.
         progress: None shows a bar where a terminal or a notebook can; True everywhere, False nowhere; or a function
             that is called with (done, total, what) during encoding and training.
+        focal: hold the training to what an old plug-in has right, against negative flips. For a warm start: with the
+            old plug-in also as init.
 
     Raises:
         ConfigError, DataError: arguments are out of range or contradict each other, or a class has no training image.
@@ -70,7 +74,7 @@ def fit(
         teacher = teacher or _own_teacher(method, backbone, data, seed, how)
         if init is None and method.starts_from is not None:
             init = _fit(method.starts_from, backbone, [(data, seed, None, select_on)], *how, [teacher])[0]
-        return _fit(method, backbone, [(method.reads(data), seed, init, select_on)], *how, [teacher])[0]
+        return _fit(method, backbone, [(method.reads(data), seed, init, select_on)], *how, [teacher], focal)[0]
 
 
 def fit_many(
@@ -158,6 +162,7 @@ def _fit(
     cache,
     progress,
     teachers: Sequence[_Teacher] | None = None,
+    focal: FocalDistillation | None = None,
 ) -> list[Plugin]:
     teachers = teachers or [None] * len(jobs)
     for data, seed, _, select_on in jobs:
@@ -177,6 +182,8 @@ def _fit(
             learners.append(method.setup(tasks[-1]))
             if init is not None and not learners[-1].parameters:
                 raise ConfigError(f"{method.name} trains nothing that could start from another plug-in; drop init=.")
+            if focal is not None:
+                learners[-1] = focal.hold(method, learners[-1], tasks[-1], views)
         if learners[0].parameters:
             trained = train(method, learners, tasks, views)
         tensors = [learner.finish() if learner.finish else learner.parameters for learner in learners]
@@ -184,7 +191,8 @@ def _fit(
     plugins = []
     for task, learned, training in zip(tasks, tensors, trained, strict=True):
         learned = {name: t.detach().cpu().float() for name, t in learned.items()}
-        plugins.append(Plugin(method, learned, {**_origin(task, method), "seconds": seconds, **training}))
+        held = {} if focal is None else {"focal": str(focal)}
+        plugins.append(Plugin(method, learned, {**_origin(task, method), "seconds": seconds, **training, **held}))
     return plugins
 
 

@@ -51,6 +51,7 @@ class _Origin:
     repair: str | None = None
     teacher: _Teacher | None = None
     rows: tuple[str, ...] | None = None
+    focal: str | None = None
 
     def __post_init__(self):
         if not self.classnames or not all(name.strip() for name in self.classnames):

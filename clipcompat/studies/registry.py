@@ -5,7 +5,16 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from clipcompat.studies import base_to_new, compatibility, cross_dataset, ood
-from clipcompat.studies.carried import chain, cross_tower, mixture, repair, shuffled, warm_start, without_pictures
+from clipcompat.studies.carried import (
+    chain,
+    cross_tower,
+    focal,
+    mixture,
+    repair,
+    shuffled,
+    warm_start,
+    without_pictures,
+)
 from clipcompat.studies.drift import drift, swap
 from clipcompat.studies.experiment import Experiment
 
@@ -38,5 +47,6 @@ STUDIES = {
     "shuffled": Study(shuffled.measure),
     "repair": Study(repair.measure),
     "without_pictures": Study(without_pictures.measure),
+    "focal": Study(focal.measure),
     "mixture": Study(mixture.measure, all_classes=True),
 }

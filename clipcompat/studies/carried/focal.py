@@ -1,0 +1,43 @@
+"""Retraining on the new backbone with and without focal distillation: accuracy, and negative flips."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from clipcompat.common.errors import ConfigError
+from clipcompat.plugins.fit import fit
+from clipcompat.plugins.focal import FocalDistillation
+from clipcompat.studies.accuracy import correct, percent
+from clipcompat.studies.experiment import Experiment
+
+WEIGHTS = (1.0, 4.0)
+"""λ of the distillation; all else as by default."""
+
+
+def measure(experiment: Experiment) -> Iterator[dict[str, Any]]:
+    """One row per seed.
+
+    old, new: the plug-in on both, carried unchanged. scratch, warm: retrained on new with the same labels, from the
+    recipe's start or from the carried plug-in. focal_W: warm, with focal distillation of weight W towards the plug-in
+    on old. With `_flips` behind: negative flips against the plug-in on old, in percent.
+
+    Raises:
+        ConfigError: retraining was not asked for. IncompatibleError: as for `FocalDistillation.hold`.
+    """
+    upgrade, plugins, method = experiment.upgrade, experiment.plugins, experiment.plugins.method
+    if not experiment.retrains:
+        raise ConfigError("this study retrains with and without focal distillation; ask for retraining.")
+    told = experiment.options
+    for seed, data in experiment.datasets.items():
+        plugin = plugins.tune(upgrade.old, {seed: data})[seed]
+        on_old = correct(plugin, upgrade.old, data.test, **told)
+        how = {"seed": seed, "views": plugins.views, **told}
+        made = {"new": plugin, "scratch": fit(method, upgrade.new, data, **how)}
+        made["warm"] = fit(method, upgrade.new, data, init=plugin, **how)
+        for weight in WEIGHTS:
+            focal = FocalDistillation(plugin, upgrade.old, weight=weight)
+            made[f"focal_{weight:g}"] = fit(method, upgrade.new, data, init=plugin, focal=focal, **how)
+        row = {"seed": seed, "views": plugin.origin["views"], "old": percent(on_old)}
+        for name, candidate in made.items():
+            right = correct(candidate, upgrade.new, data.test, **told)
+            row |= {name: percent(right), f"{name}_flips": percent(on_old & ~right)}
+        yield row | {"training_seconds": {name: p.origin["seconds"] for name, p in made.items()}}
