@@ -6,7 +6,7 @@ trials for every method. `python -m clipcompat_book.miniature.tune` made the tri
 validation images of each dataset. DPC's stage 1 is its learner, with the learner's recipe. The rate of stage 2 was
 tuned over CoOp: a quarter of CoOp's own. Over another learner it is a quarter of that learner's own rate, because
 parameters of another kind and size need another one.
-The trials of PromptKD and CLIP-LoRA are not finished: they keep their papers' recipes, and so does DPC over PromptKD.
+PromptKD's trials are not finished: it keeps its paper's recipe, and so does DPC over it.
 """
 
 from collections.abc import Sequence
@@ -40,6 +40,7 @@ ProLIP have no weight decay, as in their code: they start from the backbone's ow
 LEARNING_RATES = {
     "clap": 8.192,
     "clip_adapter": 0.512,
+    "clip_lora": 0.128,
     "cocoop": 0.512,
     "contcoop": 8e-3,
     "coop": 2e-3,

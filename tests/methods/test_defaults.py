@@ -28,7 +28,7 @@ def test_the_trials_choose_the_recipes():
     without = {name for name, method in METHODS.items() if "recipe" not in {f.name for f in fields(method)}}
     without |= {"tip_adapter"}  # its recipe says how pictures are cropped; it trains nothing
     closed = {"gda", "lp_plus_plus"}  # nothing to tune: a closed form, and rates that follow from the pictures
-    assert set(METHODS) - without | {"dpc", "maple", "promptsrc"} | set(TODAY) - closed - {"clip_lora"} == tune.TUNED
+    assert set(METHODS) - without | {"dpc", "maple", "promptsrc"} | set(TODAY) - closed == tune.TUNED
     assert set(LEARNING_RATES) == tune.TUNED, "a method without a tuned recipe: run miniature.tune for it"
 
 

@@ -62,7 +62,7 @@ FROZEN = {
     "recipe of zs_lp": "f8c665311585a375",
     "recipe of clap": "a998d81bde049ca6",
     "recipe of prolip": "4d4c3934dd1a5c66",
-    "recipe of clip_lora": "319cb3607e2b09a3",
+    "recipe of clip_lora": "5496471841058a94",
 }
 
 
