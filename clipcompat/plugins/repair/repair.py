@@ -12,21 +12,22 @@ from clipcompat.common.errors import ConfigError, unknown_name
 from clipcompat.common.files import digest
 from clipcompat.common.progress import Progress, showing
 from clipcompat.data.pictures.images import hash_contents
-from clipcompat.data.split import Images
+from clipcompat.data.split import Images, Split
 from clipcompat.features.encode import Cache
 from clipcompat.plugins.plugin import Plugin
 from clipcompat.plugins.repair.imitate import imitated
 from clipcompat.plugins.repair.pictures import as_split
+from clipcompat.plugins.repair.signs import masked
 from clipcompat.plugins.repair.tokens import WAYS, has_tokens, moved
 from clipcompat.plugins.repair.translate import is_translatable, translated
 
-HOW = ("map", "imitate", *WAYS)
+HOW = ("map", "imitate", *WAYS, "signs")
 
 
 def repair(
     plugin: Plugin,
     upgrade: Upgrade,
-    pictures: Images | None = None,
+    pictures: Images | Split | None = None,
     *,
     sentences: Sequence[str] | None = None,
     how: str | None = None,
@@ -34,7 +35,7 @@ def repair(
     progress: Progress | Callable | bool | None = None,
     **settings: Any,
 ) -> Plugin:
-    """Make a plug-in fit for the new backbone, without labels.
+    """Make a plug-in fit for the new backbone, without labels, or with those of a few pictures (how="signs").
 
     It needs pictures that both backbones see, or sentences that both read; a prompt can also do without either.
 
@@ -48,7 +49,9 @@ def repair(
             probe, Tip-Adapter, GDA, LP++, ZS-LP, CLAP). "imitate" trains on the new backbone with what the plug-in
             answers on the old one as labels, from the carried tensors (prompts, CLIP-Adapter, DPC). "tokens" and
             "anchors" move the rows of a prompt by what is known of all tokens (CoOp, KgCoOp, CoCoOp, ContCoOp, DPC over
-            these): see `clipcompat.plugins.repair.tokens`. None takes "map" or "imitate", which the method can have.
+            these): see `clipcompat.plugins.repair.tokens`. "signs" masks a change of weights by a gradient (CLIP-LoRA,
+            ProLIP) and reads labels: pictures must then be a `Split`, such as a few of `data.train`. None takes "map"
+            or "imitate", which the method can have.
         settings: of `fit_map` (kind, strength) for "map" and "tokens", or of `fit` (views, dtype, memory_budget).
         progress: see `clipcompat.fit`.
 
@@ -65,6 +68,8 @@ def repair(
         raise unknown_name("way to repair", how, HOW)
     if how in ("imitate", "anchors") and (maps := settings.keys() & {"kind", "strength"}):
         raise ConfigError(f"{sorted(maps)[0]} is of a map, and how={how!r} fits none; drop it.")
+    if how == "signs" and settings:
+        raise ConfigError(f"how='signs' has no settings; drop {sorted(settings)[0]}.")
     if not plugin.is_tuned_on(old):
         raise ConfigError(
             f"the plug-in was tuned on {plugin.origin['backbone']['name']}, but the upgrade starts from {old.name} "
@@ -73,7 +78,8 @@ def repair(
     _check_seen(plugin, how, pictures, sentences)
     seen = sentences
     if pictures is not None:
-        seen = as_split(pictures, tuple(plugin.origin["classnames"]), _template(plugin))
+        labelled = how == "signs" and isinstance(pictures, Split)
+        seen = pictures if labelled else as_split(pictures, tuple(plugin.origin["classnames"]), _template(plugin))
     with showing(progress) as told:
         if pictures is not None:
             hash_contents(seen, cache, told)  # so that the origin names what was seen
@@ -81,11 +87,14 @@ def repair(
             made, known = imitated(plugin, old, new, seen, cache, told, **settings), []
         elif how == "map":
             made, known = _of_new(plugin, new, translated(plugin, old, new, seen, cache, told, **settings)), []
+        elif how == "signs":
+            method, tensors = masked(plugin, old, new, pictures, cache, told, **settings)
+            made, known = _of_new(replace(plugin, method=method), new, tensors), []
         else:
             tensors, tokens = moved(plugin, old, new, how, sentences, **settings)
             made, known = _of_new(plugin, new, tensors), [f"{tokens:,} tokens of both vocabularies"]
     if pictures is not None:
-        known.append(f"{len(seen)} pictures without labels ({seen.image_stamp[:8]})")
+        known.append(f"{len(seen)} pictures with{'' if how == 'signs' else 'out'} labels ({seen.image_stamp[:8]})")
     elif sentences is not None:
         known.append(f"{len(seen)} sentences ({digest(list(seen))[:8]})")
     kept = ("dataset", "train_stamp", "shots", "seed", "template", "upright")  # of the training with labels
