@@ -71,17 +71,18 @@ class LinearProbe(Method):
     def setup(self, task: Task) -> Learner:
         x, y = self._seen(task.features(task.data.train, self.features)), task.train_labels
         classes = len(task.data.classnames)
+        held = None if task.focal is None else task.focal.term(task)
 
         def solve() -> dict[str, Tensor]:
             if self.c is not None:
-                return {**logistic_regression(x, y, classes, self.c, self.max_iter), "c": torch.tensor(self.c)}
+                return {**logistic_regression(x, y, classes, self.c, self.max_iter, held), "c": torch.tensor(self.c)}
             task.require_validation("the probe's C")
             features, labels = task.validation(self.features)
             seen, solved = self._seen(features), {}
 
             def score(c: float) -> float:
                 if c not in solved:  # every bisection asks again for the end that it kept
-                    solved[c] = logistic_regression(x, y, classes, c, self.max_iter)
+                    solved[c] = logistic_regression(x, y, classes, c, self.max_iter, held)
                 hits = _linear(solved[c], seen).argmax(-1) == labels
                 return float(hits.double().mean())
 
@@ -128,9 +129,12 @@ def _linear(tensors, features: Tensor) -> Tensor:
     return F.linear(features, tensors["weight"], tensors["bias"])
 
 
-def logistic_regression(x: Tensor, y: Tensor, classes: int, c: float, max_iter: int) -> dict[str, Tensor]:
+def logistic_regression(
+    x: Tensor, y: Tensor, classes: int, c: float, max_iter: int, held: Callable[[Tensor], Tensor] | None = None
+) -> dict[str, Tensor]:
     """W [class, width] and b [class] from features x [image, width] and labels y [image].
 
+    held: logits [image, class] -> a convex term of the loss, summed over images; None: there is none.
     scipy's L-BFGS runs on the CPU; the loss and its gradient are computed on the features' device.
     """
     from scipy.optimize import minimize
@@ -141,7 +145,10 @@ def logistic_regression(x: Tensor, y: Tensor, classes: int, c: float, max_iter: 
 
     def objective(flat: np.ndarray) -> tuple[float, np.ndarray]:
         w = torch.from_numpy(flat).to(x.device, x.dtype).view(classes, width + 1).requires_grad_()
-        loss = F.cross_entropy(F.linear(x, w[:, :-1], w[:, -1]), y, reduction="sum") + w[:, :-1].pow(2).sum() / (2 * c)
+        z = F.linear(x, w[:, :-1], w[:, -1])  # [image, class]
+        loss = F.cross_entropy(z, y, reduction="sum") + w[:, :-1].pow(2).sum() / (2 * c)
+        if held is not None:
+            loss = loss + held(z)
         (gradient,) = torch.autograd.grad(loss, w)
         return float(loss.detach()), gradient.double().cpu().numpy().ravel()
 

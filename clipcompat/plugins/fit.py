@@ -178,7 +178,7 @@ def _fit(
         tasks, learners = [], []
         for (data, seed, init, select_on), teacher in zip(jobs, teachers, strict=True):
             generator = torch.Generator().manual_seed(parse_seed(seed))
-            tasks.append(Task(backbone, data, generator, seed, init, cache, progress, select_on, teacher))
+            tasks.append(Task(backbone, data, generator, seed, init, cache, progress, select_on, teacher, focal))
             learners.append(method.setup(tasks[-1]))
             if init is not None and not learners[-1].parameters:
                 raise ConfigError(f"{method.name} trains nothing that could start from another plug-in; drop init=.")

@@ -5,9 +5,11 @@
 z_i^old are the old plug-in's logits of the same augmented picture, on the old backbone; z_i those in training. A
 picture that old had right and new has wrong is a negative flip. MPT (arXiv 2511.08322) distils from a second, freshly
 trained model too and keeps margins between old and added classes; here there is one source and no class is added.
+A linear probe sees no augmented pictures: its term is of the pictures themselves, and its loss has one minimum.
 The defaults are our choice.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import torch
@@ -19,6 +21,7 @@ from clipcompat.common.errors import ConfigError, IncompatibleError
 from clipcompat.methods.contcoop import ContCoOp
 from clipcompat.methods.coop import CoOp
 from clipcompat.methods.kgcoop import KgCoOp
+from clipcompat.methods.linear_probe import LinearProbe
 from clipcompat.methods.parts.logits import cosine_logits
 from clipcompat.plugins.plugin import Plugin
 from clipcompat.training.learner import Learner, Method
@@ -74,15 +77,12 @@ class FocalDistillation:
             IncompatibleError: the method's logits are no cosines with one text per class.
             ConfigError: the old plug-in has other classes; or views=0, so that no view is encoded beforehand.
         """
+        if isinstance(method, LinearProbe):
+            return learner  # its loss has the term already
         if not isinstance(method, _METHODS):
-            able = ", ".join(kind.name for kind in _METHODS)
+            able = ", ".join(kind.name for kind in (LinearProbe, *_METHODS))
             raise IncompatibleError(f"focal distillation holds the training of {able}, and not of {method.name}.")
-        names = list(task.data.classnames)
-        if (known := self.plugin.origin["classnames"]) != names:
-            raise ConfigError(
-                f"the old plug-in answers {len(known)} classes that are not the {len(names)} of {task.data.name}, in "
-                "this order; give one of the same classes."
-            )
+        names = self._classes(task)
         if views == 0:
             raise ConfigError("focal distillation asks the old backbone once, before training: use views of 1 or more.")
         scale = getattr(method, "tau", None)
@@ -100,6 +100,22 @@ class FocalDistillation:
             return self._answers(task, count, crop)
 
         return replace(learner, see=see, objective=objective, frozen=answers)
+
+    def term(self, task: Task) -> Callable[[Tensor], Tensor]:
+        """Logits of the training pictures in training, [image, class] -> the second term, summed over pictures."""
+        self._classes(task)
+        old, labels = self.plugin.logits(self.backbone, task.data.train, task.cache, task.progress), task.train_labels
+        return lambda new: self.weight * len(labels) * self.loss(old.to(new), new, labels)
+
+    def _classes(self, task: Task) -> list[str]:
+        """The classes of the task, which must be the old plug-in's."""
+        names = list(task.data.classnames)
+        if (known := self.plugin.origin["classnames"]) != names:
+            raise ConfigError(
+                f"the old plug-in answers {len(known)} classes that are not the {len(names)} of {task.data.name}, in "
+                "this order; give one of the same classes."
+            )
+        return names
 
     @torch.no_grad()
     def _answers(self, task: Task, count: int, crop: tuple[float, float]) -> Tensor:

@@ -18,7 +18,8 @@ class Task:
     """Backbone, data and seeds of one training.
 
     generator: of initial values and batch order. seed: of the views. init: a plug-in to start from. teacher: a plug-in
-    and the backbone it acts on, of a method that `takes_teacher`.
+    and the backbone it acts on, of a method that `takes_teacher`. focal: what holds the training, or None; read here
+    by a method without a training loop.
     cache, progress: the arguments of `fit`. select_on: images on which an "official" protocol selects, or None.
     """
 
@@ -31,6 +32,7 @@ class Task:
     progress: Progress | None = None
     select_on: Split | None = None
     teacher: Any = None
+    focal: Any = None
 
     def features(self, split: Split, kind: str = "projected") -> Tensor:
         """Features of the test transform, [image, dim], not normalised, on the backbone's device."""

@@ -156,9 +156,9 @@ def test_the_defaults_are_those_of_the_clip_paper_and_lpclip():
 def test_the_search_solves_no_c_twice(tiny, written_down, monkeypatch):
     solve_once, solved = linear_probe.logistic_regression, []
 
-    def regression(x, y, classes, c, max_iter):
+    def regression(x, y, classes, c, max_iter, held):
         solved.append(c)
-        return solve_once(x, y, classes, c, max_iter)
+        return solve_once(x, y, classes, c, max_iter, held)
 
     monkeypatch.setattr(linear_probe, "logistic_regression", regression)
     fit(LinearProbe(), tiny, golden.data_of())

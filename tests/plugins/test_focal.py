@@ -10,6 +10,7 @@ import torch
 from clipcompat.common.errors import ConfigError, IncompatibleError
 from clipcompat.methods.contcoop import ContCoOp
 from clipcompat.methods.coop import CoOp
+from clipcompat.methods.deep.gda import GDA
 from clipcompat.methods.kgcoop import KgCoOp
 from clipcompat.methods.linear_probe import LinearProbe
 from clipcompat.plugins.fit import fit
@@ -60,6 +61,23 @@ def test_a_large_weight_makes_new_answer_as_old_where_old_was_right(method, mini
     assert apart[1] < apart[0]
 
 
+def test_a_linear_probe_is_held_at_the_minimum_of_both_terms(mini_old, mini_new):
+    old, data, method = fit(LinearProbe(c=1.0), mini_old, toy_dataset()), toy_dataset(), LinearProbe(c=0.1)
+    focal = FocalDistillation(old, mini_old, weight=2.0, alpha=0.5, beta=3.0)
+    held = fit(method, mini_new, data, focal=focal)
+    w, b = (held.tensors[name].double().requires_grad_() for name in ("weight", "bias"))
+    x = mini_new.image_features(torch.stack([mini_new.preprocess.test(i) for i in data.train.images]), "penultimate")
+    z, z_old, y = x.double() @ w.T + b, old.logits(mini_old, data.train).double(), data.train.labels
+    p_old, q = z_old.softmax(-1), z.softmax(-1)
+    focus = 0.5 + 3.0 * (z_old.argmax(-1) == y)
+    loss = -q.log()[range(len(y)), y].sum() + (focus * (p_old * (p_old / q).log()).sum(-1)).sum() * 2.0
+    loss = loss + w.pow(2).sum() / (2 * 0.1)
+    assert max(float(g.abs().max()) for g in torch.autograd.grad(loss, (w, b))) < 1e-2
+    free = fit(method, mini_new, data)
+    apart = [(p.logits(mini_new, data.train).softmax(-1) - p_old).abs().mean() for p in (free, held)]
+    assert apart[1] < apart[0]
+
+
 def test_a_weight_of_almost_nothing_changes_almost_nothing(old_plugin, mini_old, mini_new):
     focal = FocalDistillation(old_plugin, mini_old, weight=1e-9)
     free, held = (tuned(METHODS[0], mini_new, init=old_plugin, focal=f) for f in (None, focal))
@@ -75,10 +93,10 @@ def test_the_origin_says_what_held_it(old_plugin, mini_old, mini_new, tmp_path):
 
 def test_what_cannot_be_held_is_refused(old_plugin, mini_old, mini_new):
     focal = FocalDistillation(old_plugin, mini_old)
-    with pytest.raises(
-        IncompatibleError, match="holds the training of coop, kgcoop, contcoop, and not of linear_probe"
-    ):
-        fit(LinearProbe(c=1.0), mini_new, toy_dataset(), focal=focal)
+    with pytest.raises(IncompatibleError, match="the training of linear_probe, coop, kgcoop, contcoop, and not of gda"):
+        fit(GDA(), mini_new, toy_dataset(), focal=focal)
+    with pytest.raises(ConfigError, match="answers 3 classes that are not the 2 of toys"):
+        fit(LinearProbe(c=1.0), mini_new, toy_dataset(classnames=("owl", "red fox")), focal=focal)
     with pytest.raises(ConfigError, match="answers 3 classes that are not the 2 of toys"):
         fit(METHODS[0], mini_new, toy_dataset(classnames=("owl", "red fox")), views=1, focal=focal)
     with pytest.raises(ConfigError, match="use views of 1 or more"):

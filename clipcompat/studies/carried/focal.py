@@ -18,7 +18,8 @@ def measure(experiment: Experiment) -> Iterator[dict[str, Any]]:
 
     old, new: the plug-in on both, carried unchanged. scratch, warm: retrained on new with the same labels, from the
     recipe's start or from the carried plug-in. focal_W: warm, with focal distillation of weight W towards the plug-in
-    on old. With `_flips` behind: negative flips against the plug-in on old, in percent.
+    on old. A method in closed form has no warm start: its focal_W is scratch with the distillation. With `_flips`
+    behind: negative flips against the plug-in on old, in percent.
 
     Raises:
         ConfigError: retraining was not asked for. IncompatibleError: as for `FocalDistillation.hold`.
@@ -32,10 +33,12 @@ def measure(experiment: Experiment) -> Iterator[dict[str, Any]]:
         on_old = correct(plugin, upgrade.old, data.test, **told)
         how = {"seed": seed, "views": plugins.views, **told}
         made = {"new": plugin, "scratch": fit(method, upgrade.new, data, **how)}
-        made["warm"] = fit(method, upgrade.new, data, init=plugin, **how)
+        init = plugin if plugin.origin["epochs"] else None
+        if init is not None:
+            made["warm"] = fit(method, upgrade.new, data, init=init, **how)
         for weight in WEIGHTS:
             focal = FocalDistillation(plugin, upgrade.old, weight=weight)
-            made[f"focal_{weight:g}"] = fit(method, upgrade.new, data, init=plugin, focal=focal, **how)
+            made[f"focal_{weight:g}"] = fit(method, upgrade.new, data, init=init, focal=focal, **how)
         row = {"seed": seed, "views": plugin.origin["views"], "old": percent(on_old)}
         for name, candidate in made.items():
             right = correct(candidate, upgrade.new, data.test, **told)

@@ -7,6 +7,7 @@ import pytest
 from clipcompat.backbones.upgrade import Upgrade
 from clipcompat.common.errors import ConfigError
 from clipcompat.methods.coop import CoOp
+from clipcompat.methods.linear_probe import LinearProbe
 from clipcompat.plugins.fit import fit
 from clipcompat.plugins.focal import FocalDistillation
 from clipcompat.plugins.kept import TunedPlugins
@@ -33,6 +34,14 @@ def test_a_cell_is_what_training_by_hand_gives(mini_old, mini_new, tmp_path):
     for name, expected in by_hand.items():
         flips = correct(plugin, mini_old, data.test) & ~correct(expected, mini_new, data.test)
         assert row[name] == accuracy(expected, mini_new, data.test) and row[f"{name}_flips"] == percent(flips)
+
+
+def test_a_probe_in_closed_form_has_no_warm_start(mini_old, mini_new, tmp_path):
+    upgrade, data, probe = Upgrade(mini_old, mini_new, "mini"), toy_dataset(), LinearProbe(c=1.0)
+    (row,) = study.measure(Experiment(upgrade, {3: data}, TunedPlugins(tmp_path, probe)))
+    plugin = fit(probe, mini_old, data, seed=3)
+    held = fit(probe, mini_new, data, seed=3, focal=FocalDistillation(plugin, mini_old))
+    assert "warm" not in row and row["focal_1"] == accuracy(held, mini_new, data.test)
 
 
 def test_it_needs_retraining(mini_old, mini_new, tmp_path):
