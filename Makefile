@@ -27,7 +27,7 @@ PIP := $(PY) -m pip install --quiet --disable-pip-version-check
 KEY := $(KIND)-$(shell { cat requirements.lock pyproject.toml; pwd; } | cksum | cut -d' ' -f1)
 STAMP := .venv/.installed-$(KEY)
 
-.PHONY: help install test test-lowest test-newest lint book test-browser serve shots bench lock clean
+.PHONY: help install test test-lowest test-newest lint book notebooks colab-check test-browser serve shots bench lock clean
 
 help:  ## list these targets
 	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/make \1\t\2/p' Makefile | expand -t 20
@@ -85,6 +85,12 @@ lint: install  ## check style: ruff, rules and format
 
 book: install  ## execute every notebook and build _build/html/index.html (PROFILE=smoke|book)
 	@$(PY) -m book.tools.build --profile $(PROFILE) $(ARGS)
+
+notebooks: install  ## execute every notebook, for a page of what ran (PROFILE=smoke|book|paper)
+	@$(PY) -m book.tools.runs.notebooks --profile $(PROFILE) $(ARGS)
+
+colab-check: install  ## run every notebook as on Colab: the wheel, another folder, no checkout (ARGS="--only 00_start_here")
+	@$(PY) -m book.tools.runs.colab $(ARGS)
 
 test-browser: install  ## open the built pages in Chromium, without a network (after make book)
 	@$(PY) -m pytest -m browser $(ARGS)

@@ -13,10 +13,8 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -26,11 +24,11 @@ from filelock import FileLock, Timeout
 
 from book.tools.api import api_page
 from book.tools.check import check_book
-from book.tools.execute import ExecutionError, Run, execute
-from book.tools.kept import KeptChapters, state_of
+from book.tools.execute import ExecutionError, Run
 from book.tools.live import write_live
-from book.tools.notebook import fold_setup, parameters, read_notebook, toc_notebooks
+from book.tools.notebook import fold_setup, read_notebook, toc_notebooks
 from book.tools.reproduction import reproduction_page
+from book.tools.runs.notebooks import Limits, execute_all, say
 from book.tools.status import status_page
 from book.tools.twin import live_html
 from book.tools.vendor import vendor
@@ -95,12 +93,14 @@ def _build(
     notebooks = toc_notebooks(project)
     if again:
         shutil.rmtree(out / "executed", ignore_errors=True)
-    kept = KeptChapters(out / "executed", state_of(project))
     _stage(project, stage)
     vendor(stage / "book" / "assets" / "vendor")
     write_live(stage / "book" / "assets" / "live")
     (stage / "book" / "live.html").write_text(live_html(), encoding="utf-8")
-    runs = _execute_all(project, stage, failed, kept, notebooks, profile, values, limit, workers)
+    results = execute_all(project, stage, notebooks, profile, values=values, limits=Limits(limit), workers=workers)
+    if errors := [str(result) for _, result in results if isinstance(result, ExecutionError)]:
+        raise BookError("\n".join(errors))
+    runs = [(path, run) for path, run in results if isinstance(run, Run)]
     timings = {path.as_posix(): {"seconds": run.seconds, "attempts": run.attempts} for path, run in runs}
     (out / "timings.json").write_text(json.dumps(timings, indent=1))
     for path in notebooks:
@@ -129,56 +129,6 @@ def _stage(project: Path, stage: Path) -> None:
             shutil.copytree(source, stage / part, ignore=unwanted)
         elif source.is_file():
             shutil.copyfile(source, stage / part)
-
-
-def _execute_all(
-    project: Path,
-    stage: Path,
-    failed: Path,
-    kept: KeptChapters,
-    notebooks: list[Path],
-    profile: str,
-    values: Mapping[str, str],
-    limit: float,
-    workers: int,
-) -> list[tuple[Path, Run]]:
-    """Execute every notebook, each in its own process; all are tried before a failure is reported."""
-    on_gpu = Path("/dev/nvidia0").exists()
-    workers = workers or (1 if on_gpu else min(2, os.cpu_count() or 1))
-    threads = max(1, (os.cpu_count() or 1) // workers)
-    with tempfile.TemporaryDirectory() as profile_folder:  # so that no IPython start-up file of the user takes part
-        environment = {
-            "CLIPCOMPAT_BOOK": "1",
-            "HF_HUB_OFFLINE": "1",
-            "IPYTHONDIR": profile_folder,
-            "JUPYTER_PREFER_ENV_PATH": "1",
-            "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", str(threads)),
-            "PYDEVD_DISABLE_FILE_VALIDATION": "1",
-            "TQDM_DISABLE": "1",  # a progress bar would be a widget in the page
-        }
-
-        def one(path: Path) -> Run | ExecutionError:
-            has_profile = "PROFILE" in parameters(read_notebook(project / path))
-            given = {**({"PROFILE": profile} if has_profile else {}), **values}
-            if run := kept.take(project / path, given, stage / path):
-                _say(f"{path.as_posix()}: as executed before, in {run.seconds:.1f} s")
-                return run
-            how = {"values": given, "limit": limit, "failed": failed, "environment": environment}
-            try:
-                run = execute(project / path, stage / path, **how)
-            except ExecutionError as error:
-                _say(f"{path.as_posix()}: FAILED")
-                return error
-            kept.keep(project / path, given, stage / path, run)
-            _say(f"{path.as_posix()}: {run.seconds:.1f} s")
-            return run
-
-        with ThreadPoolExecutor(workers) as pool:
-            results = list(pool.map(one, notebooks))
-    errors = [str(result) for result in results if isinstance(result, ExecutionError)]
-    if errors:
-        raise BookError("\n".join(errors))
-    return list(zip(notebooks, (r for r in results if isinstance(r, Run)), strict=True))
 
 
 def _render(stage: Path, fresh: Path, log: Path) -> None:
@@ -217,10 +167,6 @@ def _swap(html: Path, shown: Path) -> None:
     shutil.rmtree(old, ignore_errors=True)
 
 
-def _say(line: str) -> None:
-    print(line, flush=True)
-
-
 def main(arguments: list[str] | None = None) -> int:
     """The command line: `python -m book.tools.build`, from the project's root."""
     parser = argparse.ArgumentParser(description=build.__doc__.splitlines()[0] if build.__doc__ else None)
@@ -242,7 +188,7 @@ def main(arguments: list[str] | None = None) -> int:
             print("_build/html still holds the book of an earlier, successful build.", file=sys.stderr)
         return 1
     pages = len(list(index.parent.rglob("*.html")))
-    _say(f"{pages} pages in {time.monotonic() - start:.0f} s: {os.path.relpath(index)}")
+    say(f"{pages} pages in {time.monotonic() - start:.0f} s: {os.path.relpath(index)}")
     return 0
 
 

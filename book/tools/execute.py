@@ -48,10 +48,12 @@ def execute(
     *,
     values: Mapping[str, str] | None = None,
     limit: float = 900.0,
+    clock: float | None = None,
     stall: float = 120.0,
     retries: int = 1,
     failed: Path | None = None,
     environment: Mapping[str, str] | None = None,
+    python: str = sys.executable,
 ) -> Run:
     """Run `source` in the folder of `output` and leave the executed copy there, ready for a static page.
 
@@ -60,10 +62,12 @@ def execute(
         output: where the executed copy goes.
         values: parameters to inject, as strings. Each must be assigned in the cell tagged `parameters`.
         limit: seconds of processor time for one attempt, of all its processes and threads together.
+        clock: seconds on the clock that one attempt may take; None sets no such limit.
         stall: seconds on the clock in which an attempt must use some processor time, or it counts as hanging.
         retries: how often to try again after a hang or a crash.
         failed: folder that keeps the copy and the log of a notebook that failed.
         environment: variables to set for papermill and its kernel.
+        python: the interpreter of both, in an environment that has papermill and ipykernel.
 
     Raises:
         ExecutionError: an unknown parameter, an error in a cell, or a hang or crash in every attempt.
@@ -80,7 +84,7 @@ def execute(
     for attempt in range(1, retries + 2):
         output.unlink(missing_ok=True)
         start = time.monotonic()
-        log, problem = _attempt(source, output, values, (limit, stall), environment or {})
+        log, problem = _attempt(source, output, values, (limit, stall, clock), environment or {}, python)
         seconds = time.monotonic() - start
         error = _cell_error(output)
         if not problem and not error:
@@ -110,10 +114,15 @@ def for_static_page(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
 
 
 def _attempt(
-    source: Path, output: Path, values: Mapping[str, str], limits: tuple[float, float], environment: Mapping[str, str]
+    source: Path,
+    output: Path,
+    values: Mapping[str, str],
+    limits: tuple[float, float, float | None],
+    environment: Mapping[str, str],
+    python: str,
 ) -> tuple[str, str]:
     """One papermill process: its log, and what went wrong with it (empty if nothing)."""
-    command = [sys.executable, "-m", "papermill", str(source.resolve()), str(output.resolve())]
+    command = [python, "-m", "papermill", str(source.resolve()), str(output.resolve())]
     command += ["-k", "python3", "--language", "python", "--cwd", str(output.parent)]
     command += ["--no-progress-bar", "--log-level", "WARNING", "--start-timeout", "60"]
     for name, value in values.items():
@@ -137,9 +146,10 @@ def _attempt(
     return text, f"{problem} ({last})" if problem and last else problem
 
 
-def _watch(process: subprocess.Popen, limit: float, stall: float) -> str:
+def _watch(process: subprocess.Popen, limit: float, stall: float, clock: float | None) -> str:
     """Wait for a process; what went wrong with it, or nothing. The caller ends what still runs."""
-    used, since = 0.0, time.monotonic()  # of the window that is looked at
+    start = time.monotonic()
+    used, since = 0.0, start  # of the window that is looked at
     while True:
         try:
             status = process.wait(_POLL)
@@ -148,6 +158,8 @@ def _watch(process: subprocess.Popen, limit: float, stall: float) -> str:
             now = _processor_time(process)
         if now > limit:
             return f"it was still running after {limit:g} seconds of processor time and was stopped"
+        if clock is not None and time.monotonic() - start > clock:
+            return f"it was still running after {clock:g} seconds on the clock and was stopped"
         elapsed = time.monotonic() - since
         if elapsed >= stall:
             if abs(now - used) < _IDLE * elapsed:

@@ -9,12 +9,20 @@ import platform
 from collections.abc import Sequence
 from pathlib import Path
 
-from book.tools.execute import Run
+from book.tools.execute import ExecutionError, Run
 from book.tools.notebook import read_notebook
 
 
-def status_page(executed: Sequence[tuple[Path, Run]], stage: Path, profile: str) -> str:
-    """MyST text of the page; `executed` holds each notebook's path relative to `stage` and how it ran."""
+def status_page(
+    executed: Sequence[tuple[Path, Run]],
+    stage: Path,
+    profile: str,
+    failures: Sequence[tuple[Path, ExecutionError]] = (),
+) -> str:
+    """MyST text of the page; `executed` holds each notebook's path relative to `stage` and how it ran.
+
+    failures: of notebooks that did not run to their end; a book has none.
+    """
     rows = []
     for path, run in executed:
         notebook = read_notebook(stage / path)
@@ -23,6 +31,7 @@ def status_page(executed: Sequence[tuple[Path, Run]], stage: Path, profile: str)
         again = "" if run.attempts == 1 else f" (attempt {run.attempts})"
         link, moment = f"[](../{path.as_posix()})", _minute(record.get("start_time"))
         rows.append(f"| {link} | {moment} | {run.seconds:.0f}{again} | {given} |")
+    failed = "".join(f"- **{path.name} failed.** {error}\n" for path, error in failures)
     facts = "\n".join(f"| {name} | {value} |" for name, value in _environment(profile))
     table = "\n".join(rows)
     return f"""# What ran
@@ -30,6 +39,7 @@ def status_page(executed: Sequence[tuple[Path, Run]], stage: Path, profile: str)
 Every chapter is executed from a fresh kernel, top to bottom, before its page is made. A chapter that fails
 leaves no book.
 
+{failed}
 | chapter | executed (UTC) | seconds | parameters |
 |---|---|---:|---|
 {table}

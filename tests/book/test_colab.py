@@ -1,0 +1,51 @@
+"""`make colab-check` runs a notebook that needs the wheel alone, and finds one that leans on the checkout."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from book.tools.runs.colab import build_environment, check
+from tests.book.test_execute import PARAMETERS, write_notebook
+
+
+@pytest.fixture(scope="module")
+def environment(project: Path, tmp_path_factory) -> tuple[str, Path]:
+    folder = tmp_path_factory.mktemp("colab")
+    return build_environment(project, folder), folder
+
+
+def checked(environment, project: Path, cell: str) -> list[str]:
+    """A notebook beside the checkout, whose kernel is that of the environment."""
+    python, folder = environment
+    path = write_notebook(folder / "given" / "a.ipynb", PARAMETERS, cell)
+    (folder / "given" / "_build").mkdir(exist_ok=True)
+    return check(path.parent, [Path("a.ipynb")], python, folder)
+
+
+def test_the_wheel_alone_carries_weights_records_and_figures(environment, project):
+    cell = f"""import clipcompat as cc, clipcompat_book, os, plotly.graph_objects as go
+from clipcompat_book.committed import committed_records
+from clipcompat_book.explore import widgets_work
+from clipcompat_book.show import show
+assert PROFILE == "smoke" and set(os.listdir(".")) <= {{"a.ipynb"}}
+assert not cc.__file__.startswith({str(project)!r})
+assert committed_records("compatibility") and cc.load_upgrade("mini", device="cpu").old.dim and widgets_work()
+show(go.Figure(go.Bar(y=[1])), alt="One bar of height one.")"""
+    assert checked(environment, project, cell) == []
+
+
+@pytest.mark.parametrize(
+    ("cell", "says"),
+    [
+        ("import book.tools.check", "No module named 'book'"),
+        ("from tests.toys import toy", "No module named 'tests'"),
+        ("import sys; sys.path.insert(0, {project!r})\nimport tests.toys", "a file of the checkout"),
+        ("open({project!r} + '/README.md').read()", "a file of the checkout"),
+        ("open('../book/assets/answer.svg').read()", "No such file"),
+    ],
+)
+def test_a_notebook_that_leans_on_the_checkout_is_found(environment, project, cell, says):
+    (problem,) = checked(environment, project, cell.format(project=str(project)))
+    assert says in problem
