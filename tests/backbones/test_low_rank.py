@@ -134,3 +134,18 @@ def test_fewer_blocks_than_a_tower_has_change_its_first_ones(new):
     pad = [torch.cat([t, torch.zeros(2, *t.shape[1:])]) for t in (change.down, change.up)]
     one, other = (merged(new, image=c).image_features(seen) for c in (change, LowRank(*pad, 0.7)))
     assert torch.equal(one, other)
+
+
+def test_in_bfloat16_both_towers_add_what_they_add_in_float32(old, new):
+    for backbone in (old, new):
+        half = backbone.with_dtype(torch.bfloat16)
+        text, image = of_towers(backbone)
+        seen, read = pixels(backbone), prompts(backbone, ["a photo of a fox."])
+        normal = backbone.preprocess.normalise(seen)
+        pairs = [(half.text.changed(read, text), backbone.text.changed(read, text))]
+        pairs += [
+            (ChangedTower(half._model, image, torch.bfloat16)(normal), ChangedTower(backbone._model, image)(normal))
+        ]
+        for ours, wanted in pairs:
+            assert ours.dtype == torch.float32
+            assert torch.cosine_similarity(ours, wanted, dim=-1).min() > 0.99
