@@ -48,7 +48,8 @@ def test_draws_and_zero_shot_are_those_of_the_papers_methods():
     for record in UPGRADE:
         for row in record.per_seed:
             zs_old, zs_new, stamps, tolerance = known[record.dataset, row["seed"]]
-            assert row["zs_old"] == pytest.approx(zs_old, abs=tolerance) and record.inputs["stamps"] == stamps
+            assert row["zs_old"] == pytest.approx(zs_old, abs=tolerance)
+            assert record.inputs["stamps"].items() <= stamps.items()
             assert row["zs_new"] == pytest.approx(zs_new, abs=tolerance)
 
 
