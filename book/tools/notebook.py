@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -81,3 +82,31 @@ def toc_notebooks(project: Path) -> list[Path]:
     """The notebooks of the book, relative to `project`, in reading order."""
     paths = [Path(f"{name}.ipynb") for name in toc_files(project / "_toc.yml")]
     return [path for path in paths if (project / path).is_file()]
+
+
+_WORDS_A_MINUTE, _FIGURE, _BRIEF = 200, 1 / 4, 1 / 6  # the last two in minutes
+_FOLDED = re.compile(
+    r"^(```+|:::+)\{(?:(?:dropdown|toggle)\}|admonition\}[^\n]*\n:class:[^\n]*\bdropdown\b).*?^\1$", re.M | re.S
+)
+_FORMULA = re.compile(r"\$\$.*?\$\$", re.S)
+_HIDDEN = {"hide-input", "hide-cell", "remove-input", "remove-cell", "parameters", INJECTED_TAG}
+
+
+def reading_minutes(notebook: nbformat.NotebookNode) -> float:
+    """How long a chapter takes to read: 200 words a minute, 15 s a figure, 10 s a visible code cell or a formula.
+
+    What is folded is not counted, since only those read it who ask for it; nor are exercises, which state their time.
+    """
+    minutes, counted = 0.0, True
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            text = _FOLDED.sub("", cell.source)
+            for part in re.split(r"^(?=## )", text, flags=re.M):
+                counted = not part.startswith("## Exercises") if part.startswith("## ") else counted
+                if counted:
+                    words = _FORMULA.sub("", part).split()
+                    minutes += len(words) / _WORDS_A_MINUTE + _BRIEF * len(_FORMULA.findall(part))
+        elif cell.cell_type == "code" and counted:
+            minutes += _BRIEF * (not _HIDDEN & set(tags(cell)))
+            minutes += _FIGURE * len(re.findall(r"^\s*(?:show|explore)\(", cell.source, re.M))
+    return minutes

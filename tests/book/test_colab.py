@@ -36,6 +36,18 @@ show(go.Figure(go.Bar(y=[1])), alt="One bar of height one.")"""
     assert checked(environment, project, cell) == []
 
 
+def test_the_notebook_itself_may_lie_in_the_checkout(project, tmp_path):
+    """As those of the book do; the guard is for what a cell opens."""
+    source = write_notebook(tmp_path / "notebooks" / "a.ipynb", PARAMETERS, "import clipcompat")
+    for name in ("clipcompat", "clipcompat_book", "pyproject.toml", "README.md", "LICENSE"):
+        (tmp_path / name).symlink_to(project / name)
+    (tmp_path / "_build").mkdir()
+    folder = tmp_path.parent / f"{tmp_path.name}-colab"
+    folder.mkdir()
+    python = build_environment(tmp_path, folder)
+    assert check(tmp_path, [source.relative_to(tmp_path)], python, folder) == []
+
+
 @pytest.mark.parametrize(
     ("cell", "says"),
     [

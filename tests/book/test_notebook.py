@@ -1,9 +1,10 @@
-"""What a page shows of a notebook's hidden cells."""
+"""What a page shows of a notebook's hidden cells, and how long it takes to read."""
 
+import pytest
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from book.tools.notebook import INJECTED_TAG, fold_setup
+from book.tools.notebook import INJECTED_TAG, fold_setup, reading_minutes
 
 
 def cell(source: str, *tags: str, outputs=()) -> NotebookNode:
@@ -36,3 +37,25 @@ def test_hidden_cells_apart_stay_apart_and_shown_cells_are_untouched():
     page = fold_setup(new_notebook(cells=cells))
     assert [c.source for c in page.cells] == ["a", "b", "c", "words", "d"]
     assert page.cells[1] == cells[1]
+
+
+def minutes(*cells: NotebookNode | str) -> float:
+    """Of a notebook; a text is prose."""
+    made = [new_markdown_cell(content) if isinstance(content, str) else content for content in cells]
+    return reading_minutes(new_notebook(cells=made))
+
+
+def test_reading_takes_a_minute_for_200_words_and_some_for_figures_formulas_and_visible_code():
+    assert minutes("word " * 200) == pytest.approx(1)
+    assert minutes(cell("show(fig, alt='a figure')", "hide-input")) == pytest.approx(1 / 4)
+    assert minutes(cell("explore(\n    fig)")) == pytest.approx(1 / 4 + 1 / 6)
+    assert minutes("$$ a + b + c + d $$") == pytest.approx(1 / 6)
+
+
+@pytest.mark.parametrize("fold", ["{dropdown} A title", "{admonition} Beware\n:class: warning dropdown"])
+def test_what_is_folded_and_exercises_are_not_counted(fold):
+    words = "word " * 400
+    assert minutes(f"```{fold}\n{words}\n```\n") == 0
+    assert minutes(f"```{{admonition}} Beware\n:class: warning\n{words}\n```") > 2
+    after = f"## Recap\n\n{words}"
+    assert minutes(f"## Exercises\n\n{words}", cell("def my_answer(): ..."), after) == pytest.approx(2, abs=0.1)

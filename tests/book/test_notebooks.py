@@ -11,7 +11,7 @@ import nbformat
 import pytest
 from IPython.core.inputtransformer2 import TransformerManager
 
-from book.tools.notebook import parameters, read_notebook, tags, toc_files
+from book.tools.notebook import parameters, read_notebook, reading_minutes, tags, toc_files
 
 PROJECT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = sorted((PROJECT / "notebooks").glob("*.ipynb"))
@@ -102,6 +102,11 @@ def test_it_has_one_title_and_no_skipped_heading_level_and_no_heading_twice(path
     assert levels and levels[0] == 1 and levels.count(1) == 1
     assert all(after <= before + 1 for before, after in zip(levels, levels[1:], strict=False)), levels
     assert len(set(headings)) == len(headings), headings
+
+
+@every_notebook
+def test_it_is_read_in_a_quarter_of_an_hour(path: Path) -> None:
+    assert reading_minutes(read_notebook(path)) <= 15
 
 
 @every_notebook

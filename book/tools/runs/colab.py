@@ -70,7 +70,9 @@ def check(project: Path, notebooks: Sequence[Path], python: str, folder: Path) -
     """Run notebooks one after another in the smoke profile, each alone in a folder; what went wrong, in sentences."""
     problems = []
     for path in notebooks:
-        content = folder / "content" / path.stem
+        content, given = folder / "content" / path.stem, folder / "notebooks" / path.name
+        given.parent.mkdir(exist_ok=True)
+        shutil.copyfile(project / path, given)
         environment = {
             "PYTHONPATH": "",
             "PLOTLY_RENDERER": "colab",
@@ -81,11 +83,11 @@ def check(project: Path, notebooks: Sequence[Path], python: str, folder: Path) -
             "PYDEVD_DISABLE_FILE_VALIDATION": "1",
             "TQDM_DISABLE": "1",
         }
-        values = {"PROFILE": "smoke"} if "PROFILE" in parameters(read_notebook(project / path)) else {}
+        values = {"PROFILE": "smoke"} if "PROFILE" in parameters(read_notebook(given)) else {}
         how = {"values": values, "environment": environment, "python": python, "failed": project / "_build" / "failed"}
         try:
             # nbclient hangs now and then in a cell with a live widget; two more attempts make that rare
-            run = execute(project / path, content / path.name, retries=2, **how)
+            run = execute(given, content / path.name, retries=2, **how)
         except ExecutionError as error:
             problems.append(str(error))
             print(f"{path.name}: FAILED", flush=True)
