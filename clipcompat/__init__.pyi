@@ -64,14 +64,14 @@ from .runs.results import results as results
 from .studies.accuracy import accuracy as accuracy
 from .studies.base_to_new import BaseToNew as BaseToNew
 from .studies.base_to_new import base_to_new as base_to_new
+from .studies.carried.cross_dataset import CrossDataset as CrossDataset
+from .studies.carried.cross_dataset import cross_dataset as cross_dataset
 from .studies.carried.cross_tower import CrossTower as CrossTower
 from .studies.carried.cross_tower import Towers as Towers
 from .studies.carried.cross_tower import cross_tower as cross_tower
 from .studies.carried.shuffled import ShuffledCondition as ShuffledCondition
 from .studies.carried.shuffled import shuffled_condition as shuffled_condition
 from .studies.compatibility import compatibility as compatibility
-from .studies.cross_dataset import CrossDataset as CrossDataset
-from .studies.cross_dataset import cross_dataset as cross_dataset
 from .studies.details import ClassAccuracy as ClassAccuracy
 from .studies.details import Details as Details
 from .studies.details import Flip as Flip

@@ -4,9 +4,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from clipcompat.studies import base_to_new, compatibility, cross_dataset, ood
+from clipcompat.studies import base_to_new, compatibility, ood
 from clipcompat.studies.carried import (
     chain,
+    cross_dataset,
     cross_tower,
     focal,
     mixture,

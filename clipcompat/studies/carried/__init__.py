@@ -1,4 +1,4 @@
-"""Studies of carried plug-ins beyond one pair: a chain, a warm start, mixed towers, conditions of other classes.
+"""Studies of carried plug-ins beyond one pair: a chain, a warm start, mixed towers, other classes.
 
 Imports: as `studies`.
 """

@@ -19,8 +19,8 @@ from clipcompat.runs.records import checksum, read_record
 from clipcompat.runs.run import Run
 from clipcompat.runs.study_tables import study_tables
 from clipcompat.runs.sweep.spec import load_spec
+from clipcompat.studies.carried.cross_dataset import cross_dataset
 from clipcompat.studies.compatibility import compatibility
-from clipcompat.studies.cross_dataset import cross_dataset
 from clipcompat.training.recipe import Recipe
 from tests.data.public.test_readers import write_layout
 from tests.toys import toy_dataset
