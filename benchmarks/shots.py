@@ -39,7 +39,7 @@ def measure_shots(shots: int, backbone: Backbone, names: tuple[str, ...] = land_
         views = min(DEFAULT_VIEWS, recipe.epochs_for(data.name, shots, len(data.train)))
         kept = []
         pictures_s = clock(lambda: kept.append(_views(backbone, data, views, recipe.crop)), backbone.device)
-        pictures_bytes = peak_bytes(backbone.device) - before
+        pictures_bytes = max(0, peak_bytes(backbone.device) - before)
         encoded = len(kept[0]) * len(data.train) * image_flops(backbone)
         rows = []
         for name in TRAINED:
@@ -60,7 +60,7 @@ def measure_shots(shots: int, backbone: Backbone, names: tuple[str, ...] = land_
                     "pictures_s": pictures_s,
                     "steps_s": steps_s,
                     "pictures_bytes": pictures_bytes,
-                    "steps_bytes": peak_bytes(backbone.device) - before,
+                    "steps_bytes": max(0, peak_bytes(backbone.device) - before),  # Linux counts some pages late
                     "views_bytes": kept[0].numel() * kept[0].element_size(),
                     "flops": encoded + steps * _step_flops(Step(Case(name, method, names), backbone), backbone),
                 }

@@ -54,6 +54,9 @@ class Spy:
     def reads(self, data):
         return data
 
+    def recipe_for(self, data):
+        return self.recipe
+
     def setup(self, task):
         weight = torch.zeros(1, requires_grad=True)
 
@@ -346,10 +349,10 @@ def test_where_memory_runs_out_a_step_is_run_again_smaller_with_a_warning(old, m
     backbone = old.with_memory_budget(1 << 30)
     forward = Block.forward
 
-    def narrow(self, x, packing):
+    def narrow(self, x, *others):
         if len(x) > 12:
             raise torch.OutOfMemoryError("CUDA out of memory")
-        return forward(self, x, packing)
+        return forward(self, x, *others)
 
     monkeypatch.setattr(Block, "forward", narrow)
     monkeypatch.setattr("clipcompat.backbones.text.tower._MIN_BUDGET", 1 << 10)
@@ -360,7 +363,7 @@ def test_where_memory_runs_out_a_step_is_run_again_smaller_with_a_warning(old, m
 
 
 def test_memory_that_is_never_enough_and_other_errors_are_raised(old, monkeypatch):
-    def fail(self, x, packing):
+    def fail(self, *others):
         raise RuntimeError(said)
 
     monkeypatch.setattr(Block, "forward", fail)
