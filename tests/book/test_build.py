@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 
 import pytest
+import yaml
+from PIL import Image
 
 from book.tools.build import _alone, main
 from book.tools.notebook import toc_files, toc_notebooks
@@ -43,6 +46,11 @@ def test_a_book_is_built_whole_and_a_later_failure_leaves_it(toy: Path, capsys: 
     assert "https://colab.research.google.com/github/clipcompat/clipcompat/blob/main/notebooks/00_a.ipynb" in page
     assert (html / "_static" / "vendor" / "plotly.min.js").stat().st_size > 1e6
     assert "vendor/mathjax/tex-chtml.js" in (html / "book" / "intro.html").read_text()
+    card = re.search(r'<meta [^>]*property="og:image"[^>]*>', page)[0]
+    base = yaml.safe_load((toy / "_config.yml").read_text())["html"]["baseurl"]
+    assert f'content="{base}_static/card.png"' in card
+    with Image.open(html / "_static" / "card.png") as picture:
+        assert picture.size == (1200, 630)
     status = (html / "book" / "status.html").read_text()
     assert "PROFILE = smoke" in status and "torch" in status
     timings = json.loads((toy / "_build" / "timings.json").read_text())
