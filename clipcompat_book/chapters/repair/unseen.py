@@ -1,0 +1,137 @@
+"""Repairs without a picture: what they leave of retraining's gain, beside the goals that were set, and on the twin.
+
+sides = unseen(committed_records("repair_without_pictures"), committed_records("repair"))
+sides["the upgrade"]["CoOp"].share("tokens")      # of what retraining adds to zero-shot
+goals_figure(sides)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import plotly.graph_objects as go
+
+from clipcompat.runs.records import Record
+from clipcompat.runs.tables import Table
+from clipcompat.studies.comparison import Comparison
+from clipcompat_book.chapters.repair.rows import Repaired, controls_of, methods_of
+from clipcompat_book.show import BASE_CLASSES, INK, NEW, OLD, PALE, TOP_LEGEND
+from clipcompat_book.words import with_interval
+
+Sides = Mapping[str, Mapping[str, Repaired]]
+
+GOALS = {"map": 0.4, "imitate": 0.8}
+"""How a method is repaired with pictures -> the share that issue 20 wanted without them."""
+
+WAYS = {"sentences_orthogonal_200": "200 captions", "tokens": "tokens", "anchors": "anchors"}
+"""Column -> what a repair without pictures was made from."""
+
+_MARKS = {
+    "carried": ("carried unchanged", "circle", NEW),
+    "sentences_orthogonal_200": ("moved by captions", "diamond", BASE_CLASSES),
+    "tokens": ("moved by tokens", "diamond", OLD),
+    "anchors": ("moved by anchors", "diamond-open", OLD),
+    "repaired": ("repaired with 200 pictures", "square-open", INK),
+}
+
+
+def unseen(records: Sequence[Record], with_pictures: Sequence[Record]) -> dict[str, dict[str, Repaired]]:
+    """ "the upgrade" or the control -> title -> the method, with columns of both studies.
+
+    Methods that were not retrained on a side are left out there, as a share needs that.
+    """
+    seen = {"the upgrade": methods_of(with_pictures, "mini"), **controls_of(with_pictures)}
+    blind = {"the upgrade": methods_of(records, "mini"), **controls_of(records)}
+    return {
+        side: {title: _joined(method, seen[side][title]) for title, method in methods.items() if title in seen[side]}
+        for side, methods in blind.items()
+    }
+
+
+def _joined(blind: Repaired, seen: Repaired) -> Repaired:
+    """Rows of one study with what the other one adds for the same dataset and seed."""
+    known = {(dataset, row["seed"]): row for dataset, row in seen.rows}
+    rows = [(d, known[d, row["seed"]] | row) for d, row in blind.rows if (d, row["seed"]) in known]
+    return Repaired(blind.title, tuple(rows))
+
+
+def share_of(method: Repaired, name: str) -> tuple[float, float | None]:
+    """The share of retraining's gain, in percent, and half of its 95 % interval over sets and seeds.
+
+    With the share s, accuracy - (zero-shot + s (retrained - zero-shot)) is 0 on average; its interval, over the mean
+    gain of retraining, is that of s.
+    """
+    share = method.share(name)
+    zero_shot, retrained, values = (method.values(column) for column in ("zs_new", "retrained", name))
+    there = {cell: zero_shot[cell] + share * (retrained[cell] - zero_shot[cell]) for cell in values}
+    half = Comparison.of(values, there).interval
+    return 100 * share, None if half is None else 100 * half / abs(method.gain("retrained").mean)
+
+
+def ways_of(method: Repaired) -> list[str]:
+    """The columns of repairs without pictures that it has."""
+    return [name for name in WAYS if method.values(name)]
+
+
+def goals_figure(sides: Sides) -> go.Figure:
+    """Share of retraining's gain (x), one row per method and side; error bars are 95 % intervals, short lines goals."""
+    fig = go.Figure()
+    rows = [(side, title, method) for side, methods in sides.items() for title, method in methods.items()]
+    labels = [title if side == "the upgrade" else f"{title}, {side}" for side, title, _ in rows]
+    for name, (words, symbol, colour) in _MARKS.items():
+        mine = [(-y, method) for y, (_, _, method) in enumerate(rows) if method.values(name)]
+        found = [share_of(method, name) for _, method in mine]
+        fig.add_scatter(
+            x=[share for share, _ in found],
+            y=[y for y, _ in mine],
+            mode="markers",
+            name=words,
+            marker={"symbol": symbol, "size": 11, "color": colour, "line": {"width": 2, "color": colour}},
+            error_x={"array": [half or 0 for _, half in found], "color": colour, "thickness": 1},
+            hovertemplate="%{x:.0f} %<extra>" + words + "</extra>",
+        )
+    for y, (side, _, method) in enumerate(rows):
+        goal = 100 * GOALS[method.how] if side == "the upgrade" else 0
+        line = {"color": INK, "width": 3}
+        fig.add_shape(type="line", x0=goal, x1=goal, y0=-y - 0.35, y1=-y + 0.35, line=line)
+    fig.update_yaxes(tickvals=[-y for y in range(len(rows))], ticktext=labels, zeroline=False, showgrid=False)
+    fig.update_xaxes(title_text="share of what retraining adds, %", range=[-60, 130], zeroline=True, gridcolor=PALE)
+    return fig.update_layout(height=150 + 44 * len(rows), margin={"t": 90, "b": 60}, legend=TOP_LEGEND)
+
+
+def goals_table(sides: Sides) -> Table:
+    """Shares with their intervals: carried, each repair without pictures, with pictures; and the goal."""
+    rows = []
+    for side, methods in sides.items():
+        for title, method in methods.items():
+            blind = "; ".join(f"{WAYS[name]} {_percent(method, name)}" for name in ways_of(method))
+            goal = f"{100 * GOALS[method.how]:.0f}" if side == "the upgrade" else "about 0"
+            rows.append((side, title, _percent(method, "carried"), blind, goal, _percent(method, "repaired")))
+    columns = ("side", "method", "carried", "without pictures", "goal", "200 pictures")
+    caption = "Share of what retraining adds to zero-shot, %, ± half of the 95 % interval over sets and seeds. Mini."
+    return Table(columns, tuple(rows), caption)
+
+
+def goals_sentence(sides: Sides) -> str:
+    """Which goals were reached on the upgrade, and what moving a prompt changes against carrying it."""
+    upgrade = sides["the upgrade"]
+    reached, missed = [], []
+    for title, method in upgrade.items():
+        best = max(ways_of(method), key=method.share)
+        told = f"{title} {_percent(method, best)} %"
+        (reached if method.share(best) >= GOALS[method.how] else missed).append(told)
+    prompts = [
+        f"{title} {with_interval(method.behind('tokens', 'carried'), '+')} by tokens and "
+        f"{with_interval(method.behind('anchors', 'carried'), '+')} by anchors"
+        for title, method in upgrade.items()
+        if method.values("tokens")
+    ]
+    told = [f"**Goal reached:** {', '.join(reached) or 'nowhere'}. **Missed:** {', '.join(missed) or 'nowhere'}."]
+    if prompts:
+        told.append(f"Points that moving adds to carrying: {'; '.join(prompts)}.")
+    return " ".join(told)
+
+
+def _percent(method: Repaired, name: str) -> str:
+    share, half = share_of(method, name)
+    return f"{share:.0f}" if half is None else f"{share:.0f} ± {half:.0f}"
