@@ -52,4 +52,4 @@ def test_many_small_steps_are_told_one_after_the_other():
     lost = [3.0 if j == i + 1 else 5.0 for i, j in pairs]
     told = sentences.small_steps_sentence(chains_of(made_chain(below=pairs, lost=lost, count=4)))
     assert "after 1 to 3 small updates:** CoOp 3.0 ± 0.1, 5.0 ± 0.1, 5.0 ± 0.1" in told
-    assert "single updates 3.0, 3.0, 3.0; at once 4.0" in told and "points less than these" in told
+    assert "single updates 3.0, 3.0, 3.0; at once, against their sum: 4.0" in told and "points less)" in told
