@@ -61,7 +61,9 @@ def small_steps_sentence(chains: Sequence[Chain]) -> str:
         after = [with_interval(over_sets(own, _after(j))) for j in range(1, own[0].last + 1)]
         single = [f"{over_sets(own, _step(j)).mean:.1f}" for j in range(own[0].last)]
         excess = apart(over_sets(own, lambda c: c.excess), "more", "less")
-        parts.append(f"{name} {', '.join(after)} (single updates {', '.join(single)}; at once, against their sum: {excess})")
+        parts.append(
+            f"{name} {', '.join(after)} (single updates {', '.join(single)}; at once, against their sum: {excess})"
+        )
     last = chains[0].last
     return f"**Points below tuning there, after 1 to {last} small updates:** {'. '.join(parts)}."
 
