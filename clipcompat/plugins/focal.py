@@ -18,6 +18,7 @@ from torch import Tensor
 
 from clipcompat.backbones.backbone import Backbone
 from clipcompat.common.errors import ConfigError, IncompatibleError
+from clipcompat.features.encode import side_by_side
 from clipcompat.methods.contcoop import ContCoOp
 from clipcompat.methods.coop import CoOp
 from clipcompat.methods.kgcoop import KgCoOp
@@ -74,7 +75,7 @@ class FocalDistillation:
         """The learner with the second term in its objective.
 
         Raises:
-            IncompatibleError: the method's logits are no cosines with one text per class.
+            IncompatibleError: the method's logits are no cosines with one text per class, or new crops otherwise.
             ConfigError: the old plug-in has other classes; or views=0, so that no view is encoded beforehand.
         """
         if isinstance(method, LinearProbe):
@@ -83,6 +84,11 @@ class FocalDistillation:
             able = ", ".join(kind.name for kind in (LinearProbe, *_METHODS))
             raise IncompatibleError(f"focal distillation holds the training of {able}, and not of {method.name}.")
         names = self._classes(task)
+        if self.backbone.preprocess.min_crop != task.backbone.preprocess.min_crop:
+            raise IncompatibleError(
+                f"{self.backbone.name} and {task.backbone.name} crop pictures in different ways, so that old cannot "
+                "answer the views that new is trained on. Hold a linear_probe, which is trained on whole pictures."
+            )
         if views == 0:
             raise ConfigError("focal distillation asks the old backbone once, before training: use views of 1 or more.")
         scale = getattr(method, "tau", None)
@@ -120,9 +126,10 @@ class FocalDistillation:
     @torch.no_grad()
     def _answers(self, task: Task, count: int, crop: tuple[float, float]) -> Tensor:
         """The old plug-in's logits of the first views: [view, image, class], on the new backbone's device."""
-        method, old = self.plugin.method, self.backbone
-        views = task.views(count, crop, method.image_features, tower=old)  # [view, image, dim]
+        method, old, template = self.plugin.method, self.backbone, self.plugin.origin["template"]
         tensors = {name: t.to(old.device) for name, t in self.plugin.tensors.items()}
-        template = self.plugin.origin["template"]
-        logits = method.logits(tensors, old, views.flatten(0, 1).to(old.device), task.data.classnames, template)
-        return logits.unflatten(0, views.shape[:2]).to(task.backbone.device)
+        towers = method.image_towers(tensors, old)
+        views = [task.views(count, crop, method.image_features, tower=tower) for tower in towers]  # [view, image, dim]
+        features = side_by_side([seen.flatten(0, 1).to(old.device) for seen in views])
+        logits = method.logits(tensors, old, features, task.data.classnames, template)
+        return logits.unflatten(0, views[0].shape[:2]).to(task.backbone.device)

@@ -8,15 +8,20 @@ import pytest
 import torch
 
 from clipcompat.common.errors import ConfigError, IncompatibleError
+from clipcompat.features.pixels import pixel_views
 from clipcompat.methods.contcoop import ContCoOp
 from clipcompat.methods.coop import CoOp
+from clipcompat.methods.deep.clip_lora import CLIPLoRA
 from clipcompat.methods.deep.gda import GDA
+from clipcompat.methods.dpc import DPC
 from clipcompat.methods.kgcoop import KgCoOp
 from clipcompat.methods.linear_probe import LinearProbe
+from clipcompat.methods.visual.maple import MaPLe
 from clipcompat.plugins.fit import fit
 from clipcompat.plugins.focal import FocalDistillation
 from clipcompat.plugins.plugin import load_plugin
 from clipcompat.training.recipe import Recipe
+from clipcompat.training.task import Task
 from tests.reference.focal import focal_loss
 from tests.toys import toy_dataset
 
@@ -82,6 +87,33 @@ def test_a_weight_of_almost_nothing_changes_almost_nothing(old_plugin, mini_old,
     focal = FocalDistillation(old_plugin, mini_old, weight=1e-9)
     free, held = (tuned(METHODS[0], mini_new, init=old_plugin, focal=f) for f in (None, focal))
     assert torch.allclose(free.tensors["ctx"], held.tensors["ctx"], atol=1e-5)
+
+
+TOWERS = [
+    CLIPLoRA(recipe=replace(SHORT, lr=0.5)),
+    MaPLe(n_ctx=2, depth=2, recipe=SHORT),
+    DPC(learner=MaPLe(n_ctx=2, depth=2, recipe=SHORT), omega_base=0.5, recipe=SHORT),
+]
+
+
+@pytest.mark.parametrize("method", TOWERS, ids=lambda m: m.name)
+def test_an_old_plug_in_that_changes_the_image_tower_answers_through_its_own_tower(method, mini_old, mini_new):
+    old, data, crop = tuned(method, mini_old), toy_dataset(), (0.3, 1.0)
+    task = Task(mini_new, data, torch.Generator(), seed=3)
+    answers = FocalDistillation(old, mini_old)._answers(task, 2, crop)
+    views = pixel_views(mini_old, data.train, 2, 3, crop, None)  # uint8 [view, image, 3, size, size]
+    for number, pixels in enumerate(views):
+        towers = method.image_towers(old.tensors, mini_old)
+        features = torch.cat([tower.image_features(pixels) for tower in towers], dim=1)
+        expected = method.logits(old.tensors, mini_old, features, data.classnames, "a photo of a {}.")
+        torch.testing.assert_close(answers[number], expected, rtol=1e-3, atol=1e-3)
+
+
+def test_two_backbones_that_crop_otherwise_are_refused(old_plugin, mini_old, mini_new, monkeypatch):
+    other = replace(mini_new.preprocess, min_crop=0.9)
+    monkeypatch.setattr(mini_new, "preprocess", other)
+    with pytest.raises(IncompatibleError, match="mini-old and mini-new crop pictures in different ways"):
+        tuned(METHODS[0], mini_new, focal=FocalDistillation(old_plugin, mini_old))
 
 
 def test_the_origin_says_what_held_it(old_plugin, mini_old, mini_new, tmp_path):
