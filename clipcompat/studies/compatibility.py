@@ -120,13 +120,9 @@ def _tested(
 
 def measure(experiment: Experiment) -> Iterator[dict[str, Any]]:
     """One row per seed: the report's fields, and views, crop, epochs, final loss and seconds of the training."""
-    upgrade, plugins = experiment.upgrade, experiment.plugins
-    experiment.tune_together(*(upgrade.old, upgrade.new)[: 1 + experiment.retrains])
-    for seed, data in experiment.datasets.items():
-        plugin = plugins.tune(upgrade.old, {seed: data})[seed]
-        retrained = plugins.tune(upgrade.new, {seed: data})[seed] if experiment.retrains else False
-        report = compatibility(plugin, upgrade, data, retrained=retrained, **experiment.options)
-        yield report.to_dict() | training_facts(plugin, *([retrained] if retrained else []))
+    for data, plugin, again in experiment.tuned():
+        report = compatibility(plugin, experiment.upgrade, data, retrained=again, **experiment.options)
+        yield report.to_dict() | training_facts(plugin, *([again] if again else []))
 
 
 def look_once(

@@ -1,8 +1,8 @@
 """What every study is given: a method, an upgrade, few-shot sets by seed, and the plug-ins that were tuned on them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from clipcompat.backbones.backbone import Backbone
 from clipcompat.backbones.upgrade import Upgrade
@@ -44,6 +44,14 @@ class Experiment:
         if self.upgrade.old.device.type == "cuda":
             for backbone in backbones:
                 self.plugins.tune(backbone, self.datasets)
+
+    def tuned(self) -> Iterator[tuple[Dataset, Plugin, Plugin | Literal[False]]]:
+        """The dataset of each seed, the plug-in tuned on old, and the one tuned on new (False: none is asked for)."""
+        upgrade, plugins = self.upgrade, self.plugins
+        self.tune_together(*(upgrade.old, upgrade.new)[: 1 + self.retrains])
+        for seed, data in self.datasets.items():
+            plugin = plugins.tune(upgrade.old, {seed: data})[seed]
+            yield data, plugin, plugins.tune(upgrade.new, {seed: data})[seed] if self.retrains else False
 
 
 def training_facts(plugin: Plugin, *again: Plugin) -> dict[str, Any]:

@@ -126,11 +126,7 @@ def robustness(
     check_start(plugin, upgrade, source, retrained is True)
     with showing(progress) as told:
         look_once(plugin, upgrade, [source, *shifted], cache, told)
-        zero_shot = fit(ZeroShot(), upgrade.old, source, progress=False)
-        again = train_again(plugin, upgrade.new, source, cache, told) if retrained is True else retrained
-        on = {"old": (plugin, upgrade.old), "new": (plugin, upgrade.new)}
-        on |= {"zs_old": (zero_shot, upgrade.old), "zs_new": (zero_shot, upgrade.new)}
-        on |= {"retrained": (again, upgrade.new)} if again else {}
+        on = sides_of(plugin, upgrade, source, retrained, cache, told)
         right = {side: _right(*where, source, shifted, maps, cache, told) for side, where in on.items()}
     first, *others = (accuracies_of(dict(zip(right, same, strict=True))) for same in zip(*right.values(), strict=True))
     pairs = zip(shifted, others[::2], others[1::2], strict=True)
@@ -140,15 +136,22 @@ def robustness(
 
 def measure(experiment: Experiment) -> Iterator[dict[str, Any]]:
     """One row per seed: `Robustness.to_dict`, and views, crop, epochs, final loss and seconds of the training."""
-    upgrade, plugins, shifted = experiment.upgrade, experiment.plugins, experiment.others
-    for data in shifted:  # before anything is trained
+    for data in experiment.others:  # before anything is trained
         class_map(next(iter(experiment.datasets.values())), data)
-    experiment.tune_together(*(upgrade.old, upgrade.new)[: 1 + experiment.retrains])
-    for seed, data in experiment.datasets.items():
-        plugin = plugins.tune(upgrade.old, {seed: data})[seed]
-        again = plugins.tune(upgrade.new, {seed: data})[seed] if experiment.retrains else False
-        report = robustness(plugin, upgrade, data, shifted, retrained=again, **experiment.options)
+    for data, plugin, again in experiment.tuned():
+        report = robustness(plugin, experiment.upgrade, data, experiment.others, retrained=again, **experiment.options)
         yield report.to_dict() | training_facts(plugin, *([again] if again else []))
+
+
+def sides_of(
+    plugin: Plugin, upgrade: Upgrade, source: Dataset, retrained: Plugin | bool, cache: Cache, progress: Progress | None
+) -> dict[str, tuple[Plugin, Backbone]]:
+    """Field of `Accuracies` -> whose it is, and on which backbone. retrained: as for `robustness`."""
+    zero_shot = fit(ZeroShot(), upgrade.old, source, progress=False)
+    again = train_again(plugin, upgrade.new, source, cache, progress) if retrained is True else retrained
+    on = {"old": (plugin, upgrade.old), "new": (plugin, upgrade.new)}
+    on |= {"zs_old": (zero_shot, upgrade.old), "zs_new": (zero_shot, upgrade.new)}
+    return on | ({"retrained": (again, upgrade.new)} if again else {})
 
 
 def _right(

@@ -86,10 +86,19 @@ def path_of(method, backbone, data, tensors=None, **options):
 def epochs_of(data, width, epochs, size, crop=(0.08, 1.0), drop_last=True, first=0):
     """The batches of `fit` on as many views as epochs: (features, labels), in order."""
     labels = data.train.labels
-    every = views(first + epochs, labels, width, crop)
+    return _batched(views(first + epochs, labels, width, crop)[first:], labels, size, drop_last)
+
+
+def pixel_epochs_of(data, epochs, size, drop_last=True):
+    """The same of a method that sees pixels of 8 x 8: (pixels, labels), in order."""
+    return _batched(pixels(epochs, data.train.labels, 8), data.train.labels, size, drop_last)
+
+
+def _batched(every, labels, size, drop_last):
+    """every: of the pictures in each epoch, [epoch, image, …]."""
     return [
-        (every[first + epoch, torch.tensor(images)], labels[torch.tensor(images)])
-        for epoch in range(epochs)
+        (of_epoch[torch.tensor(images)], labels[torch.tensor(images)])
+        for of_epoch in every
         for images in batches(order(len(labels)), size, drop_last)
     ]
 

@@ -61,3 +61,11 @@ def agree(backbone, method, slow_weights, **slow):
     scores = method.logits(tensors_of(learner), backbone, features, NAMES)
     wanted = logits(features, weights, slow.get("scale") or backbone.logit_scale).detach()
     torch.testing.assert_close(scores, wanted, rtol=1e-5, atol=1e-5)
+
+
+def same_gradients(learner, loss, slow, leaves):
+    """Every gradient of the learner's loss is that of the reference's, by the leaves of the same names, and not 0."""
+    ours = torch.autograd.grad(loss, list(learner.parameters.values()))
+    theirs = torch.autograd.grad(slow, [leaves[name] for name in learner.parameters])
+    for name, a, b in zip(learner.parameters, ours, theirs, strict=True):
+        assert b.abs().max() > 0 and (a - b).abs().max() < 1e-4 * b.abs().max(), name

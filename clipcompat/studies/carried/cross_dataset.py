@@ -15,13 +15,11 @@ from clipcompat.common.frames import to_dataframe
 from clipcompat.common.progress import Progress, showing
 from clipcompat.data.split import Dataset
 from clipcompat.features.encode import Cache
-from clipcompat.methods.zero_shot import ZeroShot
-from clipcompat.plugins.fit import fit
 from clipcompat.plugins.plugin import Plugin
 from clipcompat.studies.accuracy import correct
-from clipcompat.studies.compatibility import check_start, look_once, train_again
+from clipcompat.studies.compatibility import check_start, look_once
 from clipcompat.studies.experiment import Experiment, training_facts
-from clipcompat.studies.ood import Accuracies, accuracies_of, mean_accuracies
+from clipcompat.studies.ood import Accuracies, accuracies_of, mean_accuracies, sides_of
 from clipcompat.training.learner import Method
 
 if TYPE_CHECKING:
@@ -95,11 +93,7 @@ def cross_dataset(
     with showing(progress) as told:
         for data in (source, *targets):
             look_once(plugin, upgrade, [data], cache, told)
-        zero_shot = fit(ZeroShot(), upgrade.old, source, progress=False)
-        again = train_again(plugin, upgrade.new, source, cache, told) if retrained is True else retrained
-        on = {"old": (plugin, upgrade.old), "new": (plugin, upgrade.new)}
-        on |= {"zs_old": (zero_shot, upgrade.old), "zs_new": (zero_shot, upgrade.new)}
-        on |= {"retrained": (again, upgrade.new)} if again else {}
+        on = sides_of(plugin, upgrade, source, retrained, cache, told)
         first, *others = (
             accuracies_of({side: correct(*its, data.test, cache=cache, progress=told) for side, its in on.items()})
             for data in (source, *targets)
@@ -110,13 +104,10 @@ def cross_dataset(
 
 def measure(experiment: Experiment) -> Iterator[dict[str, Any]]:
     """One row per seed: `CrossDataset.to_dict`, and views, crop, epochs, final loss and seconds of the training."""
-    upgrade, plugins = experiment.upgrade, experiment.plugins
-    _check_method(plugins.method)  # before anything is trained
-    experiment.tune_together(*(upgrade.old, upgrade.new)[: 1 + experiment.retrains])
-    for seed, data in experiment.datasets.items():
-        plugin = plugins.tune(upgrade.old, {seed: data})[seed]
-        again = plugins.tune(upgrade.new, {seed: data})[seed] if experiment.retrains else False
-        report = cross_dataset(plugin, upgrade, data, experiment.others, retrained=again, **experiment.options)
+    _check_method(experiment.plugins.method)  # before anything is trained
+    how = experiment.options
+    for data, plugin, again in experiment.tuned():
+        report = cross_dataset(plugin, experiment.upgrade, data, experiment.others, retrained=again, **how)
         yield report.to_dict() | training_facts(plugin, *([again] if again else []))
 
 

@@ -18,10 +18,10 @@ from clipcompat.plugins.paths import carries
 from clipcompat.training.loop import plan
 from clipcompat.training.recipe import Recipe
 from tests.methods import golden
-from tests.methods.learners import PHOTO, plugin_of, start, tensors_of
+from tests.methods.learners import PHOTO, plugin_of, same_gradients, start, tensors_of
 from tests.reference.clip_lora import adamw_step, with_additions
 from tests.reference.contcoop import cross_entropy, logits
-from tests.reference.dassl import batches, cosine_per_step
+from tests.reference.dassl import cosine_per_step
 from tests.reference.text_transformer import text_feature
 from tests.reference.vision_transformer import image_feature
 from tests.slow import ids_of, state_of
@@ -74,20 +74,12 @@ def test_the_loss_is_the_golden_number_and_gradients_are_the_slow_reference_s(ti
     loss, slow = learner.loss(PIXELS, LABELS), slow_loss(tiny_deep, leaves, PIXELS, LABELS)
     torch.testing.assert_close(loss, slow, rtol=0, atol=5e-6)
     assert float(slow.detach()) == pytest.approx(LOSS, abs=5e-6)
-    ours = torch.autograd.grad(loss, list(learner.parameters.values()))
-    theirs = torch.autograd.grad(slow, [leaves[name] for name in learner.parameters])
-    for name, a, b in zip(learner.parameters, ours, theirs, strict=True):
-        assert b.abs().max() > 0 and (a - b).abs().max() < 1e-4 * b.abs().max(), name
+    same_gradients(learner, loss, slow, leaves)
 
 
 def test_training_ends_at_the_golden_number(tiny_deep, written_down):
     data = golden.data_of()
-    labels, every = data.train.labels, golden.pixels(3, data.train.labels, 8)
-    steps = [
-        (every[epoch, torch.tensor(images)], labels[torch.tensor(images)])
-        for epoch in range(3)
-        for images in batches(golden.order(len(labels)), 5, drop_last=False)
-    ]
+    steps = golden.pixel_epochs_of(data, 3, 5, drop_last=False)
     rates, step = cosine_per_step(len(steps), 0.02), partial(adamw_step, weight_decay=0.2)
     slow = golden.slow_path(TENSORS, partial(slow_loss, tiny_deep), steps, rates, step)
     ours = fit(METHOD, tiny_deep, data, init=plugin_of(METHOD, TENSORS, tiny_deep)).tensors

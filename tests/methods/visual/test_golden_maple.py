@@ -12,9 +12,9 @@ from clipcompat.methods.visual.maple import MaPLe
 from clipcompat.plugins.fit import fit
 from clipcompat.training.recipe import Recipe
 from tests.methods import golden
-from tests.methods.learners import PHOTO, plugin_of, start
+from tests.methods.learners import PHOTO, plugin_of, same_gradients, start
 from tests.reference.contcoop import cross_entropy, logits
-from tests.reference.dassl import batches, learning_rates, sgd_step
+from tests.reference.dassl import learning_rates, sgd_step
 from tests.reference.maple import visual_prompts
 from tests.slow import slow_deep_text, slow_images
 from tests.tiny import numbers
@@ -68,10 +68,7 @@ def test_loss_and_gradients_at_every_depth_are_the_slow_reference_s(tiny_deep, d
     leaves = {name: t.clone().requires_grad_() for name, t in tensors.items()}
     loss, slow = learner.loss(PIXELS, LABELS), slow_loss(tiny_deep, leaves, PIXELS, LABELS)
     torch.testing.assert_close(loss, slow, rtol=0, atol=5e-6)
-    ours = torch.autograd.grad(loss, list(learner.parameters.values()))
-    theirs = torch.autograd.grad(slow, [leaves[name] for name in learner.parameters])
-    for name, a, b in zip(learner.parameters, ours, theirs, strict=True):
-        assert b.abs().max() > 0 and (a - b).abs().max() < 1e-4 * b.abs().max(), name
+    same_gradients(learner, loss, slow, leaves)
 
 
 def test_the_loss_is_the_golden_number(tiny_deep):
@@ -81,12 +78,7 @@ def test_the_loss_is_the_golden_number(tiny_deep):
 
 def test_training_ends_at_the_golden_number(tiny_deep, written_down):
     data = golden.data_of()
-    labels, every = data.train.labels, golden.pixels(3, data.train.labels, 8)
-    steps = [
-        (every[epoch, torch.tensor(images)], labels[torch.tensor(images)])
-        for epoch in range(3)
-        for images in batches(golden.order(len(labels)), 5)
-    ]
+    steps = golden.pixel_epochs_of(data, 3, 5)
     rates = [rate for rate in learning_rates(3, 0.02) for _ in range(2)]
     slow = golden.slow_path(TENSORS, partial(slow_loss, tiny_deep), steps, rates, partial(sgd_step, weight_decay=0.05))
     ours = fit(METHOD, tiny_deep, data, init=plugin_of(METHOD, TENSORS, tiny_deep)).tensors

@@ -13,10 +13,10 @@ from clipcompat.methods.visual.promptsrc import PromptSRC, gaussian, reference_t
 from clipcompat.plugins.fit import fit
 from clipcompat.training.recipe import Recipe
 from tests.methods import golden
-from tests.methods.learners import PHOTO, plugin_of, start, tensors_of
+from tests.methods.learners import PHOTO, plugin_of, same_gradients, start, tensors_of
 from tests.reference import promptsrc, templates
 from tests.reference.contcoop import logits
-from tests.reference.dassl import batches, learning_rates, sgd_step
+from tests.reference.dassl import learning_rates, sgd_step
 from tests.slow import slow_deep_text, slow_ensemble, slow_images, slow_zero_shot, state_of
 from tests.tiny import numbers
 from tests.toys import NAMES
@@ -73,10 +73,7 @@ def test_loss_and_gradients_at_every_depth_are_the_slow_reference_s(tiny_deep, d
     leaves = {name: t.clone().requires_grad_() for name, t in tensors.items()}
     loss, slow = learner.loss(PIXELS, LABELS), slow_loss(tiny_deep, leaves, PIXELS, LABELS)
     torch.testing.assert_close(loss, slow, rtol=0, atol=1e-5)
-    ours = torch.autograd.grad(loss, list(learner.parameters.values()))
-    theirs = torch.autograd.grad(slow, [leaves[name] for name in learner.parameters])
-    for name, a, b in zip(learner.parameters, ours, theirs, strict=True):
-        assert b.abs().max() > 0 and (a - b).abs().max() < 1e-4 * b.abs().max(), name
+    same_gradients(learner, loss, slow, leaves)
 
 
 def test_the_loss_is_the_golden_number(tiny_deep):
@@ -86,12 +83,7 @@ def test_the_loss_is_the_golden_number(tiny_deep):
 
 def test_training_ends_at_the_golden_number(tiny_deep, seen_pixels):
     data = golden.data_of()
-    labels, every = data.train.labels, golden.pixels(3, data.train.labels, 8)
-    steps = [
-        (every[epoch, torch.tensor(images)], labels[torch.tensor(images)])
-        for epoch in range(3)
-        for images in batches(golden.order(len(labels)), 5)
-    ]
+    steps = golden.pixel_epochs_of(data, 3, 5)
     rates = [rate for rate in learning_rates(3, 0.02) for _ in range(2)]
     walk = golden.slow_walk(TENSORS, partial(slow_loss, tiny_deep), steps, rates, partial(sgd_step, weight_decay=0.05))
     slow = promptsrc.mean_over_epochs(list(walk)[1::2], 0.6 * 3, 0.4 * 3)
