@@ -26,6 +26,9 @@ GOALS = {"map": 0.4, "imitate": 0.8}
 WAYS = {"sentences_orthogonal_200": "200 captions", "tokens": "tokens", "anchors": "anchors"}
 """Column -> what a repair without pictures was made from."""
 
+_LEAST = -120
+"""Where the axis of shares begins, in percent."""
+
 _MARKS = {
     "carried": ("carried unchanged", "circle", NEW),
     "sentences_orthogonal_200": ("moved by captions", "diamond", BASE_CLASSES),
@@ -74,62 +77,87 @@ def ways_of(method: Repaired) -> list[str]:
 
 
 def goals_figure(sides: Sides) -> go.Figure:
-    """Share of retraining's gain (x), one row per method and side; error bars are 95 % intervals, short lines goals."""
+    """Share of retraining's gain (x), one row per method and side; error bars are 95 % intervals, short lines goals.
+
+    What lies left of the axis is an arrow at its end, with its number.
+    """
     fig = go.Figure()
     rows = [(side, title, method) for side, methods in sides.items() for title, method in methods.items()]
-    labels = [title if side == "the upgrade" else f"{title}, {side}" for side, title, _ in rows]
+    labels = [_label(title, side) for side, title, _ in rows]
     for name, (words, symbol, colour) in _MARKS.items():
-        mine = [(-y, method) for y, (_, _, method) in enumerate(rows) if method.values(name)]
-        found = [share_of(method, name) for _, method in mine]
+        found = [(-y, *share_of(method, name)) for y, (_, _, method) in enumerate(rows) if method.values(name)]
+        within = [(y, share, half or 0) for y, share, half in found if share >= _LEAST]
+        beyond = [(y, share) for y, share, _ in found if share < _LEAST]
+        look = {"size": 11, "color": colour, "line": {"width": 2, "color": colour}}
         fig.add_scatter(
-            x=[share for share, _ in found],
-            y=[y for y, _ in mine],
+            x=[share for _, share, _ in within],
+            y=[y for y, _, _ in within],
             mode="markers",
             name=words,
-            marker={"symbol": symbol, "size": 11, "color": colour, "line": {"width": 2, "color": colour}},
-            error_x={"array": [half or 0 for _, half in found], "color": colour, "thickness": 1},
+            marker=look | {"symbol": symbol},
+            error_x={"array": [half for *_, half in within], "color": colour, "thickness": 1},
             hovertemplate="%{x:.0f} %<extra>" + words + "</extra>",
         )
+        if beyond:
+            fig.add_scatter(
+                x=[_LEAST] * len(beyond),
+                y=[y for y, _ in beyond],
+                mode="markers+text",
+                text=[f"{share:.0f}" for _, share in beyond],
+                textposition="middle right",
+                marker=look | {"symbol": "triangle-left"},
+                name=f"{words}, further left",
+                showlegend=False,
+                hovertemplate="%{text} %<extra>" + words + "</extra>",
+            )
     for y, (side, _, method) in enumerate(rows):
         goal = 100 * GOALS[method.how] if side == "the upgrade" else 0
         line = {"color": INK, "width": 3}
         fig.add_shape(type="line", x0=goal, x1=goal, y0=-y - 0.35, y1=-y + 0.35, line=line)
     fig.update_yaxes(tickvals=[-y for y in range(len(rows))], ticktext=labels, zeroline=False, showgrid=False)
-    fig.update_xaxes(title_text="share of what retraining adds, %", range=[-60, 130], zeroline=True, gridcolor=PALE)
+    fig.update_xaxes(
+        title_text="share of what retraining adds, %", range=[_LEAST - 10, 130], zeroline=True, gridcolor=PALE
+    )
     return fig.update_layout(height=150 + 44 * len(rows), margin={"t": 90, "b": 60}, legend=TOP_LEGEND)
 
 
 def goals_table(sides: Sides) -> Table:
     """Shares with their intervals: carried, each repair without pictures, with pictures; and the goal."""
+    columns = {"carried": "carried", **WAYS, "repaired": "200 pictures"}
     rows = []
     for side, methods in sides.items():
         for title, method in methods.items():
-            blind = "; ".join(f"{WAYS[name]} {_percent(method, name)}" for name in ways_of(method))
+            cells = [_percent(method, name) if method.values(name) else "–" for name in columns]
             goal = f"{100 * GOALS[method.how]:.0f}" if side == "the upgrade" else "about 0"
-            rows.append((side, title, _percent(method, "carried"), blind, goal, _percent(method, "repaired")))
-    columns = ("side", "method", "carried", "without pictures", "goal", "200 pictures")
+            rows.append((_label(title, side), *cells, goal))
     caption = "Share of what retraining adds to zero-shot, %, ± half of the 95 % interval over sets and seeds. Mini."
-    return Table(columns, tuple(rows), caption)
+    return Table(("method", *columns.values(), "goal"), tuple(rows), caption)
 
 
 def goals_sentence(sides: Sides) -> str:
-    """Which goals were reached on the upgrade, and what moving a prompt changes against carrying it."""
+    """Which goals were reached on the upgrade, judged by intervals, and what moving a prompt adds to carrying it."""
     upgrade = sides["the upgrade"]
-    reached, missed = [], []
+    verdicts: dict[str, list[str]] = {"reached": [], "missed": [], "undecided": []}
     for title, method in upgrade.items():
         best = max(ways_of(method), key=method.share)
-        told = f"{title} {_percent(method, best)} %"
-        (reached if method.share(best) >= GOALS[method.how] else missed).append(told)
+        share, half = share_of(method, best)
+        gap = share - 100 * GOALS[method.how]
+        verdict = "undecided" if half is None or abs(gap) < half else "reached" if gap > 0 else "missed"
+        verdicts[verdict].append(f"{title} {_percent(method, best)} %")
     prompts = [
         f"{title} {with_interval(method.behind('tokens', 'carried'), '+')} by tokens and "
         f"{with_interval(method.behind('anchors', 'carried'), '+')} by anchors"
         for title, method in upgrade.items()
         if method.values("tokens")
     ]
-    told = [f"**Goal reached:** {', '.join(reached) or 'nowhere'}. **Missed:** {', '.join(missed) or 'nowhere'}."]
+    told = [f"**Goal {verdict}:** {', '.join(those) or 'nowhere'}." for verdict, those in verdicts.items()]
     if prompts:
         told.append(f"Points that moving adds to carrying: {'; '.join(prompts)}.")
     return " ".join(told)
+
+
+def _label(title: str, side: str) -> str:
+    return title if side == "the upgrade" else f"{title}, {side}"
 
 
 def _percent(method: Repaired, name: str) -> str:

@@ -54,16 +54,29 @@ def test_a_share_has_the_interval_of_what_it_leaves_over(sides):
 
 
 def test_the_table_has_goals_on_the_upgrade_and_the_expectation_on_the_control(sides):
-    tip, coop, twin = chapter.goals_table(sides).rows
-    assert tip[:2] == ("the upgrade", "Tip-Adapter") and tip[3] == "200 captions 50 ± 0" and tip[4] == "40"
-    assert coop[3] == "tokens 70 ± 0; anchors 60 ± 0" and coop[4] == "80" and coop[5] == "93 ± 0"
-    assert twin[0] == "another start" and twin[4] == "about 0"
+    table = chapter.goals_table(sides)
+    assert table.columns == ("method", "carried", "200 captions", "tokens", "anchors", "200 pictures", "goal")
+    tip, coop, twin = table.rows
+    assert tip[0] == "Tip-Adapter" and tip[2:5] == ("50 ± 0", "–", "–") and tip[6] == "40"
+    assert coop[0] == "CoOp" and coop[2:] == ("–", "70 ± 0", "60 ± 0", "93 ± 0", "80")
+    assert twin[0] == "CoOp, another start" and twin[6] == "about 0"
 
 
 def test_the_sentence_says_which_goals_were_reached(sides):
     told = chapter.goals_sentence(sides)
-    assert "**Goal reached:** Tip-Adapter 50 ± 0 %." in told and "**Missed:** CoOp 70 ± 0 %." in told
+    assert (
+        "**Goal reached:** Tip-Adapter 50 ± 0 %. **Goal missed:** CoOp 70 ± 0 %. **Goal undecided:** nowhere." in told
+    )
     assert "CoOp +1.0 ± 0.0 by tokens and -2.0 ± 0.0 by anchors" in told
+
+
+def test_a_goal_within_the_interval_is_undecided():
+    records = blind("coop", tokens=0.0)
+    for number, record in enumerate(records):
+        for row in record.per_seed:
+            row["tokens"] = row["zs_new"] + (19, 25, 31)[number]
+    told = chapter.goals_sentence(chapter.unseen(records, made("coop")))
+    assert "**Goal reached:** nowhere. **Goal missed:** nowhere. **Goal undecided:** CoOp 83 ±" in told
 
 
 def test_the_figure_has_a_row_for_every_method_and_side_and_a_line_for_its_goal(sides):
@@ -73,3 +86,13 @@ def test_the_figure_has_a_row_for_every_method_and_side_and_a_line_for_its_goal(
     assert list(traces["moved by captions"].x) == pytest.approx([50]) and list(traces["moved by captions"].y) == [0]
     assert list(traces["moved by tokens"].x) == pytest.approx([70, 10]) and len(traces) == 5
     assert [line.x0 for line in figure.layout.shapes] == [40, 80, 0]
+
+
+def test_what_lies_left_of_the_axis_is_an_arrow_at_its_end_with_its_number():
+    sides = chapter.unseen(blind("coop", tokens=-60.0, anchors=9.0), made("coop"))
+    figure = chapter.goals_figure(sides)
+    traces = {trace.name: trace for trace in figure.data}
+    arrow = traces["moved by tokens, further left"]
+    assert arrow.text == ("-200",) and arrow.marker.symbol == "triangle-left" and not arrow.showlegend
+    assert figure.layout.xaxis.range[0] < arrow.x[0] and arrow.y == traces["moved by anchors"].y
+    assert not traces["moved by tokens"].x
