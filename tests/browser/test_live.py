@@ -115,3 +115,23 @@ def test_without_scripts_the_answers_stand_and_nothing_is_offered(visit):
     page = visit("book/intro", java_script_enabled=False)
     assert page.locator(".live-table").is_visible()
     assert not page.get_by_role("button", name="Try it here").is_visible()
+
+
+def test_every_control_shows_when_the_keyboard_is_on_it(visit):
+    page = visit("book/intro")
+    outline = "() => getComputedStyle(document.activeElement).outlineWidth"
+    offer = page.get_by_role("button", name="Try it here")
+    offer.focus()
+    page.keyboard.press("Tab")
+    page.keyboard.press("Shift+Tab")
+    assert page.evaluate(outline) == "3px"
+    page.keyboard.press("Enter")
+    page.locator("#live-upgrade canvas").wait_for(timeout=120_000)
+    page.wait_for_function("document.querySelectorAll('[data-part=answers] tr').length === 6")
+    controls = page.locator("#live-upgrade :is(select, button, input):visible")
+    assert controls.count() > 15
+    for control in controls.all():
+        control.focus()
+        page.keyboard.press("Tab")
+        page.keyboard.press("Shift+Tab")
+        assert page.evaluate(outline) == "3px", control.evaluate("(x) => x.outerHTML")
