@@ -24,14 +24,13 @@ METHODS = {
 }
 """The methods that every table of the miniature has."""
 
-WITHOUT_RECORDS = {m.name: m for m in (MaPLe, PromptSRC, PromptKD, DPC)}
-"""The library tunes, saves and tests them as it does all others, but the tables over `METHODS` leave them out. MaPLe
-and PromptSRC have a tuned mini recipe; PromptKD has none. DPC has records of a study of its own, "mixture", and none of
-the tables that compare all methods.
+OF_DPC = {m.name: m for m in (MaPLe, PromptSRC, PromptKD, DPC)}
+"""The learners of the DPC paper beside CoOp, and DPC. Their records are of the studies "mixture", "base_to_new" and
+"cross_dataset", over base and new classes; the tables over `METHODS` leave them out.
 """
 
 TODAY = {m.name: m for m in (GDA, TaskRes, ZSLP, CLAP, LPPlusPlus, ProLIP, CLIPLoRA)}
 """Methods of 2023 to 2025. No table of the papers has them; their records are a list of their own, "plugins_today"."""
 
-KNOWN = METHODS | WITHOUT_RECORDS | TODAY
+KNOWN = METHODS | OF_DPC | TODAY
 """Every method that a file or a command may name."""

@@ -6,7 +6,6 @@ trials for every method. `python -m clipcompat_book.miniature.tune` made the tri
 validation images of each dataset. DPC's stage 1 is its learner, with the learner's recipe. The rate of stage 2 was
 tuned over CoOp: a quarter of CoOp's own. Over another learner it is a quarter of that learner's own rate, because
 parameters of another kind and size need another one.
-PromptKD's trials are not finished: it keeps its paper's recipe, and so does DPC over it.
 """
 
 from collections.abc import Sequence
@@ -48,6 +47,7 @@ LEARNING_RATES = {
     "kgcoop": 3.2e-2,
     "maple": 3.2e-2,
     "prolip": 0.128,
+    "promptkd": 5e-4,
     "promptsrc": 3.2e-2,
     "taskres": 8.192,
     "tip_adapter_f": 3.2e-2,

@@ -13,6 +13,7 @@ from clipcompat.studies.carried import (
     mixture,
     repair,
     shuffled,
+    signs,
     warm_start,
     without_pictures,
 )
@@ -49,5 +50,6 @@ STUDIES = {
     "repair": Study(repair.measure),
     "without_pictures": Study(without_pictures.measure),
     "focal": Study(focal.measure),
+    "signs": Study(signs.measure),
     "mixture": Study(mixture.measure, all_classes=True),
 }

@@ -31,7 +31,7 @@ from clipcompat.training.learner import Method
 TRIALS = (5e-4, 2e-3, 8e-3, 3.2e-2, 0.128, 0.512, 2.048, 8.192)
 """Learning rates tried for every method."""
 
-TUNED = set(METHODS) - {"zero_shot", "linear_probe", "tip_adapter"} | {"dpc", "maple", "promptsrc"}
+TUNED = set(METHODS) - {"zero_shot", "linear_probe", "tip_adapter"} | {"dpc", "maple", "promptsrc", "promptkd"}
 TUNED |= {"taskres", "zs_lp", "clap", "prolip", "clip_lora"}
 """Methods that have a tuned rate. Of DPC, stage 2 over its default learner: stage 1 has the learner's own rate."""
 

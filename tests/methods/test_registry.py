@@ -10,7 +10,7 @@ import torch
 import clipcompat
 from clipcompat.common.config import from_config, to_config
 from clipcompat.common.errors import PluginError
-from clipcompat.methods import KNOWN, METHODS, TODAY, WITHOUT_RECORDS
+from clipcompat.methods import KNOWN, METHODS, OF_DPC, TODAY
 from clipcompat.methods.defaults import default_method
 from clipcompat.plugins.fit import fit
 from clipcompat.plugins.plugin import load_plugin
@@ -51,7 +51,7 @@ def test_methods_are_found_by_their_own_names():
 
 def test_methods_of_today_are_public_and_in_no_table_of_a_paper():
     assert list(TODAY) == ["gda", "taskres", "zs_lp", "clap", "lp_plus_plus", "prolip", "clip_lora"]
-    assert not TODAY.keys() & (METHODS | WITHOUT_RECORDS).keys() and METHODS | WITHOUT_RECORDS | TODAY == KNOWN
+    assert not TODAY.keys() & (METHODS | OF_DPC).keys() and METHODS | OF_DPC | TODAY == KNOWN
     for name, kind in TODAY.items():
         assert kind.name == name and getattr(clipcompat, kind.__name__) is kind
         assert (

@@ -12,7 +12,7 @@ from clipcompat.backbones.load import load_backbone, load_outline
 from clipcompat.backbones.upgrade import Upgrade
 from clipcompat.common.config import from_config, to_config
 from clipcompat.common.errors import ConfigError, DataError, IncompatibleError, PluginError
-from clipcompat.methods import KNOWN, METHODS, WITHOUT_RECORDS
+from clipcompat.methods import KNOWN, METHODS, OF_DPC
 from clipcompat.methods.defaults import default_method
 from clipcompat.plugins.export import export_class_weights
 from clipcompat.plugins.fit import fit, fit_many
@@ -27,7 +27,7 @@ from tests.methods.learners import start
 from tests.toys import NAMES, toy_dataset
 
 SHORT = Recipe(epochs=3, batch_size=5, lr=0.05)
-VISUAL = [name for name, kind in WITHOUT_RECORDS.items() if kind.needs == "pixels"]
+VISUAL = [name for name, kind in OF_DPC.items() if kind.needs == "pixels"]
 EVERY = pytest.mark.parametrize("name", ["maple", "promptsrc"])  # PromptKD needs a teacher; see its own tests
 EACH = pytest.mark.parametrize("name", ["maple", "promptsrc", "clip_lora"])  # CLIP-LoRA trains on pixels, too
 
@@ -41,10 +41,10 @@ def same(one, other, atol=0.0):
     return all(torch.allclose(one.tensors[k], other.tensors[k], rtol=0, atol=atol) for k in one.tensors)
 
 
-def test_they_are_public_and_known_by_name_and_in_no_table():
-    assert list(WITHOUT_RECORDS) == [*VISUAL, "dpc"] and VISUAL == ["maple", "promptsrc", "promptkd"]
-    assert {**METHODS, **WITHOUT_RECORDS}.items() <= KNOWN.items() and not METHODS.keys() & WITHOUT_RECORDS.keys()
-    for name, kind in WITHOUT_RECORDS.items():
+def test_they_are_public_and_known_by_name_and_not_in_the_tables_of_all_methods():
+    assert list(OF_DPC) == [*VISUAL, "dpc"] and VISUAL == ["maple", "promptsrc", "promptkd"]
+    assert {**METHODS, **OF_DPC}.items() <= KNOWN.items() and not METHODS.keys() & OF_DPC.keys()
+    for name, kind in OF_DPC.items():
         assert kind.name == name and getattr(clipcompat, kind.__name__) is kind
         assert from_config(kind, to_config(kind())) == kind()
         assert default_method(name, "eurosat") == kind()
