@@ -1,0 +1,78 @@
+"""With labels again, but fewer of them or less time: changes of weights masked by signs, and warm starts held to old.
+
+masked = methods_of(committed_records("signs"), "mini")     # study "signs"
+held = methods_of(committed_records("focal"), "mini")       # study "focal"
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from clipcompat.runs.tables import Table
+from clipcompat.studies.carried.focal import WEIGHTS
+from clipcompat.studies.carried.signs import SHOTS
+from clipcompat_book.chapters.repair.rows import Repaired
+from clipcompat_book.words import apart, datasets, with_interval
+
+_MASKED = {f"signs_{shots}": f"masked, {shots} a class" for shots in SHOTS}
+_HELD = {"warm": "warm", **{f"focal_{weight:g}": f"held, λ = {weight:g}" for weight in WEIGHTS}}
+
+
+def masked_table(methods: Mapping[str, Repaired]) -> Table:
+    """Points above zero-shot on new: carried whole, masked by the gradient of a few pictures, retrained."""
+    columns = {"carried": "carried", **_MASKED, "retrained": "retrained"}
+    rows = []
+    for title, method in methods.items():
+        gains = [with_interval(method.gain(name), "+") if method.values(name) else "–" for name in columns]
+        rows.append((title, *gains, _flips(method, ("carried", max(_MASKED, key=_number), "retrained"))))
+    most = max(SHOTS)
+    caption = (
+        "Points above zero-shot on new ± half of the 95 % interval over sets and seeds. Negative flips: carried / "
+        f"masked, {most} a class / retrained, in percent of the test pictures. Mini."
+    )
+    return Table(("method", *columns.values(), "negative flips"), tuple(rows), caption)
+
+
+def masked_sentence(methods: Mapping[str, Repaired]) -> str:
+    """What masking by most pictures changes, method by method."""
+    most = max(_MASKED, key=_number)
+    found = [f"{title} {apart(method.behind(most, 'carried'))}" for title, method in methods.items()]
+    return f"Masked by {max(SHOTS)} pictures of a class, against carried whole: {'; '.join(found)}."
+
+
+def held_table(methods: Mapping[str, Repaired]) -> Table:
+    """Against retraining from scratch: points of accuracy and of negative flips, for warm starts held to old or not."""
+    rows = []
+    for title, method in methods.items():
+        first = f"{method.mean('scratch'):.1f}", f"{method.mean('scratch_flips'):.1f}"
+        rows.append((title, "from scratch", *first))
+        for name, words in _HELD.items():
+            if method.values(name):
+                gaps = (method.behind(f"{name}{what}", f"scratch{what}") for what in ("", "_flips"))
+                rows.append((title, words, *(with_interval(gap, "+") for gap in gaps)))
+    count = len({dataset for method in methods.values() for dataset, _ in method.rows})
+    caption = (
+        "From scratch: percent. The others: points against it ± half of the 95 % interval, over seeds and "
+        f"{datasets(count)}. λ: weight of the focal distillation towards the plug-in on old. Mini."
+    )
+    return Table(("method", "retrained", "accuracy on new", "negative flips"), tuple(rows), caption)
+
+
+def held_sentence(methods: Mapping[str, Repaired]) -> str:
+    """What the strongest distillation changes in accuracy and in flips, against the same training without it."""
+    strongest = f"focal_{max(WEIGHTS):g}"
+    found = []
+    for title, method in methods.items():
+        plain = "warm" if method.values("warm") else "scratch"
+        accuracy, flips = (method.behind(f"{strongest}{what}", f"{plain}{what}") for what in ("", "_flips"))
+        found.append(f"{title}: accuracy {apart(accuracy)}, flips {apart(flips, 'more', 'fewer')}")
+    return f"With λ = {max(WEIGHTS):g}, against the same training without it. {'. '.join(found)}."
+
+
+def _flips(method: Repaired, names: tuple[str, ...]) -> str:
+    found = (f"{method.column(name)}_flips" for name in names)
+    return " / ".join(f"{method.mean(name):.1f}" if method.values(name) else "–" for name in found)
+
+
+def _number(name: str) -> int:
+    return int(name.partition("_")[2])
