@@ -1,8 +1,9 @@
-"""Other sets than the one that a plug-in was tuned on: what it adds to zero-shot, before and after an upgrade."""
+"""Other pictures than those a plug-in was tuned on: what it adds to zero-shot, before and after an upgrade."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from clipcompat.runs.records import Record
@@ -10,25 +11,29 @@ from clipcompat.runs.tables import Table
 from clipcompat.studies.comparison import Comparison
 from clipcompat_book.words import method_titles, with_interval
 
+_OF_STUDY = {"cross_dataset": ("targets", "other sets"), "ood": ("shifts", "shifted sets")}
+"""Study -> the key of a row's list of further test sets, and what the table calls them."""
+
 
 def elsewhere_table(records: Sequence[Record]) -> Table:
-    """One row per method of records of the study "cross_dataset": gains on the source and on the other sets.
+    """One row per method of records of one study, "cross_dataset" or "ood": gains on the source and elsewhere.
 
     A gain is against zero-shot on the same pictures and the same backbone. Zero-shot itself is left out.
     """
     order = list(method_titles(records))
     tuned = [record for record in records if record.method != "zero_shot"]
     tuned.sort(key=lambda record: order.index(record.titles.method))
+    key, words = _OF_STUDY[tuned[0].study]
     rows = [
         (
             record.titles.method,
             *(with_interval(_gain(record, _source, side), "+") for side in ("old", "new")),
-            *(with_interval(_gain(record, _targets, side), "+") for side in ("old", "new")),
+            *(with_interval(_gain(record, partial(_others, key), side), "+") for side in ("old", "new")),
         )
         for record in tuned
     ]
-    others, seeds = len(tuned[0].per_seed[0]["targets"]), len(tuned[0].per_seed)
-    columns = ("method", "source, old", "source, new", "other sets, old", "other sets, new")
+    others, seeds = len(tuned[0].per_seed[0][key]), len(tuned[0].per_seed)
+    columns = ("method", "source, old", "source, new", f"{words}, old", f"{words}, new")
     caption = (
         f"Points above zero-shot ± half of the 95 % interval, over {seeds} seeds, elsewhere over {others} sets too. "
     )
@@ -39,8 +44,8 @@ def _source(row: Mapping[str, Any]) -> dict[str, Mapping[str, float]]:
     return {row["dataset"]: row}
 
 
-def _targets(row: Mapping[str, Any]) -> dict[str, Mapping[str, float]]:
-    return {target["dataset"]: target["there"] for target in row["targets"]}
+def _others(key: str, row: Mapping[str, Any]) -> dict[str, Mapping[str, float]]:
+    return {other["dataset"]: other["there"] for other in row[key]}
 
 
 def _gain(

@@ -27,3 +27,11 @@ def test_gains_are_against_zero_shot_of_the_same_backbone_and_zero_shot_has_no_r
     (row,) = table.rows
     assert [cell.split(" ±")[0] for cell in row[1:]] == ["+20.0", "+10.0", "-5.0", "-7.0"]
     assert "over 3 seeds, elsewhere over 2 sets too" in table.caption
+
+
+def test_shifted_sets_have_the_same_table_under_their_own_name():
+    one = made("coop", (20.0, 10.0, -5.0, -7.0))
+    rows = [{key if key != "targets" else "shifts": value for key, value in row.items()} for row in one.per_seed]
+    table = elsewhere_table([replace(one, study="ood", per_seed=rows)])
+    assert table.columns[3:] == ("shifted sets, old", "shifted sets, new")
+    assert [cell.split(" ±")[0] for cell in table.rows[0][1:]] == ["+20.0", "+10.0", "-5.0", "-7.0"]
