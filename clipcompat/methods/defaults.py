@@ -16,7 +16,7 @@ from clipcompat.common.config import override
 from clipcompat.common.errors import unknown_name
 from clipcompat.data.kind import dataset_kind
 from clipcompat.methods import KNOWN, METHODS
-from clipcompat.methods.dpc import LEARNERS
+from clipcompat.methods.dpc import DPC, LEARNERS
 from clipcompat.training.learner import Method
 from clipcompat.training.recipe import Recipe
 
@@ -55,6 +55,10 @@ LEARNING_RATES = {
 }
 
 
+TEACHERS = {"mini": "mini-large-old", "paper": "ViT-L-14-quickgelu:openai"}
+"""The wider backbone on which PromptKD's teacher is tuned. The paper's is the one of upstream's scripts."""
+
+
 def mini_method(name: str, lr: float | None = None, learner: str | None = None) -> Method:
     """A method with its recipe for mini datasets. lr: replaces the tuned rate. learner: as for `default_method`."""
     method = KNOWN[name]()
@@ -64,7 +68,7 @@ def mini_method(name: str, lr: float | None = None, learner: str | None = None) 
     if name == "clap":
         method = replace(method, passes=10)  # the views that training has anyway
     if name == "promptkd":
-        method = replace(method, teacher="mini-large-old")
+        method = replace(method, teacher=TEACHERS["mini"])
     if name == "promptsrc":
         method = replace(method, templates="data")  # the miniature has read none of the sixty sentences
     if name == "dpc":
@@ -90,8 +94,16 @@ def default_method(name: str, dataset: str, upgrade: str = "", learner: str | No
         raise unknown_name("method", name, KNOWN)
     kind = dataset_kind(dataset)
     if kind == "public" or (kind == "own" and upgrade_kind(upgrade) != "mini"):
-        return KNOWN[name]() if learner is None else replace(KNOWN[name](), learner=KNOWN[learner]())
+        method = KNOWN[name]() if learner is None else replace(KNOWN[name](), learner=KNOWN[learner]())
+        return _taught(method)
     return mini_method(name, learner=learner)
+
+
+def _taught(method: Method) -> Method:
+    """With the paper's teacher, where the method, or the learner whose prompts it doubles, has one."""
+    if isinstance(method, DPC):
+        return replace(method, learner=_taught(method.learner))
+    return replace(method, teacher=TEACHERS["paper"]) if method.takes_teacher else method
 
 
 def configured_method(name: str, dataset: str, upgrade: str, settings: Sequence[str]) -> Method:

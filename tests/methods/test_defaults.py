@@ -118,7 +118,7 @@ def test_a_learner_of_dpc_comes_with_its_own_recipe_and_stage_2_keeps_its_share_
         assert method.learner == default_method(name, "mini/textures") and method.omega_base == 0.5
         assert method.recipe.lr == pytest.approx(share * LEARNING_RATES[name])
         public = configured_method("dpc", "eurosat", "", [f"learner={name}"])
-        assert public == DPC(learner=LEARNERS[name]())
+        assert public == DPC(learner=default_method(name, "eurosat"))
     assert configured_method("dpc", "mini/textures", "mini", []) == default_method("dpc", "mini/textures")
     with pytest.raises(ConfigError, match="learner"):
         configured_method("dpc", "mini/textures", "mini", ["learner=cocoop"])
@@ -126,3 +126,14 @@ def test_a_learner_of_dpc_comes_with_its_own_recipe_and_stage_2_keeps_its_share_
 
 def test_the_tuned_rate_of_stage_2_has_no_factor_beside_it():
     assert default_method("dpc", "mini/textures").gradient == "plain" and default_method("dpc", "dtd") == DPC()
+
+
+def test_a_student_has_the_wider_teacher_of_its_scale_with_and_without_dpc():
+    for dataset, upgrade, teacher in (
+        ("eurosat", "clip-to-eva-vit-b-16", "ViT-L-14-quickgelu:openai"),
+        ("mini/tints", "mini", "mini-large-old"),
+    ):
+        assert default_method("promptkd", dataset, upgrade).teacher == teacher
+        dual = configured_method("dpc", dataset, upgrade, ("learner=promptkd", "learner.teacher_classes=base"))
+        assert (dual.learner.teacher, dual.learner.teacher_classes) == (teacher, "base")
+        assert configured_method("promptkd", dataset, upgrade, ("teacher=mini-new",)).teacher == "mini-new"

@@ -13,7 +13,7 @@ from clipcompat.backbones.upgrade import Upgrade
 from clipcompat.common.config import from_config, to_config
 from clipcompat.common.errors import ConfigError, DataError, IncompatibleError, PluginError
 from clipcompat.methods import KNOWN, METHODS, OF_DPC
-from clipcompat.methods.defaults import default_method
+from clipcompat.methods.defaults import TEACHERS, default_method
 from clipcompat.plugins.export import export_class_weights
 from clipcompat.plugins.fit import fit, fit_many
 from clipcompat.plugins.paths import carries
@@ -47,7 +47,7 @@ def test_they_are_public_and_known_by_name_and_not_in_the_tables_of_all_methods(
     for name, kind in OF_DPC.items():
         assert kind.name == name and getattr(clipcompat, kind.__name__) is kind
         assert from_config(kind, to_config(kind())) == kind()
-        assert default_method(name, "eurosat") == kind()
+        assert default_method(name, "eurosat") == (kind(teacher=TEACHERS["paper"]) if name == "promptkd" else kind())
 
 
 @EACH
