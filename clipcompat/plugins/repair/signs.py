@@ -5,8 +5,9 @@ Paper: GradFix (Rinaldi et al. 2025, arXiv 2510.09658; fillo-rinaldi/GradFix gra
     W_new + m · D,   m = 1 where D · G < 0, else 0      D: the old change; G: gradient of the loss by W, at W_new
 
 D is gamma B A of CLIP-LoRA, and P - P_old of ProLIP. G is the mean over all pictures (upstream also has a majority vote
-of pictures, and a factor before m · D that it chooses on test pictures; here it is 1). Nothing is trained. A masked D is not of low rank: a repaired CLIP-LoRA has the rank of the wider tower, D
-as its B and the identity as its A, and a file as large as the weights that it changes.
+of pictures, and a factor before m · D that it chooses on test pictures; here it is 1). Nothing is trained. A masked D
+is not of low rank: a repaired CLIP-LoRA has the rank of the wider tower, D as its B and the identity as its A, and a
+file as large as the weights that it changes.
 """
 
 from collections.abc import Mapping

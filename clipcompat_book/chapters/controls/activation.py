@@ -21,5 +21,5 @@ def activation_sentence(records: Sequence[Record]) -> str:
     count = datasets(len({report.dataset for own in by_method.values() for report in own}))
     return (
         f"What {len(losses)} methods lose by it on {count}, new minus old: most of all {titles[worst]}, "
-        f"{apart(losses[worst])}. Negative flips: at most {flips[most].mean:.1f} % of the test pictures ({titles[most]})."
+        f"{apart(losses[worst])}. Negative flips: at most {flips[most].mean:.1f} % of the pictures ({titles[most]})."
     )

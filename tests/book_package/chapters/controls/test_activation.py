@@ -21,4 +21,4 @@ def made(method: str, lost: float, flips: float):
 def test_it_names_the_method_that_loses_most_and_the_one_that_flips_most():
     told = activation_sentence([*made("coop", 3.0, 4.0), *made("kgcoop", 1.0, 5.0)])
     assert told.startswith("What 2 methods lose by it on 2 datasets")
-    assert "most of all CoOp, 3.0 ± 0.0 points lower" in told and "at most 5.0 % of the test pictures (KgCoOp)" in told
+    assert "most of all CoOp, 3.0 ± 0.0 points lower" in told and "at most 5.0 % of the pictures (KgCoOp)" in told
