@@ -8,6 +8,7 @@ from .backbones.mixed import mix_towers as mix_towers
 from .backbones.upgrade import Upgrade as Upgrade
 from .backbones.upgrade import load_chain as load_chain
 from .backbones.upgrade import load_upgrade as load_upgrade
+from .common.errors import ClipcompatError as ClipcompatError
 from .common.version import __version__ as __version__
 from .data.custom.address import clean_classnames as clean_classnames
 from .data.custom.from_csv import dataset_from_csv as dataset_from_csv

@@ -18,6 +18,7 @@ _PARTS = {
     "studies": "Studies",
     "audits": "Audits",
     "runs": "Records",
+    "common": "Errors",
 }
 _START = """# The library
 

@@ -72,13 +72,16 @@ class CoCoOp(Method):
         parameters = trainable(start, task)
         table = PromptTable.of(backbone, task.data.classnames, len(parameters["ctx"]))
 
+        def scores(features: Tensor, text: Tensor) -> Tensor:
+            return _logits(features, text, backbone.logit_scale)
+
         def objective(features: Tensor, labels: Tensor, text: Tensor) -> Tensor:
-            return F.cross_entropy(_logits(features, text, backbone.logit_scale), labels)
+            return F.cross_entropy(scores(features, text), labels)
 
         def prompts(features: Tensor) -> Prompts:
             return _prompts(parameters, table, features)
 
-        return Learner(parameters, objective, prompts=prompts, tower=backbone.text)
+        return Learner(parameters, objective, prompts=prompts, tower=backbone.text, scores=scores)
 
     def class_weights(self, tensors, backbone: Backbone, classnames, template):
         no_class_weights(self, "every image has its own")

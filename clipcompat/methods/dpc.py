@@ -7,6 +7,7 @@ Base classes are classified with P_b = ω_b P' + (1 − ω_b) P, all other names
 
 Carried to a new backbone: P and P'. "P" stands for all tensors of the learner's plug-in, mixed element by element.
 Those of the image tower are mixed, too: a learner with visual prompts sees every picture twice, with P_b and with P_n.
+Over CoCoOp every image has its own class vectors: row i of Z is read with the prompts of image i, in both directions.
 Over PromptKD, stage 2 trains the student on the labelled pictures of base classes. The teacher's class vectors belong
 to both prompts, and stay; the released code trains the teacher's text prompts, too, and asks the teacher for negatives.
 Deviations of the preset "described" from the released code, which "released" follows:
@@ -28,6 +29,7 @@ from clipcompat.backbones.backbone import Backbone
 from clipcompat.common.config import LATER
 from clipcompat.common.errors import ConfigError, IncompatibleError, unknown_name
 from clipcompat.data.split import Dataset, Split
+from clipcompat.methods.cocoop import CoCoOp
 from clipcompat.methods.contcoop import ContCoOp
 from clipcompat.methods.coop import CoOp
 from clipcompat.methods.kgcoop import KgCoOp
@@ -46,7 +48,7 @@ POOLS = ("fewshot", "full")
 GRADIENTS = {"plain": 0, "inverse": -1, "inverse_square": -2}
 """How the loss gradient of P' is scaled -> the power of ω_b."""
 
-PromptLearner = CoOp | KgCoOp | ContCoOp | MaPLe | PromptSRC | PromptKD
+PromptLearner = CoOp | CoCoOp | KgCoOp | ContCoOp | MaPLe | PromptSRC | PromptKD
 LEARNERS = {learner.name: learner for learner in get_args(PromptLearner)}
 
 
@@ -147,8 +149,11 @@ class DPC(Method):
             return before + negatives.draw(answers(features), labels, task.generator)
 
         def objective(features: Tensor, labels: Tensor, *text: Tensor) -> Tensor:
-            image, classes = clone.pair(features, *text) if clone.pair else (features, *text)
-            loss = symmetric_loss(image, F.normalize(classes, dim=-1)[labels], scale)
+            if clone.scores:
+                loss = _contrast(clone.scores(features, *text)[:, labels])
+            else:
+                image, classes = clone.pair(features, *text) if clone.pair else (features, *text)
+                loss = symmetric_loss(image, F.normalize(classes, dim=-1)[labels], scale)
             if self.keep_backbone_loss:
                 loss = loss + clone.objective(features, labels, *text)
             return loss
@@ -214,7 +219,8 @@ class DPC(Method):
         if rows := learner.rows_of_classes:
             place = {name: i for i, name in enumerate(task.init.row_names)}
             first[rows] = first[rows][[place[name] for name in names]]
-        weights = None if rows else learner.class_weights(first, backbone, names).detach()  # [class, dim]
+        fixed = not rows and learner.conditioned_on != "images"
+        weights = learner.class_weights(first, backbone, names).detach() if fixed else None  # [class, dim]
 
         def answers(features: Tensor) -> Tensor:
             if learner.needs == "pixels":
@@ -260,7 +266,11 @@ def symmetric_loss(features: Tensor, text: Tensor, scale: float) -> Tensor:
 
     Two images of one class have equal text rows and contradict each other, here as in the released code.
     """
-    logits = cosine_logits(features, text, scale)  # [row, row]
+    return _contrast(cosine_logits(features, text, scale))
+
+
+def _contrast(logits: Tensor) -> Tensor:
+    """Logits [row, row], whose row i belongs to column i -> a scalar."""
     target = torch.arange(len(logits), device=logits.device)
     return (F.cross_entropy(logits, target) + F.cross_entropy(logits.T, target)) / 2
 

@@ -59,6 +59,7 @@ class Learner:
         None: it names training images only.
     pair: (image features that the objective gets, and its text, if any) -> image features [batch, dim] and class
         vectors [class, dim] of one space, neither normalised, whose cosines classify; None: they are what it gets.
+    scores: the same arguments -> logits [batch, class], for a learner whose class vectors are another image by image.
     """
 
     parameters: Tensors
@@ -74,6 +75,7 @@ class Learner:
     join: Callable[[Tensor, Tensor], Tensor] | None = None
     joins: Split | None = None
     pair: Callable[..., tuple[Tensor, Tensor]] | None = None
+    scores: Callable[..., Tensor] | None = None
 
     def loss(self, features: Tensor, labels: Tensor) -> Tensor:
         """Features [batch, dim], labels [batch] -> the objective, a scalar, with its pass of the text tower.

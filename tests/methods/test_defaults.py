@@ -121,7 +121,7 @@ def test_a_learner_of_dpc_comes_with_its_own_recipe_and_stage_2_keeps_its_share_
         assert public == DPC(learner=default_method(name, "eurosat"))
     assert configured_method("dpc", "mini/textures", "mini", []) == default_method("dpc", "mini/textures")
     with pytest.raises(ConfigError, match="learner"):
-        configured_method("dpc", "mini/textures", "mini", ["learner=cocoop"])
+        configured_method("dpc", "mini/textures", "mini", ["learner=tip_adapter"])
 
 
 def test_the_tuned_rate_of_stage_2_has_no_factor_beside_it():

@@ -212,7 +212,7 @@ def test_a_dual_prompt_acts_on_another_backbone(tuned, mini_new):
 def test_a_learner_may_be_given_by_its_name_and_must_be_one_with_prompts_to_double():
     for name, learner in LEARNERS_BY_NAME.items():
         assert DPC(learner=name) == DPC(learner=learner())
-    for other in ("cocoop", LinearProbe(), None):
+    for other in ("linear_probe", LinearProbe(), None):
         with pytest.raises(UnknownNameError, match="learner of dpc"):
             DPC(learner=other)
 
