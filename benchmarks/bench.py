@@ -21,13 +21,15 @@ import torch
 
 from benchmarks.audits import measure_audits
 from benchmarks.classes import measure_classes
+from benchmarks.deep_steps import DeepStep, measure_deep
 from benchmarks.images import measure_alone
-from benchmarks.steps import cases, measure
+from benchmarks.steps import cases, measure, texture_names
 from benchmarks.sweeps import measure_sweeps
 from benchmarks.training import end_to_end, extrapolated
 from clipcompat.backbones.device import pick_device
 from clipcompat.backbones.load import load_backbone
 from clipcompat.common.files import to_json, write_atomic
+from clipcompat.methods.visual.maple import MaPLe
 
 RESULTS = Path(__file__).resolve().parent / "results"
 CLASSES_BUDGET = 5.5e9  # of 6 GB: the allocator is not told, and may hold more than tensors need
@@ -65,6 +67,9 @@ def _rows(options: argparse.Namespace, device: torch.device):
         if wanted(case.name):
             repeats = 2 if len(case.classnames) > 100 and device.type == "cpu" else 9
             yield measure(case, backbone, repeats, _say) | {"dtype": "fp32"}
+    if wanted("maple-47"):
+        deep = DeepStep(MaPLe(), backbone, texture_names(), MaPLe().recipe.batch_size)
+        yield measure_deep("maple-47", deep, 5, _say) | {"dtype": "fp32"}
     if wanted("coop-training"):
         yield extrapolated(backbone, 3, _say) | {"dtype": "fp32"}
     half = load_backbone(options.model, "random:1", device=device, dtype="bf16")

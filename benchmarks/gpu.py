@@ -1,4 +1,5 @@
-"""What is asked of one GPU: the text tower's share of the matrix peak, and whole trainings from cached features.
+"""What is asked of one GPU: the text tower's share of the matrix peak, whole trainings from cached features, and a step
+with both towers.
 
     python -m benchmarks.gpu             # about five minutes on one H200; rows go to benchmarks/results/<device>.json
     python -m benchmarks.gpu --smoke     # the same on any device with the mini backbone and few steps: does it run?
@@ -20,6 +21,7 @@ from torch import Tensor
 
 from benchmarks.bench import RESULTS, device_name, device_slug
 from benchmarks.clocks import clock
+from benchmarks.deep_steps import DeepStep, measure_deep
 from benchmarks.limits import matmul_peak, required_flops
 from benchmarks.steps import Case, Step, texture_names
 from clipcompat.backbones.backbone import Backbone
@@ -29,6 +31,7 @@ from clipcompat.common.files import to_json, write_atomic
 from clipcompat.data.split import Dataset, Split
 from clipcompat.methods.contcoop import ContCoOp
 from clipcompat.methods.coop import CoOp
+from clipcompat.methods.visual.maple import MaPLe
 from clipcompat.training.loop import train
 from clipcompat.training.task import Task
 
@@ -39,7 +42,14 @@ T4_BYTES = 15e9
 class CachedTask(Task):
     """A task whose views are random numbers: what is timed is everything after them."""
 
-    def views(self, count: int, crop: tuple[float, float], kind: str = "projected") -> Tensor:
+    def views(
+        self,
+        count: int,
+        crop: tuple[float, float],
+        kind: str = "projected",
+        tower: Backbone | None = None,
+        split: Split | None = None,
+    ) -> Tensor:
         shape = (count, len(self.data.train), self.backbone.feature_width(kind))
         return torch.randn(shape, generator=torch.Generator().manual_seed(1)).to(self.backbone.device)
 
@@ -84,7 +94,7 @@ def rows(device: torch.device, smoke: bool):
     from open_clip import IMAGENET_CLASSNAMES
 
     imagenet, textures = tuple(IMAGENET_CLASSNAMES), texture_names()
-    half = "bf16"
+    half = "fp32" if smoke else "bf16"  # a CPU takes long for bfloat16
     if smoke:
         imagenet, textures = imagenet[:12], textures[:5]
     models = (
@@ -101,6 +111,7 @@ def rows(device: torch.device, smoke: bool):
     backbone = load_backbone(models["b16"], "random:1", device=device, dtype=half)
     yield training(coop, backbone, textures, "dtd", "coop-dtd-4600")
     yield training(contcoop, backbone, imagenet, "imagenet", "contcoop-imagenet-25000")
+    yield measure_deep("maple-47-bf16", DeepStep(MaPLe(), backbone, textures, MaPLe().recipe.batch_size), 5, print)
     if device.type == "cuda":
         torch.cuda.set_per_process_memory_fraction(T4_BYTES / torch.cuda.get_device_properties(device).total_memory)
         backbone = load_backbone(models["b16"], "random:1", device=device, dtype="fp16")

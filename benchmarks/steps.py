@@ -121,7 +121,7 @@ class Step:
     """
 
     def __init__(self, case: Case, backbone: Backbone, seed: int = 1):
-        self.learner = case.method.setup(Task(backbone, _nothing_but(case.classnames), _generator(seed)))
+        self.learner = case.method.setup(Task(backbone, nothing_but(case.classnames), _generator(seed)))
         self.features = torch.randn(case.images, backbone.dim, generator=_generator(seed + 1)).to(backbone.device)
         self.tower, self._padded, self._images = backbone.text, PaddedTower(backbone), case.images
         prompts = self.learner.prompts(self.features)
@@ -206,7 +206,7 @@ class _NoImages:
         return 0
 
 
-def _nothing_but(classnames: Sequence[str]) -> Dataset:
+def nothing_but(classnames: Sequence[str]) -> Dataset:
     """A dataset of class names alone: a step at the text side sees no picture."""
     split = Split(_NoImages(), torch.zeros(0, dtype=torch.int64), tuple(classnames), "a photo of a {}.", "names")
     return Dataset("names", split, split, split, split.images)

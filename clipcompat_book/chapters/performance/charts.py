@@ -60,6 +60,7 @@ def _comparisons(measured: Performance) -> list[tuple[str, Row | None]]:
     steps, images = ([r for r in measured.rows if r.kind == kind] for kind in ("step", "images"))
     groups = {f"a step at the text side, {t}": [r for r in steps if r.dtype == t] for t in _types(steps)}
     groups |= {f"pictures through the image tower, {t}": [r for r in images if r.dtype == t] for t in _types(images)}
+    groups["a step with both towers, fp32"] = [r for r in measured.rows if r.kind == "towers" and r.dtype == "fp32"]
     groups["a whole training, pictures included"] = [r for r in measured.rows if r.kind == "training"]
     lines: list[tuple[str, Row | None]] = []
     for title, rows in groups.items():

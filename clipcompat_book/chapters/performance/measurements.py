@@ -36,6 +36,7 @@ _NAMES = {  # method, classes, what is timed
     "cocoop-10x8": ("cocoop", 10, "10 classes × 8 images"),
     "coop-1000": ("coop", 1000, "1,000 classes"),
     "contcoop-1000": ("contcoop", 1000, "1,000 classes"),
+    "maple-47": ("maple", 47, "47 classes, 4 pictures"),
     "coop-training": ("coop", 47, "47 classes"),
     "coop-training-mini": ("coop", 0, "mini"),
     "images-32": ("", 0, "CLIP, 32 pictures"),
@@ -78,9 +79,11 @@ class Row:
 
     @property
     def kind(self) -> str:
-        """ "step", "images", "training" or "chunks"."""
+        """ "step" (at the text side), "towers" (a step with both), "images", "training" or "chunks"."""
         if self.budget is not None:
             return "chunks"
+        if self.method == "maple":
+            return "towers"
         return "training" if "training" in self.name else "images" if self.name.startswith("images") else "step"
 
     @property

@@ -45,6 +45,8 @@ def speed_table(measured: Performance) -> Table:
     for r in measured.rows:
         if r.kind == "step":
             what, plain = f"step, {r.title}, {r.dtype}", "plain"
+        elif r.kind == "towers":
+            what, plain = f"step from pixels, {r.title}, {r.dtype}", "plain"
         elif r.kind == "images":
             what, plain = f"pictures forward, {r.title}, {r.dtype}", r.reference
         elif r.kind == "training":
@@ -55,7 +57,8 @@ def speed_table(measured: Performance) -> Table:
         else:
             continue
         rows.append((what, f"{duration(r.reference_s)} ({plain})", duration(r.fast_s), f"{r.ratio:.1f} ×"))
-    caption = "A step is forward and backward at the text side. Extrapolated: steps were timed and multiplied."
+    caption = "A step is forward and backward at the text side, or from pixels in both towers. "
+    caption += "Extrapolated: steps were timed and multiplied."
     return Table(("what", "compared with", "here", "as fast"), tuple(rows), caption)
 
 

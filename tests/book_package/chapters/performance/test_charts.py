@@ -96,7 +96,7 @@ def test_the_memory_of_a_training_stands_above_what_has_to_be_kept():
 
 def test_what_is_shipped_can_be_drawn():
     for found in committed_performance():
-        assert len([t for t in ratio_dots(found).data if t.mode == "markers+text"]) == 12
+        assert len([t for t in ratio_dots(found).data if t.mode == "markers+text"]) == 13
         for sweep, what in (("classes", "seconds"), ("classes", "memory_bytes"), ("context", "seconds")):
             assert growth_lines(found, sweep, what).data
         assert len(shot_lines(found).data) == 6 and len(shot_lines(found, "memory_bytes").data) == 4

@@ -10,7 +10,7 @@ from tests.measurements import bench, growth, performance
 
 STEPS = {"coop-47", "contcoop-47", "cocoop-10x8", "coop-1000", "contcoop-1000"}
 IMAGES = {"images-32", "images-32-eva", "images-32-bf16"}
-OTHERS = {"coop-47-bf16", "contcoop-47-bf16", "coop-training", "coop-training-mini"}
+OTHERS = {"maple-47", "coop-47-bf16", "contcoop-47-bf16", "coop-training", "coop-training-mini"}
 CHUNKS = {"classes-10000", "classes-10000-contcoop"}
 
 
