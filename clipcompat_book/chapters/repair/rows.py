@@ -102,3 +102,21 @@ def controls_of(records: Sequence[Record]) -> dict[str, dict[str, Repaired]]:
     kinds = {"another start": lambda title: "old 1 → new 2" in title, "random weights": lambda title: title == "mini*"}
     found = {words: [title for title in titles if known(title)] for words, known in kinds.items()}
     return {words: methods_of(records, mine[0]) for words, mine in found.items() if mine}
+
+
+_SIZES = {
+    "step 5000": "500 steps more",
+    "step 5500": "1,000 steps more",
+    "step 6000": "1,500 steps more",
+    "pair 2, made again": "3,000 steps more",
+    "mini-text-only": "a new text tower",
+    "mini-image-only": "a new image tower",
+}
+"""Part of an upgrade's title -> what is new there. Steps: of one pretraining run, after its step 4,500."""
+
+
+def sizes_of(records: Sequence[Record]) -> dict[str, dict[str, Repaired]]:
+    """What is new -> its methods, for upgrades that change less than a whole backbone; the smallest first."""
+    titles = dict.fromkeys(r.titles.upgrade for r in records)
+    found = {words: next((t for t in titles if part in t), None) for part, words in _SIZES.items()}
+    return {words: methods_of(records, title) for words, title in found.items() if title}

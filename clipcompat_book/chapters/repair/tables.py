@@ -64,6 +64,19 @@ def controls_table(methods: Mapping[str, Repaired], controls: Mapping[str, Mappi
     return Table(("method", *sides), tuple(rows), caption)
 
 
+def sizes_table(sizes: Mapping[str, Mapping[str, Repaired]]) -> Table:
+    """The same on upgrades that change less: one row per upgrade, one column per method."""
+    titles = list(dict.fromkeys(title for methods in sizes.values() for title in methods))
+    rows = [
+        (what, *(_three(methods[title]) if title in methods else "–" for title in titles))
+        for what, methods in sizes.items()
+    ]
+    caption = (
+        "Accuracy on new: carried → repaired (200 pictures without labels) | retrained. Means over datasets. Mini."
+    )
+    return Table(("what is new", *titles), tuple(rows), caption)
+
+
 def _three(method: Repaired) -> str:
     carried, repaired, retrained = (f"{method.mean(name):.1f}" for name in _SIDES)
     return f"{carried} → {repaired} | {retrained}"

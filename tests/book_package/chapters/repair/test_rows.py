@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from clipcompat_book.chapters.repair.rows import controls_of, methods_of
+from clipcompat_book.chapters.repair.rows import controls_of, methods_of, sizes_of
 from tests.book_package.chapters.repair.made import TWIN, made
 
 
@@ -48,3 +48,9 @@ def test_methods_are_told_apart_by_upgrade_and_controls_are_found():
         "random weights": ["linear probe"],
     }
     assert controls_of(made()) == {}
+
+
+def test_smaller_upgrades_are_found_by_what_is_new_there_and_the_smallest_comes_first():
+    titles = ("mini-image-only, made again", "mini-identity, pair 2, made again", "mini-identity, pair 2, step 5000")
+    records = [record for title in titles for record in made("coop", upgrade=title)]
+    assert list(sizes_of([*records, *made()])) == ["500 steps more", "3,000 steps more", "a new image tower"]

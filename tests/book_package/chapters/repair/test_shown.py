@@ -64,3 +64,14 @@ def test_sentences_turn_with_the_numbers(methods, controls):
     assert "linear probe 4.0 ± 0.0 points lower; CoOp 1.0 ± 0.0 points higher" in sentences.behind_sentence(methods)
     assert "linear probe 56.0 ± 0.0 points higher" in sentences.regained_sentence(methods)
     assert "**Another start:** CoOp 0 → 10 %." in sentences.controls_sentence(controls)
+
+
+def test_smaller_upgrades_are_rows_with_a_dash_where_a_method_is_missing():
+    sizes = {
+        "500 steps more": methods_of(made(carried=79, repaired=80, retrained=81), "mini"),
+        "a new image tower": methods_of([*made(), *made("linear_probe", carried=10)], "mini"),
+    }
+    table = tables.sizes_table(sizes)
+    assert table.columns == ("what is new", "CoOp", "linear probe")
+    assert table.rows[0] == ("500 steps more", "80.0 → 81.0 | 82.0", "–")
+    assert table.rows[1][2].startswith("11.0 → ")
