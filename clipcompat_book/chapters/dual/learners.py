@@ -44,6 +44,17 @@ def learners_table(learners: Learners) -> Table:
     return Table(("learner", *(f"{half}, {side}" for half, side in columns)), tuple(rows), caption)
 
 
+def kept_sentence(learners: Learners) -> str:
+    """Mean gain on base classes, carried, as a share of the mean gain of retraining; 0 or less is "nothing"."""
+    shares = {}
+    for title, own in learners.items():
+        carried, retrained = (gain(own, side, "base") for side in ("carried", "retrained"))
+        if retrained is not None:
+            shares[title] = carried.mean / retrained.mean
+    told = ", ".join(f"{title} {100 * x:.0f} %" if x > 0 else f"{title} nothing" for title, x in shares.items())
+    return f"**Of what retraining adds to zero-shot on base classes, the carried plug-in has:** {told}."
+
+
 def retraining_sentence(learners: Learners) -> str:
     """What retraining on base classes does to each half, against carrying."""
     told = []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from clipcompat_book.chapters.dual.learners import learners_of, learners_table, retraining_sentence
+from clipcompat_book.chapters.dual.learners import kept_sentence, learners_of, learners_table, retraining_sentence
 from tests.runs.test_records import record
 
 SETS = ("mini/tints", "mini/shapes", "mini/textures")
@@ -43,3 +43,8 @@ def test_records_without_retraining_have_a_dash_and_a_setting_that_all_share_is_
     learners = learners_of(made("coop", "CoOp (teacher_classes=base)", retrained=False))
     (row,) = learners_table(learners).rows
     assert row[0] == "CoOp" and row[3] == row[6] == "–"
+
+
+def test_what_is_kept_is_a_share_of_retraining_s_gain_on_base_classes():
+    told = kept_sentence(learners_of([*made("coop", "CoOp"), *made("kgcoop", "KgCoOp", retrained=False)]))
+    assert told.endswith("the carried plug-in has:** CoOp 67 %.")
