@@ -1,9 +1,10 @@
-"""Augmented pixels in memory, for methods that train through the image tower: each picture is decoded once.
+"""Pixels in memory, for methods that train through the image tower: each picture is decoded once, if there is room.
 
 The views are those of `encode_views`: their random numbers depend on (seed, view, image) only.
 """
 
 import logging
+from collections.abc import Callable, Iterator
 
 import psutil
 import torch
@@ -11,7 +12,7 @@ from torch import Tensor
 
 from clipcompat.backbones.backbone import Backbone
 from clipcompat.common.progress import Progress
-from clipcompat.data.pictures.decoding import decode
+from clipcompat.data.pictures.decoding import BLOCK, decode
 from clipcompat.data.split import Split
 from clipcompat.features.encode import augment, picture
 
@@ -45,6 +46,29 @@ def pixel_views(
         if progress:
             progress(done, count, what)
     return pixels
+
+
+def test_pixels(backbone: Backbone, split: Split) -> Callable[[], Iterator[Tensor]]:
+    """Each call walks the pictures of the test transform in blocks: uint8 [block, 3, size, size].
+
+    They stay in memory between calls if `pixel_views` would keep them; otherwise every call decodes them again.
+
+    Raises:
+        DataError: a picture is broken.
+    """
+    size, count = backbone.preprocess.size, len(split)
+
+    def draw(index: int) -> Tensor:
+        return backbone.preprocess.test(picture(backbone, split, index))
+
+    def decoded() -> Iterator[Tensor]:
+        return decode(((i,) for i in range(count)), draw)
+
+    device = _place(count * 3 * size * size, backbone.device)
+    if device is None:
+        return decoded
+    kept = torch.cat([block.to(device) for block in decoded()])
+    return lambda: iter(kept.split(BLOCK))
 
 
 def _views(backbone: Backbone, split: Split, index: int, views: int, seed: int, crop: tuple[float, float]) -> Tensor:

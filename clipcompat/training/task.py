@@ -1,5 +1,6 @@
 """One training's inputs. A method may use all of them except the test images."""
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +11,7 @@ from clipcompat.backbones.backbone import Backbone
 from clipcompat.common.errors import DataError
 from clipcompat.data.split import Dataset, Split
 from clipcompat.features.encode import Cache, Progress, encode_split, encode_views
-from clipcompat.features.pixels import pixel_views
+from clipcompat.features.pixels import pixel_views, test_pixels
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,10 @@ class Task:
     def validation(self, kind: str = "projected") -> tuple[Tensor, Tensor]:
         """Features [image, dim], not normalised, and labels [image] of the validation images, to select on."""
         return self.features(self.data.val, kind), self.data.val.labels.to(self.backbone.device)
+
+    def validation_pixels(self) -> Callable[[], Iterator[Tensor]]:
+        """The validation images before the image tower: see `test_pixels`."""
+        return test_pixels(self.backbone, self.data.val)
 
     def require_validation(self, what: str) -> None:
         """Refuse to select `what` without validation images, before anything is trained.

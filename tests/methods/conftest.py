@@ -44,7 +44,11 @@ def written_down(monkeypatch):
     def pixels(backbone, split, count, seed, crop, progress=None):
         return golden.pixels(count, split.labels, backbone.preprocess.size, crop)
 
+    def test_pixels(backbone, split):
+        return golden.pixels(1, split.labels, backbone.preprocess.size, golden.UNCUT)[0].split(5).__iter__
+
     monkeypatch.setattr("clipcompat.training.task.encode_views", views)
     monkeypatch.setattr("clipcompat.training.task.pixel_views", pixels)
+    monkeypatch.setattr("clipcompat.training.task.test_pixels", test_pixels)
     monkeypatch.setattr("clipcompat.training.task.encode_split", features)
     monkeypatch.setattr(torch, "randperm", lambda count, **_: torch.tensor(golden.order(count)))

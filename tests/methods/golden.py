@@ -34,6 +34,10 @@ ELSEWHERE = {"recipe.eurosat_epochs", "recipe.imagenet_crop"}
 """Constants of single datasets, which have tests of their own."""
 
 
+UNCUT = (1.0, 1.0)
+"""The crop that stands for the test transform."""
+
+
 def order(count):
     """A shuffled epoch that is the same every time."""
     step = 5 if count % 5 else 7

@@ -10,9 +10,9 @@ takes none (`mismatch` says which). So the additions serve only as far as a chan
 Recomputed: the towers with the additions in their weights, and from them all features. It holds for any class names.
 
 Upstream's defects: γ is alpha / √rank, with alpha / rank left as a comment beside it; a file has no backbone, class
-names or template; it is read by torch.load without weights_only; `train()` of its layers returns None; validation is a
-constant that is off (so the only protocol here is its own, without validation); the reported zero-shot classifier has
-all templates of a dataset, training and test only the first (as here).
+names or template; it is read by torch.load without weights_only; `train()` of its layers returns None; its validation,
+a constant that is off, would print accuracies and keep the last state all the same; the reported zero-shot classifier
+has all templates of a dataset, training and test only the first (as here).
 Deviations: float32 (upstream: half); the cosine ends at 0 (upstream: 1e-6); training ends with a whole epoch.
 Left out: its other choices of blocks, and the output projection ("o"). ResNets have no such attention.
 """
@@ -29,11 +29,13 @@ from clipcompat.backbones.image.changed import ChangedTower
 from clipcompat.backbones.low_rank import LowRank, merged
 from clipcompat.backbones.outline import Outline
 from clipcompat.backbones.text.input import Prompts
+from clipcompat.common.config import LATER
 from clipcompat.common.errors import ConfigError, IncompatibleError
 from clipcompat.data.split import Dataset
 from clipcompat.methods.parts.logits import cosine_logits
 from clipcompat.methods.parts.parameters import linear_default, tensor_mismatch, trainable
 from clipcompat.methods.parts.prompts import readable, zero_shot_weights
+from clipcompat.methods.parts.protocol import NO_VALIDATION, VALIDATION, BestEpoch, check_protocol
 from clipcompat.training.learner import Learner, Method, Shape, Template, Tensors
 from clipcompat.training.recipe import Recipe
 from clipcompat.training.task import Task
@@ -53,6 +55,8 @@ class CLIPLoRA(Method):
 
     rank: of A and B. alpha: of the factor γ. dropout: the share of its input that A does not see in training.
     scale: s; None is the backbone's. recipe: its max_steps None is 500 per picture of a class.
+    protocol: "no-validation" keeps the last epoch, as upstream; "validation" the best one on validation pictures, which
+        both towers see anew after every epoch.
     """
 
     name: ClassVar[str] = "clip_lora"
@@ -65,8 +69,10 @@ class CLIPLoRA(Method):
     dropout: float = 0.25
     scale: float | None = 100.0
     recipe: Recipe = field(default_factory=_recipe)
+    protocol: str = field(default=NO_VALIDATION, metadata=LATER)
 
     def __post_init__(self):
+        check_protocol(self.protocol)
         if self.rank < 1:
             raise ConfigError(f"rank must be at least 1, not {self.rank}.")
         if not 0 < self.alpha <= 1e30:
@@ -92,13 +98,29 @@ class CLIPLoRA(Method):
         tower = ChangedTower(backbone._model, image, backbone.dtype)
         prompts, scale = _prompts(backbone, data.classnames, data.train.template), self._scale(backbone)
 
-        def objective(features: Tensor, labels: Tensor) -> Tensor:
-            weights = F.normalize(backbone.text.changed(prompts, text), dim=-1)
-            return F.cross_entropy(cosine_logits(features, weights, scale), labels)
+        def see(pixels: Tensor, tower: ChangedTower = tower) -> Tensor:
+            return tower(backbone.preprocess.normalise(pixels.to(backbone.device)))
 
-        return Learner(
-            parameters, objective, see=lambda pixels: tower(backbone.preprocess.normalise(pixels.to(backbone.device)))
+        def logits(features: Tensor, text: LowRank) -> Tensor:
+            weights = F.normalize(backbone.text.changed(prompts, text), dim=-1)
+            return cosine_logits(features, weights, scale)
+
+        def objective(features: Tensor, labels: Tensor) -> Tensor:
+            return F.cross_entropy(logits(features, text), labels)
+
+        if self.protocol != VALIDATION:
+            return Learner(parameters, objective, see=see)
+        text_at_test, image_at_test = (self._additions(parameters, which) for which in ("text", "image"))
+        tower_at_test = ChangedTower(backbone._model, image_at_test, backbone.dtype)
+        task.require_validation("the epoch that is kept")
+        pictures = task.validation_pixels()
+        best = BestEpoch(
+            task,
+            parameters,
+            lambda _, features: logits(features, text_at_test),
+            features=lambda: torch.cat([see(block, tower_at_test) for block in pictures()]),
         )
+        return Learner(parameters, objective, see=see, after_epoch=best.look, finish=lambda: best.tensors)
 
     def image_towers(self, tensors, backbone: Backbone) -> tuple[Backbone]:
         return (merged(backbone, image=self._additions(tensors, "image")),)

@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from clipcompat.backbones.load import load_backbone, load_outline
-from clipcompat.common.errors import ConfigError, IncompatibleError, PluginError
+from clipcompat.common.config import from_config, override, to_config
+from clipcompat.common.errors import ConfigError, DataError, IncompatibleError, PluginError, UnknownNameError
 from clipcompat.methods.deep.clip_lora import CLIPLoRA
 from clipcompat.methods.zero_shot import ZeroShot
 from clipcompat.plugins.export import export_class_weights
@@ -18,6 +19,7 @@ from clipcompat.plugins.paths import carries
 from clipcompat.training.loop import plan
 from clipcompat.training.recipe import Recipe
 from tests.methods import golden
+from tests.methods.deep.made import without_validation
 from tests.methods.learners import PHOTO, plugin_of, same_gradients, start, tensors_of
 from tests.reference.clip_lora import adamw_step, with_additions
 from tests.reference.contcoop import cross_entropy, logits
@@ -89,6 +91,33 @@ def test_training_ends_at_the_golden_number(tiny_deep, written_down):
         assert golden.digest(tensors) == pytest.approx(PATH, abs=1e-3)
 
 
+def test_the_validation_protocol_keeps_the_last_of_the_best_epochs(tiny_deep, written_down):
+    data = golden.data_of()
+    recipe = dataclasses.replace(RECIPE, epochs=6, lr=0.12)
+    method = dataclasses.replace(METHOD, protocol="validation", recipe=recipe)
+    steps, seen = (
+        golden.pixel_epochs_of(data, 6, 5, drop_last=False),
+        golden.pixels(1, data.val.labels, 8, golden.UNCUT),
+    )
+    rates, step = cosine_per_step(len(steps), 0.12), partial(adamw_step, weight_decay=0.2)
+    ends = list(golden.slow_walk(TENSORS, partial(slow_loss, tiny_deep), steps, rates, step))[2::3]
+    hits = [int((slow_logits(tiny_deep, end, seen).argmax(1) == data.val.labels).sum()) for end in ends]
+    assert hits == [4, 3, 6, 4, 4, 4]
+    ours = fit(method, tiny_deep, data, init=plugin_of(method, TENSORS, tiny_deep)).tensors
+    for name, value in ends[2].items():
+        torch.testing.assert_close(ours[name], value, rtol=0, atol=1e-4)
+    with pytest.raises(DataError, match="no validation images, and the epoch that is kept"):
+        fit(method, tiny_deep, without_validation(data))
+
+
+def test_the_default_protocol_is_not_written_down_so_that_records_keep_their_ids():
+    assert "protocol" not in to_config(CLIPLoRA())
+    chosen = CLIPLoRA(protocol="validation")
+    assert from_config(CLIPLoRA, to_config(chosen)) == override(CLIPLoRA(), ["protocol=validation"]) == chosen
+    with pytest.raises(UnknownNameError, match="protocol"):
+        CLIPLoRA(protocol="official")
+
+
 CHANGES = {
     "alpha": 1.1,
     "dropout": 0.25,
@@ -108,6 +137,7 @@ CHANGES = {
 
 def test_every_constant_is_changed_below():
     unused = {"rank", "recipe.momentum", "recipe.warmup_epochs", "recipe.warmup_lr"}  # shapes; SGD; schedule "epoch"
+    unused.add("protocol")  # has a test of its own
     assert golden.constants(METHOD) - set(CHANGES) == unused | golden.ELSEWHERE
 
 
