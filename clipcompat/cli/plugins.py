@@ -11,12 +11,15 @@ from clipcompat.runs.request import CLASSES
 
 if TYPE_CHECKING:
     from clipcompat.backbones.backbone import Backbone
+    from clipcompat.plugins.plugin import Plugin
 
 _IMPORT = """\
 make a plug-in from a checkpoint of the official code; nothing in the checkpoint is executed
 
   clipcompat import output/eurosat/CoOp/seed1 --method coop --backbone ViT-B-16-quickgelu --weights openai \\
       --dataset eurosat --root $DATA --shots 16 --seed 1 --out coop.safetensors
+
+PromptKD's file has no class vectors, so that it needs --teacher; that of DPC has no stage 1, so that it needs --init.
 """
 
 
@@ -43,8 +46,8 @@ Only architectures are built. That a plug-in fits says nothing about its accurac
 """
 
 _READ = (
-    "coop, cocoop, kgcoop, clip_adapter, tip_adapter, tip_adapter_f, maple, promptsrc, taskres, zs_lp, clap, prolip or "
-    "clip_lora"
+    "coop, cocoop, kgcoop, clip_adapter, tip_adapter, tip_adapter_f, maple, promptsrc, promptkd, dpc, taskres, zs_lp, "
+    "clap, prolip or clip_lora"
 )
 _FILE = "a .safetensors file of `fit`, `run` or `import`"
 
@@ -64,6 +67,10 @@ def add_plugin_verbs(verbs: Any) -> None:
     add("--template", metavar="TEXT", help="of the zero-shot classifier (default: upstream's for the dataset)")
     add("--shots", type=int, help="training images per class, if known")
     add("--seed", type=int, help="of the training, if known")
+    add("--init", metavar="PLUGIN", help="of DPC: the plug-in of its stage 1, imported before")
+    add("--teacher", metavar="PLUGIN", help="of PromptKD and of DPC over it: the plug-in that it learned from")
+    add("--teacher-backbone", metavar="NAME", help="the teacher was tuned on, such as ViT-L-14-quickgelu")
+    add("--teacher-weights", metavar="PATH|TAG|random:SEED", help="of that backbone")
     settings = "fields of the method that a checkpoint cannot tell: position=middle, ratio=0.6, alpha=2"
     add("--set", dest="settings", action="extend", nargs="+", default=[], metavar="KEY=VALUE", help=settings)
     _add_out(read)
@@ -132,16 +139,20 @@ def _import(options: argparse.Namespace) -> None:
     from clipcompat.common.config import override
     from clipcompat.methods import KNOWN
     from clipcompat.plugins.official.importer import import_plugin
+    from clipcompat.plugins.plugin import load_plugin
 
-    _check_out(options, options.path, options.root)
+    _check_out(options, options.path, options.root, options.init, options.teacher, options.teacher_weights)
     if options.method not in KNOWN:
         raise unknown_name("method", options.method, KNOWN)
+    init = None if options.init is None else load_plugin(options.init)
     method = options.method
     if options.settings:
-        method = override(KNOWN[method](), options.settings)
+        told = {} if init is None or method != "dpc" else {"learner": init.method}
+        method = override(KNOWN[method](**told), options.settings)
     names, dataset = _names_and_dataset(options)
     facts = {"template": options.template, "dataset": dataset, "shots": options.shots, "seed": options.seed}
-    plugin = import_plugin(options.path, method, _backbone(options), names, **facts)
+    before = {"init": init, "teacher": _teacher(options)}
+    plugin = import_plugin(options.path, method, _backbone(options), names, **facts, **before)
     show(plugin.save(options.out, options.force))
 
 
@@ -216,15 +227,28 @@ def _paths(options: argparse.Namespace) -> None:
             show(f"{path.name}: {'all' if not path.why else ', '.join(path.methods)}")
 
 
-def _backbone(options: argparse.Namespace) -> "Backbone":
+def _teacher(options: argparse.Namespace) -> "tuple[Plugin, Backbone] | None":
+    from clipcompat.plugins.plugin import load_plugin
+
+    if (options.teacher is None) != (options.teacher_backbone is None):
+        raise ConfigError("a teacher is a plug-in and its backbone: give both --teacher and --teacher-backbone.")
+    if options.teacher is None:
+        return None
+    return load_plugin(options.teacher), _backbone(options, "teacher_")
+
+
+def _backbone(options: argparse.Namespace, whose: str = "") -> "Backbone":
+    """whose: the beginning of its options, such as "teacher_"."""
     from clipcompat.backbones.catalog import backbone_kind
     from clipcompat.backbones.load import load_backbone
 
-    if options.weights is None and backbone_kind(options.backbone) != "mini":
+    name, weights = (getattr(options, f"{whose}{part}") for part in ("backbone", "weights"))
+    if weights is None and backbone_kind(name) != "mini":
+        option = f"--{whose.replace('_', '-')}weights"
         raise ConfigError(
-            f"{options.backbone} needs --weights: an open_clip tag (openai), the path of a checkpoint, or random:SEED."
+            f"{name} needs {option}: an open_clip tag (openai), the path of a checkpoint, or random:SEED."
         )
-    return load_backbone(options.backbone, options.weights, device=options.device, dtype=options.dtype)
+    return load_backbone(name, weights, device=options.device, dtype=options.dtype)
 
 
 def _names_and_dataset(options: argparse.Namespace) -> tuple[list[str], str | None]:

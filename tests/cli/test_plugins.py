@@ -12,13 +12,14 @@ import torch
 from PIL import Image
 from safetensors.numpy import load_file
 
+from clipcompat.backbones.load import load_backbone
 from clipcompat.backbones.published import published_weights
 from clipcompat.cli import main
 from clipcompat.cli.plugins import _classnames
 from clipcompat.plugins.export import export_class_weights
 from clipcompat.plugins.official.importer import import_plugin
 from clipcompat.plugins.plugin import load_plugin
-from tests.official import Bomb, adapter, buffers, context, write_cache, write_run
+from tests.official import Bomb, adapter, buffers, context, promptkd, promptsrc, write_cache, write_run
 from tests.toys import NAMES, toy_split
 from tests.trees import CLASSES, write_eurosat
 
@@ -226,6 +227,30 @@ def test_an_import_that_warns_says_so_on_stderr(old, plugin, names, says, tmp_pa
     with caplog.at_level(logging.WARNING):
         says("import", out, "--method", "coop", *OLD, "--classnames", names, "--out", tmp_path / "p")
     assert "class buffers" in caplog.text
+
+
+def test_files_that_need_others_are_imported_after_them(old, names, says, refused, tmp_path):
+    wide = load_backbone("mini-large-old", "random:3", device="cpu", dtype="fp32")
+    files = {name: tmp_path / f"{name}.safetensors" for name in ("teacher", "student", "dual")}
+    whole = {"folder": "VLPromptLearner", "dtype": torch.float32}
+    text = {n: t for n, t in promptsrc(wide)[0].items() if not n.startswith("image_encoder")}
+    runs = [promptsrc(wide)[0], promptkd(old, 160)[0], promptkd(old, 160)[0] | text]
+    runs = dict(zip(files, (write_run(tmp_path / str(i), state, **whole) for i, state in enumerate(runs)), strict=True))
+    of_wide = ["--backbone", "mini-large-old", "--weights", "random:3", "--device", "cpu", "--dtype", "fp32"]
+    named, by = ["--classnames", names], ["--teacher", files["teacher"], "--teacher-backbone", "mini-large-old"]
+    taught = [*by, "--teacher-weights", "random:3"]
+    says("import", runs["teacher"], "--method", "promptsrc", *of_wide, *named, "--out", files["teacher"])
+    says("import", runs["student"], "--method", "promptkd", *OLD, *named, *taught, "--out", files["student"])
+    stage_2 = [*OLD, *named, *taught, "--init", files["student"]]
+    says("import", runs["dual"], "--method", "dpc", *stage_2, "--set", "preset=released", "--out", files["dual"])
+    student, dual = load_plugin(files["student"]), load_plugin(files["dual"])
+    assert dual.method.learner == student.method and dual.origin["init"] == student.stamp
+    assert dual.origin["teacher"]["stamp"] == load_plugin(files["teacher"]).stamp
+    for given, words in (
+        (["--teacher", files["teacher"]], "give both --teacher and --teacher-backbone"),
+        (["--teacher", files["teacher"], "--teacher-backbone", "ViT-B-32"], "ViT-B-32 needs --teacher-weights"),
+    ):
+        refused("import", runs["student"], "--method", "promptkd", *OLD, *named, *given, "--out", "x", words=words)
 
 
 @pytest.mark.parametrize(

@@ -52,13 +52,17 @@ class DasslLearner:
         return [e for e in entries if not any(re.fullmatch(k, e) for k in (*self.keys, *self.deep, *self.dropped))]
 
 
-def learned(name: str, file: OfficialFile) -> tuple[dict[str, Tensor], dict[str, Any]]:
+def learned(
+    name: str, file: OfficialFile, learner: DasslLearner | None = None
+) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """The tensors that the method `name` learned, float32 and under our names; and the dropped entries, unchanged.
+
+    learner: how they are saved; None: as `LEARNERS` says.
 
     Raises:
         CheckpointError: no state dict, or an entry is missing, unknown or no tensor of finite numbers.
     """
-    learner, entries = LEARNERS[name], _entries(file)
+    learner, entries = learner or LEARNERS[name], _entries(file)
     lacking, unknown = learner.lacks(entries), learner.unknown(entries)
     if lacking or unknown:
         raise CheckpointError(f"{file.name} is no checkpoint of {name}: {_difference(entries, lacking, unknown)}")
@@ -227,3 +231,12 @@ LEARNERS = {
     "clap": DasslLearner("adapter", {r"prototypes": "weight"}, _nothing, _CLAP),
 }
 """Name of a method -> how the official code saves it."""
+
+TEXT_OF_TEACHER = DasslLearner(
+    "VLPromptLearner",
+    {r"prompt_learner\.ctx": "text.ctx"},
+    _nothing,
+    deep={rf"text_encoder\.{_BLOCK}": "text.deep"},
+    first_block=1,
+)
+"""What DPC over PromptKD saves beside the student."""

@@ -1,4 +1,4 @@
-"""Plug-ins from checkpoints of official code: CoOp and its kin, adapters, MaPLe, PromptSRC, PromptKD, deep methods.
+"""Plug-ins from checkpoints of official code: CoOp and its kin, adapters, MaPLe, PromptSRC, PromptKD, DPC, deep ones.
 
 Only learned tensors are taken; the backbone makes the rest again, as for every plug-in. Settings that are not in a file
 come from the given method, which must not contradict the file. The class buffers of prompt learners have one use: they
@@ -6,13 +6,14 @@ tell whether backbone and class names are those of the training.
 
 Sources: KaiyangZhou/CoOp, htyao89/KgCoOp, gaopengcuhk/CLIP-Adapter, gaopengcuhk/Tip-Adapter, zhengli97/PromptKD,
 muzairkhattak/multimodal-prompt-learning and PromptSRC, geekyutao/TaskRes, jusiro/CLAP,
-astra-vision/ProLIP, MaxZanella/CLIP-LoRA.
+astra-vision/ProLIP, MaxZanella/CLIP-LoRA, JREion/DPC.
 """
 
 import logging
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from clipcompat.methods.parts.prompts import PromptTable
 from clipcompat.methods.tip_adapter import initial_alpha
 from clipcompat.plugins.fit import teacher_origin
 from clipcompat.plugins.official.dassl import LEARNERS, learned
+from clipcompat.plugins.official.dual import dual_tensors, file_over, settings_over
 from clipcompat.plugins.official.files import OfficialFile, find_checkpoint
 from clipcompat.plugins.official.lora_file import LoRAFile
 from clipcompat.plugins.official.tip_cache import TipCache
@@ -59,6 +61,7 @@ def import_plugin(
     shots: int | None = None,
     seed: int | None = None,
     teacher: tuple[Plugin, Backbone] | None = None,
+    init: Plugin | None = None,
 ) -> Plugin:
     """A plug-in from a checkpoint of the official code. Nothing in the file is executed.
 
@@ -72,6 +75,8 @@ def import_plugin(
         template: of the zero-shot classifier; None takes upstream's for the dataset.
         dataset, shots, seed: of the training, if known.
         teacher: of PromptKD, as for `fit`: its class vectors are not in the file.
+        init: of DPC, the plug-in of its stage 1, which is a file of its own, imported before. The class names are then
+            those of stage 2, the base classes.
 
     Raises:
         CheckpointError: the file is missing, damaged, unsafe or of another method. ConfigError: the settings contradict
@@ -80,10 +85,13 @@ def import_plugin(
     name = method if isinstance(method, str) else getattr(method, "name", repr(method))
     if name not in KNOWN:
         raise unknown_name("method", name, KNOWN)
-    readers = dict.fromkeys(LEARNERS, _from_dassl) | dict.fromkeys(_TIPS, _from_cache) | {"clip_lora": _from_lora}
+    readers = dict.fromkeys(LEARNERS, _from_dassl) | dict.fromkeys(_TIPS, _from_cache)
+    readers |= {"clip_lora": _from_lora, "dpc": partial(_from_dpc, init=init, teacher=teacher)}
     if name not in readers:
         known = ", ".join(readers)
         raise ConfigError(f"this library reads no official checkpoints of {name}; it reads those of {known}.")
+    if init is not None and name != "dpc":
+        raise ConfigError(f"an import of {name} has no init; it is the stage-1 plug-in of dpc.")
     given = None if isinstance(method, str | type) else method
     names, dataset, path = _class_names(classnames), _dataset_name(dataset), Path(path).expanduser()
     origin = {
@@ -96,11 +104,13 @@ def import_plugin(
         "seed": None if seed is None else parse_seed(seed),
         **dict.fromkeys(("views", "epochs", "seconds", "final_loss", "init", "select_on", "crop")),
     }
-    if KNOWN[name].takes_teacher != (teacher is not None):
+    taught = init.method if init is not None else KNOWN[name]
+    if (taught.takes_teacher is True) != (teacher is not None):
         wanted = "needs" if teacher is None else "has no"
-        raise ConfigError(f"an import of {name} {wanted} teacher=(plugin, backbone).")
+        over = f" over {init.method.name}" if init is not None else ""
+        raise ConfigError(f"an import of {name}{over} {wanted} teacher=(plugin, backbone).")
     plugin, buffers = readers[name](path, name, given, origin, backbone)
-    if teacher is not None:
+    if teacher is not None and init is None:
         classes = {"classes": teacher[0].class_weights(teacher[1], names).float().cpu()}
         origin = {**plugin.origin, "teacher": teacher_origin(*teacher)}
         plugin = replace(plugin, tensors={**plugin.tensors, **classes}, origin=origin)
@@ -109,13 +119,18 @@ def import_plugin(
         advice = "Give the backbone and the class names it was tuned on"
         raise IncompatibleError(f"{file} does not fit {backbone.name}: {why}. {advice}.")
     suffix = [entry for entry in buffers if re.fullmatch(r"(prompt_learner\.)?token_suffix", entry)]
-    if not suffix:
+    reader, source = (plugin, backbone) if teacher is None else teacher  # of the class names
+    context = next((t for name, t in reader.tensors.items() if name in ("ctx", "parallel.ctx")), None)
+    if not suffix or context is None:
         return plugin
-    words = plugin.method.ctx_init if plugin.method.needs == "pixels" else None
-    agree = _buffers_agree(buffers[suffix[0]], backbone, names, plugin.tensors["ctx"].shape[-2], words)
+    rows = buffers[suffix[0]]
+    if teacher is not None and isinstance(rows, Tensor) and len(rows) < len(names):  # upstream keeps it in two halves
+        rows = torch.cat([rows, buffers[f"{suffix[0]}2"]])
+    words = reader.method.ctx_init if reader.method.needs == "pixels" else None
+    agree = _buffers_agree(rows, source, names, context.shape[-2], words)
     if not agree:
         _log.warning(
-            f"{file}: the class buffers beside the context are not what {backbone.name} makes of these {len(names)} "
+            f"{file}: the class buffers beside the context are not what {source.name} makes of these {len(names)} "
             "class names. It was tuned on another backbone, or with other class names or another order of them. It is "
             "imported as given."
         )
@@ -136,6 +151,31 @@ def _from_dassl(path: Path, name: str, given: Any, origin: dict[str, Any], backb
     source = {"source": f"imported from {file.source}", "epochs": epochs if type(epochs) is int else None}
     method = method if given else replace(method, **settings)
     return Plugin(method, {**tensors, **learner.constants(method, origin["dataset"])}, origin | source), dropped
+
+
+def _from_dpc(
+    path: Path,
+    name: str,
+    given: Any,
+    origin: dict[str, Any],
+    backbone: Backbone,
+    init: Plugin | None,
+    teacher: tuple[Plugin, Backbone] | None,
+) -> _Imported:
+    names = origin["classnames"]
+    learner = file_over(init, backbone, names)
+    file = OfficialFile.read(find_checkpoint(path, learner.folder))
+    tensors, dropped = learned(name, file, learner)
+    learner.settings(tensors, init.method, backbone)
+    settings = settings_over(init)
+    _check_settings(settings, given, f"{file.name} and its stage 1 tell")
+    epochs = file.content.get("epoch")
+    facts = {"source": f"imported from {file.source}", "epochs": epochs if type(epochs) is int else None}
+    facts["init"] = init.stamp
+    if teacher is not None:
+        facts |= {"rows": list(init.row_names), "teacher": teacher_origin(*teacher)}
+    method = given or replace(KNOWN[name](), **settings)
+    return Plugin(method, dual_tensors(init, tensors, names, teacher), origin | facts), dropped
 
 
 def _from_lora(path: Path, name: str, given: Any, origin: dict[str, Any], backbone: Backbone) -> _Imported:

@@ -95,10 +95,8 @@ def test_the_validation_protocol_keeps_the_last_of_the_best_epochs(tiny_deep, wr
     data = golden.data_of()
     recipe = dataclasses.replace(RECIPE, epochs=6, lr=0.12)
     method = dataclasses.replace(METHOD, protocol="validation", recipe=recipe)
-    steps, seen = (
-        golden.pixel_epochs_of(data, 6, 5, drop_last=False),
-        golden.pixels(1, data.val.labels, 8, golden.UNCUT),
-    )
+    steps = golden.pixel_epochs_of(data, 6, 5, drop_last=False)
+    (seen,) = golden.pixels(1, data.val.labels, 8, golden.UNCUT)
     rates, step = cosine_per_step(len(steps), 0.12), partial(adamw_step, weight_decay=0.2)
     ends = list(golden.slow_walk(TENSORS, partial(slow_loss, tiny_deep), steps, rates, step))[2::3]
     hits = [int((slow_logits(tiny_deep, end, seen).argmax(1) == data.val.labels).sum()) for end in ends]
