@@ -14,6 +14,7 @@ from clipcompat.studies.carried import (
     repair,
     shuffled,
     signs,
+    stored_vectors,
     warm_start,
     without_pictures,
 )
@@ -51,5 +52,6 @@ STUDIES = {
     "without_pictures": Study(without_pictures.measure),
     "focal": Study(focal.measure),
     "signs": Study(signs.measure),
+    "stored_vectors": Study(stored_vectors.measure),
     "mixture": Study(mixture.measure, all_classes=True),
 }
