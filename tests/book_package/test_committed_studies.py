@@ -4,35 +4,49 @@ from __future__ import annotations
 
 import pytest
 
+from clipcompat.backbones.mini.manifest import weights
 from clipcompat.backbones.upgrade import shipped_weights
 from clipcompat.common.config import to_config
 from clipcompat.common.files import to_json
 from clipcompat.data.load import load_dataset
+from clipcompat.data.mini.datasets import study_names
 from clipcompat.methods.defaults import configured_method
 from clipcompat.runs.sweep.spec import load_spec
 from clipcompat_book.committed import committed_records
 
-NAMES = ("prompt_learners", "domain", "cross_dataset", "signs", "focal")
+NAMES = ("prompt_learners", "domain", "cross_dataset", "signs", "focal", "stored_vectors")
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_run_that_the_spec_asks_for_is_there_with_todays_settings(name):
     found = sorted(
-        (r.study, r.dataset, to_json(r.inputs["method"]["config"]), tuple(row["seed"] for row in r.per_seed))
+        (r.study, r.inputs["upgrade"], r.dataset, to_json(r.inputs["method"]["config"]), _seeds(r))
         for r in committed_records(name)
+        if r.inputs["new_weights"] is None
     )
     asked = sorted(
-        (r["study"], r["dataset"], to_json(_config(r)), tuple(r["seeds"])) for r in load_spec(name).requests("mini")
+        (r["study"], r["upgrade"], r["dataset"], to_json(_config(r)), tuple(r["seeds"]))
+        for r in load_spec(name).requests("mini")
     )
     assert found == asked
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_they_are_of_the_shipped_pair_and_todays_pictures(name):
+def test_they_are_of_shipped_weights_and_todays_pictures(name):
     for record in committed_records(name):
-        assert record.titles.upgrade == "mini" and record.inputs["shipped"] == list(shipped_weights("mini"))
+        assert record.inputs["shipped"][0] == shipped_weights(record.inputs["upgrade"])[0]
         data = load_dataset(record.dataset, shots=16, seed=3)
         assert record.inputs["stamps"]["3"] == {"train": data.train.stamp, "test": data.test.stamp}
+
+
+def test_the_seed_twin_of_stored_vectors_has_every_set_and_known_weights():
+    twin = [r for r in committed_records("stored_vectors") if r.inputs["new_weights"]]
+    assert sorted(r.dataset for r in twin) == sorted(study_names())
+    assert all(r.inputs["new_weights"].removeprefix("sha256:") in weights() for r in twin)
+
+
+def _seeds(record):
+    return tuple(row["seed"] for row in record.per_seed)
 
 
 def _config(request):

@@ -1,0 +1,39 @@
+"""The table of stored vectors: means of given recalls, and the sentence's differences."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from clipcompat_book.chapters.controls.stored import indexes_of, stored_sentence, stored_table
+from tests.runs.test_records import record
+
+TWIN = "mini-identity, old 1 → new 2, made again"
+
+
+def made(upgrade: str, mapped: float):
+    found = []
+    for dataset in ("mini/tints", "mini/shapes", "mini/textures"):
+        row = {"again_class": 66.0, "unmapped_class": 24.0, "orthogonal_200_class": mapped}
+        row |= {f"{way}{what}": 60.0 for way in ("unmapped", "orthogonal_200") for what in ("_1", "_10", "_text")}
+        rows = [row | {"seed": seed} for seed in (1, 2)]
+        one = replace(record("zero_shot", dataset=dataset), study="stored_vectors", per_seed=rows)
+        found.append(replace(one, titles=replace(one.titles, upgrade=upgrade)))
+    return found
+
+
+def test_a_row_is_a_way_that_the_records_have_and_the_last_one_is_an_index_encoded_again():
+    table = stored_table(made("mini", 65.0))
+    assert [row[0] for row in table.rows] == [
+        "as it is", "rotated by 200 pictures", "every picture encoded again",
+    ]  # fmt: skip
+    assert table.rows[1][4] == "65.0 ± 0.0" and table.rows[2][4] == "66.0 ± 0.0"
+
+
+def test_upgrades_are_told_one_after_the_other_with_the_twin_last():
+    indexes = indexes_of([*made(TWIN, 30.0), *made("mini", 65.0)])
+    assert list(indexes) == ["the upgrade", "another start"]
+    told = stored_sentence(indexes)
+    assert (
+        "against the index as it is 41.0 ± 0.0 points higher; against one encoded again 1.0 ± 0.0 points lower" in told
+    )
+    assert told.startswith("Rotated by 200 pictures. **On the upgrade**") and "**On another start**" in told
