@@ -9,10 +9,14 @@ Carried to a new backbone: P and P'. "P" stands for all tensors of the learner's
 Those of the image tower are mixed, too: a learner with visual prompts sees every picture twice, with P_b and with P_n.
 Over CoCoOp every image has its own class vectors: row i of Z is read with the prompts of image i, in both directions.
 Over PromptKD, stage 2 trains the student on the labelled pictures of base classes. The teacher's class vectors belong
-to both prompts, and stay; the released code trains the teacher's text prompts, too, and asks the teacher for negatives.
+to both prompts, and stay.
 Deviations of the preset "described" from the released code, which "released" follows:
 * base classes are tested with P_b; the released code tests them with P' alone, whatever ω_b is;
-* a batch is filled up from all classes; the released code never draws the first and the last one.
+* a batch is filled up from all classes; the released code never draws the first and, over CoOp, the last one;
+* over PromptKD, negatives are ranked by stage 1; the released code asks the teacher, whose tuned context it fails to
+  load: it has the words of its start, with tuned prompts above.
+What the released code does over PromptKD and neither preset follows: it trains the teacher's text prompts, too, and
+stage 2 starts with random deep prompts, because the tuned ones are put into a list that nothing reads.
 Both scale the loss gradient of P' by 1 / ω_b: in the released code the mixed prompt and P' share their memory.
 Negatives come from the few-shot set; the released code reads them from a list that is not part of the release.
 """
@@ -37,7 +41,7 @@ from clipcompat.methods.parts.dual import InUse
 from clipcompat.methods.parts.logits import cosine_logits
 from clipcompat.methods.parts.negatives import Negatives
 from clipcompat.methods.visual.maple import MaPLe
-from clipcompat.methods.visual.promptkd import PromptKD
+from clipcompat.methods.visual.promptkd import PromptKD, Teacher
 from clipcompat.methods.visual.promptsrc import PromptSRC
 from clipcompat.training.learner import Learner, Method, Shape, Tensors
 from clipcompat.training.recipe import Recipe
@@ -142,8 +146,9 @@ class DPC(Method):
             return replace(clone, finish=finish)
         scale, pool, train = task.backbone.logit_scale, self._pool(task.data), task.data.train
         labels, before = (train.labels, 0) if pool is None else (pool.labels, len(train))
-        negatives = Negatives.of(labels, len(task.data.classnames), self.top_k, self.preset == "released")
-        answers = self._answers(stage1, task)
+        released, taught = self.preset == "released", task.teacher is not None
+        negatives = Negatives.of(labels, len(task.data.classnames), self.top_k, released, draws_last=taught)
+        answers = Teacher.untuned(task).logits if released and taught else self._answers(stage1, task)
 
         def join(features: Tensor, labels: Tensor) -> Tensor:
             return before + negatives.draw(answers(features), labels, task.generator)
@@ -248,10 +253,12 @@ class DPC(Method):
         origin, names = plugin.origin, list(task.data.classnames)
         same = set(names) <= set(plugin.row_names) if self.rows_of_classes else origin["classnames"] == names
         if not plugin.is_tuned_on(task.backbone) or not same:
+            other = [f", of which it does not know {name!r}" for name in names if name not in plugin.row_names]
             raise IncompatibleError(
-                f"the stage-1 plug-in was tuned on {origin['backbone']['name']} and {len(origin['classnames'])} "
-                f"classes of {origin['dataset']}; stage 2 needs the same backbone and class list, which here are "
-                f"{task.backbone.name} and {len(task.data.classnames)} classes of {task.data.name}."
+                f"the stage-1 plug-in was tuned on {origin['backbone']['name']} {origin['backbone']['stamp']} and "
+                f"{len(plugin.row_names)} classes of {origin['dataset']}; stage 2 needs the same backbone and class "
+                f"list, which here are {task.backbone.name} {task.backbone.stamp} and {len(names)} classes of "
+                f"{task.data.name}{other[0] if other else '' if same else ', in another order or fewer'}."
             )
         if task.teacher is not None and (origin.get("teacher") or {}).get("stamp") != task.teacher[0].stamp:
             raise IncompatibleError(

@@ -255,5 +255,7 @@ def test_a_stage_1_plugin_of_another_learner_backbone_or_class_list_is_refused(t
         fit(other, mini_old, data, init=first, views=1)
     with pytest.raises(IncompatibleError, match="needs the same backbone and class list"):
         fit(plugin.method, mini_new, data, init=first, views=1)
-    with pytest.raises(IncompatibleError, match="needs the same backbone and class list"):
+    with pytest.raises(IncompatibleError, match="3 classes of toys, of which it does not know 'yak'"):
         fit(plugin.method, mini_old, toy_dataset(classnames=("red fox", "owl", "yak")), init=first, views=1)
+    with pytest.raises(IncompatibleError, match="3 classes of toys, in another order or fewer"):
+        fit(plugin.method, mini_old, toy_dataset(classnames=NAMES[::-1]), init=first, views=1)

@@ -20,19 +20,23 @@ class Negatives:
 
     of_class: for every class, its training images, by index. top_k: so many of the stage-1 model's first classes count.
     as_released: fill up as the released code does, which never draws the first and the last class, and may give up.
+    draws_last: as its variant over PromptKD, which leaves out the first class alone.
     """
 
     of_class: Sequence[Sequence[int]]
     top_k: int
     as_released: bool = False
+    draws_last: bool = False
 
     @staticmethod
-    def of(labels: Tensor, classes: int, top_k: int, as_released: bool = False) -> "Negatives":
+    def of(
+        labels: Tensor, classes: int, top_k: int, as_released: bool = False, draws_last: bool = False
+    ) -> "Negatives":
         """labels: [image], of all training images."""
         of_class: list[list[int]] = [[] for _ in range(classes)]
         for image, label in enumerate(labels.tolist()):
             of_class[label].append(image)
-        return Negatives(of_class, top_k, as_released)
+        return Negatives(of_class, top_k, as_released, draws_last)
 
     def draw(self, logits: Tensor, labels: Tensor, generator: torch.Generator) -> Tensor:
         """Logits [batch, class] of the stage-1 model, labels [batch] -> [negative], int64, training images.
@@ -63,8 +67,9 @@ class Negatives:
             unused = [label for label in range(count) if label not in seen]
             return [unused[i] for i in torch.randperm(len(unused), generator=generator)[:missing].tolist()]
         drawn: list[int] = []
-        for _ in range(count - 2):
-            label = 1 + _below(count - 2, generator)
+        span = count - 1 if self.draws_last else count - 2
+        for _ in range(span):
+            label = 1 + _below(span, generator)
             if label not in seen and label not in drawn:
                 drawn.append(label)
             if len(drawn) == missing:

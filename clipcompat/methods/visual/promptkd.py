@@ -11,7 +11,7 @@ Deviations: parameters are float32. No epoch is selected on test pictures (upstr
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 import torch
@@ -23,6 +23,7 @@ from clipcompat.backbones.outline import Outline
 from clipcompat.common.errors import ConfigError, IncompatibleError, unknown_name
 from clipcompat.methods.parts.logits import cosine_logits, no_class_weights
 from clipcompat.methods.parts.parameters import linear_default, tensor_mismatch, trainable
+from clipcompat.methods.visual.both_towers import BothTowers
 from clipcompat.methods.visual.depth import check_depth, deep_layers, deep_prompts, depth_mismatch
 from clipcompat.training.learner import Learner, Method, Shape, Tensors
 from clipcompat.training.recipe import Recipe
@@ -70,7 +71,7 @@ class PromptKD(Method):
         layers, seen = deep_layers(backbone, self.depth, text=False), backbone.penultimate
         count, size = len(task.data.train), self.recipe.batch_size
         _check_batch(min(count, size if self.recipe.drop_last or not count % size else count % size))
-        teacher = _Teacher(task)
+        teacher = Teacher(task)
         start = {"visual": deep_prompts(1, n, seen, generator)[0]}
         if layers:
             start["deep_visual"] = deep_prompts(layers, n, seen, generator)
@@ -171,7 +172,7 @@ def _projector(inputs: int, outputs: int, generator: torch.Generator) -> dict[st
     return start
 
 
-class _Teacher:
+class Teacher:
     """The teacher of a task: its class vectors [class, teacher dim], of unit norm, and its answers.
 
     crops_alike: whether its random crops of a picture are the student's.
@@ -208,6 +209,15 @@ class _Teacher:
                 f"{plugin.method.name} sees more than projected image features, so it cannot teach."
             )
         self._scale = backbone.logit_scale
+
+    @staticmethod
+    def untuned(task: Task) -> "Teacher":
+        """With the words of its start in place of its tuned context: the released code of DPC fails to load that."""
+        plugin, backbone = task.teacher
+        if isinstance(plugin.method, BothTowers):
+            words = plugin.method.start(backbone, torch.Generator().manual_seed(task.seed))
+            plugin = replace(plugin, tensors={**plugin.tensors, "ctx": words})
+        return Teacher(replace(task, teacher=(plugin, backbone)))
 
     @torch.no_grad()
     def logits(self, pixels: Tensor) -> Tensor:

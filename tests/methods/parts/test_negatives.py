@@ -49,14 +49,15 @@ def test_a_batch_is_filled_up_to_two_negatives_an_image_as_long_as_classes_last(
     assert sorted(map(len, few)) == [0, 2]
 
 
-def test_the_described_sampler_fills_up_from_all_classes_and_the_released_one_never_from_the_first_and_the_last():
-    def drawn(as_released: bool) -> set[int]:
-        sampler = _negatives(6, top_k=1, as_released=as_released)
+def test_the_described_sampler_fills_up_from_all_classes_and_the_released_ones_not_from_the_first_or_the_last():
+    def drawn(**options) -> set[int]:
+        sampler = _negatives(6, top_k=1, **options)
         labels = torch.tensor([2])
         logits = torch.eye(6)[[2]]
         return {c for seed in range(60) for c in sampler.classes(logits, labels, _generator(seed))[0]}
 
-    assert drawn(as_released=False) == {0, 1, 3, 4, 5} and drawn(as_released=True) == {1, 3, 4}
+    assert drawn() == {0, 1, 3, 4, 5} and drawn(as_released=True) == {1, 3, 4}
+    assert drawn(as_released=True, draws_last=True) == {1, 3, 4, 5}
 
 
 def test_more_classes_than_there_are_cannot_be_asked_for():

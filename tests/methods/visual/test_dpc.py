@@ -23,6 +23,8 @@ from clipcompat.studies.base_to_new import measure as measure_halves
 from clipcompat.studies.carried.mixture import FEWER, measure, mixtures
 from clipcompat.studies.experiment import Experiment
 from clipcompat.training.recipe import Recipe
+from clipcompat.training.task import Task
+from tests.reference import dpc as reference
 from tests.toys import toy_dataset
 
 SHORT = Recipe(epochs=2, batch_size=4, lr=0.05, warmup_epochs=0)
@@ -34,7 +36,7 @@ EVERY = pytest.mark.parametrize("name", LEARNERS)
 
 
 def dual(name, **settings) -> DPC:
-    return DPC(learner=LEARNERS[name], recipe=SHORT, top_k=2, **{"gradient": "plain"} | settings)
+    return DPC(recipe=SHORT, top_k=2, **{"learner": LEARNERS[name], "gradient": "plain"} | settings)
 
 
 @pytest.fixture(scope="module")
@@ -184,6 +186,31 @@ def test_a_teacher_that_would_read_new_classes_or_is_another_one_is_refused(plug
         fit(method, mini_old, data, views=1, teacher=(narrow, wide))
     with pytest.raises(ConfigError, match="dpc has no teacher; drop teacher="):
         fit(dual("maple"), mini_old, data, views=1, teacher=teachers[0])
+
+
+def test_released_ranks_negatives_by_the_teacher_with_an_untuned_context(mini_old, wide):
+    data = toy_dataset(4, NAMES)
+    teacher = fit(SRC, wide, data.base_classes(), views=1)
+    student = dataclasses.replace(STUDENT, teacher=None)
+    first = fit(student, mini_old, data, views=1, teacher=(teacher, wide))
+    words = wide.text.embed(wide.tokenize(["a photo of a"]))[0, 1:5]
+    untuned = dataclasses.replace(teacher, tensors={**teacher.tensors, "ctx": words})
+    base = data.base_classes()
+    pixels = torch.stack([mini_old.preprocess.test(image) for image in base.test.images])
+    found = {}
+    for preset in ("released", "described"):
+        task = Task(mini_old, base, torch.Generator().manual_seed(1), init=first, teacher=(teacher, wide))
+        method = dual("promptkd", preset=preset, learner=student)
+        found[preset] = []
+        for i in range(len(pixels)):
+            joined = method.setup(task).join(pixels[i : i + 1], base.test.labels[i : i + 1])
+            found[preset].append([int(base.train.labels[image]) for image in joined])
+    scores = untuned.logits(wide, base.test)
+    expected = [
+        reference.hard_negatives(scores[i : i + 1], base.test.labels[i : i + 1], 2)[0] for i in range(len(pixels))
+    ]
+    assert [mine[: len(own)] for mine, own in zip(found["released"], expected, strict=True)] == expected
+    assert found["described"] != found["released"]
 
 
 def test_what_stage_2_cannot_start_from_is_refused(plugins, mini_old, mini_new):
