@@ -26,7 +26,7 @@ from book.tools.api import api_page
 from book.tools.check import check_book
 from book.tools.execute import ExecutionError, Run
 from book.tools.live import write_live
-from book.tools.notebook import fold_setup, read_notebook, toc_notebooks
+from book.tools.notebook import fold_setup, minus_signs, read_notebook, toc_notebooks, typeset
 from book.tools.reproduction import reproduction_page
 from book.tools.runs.notebooks import Limits, execute_all, say
 from book.tools.status import status_page
@@ -104,10 +104,10 @@ def _build(
     timings = {path.as_posix(): {"seconds": run.seconds, "attempts": run.attempts} for path, run in runs}
     (out / "timings.json").write_text(json.dumps(timings, indent=1))
     for path in notebooks:
-        nbformat.write(fold_setup(read_notebook(stage / path)), stage / path)
+        nbformat.write(typeset(fold_setup(read_notebook(stage / path))), stage / path)
     (stage / "book" / "status.md").write_text(status_page(runs, stage, profile), encoding="utf-8")
     (stage / "book" / "api.md").write_text(api_page(), encoding="utf-8")
-    (stage / "book" / "reproduction.md").write_text(reproduction_page(), encoding="utf-8")
+    (stage / "book" / "reproduction.md").write_text(minus_signs(reproduction_page()), encoding="utf-8")
     _render(stage, fresh, out / "sphinx.log")
     html = fresh / "_build" / "html"
     shutil.copyfile(Path(__file__).parents[1] / "assets" / "404.html", html / "404.html")

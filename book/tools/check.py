@@ -8,7 +8,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from book.tools.notebook import ERROR_TAG, WIDGET_MIMES
+from book.tools.notebook import ERROR_TAG, MINUS, WIDGET_MIMES
 
 _LOADED_LINKS = {"stylesheet", "preload", "prefetch", "modulepreload", "icon", "preconnect", "dns-prefetch", "manifest"}
 _SOURCES = {"script", "img", "iframe", "embed", "source", "video", "audio", "track", "input"}
@@ -19,6 +19,9 @@ _CSS_ADDRESS = re.compile(r"(?:@import\s+|url\()\s*(?:url\()?[\"']?([^\"')\s;]+)
 _CSS_COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
 _WRITTEN_SCRIPT = re.compile(r"<script src=\\?\"([^\"\\]+)")
 _MACHINE_PATH = re.compile(r"(?<![\w.~/-])/(?:root|home|Users|tmp|work|opt|mnt|private/var)/[\w.-]+|site-packages/")
+_HYPHEN = re.compile(rf".{{0,20}}{MINUS}.{{0,10}}")
+_VOID = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"}
+_NO_PROSE, _NO_PROSE_CLASSES = {"script", "style", "pre", "code", "svg", "title"}, {"math", "sig"}
 _FILE_NAME = re.compile(r"[\w./-]+\.(?:png|jpe?g|svg|gif|webp)")
 
 
@@ -32,10 +35,14 @@ class _Page(HTMLParser):
         self.code: list[str] = []
         self.problems: list[str] = []
         self._inside = ""
+        self._depth = 0  # of elements inside the outermost one that holds no prose
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         values = {name: value or "" for name, value in attrs}
         self._inside = tag if tag in ("script", "style") else ""
+        no_prose = tag in _NO_PROSE or _NO_PROSE_CLASSES & set(values.get("class", "").split())
+        if tag not in _VOID and (self._depth or no_prose):
+            self._depth += 1
         if tag == "link" and _LOADED_LINKS & set(values.get("rel", "").lower().split()):
             self.loads.append((tag, values.get("href", "")))
         if tag in _SOURCES:
@@ -55,8 +62,11 @@ class _Page(HTMLParser):
 
     def handle_endtag(self, tag: str) -> None:
         self._inside = ""
+        self._depth = max(0, self._depth - 1)
 
     def handle_data(self, data: str) -> None:
+        if not self._depth:
+            self.problems += [f"a hyphen stands for a minus sign: {found}" for found in _HYPHEN.findall(data)]
         if self._inside:
             self.code.append(data)
 

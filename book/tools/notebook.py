@@ -61,6 +61,29 @@ def fold_setup(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
     return nbformat.from_dict({**notebook, "cells": cells})
 
 
+MINUS = r"(?<![\w.\-/])-(?=\d)"
+"""A regular expression: a hyphen that stands for a minus sign."""
+_PROTECTED = (
+    r"<(?P<tag>script|style|pre|code|svg)\b.*?</(?P=tag)>|</?[a-zA-Z!][^>]*>"  # of HTML
+    r"|(?P<ticks>`+).*?(?P=ticks)|\$\$.*?\$\$|\$[^$\n]+\$|\]\([^)]*\)"  # of Markdown: code, formulas, targets of links
+)
+_HYPHEN = re.compile(rf"{_PROTECTED}|{MINUS}", re.S)
+
+
+def minus_signs(text: str) -> str:
+    """Markdown or HTML with "−3.2" for "-3.2", but not in code, formulas, scripts, tags and targets of links."""
+    return _HYPHEN.sub(lambda found: "−" if found[0] == "-" else found[0], text)
+
+
+def typeset(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
+    """The same notebook for a page: sentences and tables that it computed have minus signs, not hyphens."""
+    page = deepcopy(notebook)
+    for output in (output for cell in page.cells for output in cell.get("outputs", [])):
+        for kind in {"text/markdown", "text/html"} & set(output.get("data", {})):
+            output.data[kind] = minus_signs(output.data[kind])
+    return page
+
+
 def toc_files(toc: Path) -> list[str]:
     """Every file a Jupyter Book table of contents names, root first, without suffixes."""
     listed: list[str] = []

@@ -14,7 +14,8 @@ GOOD = """<html><head><link rel="stylesheet" href="../_static/a.css?v=1"><link r
 <body><a href="https://x.org/page">x</a><a href="#top">top</a><a href="a.html#id">self</a>
 <a href="https://colab.example/github/o/r/blob/main/notebooks/a.ipynb">Colab</a>
 <img src="data:image/png;base64,AAAA" alt="Two lines that cross."><script>Plotly.newPlot("a", [])</script>
-<p>See https://x.org/lib.js and src="https://x.org".</p>{more}</body></html>"""
+<p>See https://x.org/lib.js and src="https://x.org",
+<code><b>-1</b><br>-1</code> and ViT-B-16.</p>{more}</body></html>"""
 
 
 @pytest.fixture
@@ -55,6 +56,8 @@ def test_a_self_contained_book_has_no_problems(html: Path) -> None:
         ('<script>const U = "https://unpkg.example/t@1/index.js"</script>', "names https://unpkg.example/t@1/index.js"),
         ('<script src="../_static/gone.js"></script>', "<script> points to a missing file: ../_static/gone.js"),
         ("<script>document.write('<script src=\"../no.js\"><\\/script>')</script>", "missing file: ../no.js"),
+        ("<p>It loses (-3.2 points).</p>", "a hyphen stands for a minus sign: It loses (-3.2"),
+        ("<td><code>x</code>-1</td>", "a hyphen stands for a minus sign: -1"),
         ('<a href="gone.html">x</a>', "<a> points to a missing file: gone.html"),
         ('<a href="../../../x.html">x</a>', "points outside the book"),
         ('<img src="data:image/png;base64,A">', "no alt text"),

@@ -4,7 +4,7 @@ import pytest
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from book.tools.notebook import INJECTED_TAG, fold_setup, reading_minutes
+from book.tools.notebook import INJECTED_TAG, fold_setup, minus_signs, reading_minutes, typeset
 
 
 def cell(source: str, *tags: str, outputs=()) -> NotebookNode:
@@ -59,3 +59,39 @@ def test_what_is_folded_and_exercises_are_not_counted(fold):
     assert minutes(f"```{{admonition}} Beware\n:class: warning\n{words}\n```") > 2
     after = f"## Recap\n\n{words}"
     assert minutes(f"## Exercises\n\n{words}", cell("def my_answer(): ..."), after) == pytest.approx(2, abs=0.1)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("-3.2 ± 1.0 points, from -12 % to +4", "−3.2 ± 1.0 points, from −12 % to +4"),
+        ("kept (-0.5), -1 … -0.2", "kept (−0.5), −1 … −0.2"),
+        ("<td>-4.0 ± 0.1</td><td title='-4'>a</td>", "<td>−4.0 ± 0.1</td><td title='-4'>a</td>"),
+    ],
+)
+def test_a_negative_number_has_a_minus_sign(text, shown):
+    assert minus_signs(text) == shown
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "ViT-B-16, 1-3, 1e-4, 2026-11-29, well-known, a - 1, --1",
+        "`x[-1]` and ``-1``\n```\n-1\n```",
+        "$x^{-1} = (-1)$, $$\n(-1)\n$$",
+        "[there](-1.html)",
+        '<script>draw({"x": [-1, -2]})</script><code>-1</code>',
+        "- 5 items\n- 6 items",
+    ],
+)
+def test_a_hyphen_stays_a_hyphen(text):
+    assert minus_signs(text) == text
+
+
+def test_what_a_notebook_computed_is_typeset_and_its_printed_text_stays():
+    data = {"text/markdown": "gains -3.2 points", "text/html": "<td>-1</td>", "text/plain": "-3.2"}
+    outputs = [new_output("execute_result", data=data), new_output("stream", text="loss -1")]
+    notebook = new_notebook(cells=[new_markdown_cell("text"), cell("x = -1", outputs=outputs)])
+    result, printed = typeset(notebook).cells[1].outputs
+    assert result.data == {"text/markdown": "gains −3.2 points", "text/html": "<td>−1</td>", "text/plain": "-3.2"}
+    assert printed.text == "loss -1" and notebook.cells[1].outputs[0].data["text/markdown"] == "gains -3.2 points"
