@@ -1,6 +1,8 @@
 /* Menus and sliders of plotly figures, as native controls: they take the keyboard, and a phone shows its own list.
-   plotly draws its own as pictures, which no key reaches. Without this script those stay. */
+   plotly draws its own as pictures, which no key reaches. Without this script those stay.
+   On a phone, long titles of axes are broken into lines; a figure whose labels still meet scrolls in its frame. */
 document.addEventListener("DOMContentLoaded", () => {
+  const PHONE = 480; // pixels of a figure's width
   for (const plot of document.querySelectorAll(".clipcompat-figure .js-plotly-plot")) {
     const { updatemenus = [], sliders = [] } = plot.layout;
     const parts = [...updatemenus.map((part) => [part, part.buttons]), ...sliders.map((part) => [part, part.steps])];
@@ -27,6 +29,66 @@ document.addEventListener("DOMContentLoaded", () => {
     hidden["margin.t"] = updatemenus.length ? Math.max(t - 50, 10) : t;
     drawing.before(bar);
     Plotly.relayout(plot, hidden);
+  }
+  for (const plot of document.querySelectorAll(".clipcompat-figure .js-plotly-plot")) {
+    if (plot.clientWidth && plot.clientWidth < PHONE) fit(plot);
+  }
+
+  async function fit(plot) {
+    const whole = titles(plot);
+    const room = { "margin.r": Math.max(plot._fullLayout.margin.r, 32) }; // for half of the last label of an axis
+    // without a dragmode, a finger on a figure scrolls the page
+    await Plotly.relayout(plot, { ...broken(plot, whole), ...room, dragmode: false });
+    if (!crowded(plot)) return;
+    plot.closest("[role=img]").classList.add("figure-wide");
+    await Plotly.relayout(plot, whole);
+    await Plotly.Plots.resize(plot);
+    await Plotly.relayout(plot, broken(plot, whole));
+  }
+
+  // The attribute of every axis' title -> its text.
+  function titles(plot) {
+    const axes = Object.entries(plot._fullLayout).filter(([name, axis]) => /^[xy]axis\d*$/.test(name) && axis.title?.text);
+    return Object.fromEntries(axes.map(([name, axis]) => [`${name}.title.text`, axis.title.text]));
+  }
+
+  // The same with line breaks, where a title is longer than its axis.
+  function broken(plot, whole) {
+    return Object.fromEntries(
+      Object.entries(whole).map(([attribute, text]) => {
+        const name = attribute.split(".")[0];
+        const drawn = plot.querySelector(`.g-${name.replace("axis", "")}title text`)?.getBoundingClientRect();
+        const room = name[0] === "x" ? plot._fullLayout[name]._length : plot.clientHeight;
+        const long = drawn ? Math.max(drawn.width, drawn.height) : 0;
+        return [attribute, long > room ? lines(text, (text.length * room) / long) : text];
+      }),
+    );
+  }
+
+  // The text in lines of at most so many letters, broken between words.
+  function lines(text, most) {
+    const made = [""];
+    for (const word of text.split(" ")) {
+      const longer = `${made.at(-1)} ${word}`.trim();
+      if (longer.length <= most || !made.at(-1)) made[made.length - 1] = longer;
+      else made.push(word);
+    }
+    return made.join("<br>");
+  }
+
+  // Do labels meet, or does one leave the figure, or is less than 0.4 of its width left for what it shows?
+  function crowded(plot) {
+    const frame = plot.getBoundingClientRect();
+    const boxes = [...plot.querySelectorAll(".main-svg text")]
+      .filter((text) => text.textContent.trim())
+      .map((text) => text.getBoundingClientRect())
+      .filter((box) => box.width > 1);
+    const outside = boxes.some((box) => box.left < frame.left - 2 || box.right > frame.right + 2);
+    const meet = (a, b) =>
+      Math.min(a.right, b.right) - Math.max(a.left, b.left) > 2 &&
+      Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top) > 3;
+    const met = boxes.some((box, at) => boxes.slice(at + 1).some((other) => meet(box, other)));
+    return outside || met || plot._fullLayout._size.w < 0.4 * frame.width;
   }
 
   function control(part, choices) {

@@ -27,6 +27,31 @@ def test_a_page_is_no_wider_than_a_phone(visit, name):
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
 
 
+def test_on_a_phone_no_label_of_a_figure_is_cut_or_meets_another(visit, name):
+    page = visit(name, width=360)
+    page.wait_for_timeout(700)
+    labels = """() => [...document.querySelectorAll('.js-plotly-plot')].flatMap((plot, figure) => {
+        const frame = plot.getBoundingClientRect();
+        const texts = [...plot.querySelectorAll(
+            ':is(.xtick, .ytick, [class*="g-x"], [class*="g-y"], .annotation-text) text, text.legendtext')];
+        const boxes = [...new Set(texts)].map((text) => [text.textContent, text.getBoundingClientRect()]);
+        const outside = boxes.filter(([, box]) => box.left < frame.left - 2 || box.right > frame.right + 2);
+        const both = (a, b) => Math.min(a.right, b.right) - Math.max(a.left, b.left) > 4
+            && Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top) > 8;
+        const pairs = boxes.flatMap(([a, box], at) =>
+            boxes.slice(at + 1).filter(([, other]) => both(box, other)).map(([b]) => [figure, a, b]));
+        return [...outside.map(([text]) => [figure, 'cut', text]), ...pairs];
+    })"""
+    assert page.evaluate(labels) == []
+
+
+def test_long_lines_of_code_wrap_and_no_frame_of_code_is_scrolled(visit, name):
+    page = visit(name, width=360)
+    wide = """() => [...document.querySelectorAll('.bd-article pre')].filter((x) => x.scrollWidth > x.clientWidth + 1)
+        .map((x) => x.textContent.slice(0, 60))"""
+    assert page.evaluate(wide) == []
+
+
 def test_every_figure_has_an_alternative_text(visit, name):
     page = visit(name)
     texts = page.eval_on_selector_all("figure.clipcompat-figure [role=img]", "all => all.map(x => x.ariaLabel)")
