@@ -51,7 +51,7 @@ def live_html() -> str:
 
 
 def _answers() -> str:
-    """One row per picture, then the accuracy on all test pictures for every plug-in."""
+    """The answer in a sentence; one row per picture, then the accuracy on all test pictures for every plug-in."""
     data = cc.load_dataset(DATASET, shots=16, seed=1)
     upgrade = cc.load_upgrade("mini", device="cpu")
     coop = {stage: cc.load_plugin(PLUGINS / f"coop-{stage}.safetensors") for stage in STAGES}
@@ -59,7 +59,7 @@ def _answers() -> str:
     runs = [(coop["old"], upgrade.old), (coop["old"], upgrade.new)]
     runs += [(coop[stage], upgrade.new) for stage in ("repaired", "retrained")]
     answers = [[plugin.predict(backbone, picture)[0][0] for picture in pictures] for plugin, backbone in runs]
-    head = "".join(f'<th scope="col">{title}</th>' for title in ("", "CoOp", *_TITLES.values()))
+    head = "".join(f'<th scope="col">{title}</th>' for title in ("picture", "class", *_TITLES.values()))
     rows = []
     for i, picture in enumerate(pictures):
         truth = data.classnames[int(data.test.labels[i])]
@@ -73,12 +73,18 @@ def _answers() -> str:
         cells = "".join(f"<td>{measured[name][part]:.1f} %</td>" for part in _TITLES)
         rows.append(f'<tr><th scope="row" colspan="2">{title}, right</th>{cells}</tr>')
     caption = (
-        f"<caption>The first {_SHOWN} test pictures; the last rows count all {len(data.test):,}. One seed.</caption>"
+        f"<caption>What CoOp answers on the first {_SHOWN} test pictures; the last rows are how many of all "
+        f"{len(data.test):,} are right. Repaired: without labels. One seed.</caption>"
     )
     body = "\n".join(rows)
-    return (
-        f'<div class="live-table"><table>{caption}<thead><tr>{head}</tr></thead><tbody>\n{body}</tbody></table></div>'
-    )
+    carried = {name: (measured[name]["old"], measured[name]["carried"]) for name in METHODS}
+    answer = (
+        "<p><strong>Here the answer depends on the plug-in.</strong> Carried over unchanged, CoOp’s prompt falls from "
+        "{coop[0]:.1f} to {coop[1]:.1f} % right, and a linear probe from {linear_probe[0]:.1f} to "
+        f"{{linear_probe[1]:.1f}} %, where guessing gives {100 / len(data.classnames):.1f} %.</p>"
+    ).format(**carried)
+    table = f"<table>{caption}<thead><tr>{head}</tr></thead><tbody>\n{body}</tbody></table>"
+    return f'{answer}\n<div class="live-table">{table}</div>'
 
 
 def _cell(said: str, truth: str) -> str:
