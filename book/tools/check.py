@@ -20,6 +20,7 @@ _CSS_COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
 _WRITTEN_SCRIPT = re.compile(r"<script src=\\?\"([^\"\\]+)")
 _MACHINE_PATH = re.compile(r"(?<![\w.~/-])/(?:root|home|Users|tmp|work|opt|mnt|private/var)/[\w.-]+|site-packages/")
 _HYPHEN = re.compile(rf".{{0,20}}{MINUS}.{{0,10}}")
+_UNREAD = re.compile(r"(?:```|:::)\{[a-z]+\}.{0,40}")
 _VOID = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"}
 _NO_PROSE, _NO_PROSE_CLASSES = {"script", "style", "pre", "code", "svg", "title"}, {"math", "sig"}
 _FILE_NAME = re.compile(r"[\w./-]+\.(?:png|jpe?g|svg|gif|webp)")
@@ -69,6 +70,8 @@ class _Page(HTMLParser):
             self.problems += [f"a hyphen stands for a minus sign: {found}" for found in _HYPHEN.findall(data)]
         if self._inside:
             self.code.append(data)
+        else:
+            self.problems += [f"a directive was not read: {found}" for found in _UNREAD.findall(data)]
 
 
 def check_book(html: Path, notebooks: Iterable[str] = (), colab: str = "", private: Sequence[str] = ()) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterator, Sequence
 from importlib.resources import files
 
@@ -53,7 +54,8 @@ def _section(found: Reproduction) -> str:
 
 
 def _html(found: Reproduction) -> str:
-    return f'```{{raw}} html\n<div class="live-table">\n{found.table().to_html()}\n</div>\n```\n'
+    table = re.sub("`([^`]+)`", r"<code>\1</code>", found.table().to_html())
+    return f'```{{raw}} html\n<div class="live-table">\n{table}\n</div>\n```\n'
 
 
 def _printed() -> Iterator[str]:

@@ -56,6 +56,7 @@ def test_a_self_contained_book_has_no_problems(html: Path) -> None:
         ('<script>const U = "https://unpkg.example/t@1/index.js"</script>', "names https://unpkg.example/t@1/index.js"),
         ('<script src="../_static/gone.js"></script>', "<script> points to a missing file: ../_static/gone.js"),
         ("<script>document.write('<script src=\"../no.js\"><\\/script>')</script>", "missing file: ../no.js"),
+        ("<pre>```{dropdown} Two `names`?</pre>", "a directive was not read: ```{dropdown} Two `names`?"),
         ("<p>It loses (-3.2 points).</p>", "a hyphen stands for a minus sign: It loses (-3.2"),
         ("<td><code>x</code>-1</td>", "a hyphen stands for a minus sign: -1"),
         ('<a href="gone.html">x</a>', "<a> points to a missing file: gone.html"),

@@ -105,6 +105,12 @@ def test_it_has_one_title_and_no_skipped_heading_level_and_no_heading_twice(path
 
 
 @every_notebook
+def test_no_title_of_a_fence_of_backticks_has_backticks(path: Path) -> None:
+    fences = [line for cell in read_notebook(path).cells for line in cell.source.splitlines() if "```{" in line]
+    assert not [line for line in fences if "`" in line.lstrip("`")], "Markdown reads it as code: write ::: around it"
+
+
+@every_notebook
 def test_it_is_read_in_a_quarter_of_an_hour(path: Path) -> None:
     assert reading_minutes(read_notebook(path)) <= 15
 
