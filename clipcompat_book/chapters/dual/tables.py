@@ -11,9 +11,11 @@ from clipcompat.runs.tables import Table
 from clipcompat.studies.report import harmonic_mean
 from clipcompat_book.chapters.dual.rows import WEIGHT, Dual, base_gain, by_learner, common, difference, duals_of
 from clipcompat_book.means import groups
-from clipcompat_book.words import short_name, with_interval
+from clipcompat_book.words import datasets, short_name, with_interval
 
 _NOT_RUN = "not run here"
+_NAMED = 4
+"""Of more datasets than these, a caption says only how many."""
 PAPER_ABLATION = (  # the paper's poster, CoOp, mean of eleven datasets: base, new
     ("CoOp", 81.98, 68.84),
     ("two steps", 82.69, 68.39),
@@ -144,8 +146,9 @@ def ablation_table(records: Sequence[Record]) -> Table:
                 f"{with_interval(change, '+')} / {with_interval(lost, '+')}" if omega_base else "+0.0 / +0.0",
             )
         )
-    names = ", ".join(short_name(n) for n in dict.fromkeys(d.dataset for d in own[True]))
-    caption = f"Base / new on old. Ours: points against CoOp alone ± half of the 95 % interval, on {names}; mini. "
+    caption = (
+        f"Base / new on old. Ours: points against CoOp alone ± half of the 95 % interval, {_on(own[True])}; mini. "
+    )
     return Table(
         ("", "the paper, percent", "the paper, points against CoOp", "ours, points against CoOp"), tuple(rows), caption
     )
@@ -162,8 +165,7 @@ def top_k_table(records: Sequence[Record]) -> Table:
         mine = common(own[k], shared)
         gain, alone = (difference(mine, base_gain("old", weight)) for weight in (WEIGHT, 1.0))
         rows.append((str(k), with_interval(gain, "+"), with_interval(alone, "+")))
-    names = ", ".join(short_name(n) for n in dict.fromkeys(d.dataset for d in shared))
-    caption = f"Base classes on old, points against CoOp alone ± half of the 95 % interval, on {names}; mini."
+    caption = f"Base classes on old, points against CoOp alone ± half of the 95 % interval, {_on(shared)}; mini."
     return Table(("K", f"P_b, ω_b = {WEIGHT}", "P′ alone"), tuple(rows), caption)
 
 
@@ -179,8 +181,7 @@ def preset_table(records: Sequence[Record]) -> Table:
         carried = difference(own, base_gain("carried", weight))
         joint = difference(own, lambda d: d.row["old_joint"] - d.row["old_joint_first"])
         rows.append((name, *(with_interval(x, "+") for x in (gain, carried, joint))))
-    names = ", ".join(short_name(n) for n in dict.fromkeys(d.dataset for d in released))
-    caption = f"Points against CoOp alone ± half of the 95 % interval, on {names}; mini."
+    caption = f"Points against CoOp alone ± half of the 95 % interval, {_on(released)}; mini."
     return Table(("preset", "base, on old", "base, carried to new", "joint, on old"), tuple(rows), caption)
 
 
@@ -203,6 +204,12 @@ def _titled(name: str, own: Sequence[Dual], duals: Sequence[Dual]) -> str:
     """The learner, with the number of its datasets where others have more."""
     mine, most = (len({d.dataset for d in some}) for some in (own, duals))
     return name if mine == most else f"{name} ({mine} of {most} sets)"
+
+
+def _on(own: Sequence[Dual]) -> str:
+    """ "on tints, textures", or how many where naming them would fill the line."""
+    names = dict.fromkeys(d.dataset for d in own)
+    return "on " + (", ".join(map(short_name, names)) if len(names) <= _NAMED else datasets(len(names)))
 
 
 def _mean(own: Sequence[Dual], measure) -> float:
