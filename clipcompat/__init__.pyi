@@ -59,6 +59,7 @@ from .plugins.repair.feature_map import FeatureMap as FeatureMap
 from .plugins.repair.feature_map import fit_map as fit_map
 from .plugins.repair.pictures import unlabelled_pictures as unlabelled_pictures
 from .plugins.repair.repair import repair as repair
+from .plugins.repair.residual_map import ResidualMap as ResidualMap
 from .plugins.repair.stored import map_vectors as map_vectors
 from .plugins.repair.stored import nearest as nearest
 from .plugins.repair.stored import recall_at_k as recall_at_k

@@ -40,7 +40,7 @@ def add_repair_verb(verbs: Any) -> None:
     add("--count", type=int, help="how many are drawn from the dataset (default: 200)")
     ways = ("map", "imitate", "tokens", "anchors")
     add("--how", choices=ways, help="default: a map where the method can have one, else imitate")
-    add("--kind", metavar="MAP", help="orthogonal, ridge or relaxed (default: orthogonal)")
+    add("--kind", metavar="MAP", help="orthogonal, ridge, relaxed, low_rank or residual (default: orthogonal)")
     add("--device", help="cuda, mps or cpu (default: the best there is)")
     add("--dtype", help="fp32, bf16 or fp16 towers (default: what suits the device)")
     add("--cache", metavar="DIR", help="where features are kept (default: nowhere)")

@@ -19,7 +19,7 @@ from clipcompat.plugins.repair.imitate import imitated
 from clipcompat.plugins.repair.pictures import as_split
 from clipcompat.plugins.repair.signs import masked
 from clipcompat.plugins.repair.tokens import WAYS, has_tokens, moved
-from clipcompat.plugins.repair.translate import is_translatable, translated
+from clipcompat.plugins.repair.translate import is_translatable, reads_sentences, translated
 
 HOW = ("map", "imitate", *WAYS, "signs")
 
@@ -44,7 +44,9 @@ def repair(
         pictures: of its task, such as `unlabelled_pictures(data, 200)`. 200 are advised.
         sentences: instead of pictures, for a map: several hundred captions or class names, of any task. For methods
             that read normalised features of the joint space: Tip-Adapter, and a linear probe with projected features.
-            With how="tokens" or "anchors": for the network of CoCoOp, which reads such features too; may be left out.
+            With `pictures` beside them (8 or more), sentences give the map's matrix, and the means of the pictures its
+            shift. With how="tokens" or "anchors": for the network of CoCoOp, which reads such features too; may be
+            left out.
         how: "map" takes tensors that live in image features along by an affine map of features, in closed form (linear
             probe, Tip-Adapter, GDA, LP++, ZS-LP, CLAP). "imitate" trains on the new backbone with what the plug-in
             answers on the old one as labels, from the carried tensors (prompts, CLIP-Adapter, DPC). "tokens" and
@@ -52,7 +54,8 @@ def repair(
             these): see `clipcompat.plugins.repair.tokens`. "signs" masks a change of weights by a gradient (CLIP-LoRA,
             ProLIP) and reads labels: pictures must then be a `Split`, such as a few of `data.train`. None takes "map"
             or "imitate", which the method can have.
-        settings: of `fit_map` (kind, strength) for "map" and "tokens", or of `fit` (views, dtype, memory_budget).
+        settings: of `fit_map` (kind, strength, rank, seed) for "map" and "tokens", or of `fit` (views, dtype,
+            memory_budget).
         progress: see `clipcompat.fit`.
 
     Returns:
@@ -66,7 +69,7 @@ def repair(
     how = how or ("map" if is_translatable(plugin.method) else "imitate")
     if how not in HOW:
         raise unknown_name("way to repair", how, HOW)
-    if how in ("imitate", "anchors") and (maps := settings.keys() & {"kind", "strength"}):
+    if how in ("imitate", "anchors") and (maps := settings.keys() & {"kind", "strength", "rank"}):
         raise ConfigError(f"{sorted(maps)[0]} is of a map, and how={how!r} fits none; drop it.")
     if how == "signs" and settings:
         raise ConfigError(f"how='signs' has no settings; drop {sorted(settings)[0]}.")
@@ -76,17 +79,19 @@ def repair(
             f"(stamp {old.stamp}). Repair it with the upgrade from its own backbone."
         )
     _check_seen(plugin, how, pictures, sentences)
-    seen = sentences
+    seen = shown = None
     if pictures is not None:
         labelled = how == "signs" and isinstance(pictures, Split)
         seen = pictures if labelled else as_split(pictures, tuple(plugin.origin["classnames"]), _template(plugin))
+    if sentences is not None:
+        seen, shown = sentences, seen
     with showing(progress) as told:
         if pictures is not None:
-            hash_contents(seen, cache, told)  # so that the origin names what was seen
+            hash_contents(seen if shown is None else shown, cache, told)  # so that the origin names what was seen
         if how == "imitate":
             made, known = imitated(plugin, old, new, seen, cache, told, **settings), []
         elif how == "map":
-            made, known = _of_new(plugin, new, translated(plugin, old, new, seen, cache, told, **settings)), []
+            made, known = _of_new(plugin, new, translated(plugin, old, new, seen, cache, told, shown, **settings)), []
         elif how == "signs":
             method, tensors = masked(plugin, old, new, pictures, cache, told, **settings)
             made, known = _of_new(replace(plugin, method=method), new, tensors), []
@@ -94,8 +99,9 @@ def repair(
             tensors, tokens = moved(plugin, old, new, how, sentences, **settings)
             made, known = _of_new(plugin, new, tensors), [f"{tokens:,} tokens of both vocabularies"]
     if pictures is not None:
-        known.append(f"{len(seen)} pictures with{'' if how == 'signs' else 'out'} labels ({seen.image_stamp[:8]})")
-    elif sentences is not None:
+        its = seen if shown is None else shown
+        known.append(f"{len(its)} pictures with{'' if how == 'signs' else 'out'} labels ({its.image_stamp[:8]})")
+    if sentences is not None:
         known.append(f"{len(seen)} sentences ({digest(list(seen))[:8]})")
     kept = ("dataset", "train_stamp", "shots", "seed", "template", "upright")  # of the training with labels
     origin = {**made.origin, **{key: plugin.origin[key] for key in kept if key in plugin.origin}}
@@ -113,7 +119,9 @@ def _check_seen(plugin: Plugin, how: str, pictures: Images | None, sentences: Se
         if pictures is not None:
             raise ConfigError(f"how={how!r} reads no pictures; drop them, or use how='imitate'.")
         return
-    if (pictures is None) == (sentences is None):
+    if how == "map" and pictures is not None and sentences is not None and not reads_sentences(plugin.method):
+        raise ConfigError(f"a repair of {plugin.method.name} reads pictures or sentences, and not both.")
+    if (pictures is None) == (sentences is None) and (pictures is None or how != "map"):
         without = " A prompt can do without both: how='tokens' or 'anchors'." if has_tokens(plugin.method) else ""
         raise ConfigError(f"a repair needs pictures or sentences, and not both.{without}")
     if how == "imitate" and pictures is None:

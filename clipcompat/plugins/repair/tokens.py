@@ -90,6 +90,10 @@ def token_map(old: Tensor, new: Tensor, how: str = "tokens", **settings) -> Toke
         ConfigError: settings for "anchors". Others: see `fit_map`.
     """
     if how == "tokens":
+        if settings.get("kind") == "residual":
+            raise IncompatibleError(
+                "a prompt is moved by a matrix, and a residual map has none; choose an affine kind."
+            )
         to_new = fit_map(old, new, **settings)
         return TokenMap(to_new, to_new, fit_map(new, old, **settings), len(old))
     if settings:

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from clipcompat.backbones.backbone import Backbone
-from clipcompat.common.errors import IncompatibleError
+from clipcompat.common.errors import DataError, IncompatibleError
 from clipcompat.data.split import Split
 from clipcompat.features.encode import Cache, Progress, encode_together
 from clipcompat.methods.deep.clap import ZSLP
@@ -20,7 +20,7 @@ from clipcompat.methods.deep.lp_plus_plus import LPPlusPlus
 from clipcompat.methods.linear_probe import LinearProbe
 from clipcompat.methods.tip_adapter import TipAdapter
 from clipcompat.plugins.plugin import Plugin
-from clipcompat.plugins.repair.feature_map import FeatureMap, fit_map
+from clipcompat.plugins.repair.feature_map import FEWEST, FeatureMap, fit_map
 from clipcompat.training.learner import Method
 
 Fit = Callable[[Tensor, Tensor], FeatureMap]
@@ -33,16 +33,19 @@ def translated(
     seen: Split | Sequence[str],
     cache: Cache = None,
     progress: Progress | None = None,
+    shown: Split | None = None,
     **settings,
 ) -> dict[str, Tensor]:
     """The plug-in's tensors for `new`.
 
     seen: pictures that both backbones see, whose labels are not read; or sentences that both read. Two backbones of
-    CLIP's kind turn their text features as they turn their image features (arXiv 2602.17584). settings: of `fit_map`.
+    CLIP's kind turn their text features as they turn their image features (arXiv 2602.17584). shown: pictures
+    beside sentences, whose mean features give the map's shift. settings: of `fit_map`.
 
     Raises:
         IncompatibleError: its method learns nothing that lives in image features, or, with sentences, in unit features
-        of the joint space. Others: see `fit_map`.
+        of the joint space; or kind="residual" for a classifier, which only a matrix can be folded into.
+        Others: see `fit_map`.
     """
     rule = next((rule for kind, rule in _RULES.items() if isinstance(plugin.method, kind)), None)
     if rule is None:
@@ -50,6 +53,11 @@ def translated(
         raise IncompatibleError(
             f"a map of image features repairs {able}, and not {plugin.method.name}, whose tensors are not rows of a "
             "matrix over image features. Use how='imitate'."
+        )
+    if rule is _probe and settings.get("kind") == "residual":
+        raise IncompatibleError(
+            f"{plugin.method.name} is a matrix over image features, which a residual map, being no matrix, cannot be "
+            "folded into. Choose an affine kind, such as 'ridge'; keys of a Tip-Adapter and stored vectors take any."
         )
     kind = plugin.method.image_features
     if isinstance(seen, Split):
@@ -62,7 +70,25 @@ def translated(
         )
     else:
         features = [backbone.encode_text(list(seen)) for backbone in (old, new)]
+    if shown is not None:
+        means = joint_means(old, new, shown, cache, progress)
+        settings["means"] = means[::-1] if rule is _probe else means  # a classifier's map goes from new to old
     return rule(plugin.method, plugin.tensors, *features, lambda source, target: fit_map(source, target, **settings))
+
+
+def joint_means(
+    old: Backbone, new: Backbone, shown: Split, cache: Cache = None, progress: Progress | None = None
+) -> tuple[Tensor, Tensor]:
+    """Means over pictures of the unit image features of old, [old dim], and of new, [new dim].
+
+    Raises:
+        DataError: fewer than 8 pictures.
+    """
+    if len(shown) < FEWEST:
+        raise DataError(f"the shift of a map needs at least {FEWEST} pictures; these are {len(shown)}.")
+    features = encode_together([(old, "projected"), (new, "projected")], shown, cache, progress)
+    old_mean, new_mean = (F.normalize(found, dim=-1).mean(0) for found in features)
+    return old_mean, new_mean
 
 
 def is_translatable(method: Method) -> bool:

@@ -1,7 +1,7 @@
 """Carried, repaired without labels, or retrained: what each gives on the new backbone, by the number of pictures.
 
 Pictures without labels are drawn from the training pool, nested: the first 25 are among the first 50. A plug-in whose
-tensors live in image features is taken along by every map of `fit_map`; every other one imitates itself.
+tensors live in image features is taken along by the maps `COMPARED` of `fit_map`; every other one imitates itself.
 """
 
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ from clipcompat.methods.parts.prompts import readable
 from clipcompat.methods.zero_shot import ZeroShot
 from clipcompat.plugins.fit import fit
 from clipcompat.plugins.plugin import Plugin
-from clipcompat.plugins.repair.feature_map import MAPS
+from clipcompat.plugins.repair.feature_map import COMPARED
 from clipcompat.plugins.repair.pictures import unlabelled_pictures
 from clipcompat.plugins.repair.repair import repair
 from clipcompat.plugins.repair.translate import is_translatable, reads_sentences
@@ -65,14 +65,14 @@ def _repaired(plugin: Plugin, experiment: Experiment, data: Dataset, seed: int) 
     mapped = is_translatable(plugin.method)
     if reads_sentences(plugin.method):
         sentences = [f"a photo of a {readable(name)}." for name in _names(data)]
-        for kind in MAPS:
+        for kind in COMPARED:
             yield f"text_{kind}", repair(plugin, upgrade, sentences=sentences, kind=kind, **told)
     for count in MAPPED if mapped else IMITATED:
         if count > len(data.unlabelled) or (count < len(data.classnames) and not mapped):
             continue
         pictures = unlabelled_pictures(data, count, seed)
         if mapped:
-            for kind in MAPS:
+            for kind in COMPARED:
                 yield f"map_{kind}_{count}", repair(plugin, upgrade, pictures, how="map", kind=kind, **told)
         else:
             views = {"views": experiment.plugins.views}

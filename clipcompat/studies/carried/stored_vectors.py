@@ -13,7 +13,7 @@ from torch import Tensor
 from clipcompat.data.split import Dataset
 from clipcompat.features.encode import encode_together
 from clipcompat.methods.parts.prompts import zero_shot_weights
-from clipcompat.plugins.repair.feature_map import MAPS
+from clipcompat.plugins.repair.feature_map import COMPARED
 from clipcompat.plugins.repair.pictures import unlabelled_pictures
 from clipcompat.plugins.repair.stored import map_vectors, nearest, recall_at_k
 from clipcompat.studies.carried.without_pictures import sentences_for
@@ -55,7 +55,7 @@ def _indexes(stored: Tensor, experiment: Experiment, data: Dataset, seed: int) -
     for count in PICTURES:
         if count <= len(data.unlabelled):
             pictures = unlabelled_pictures(data, count, seed)
-            for kind in MAPS:
+            for kind in COMPARED:
                 yield f"{kind}_{count}", map_vectors(stored, upgrade, pictures, kind=kind, **told)
     yield "sentences", map_vectors(stored, upgrade, sentences=sentences_for(data, SENTENCES), **told)
 

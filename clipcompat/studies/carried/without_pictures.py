@@ -16,7 +16,7 @@ from clipcompat.methods.cocoop import CoCoOp
 from clipcompat.methods.zero_shot import ZeroShot
 from clipcompat.plugins.fit import fit
 from clipcompat.plugins.plugin import Plugin
-from clipcompat.plugins.repair.feature_map import MAPS
+from clipcompat.plugins.repair.feature_map import COMPARED
 from clipcompat.plugins.repair.repair import repair
 from clipcompat.plugins.repair.tokens import WAYS, has_tokens
 from clipcompat.plugins.repair.translate import reads_sentences
@@ -69,7 +69,7 @@ def _repaired(plugin: Plugin, experiment: Experiment, data: Dataset) -> Iterator
                 yield f"tokens_{count}", repair(plugin, upgrade, how="tokens", sentences=sentences, **told)
         return
     for count, sentences in seen.items():
-        for kind in MAPS:
+        for kind in COMPARED:
             yield f"sentences_{kind}_{count}", repair(plugin, upgrade, sentences=sentences, kind=kind, **told)
 
 

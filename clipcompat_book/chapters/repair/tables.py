@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from clipcompat.plugins.repair.feature_map import MAPS
+from clipcompat.plugins.repair.feature_map import COMPARED
 from clipcompat.runs.tables import Table
 from clipcompat_book.chapters.repair.rows import ENOUGH, Repaired
 from clipcompat_book.words import with_interval
@@ -35,10 +35,10 @@ def maps_table(methods: Mapping[str, Repaired], count: int = 200) -> Table:
     """The three maps, for the methods that a map repairs: points above zero-shot on new."""
     mapped = {title: method for title, method in methods.items() if method.how == "map"}
     rows = [
-        (title, *(with_interval(method.gain(f"map_{kind}_{count}"), "+") for kind in MAPS))
+        (title, *(with_interval(method.gain(f"map_{kind}_{count}"), "+") for kind in COMPARED))
         for title, method in mapped.items()
     ]
-    return Table(("method", *MAPS), tuple(rows), f"Points above zero-shot on new, {count} pictures without labels.")
+    return Table(("method", *COMPARED), tuple(rows), f"Points above zero-shot on new, {count} pictures without labels.")
 
 
 def sentences_table(methods: Mapping[str, Repaired]) -> Table:

@@ -9,6 +9,7 @@ import torch
 
 from clipcompat.backbones.upgrade import Upgrade
 from clipcompat.common.errors import ConfigError, DataError, IncompatibleError, UnknownNameError
+from clipcompat.features.encode import encode_split
 from clipcompat.methods.clip_adapter import CLIPAdapter
 from clipcompat.methods.contcoop import ContCoOp
 from clipcompat.methods.coop import CoOp
@@ -23,7 +24,7 @@ from clipcompat.plugins.fit import fit
 from clipcompat.plugins.plugin import Plugin, load_plugin
 from clipcompat.plugins.repair.feature_map import fit_map
 from clipcompat.plugins.repair.imitate import own_labels
-from clipcompat.plugins.repair.pictures import unlabelled_pictures
+from clipcompat.plugins.repair.pictures import as_split, unlabelled_pictures
 from clipcompat.plugins.repair.repair import repair
 from clipcompat.training.recipe import Recipe
 from tests.toys import toy_dataset
@@ -106,8 +107,38 @@ def test_sentences_do_not_fit_everything(upgrade):
         repair(tuned(IMITATING[0], upgrade), upgrade, sentences=SENTENCES)
     with pytest.raises(ConfigError, match="pictures or sentences, and not both"):
         repair(tuned(MAPPED[1], upgrade), upgrade)
-    with pytest.raises(ConfigError, match="pictures or sentences, and not both"):
-        repair(tuned(MAPPED[1], upgrade), upgrade, toy_dataset().unlabelled, sentences=SENTENCES)
+    for method in (MAPPED[0], IMITATING[0]):
+        with pytest.raises(ConfigError, match="pictures or sentences, and not both"):
+            repair(tuned(method, upgrade), upgrade, toy_dataset().unlabelled, sentences=SENTENCES)
+
+
+@pytest.mark.parametrize("method", [TipAdapter(search=False), LinearProbe("projected", normalize=True, c=1.0)])
+def test_a_map_can_have_its_matrix_from_sentences_and_its_shift_from_pictures(method, upgrade):
+    plugin, pictures = tuned(method, upgrade), toy_dataset().unlabelled
+    found = repair(plugin, upgrade, pictures, sentences=SENTENCES)
+    split = as_split(pictures, ("a",), "{}")
+    x, y = (torch.nn.functional.normalize(encode_split(b, split), dim=-1).mean(0) for b in (upgrade.old, upgrade.new))
+    texts = [backbone.encode_text(SENTENCES) for backbone in (upgrade.old, upgrade.new)]
+    if isinstance(method, TipAdapter):
+        moved = (plugin.tensors["keys"] - x) @ fit_map(*texts).matrix.T + y
+        assert torch.allclose(found.tensors["keys"], torch.nn.functional.normalize(moved, dim=-1), atol=1e-5)
+    else:
+        to_old = fit_map(*texts[::-1]).matrix
+        assert torch.allclose(found.tensors["weight"], plugin.tensors["weight"] @ to_old, atol=1e-5)
+        bias = plugin.tensors["bias"] + plugin.tensors["weight"] @ (x - to_old @ y)
+        assert torch.allclose(found.tensors["bias"], bias, atol=1e-5)
+    said = found.origin["repair"]
+    assert said.startswith("map, 12 pictures without labels") and "10 sentences" in said
+    with pytest.raises(DataError, match="at least 8 pictures; these are 2"):
+        repair(plugin, upgrade, pictures.select([0, 1]), sentences=SENTENCES)
+
+
+def test_a_residual_map_moves_rows_and_is_refused_by_what_needs_a_matrix(upgrade):
+    cache, pictures = tuned(TipAdapter(search=False), upgrade), toy_dataset().unlabelled
+    moved = repair(cache, upgrade, pictures, kind="residual").tensors["keys"]
+    assert not torch.equal(moved, repair(cache, upgrade, pictures, kind="ridge").tensors["keys"])
+    with pytest.raises(IncompatibleError, match="matrix over image features.*Choose an affine kind"):
+        repair(tuned(LinearProbe(c=1.0), upgrade), upgrade, pictures, kind="residual")
 
 
 DUAL = [

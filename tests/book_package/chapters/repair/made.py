@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from clipcompat.methods import METHODS
-from clipcompat.plugins.repair.feature_map import MAPS
+from clipcompat.plugins.repair.feature_map import COMPARED
 from clipcompat.runs.records import Record
 from clipcompat.studies.carried.repair import IMITATED, MAPPED
 from tests.runs.test_records import record
@@ -33,7 +33,7 @@ def made(
             else:
                 columns |= {f"imitate_{n}": repaired - (200 - n) / 100 for n in IMITATED}
             if method == "tip_adapter":
-                columns |= {f"text_{kind}": repaired - 4 for kind in MAPS}
+                columns |= {f"text_{kind}": repaired - 4 for kind in COMPARED}
             row = {"seed": seed, "zs_old": 45.0, "zs_new": 50.0 + wobble, "old": 82.0}
             for name, value in columns.items():
                 row |= {name: value + wobble, f"{name}_flips": 10.0}
