@@ -9,7 +9,7 @@ import pytest
 
 from clipcompat.audits.predictor import logit
 from clipcompat_book.chapters.repair import predictor
-from clipcompat_book.chapters.repair.verdicts import agreement, predictor_sentence, verdict_pairs
+from clipcompat_book.chapters.repair.verdicts import agreement, judged, predictor_sentence
 
 FIRST, SECOND = 1.2, 0.7
 
@@ -73,8 +73,16 @@ def test_errors_are_points_and_every_estimate_has_a_row():
 
 
 def test_verdicts_agree_where_predictions_are_exact_and_are_counted_where_not():
-    pairs = verdict_pairs(made())
-    assert pairs.total() == 24 and agreement(pairs) == 1
-    assert agreement(verdict_pairs(made(noise=1.5))) < 1
+    found = judged(made())
+    assert len(found) == 24 and agreement(found) == 1
+    assert agreement(judged(made(noise=1.5))) < 1
     said = predictor_sentence(made())
     assert "in 100 % of 24 plug-ins" in said and "by 0." in said
+
+
+def test_what_a_plug_in_adds_is_measured_on_new():
+    lines = made()
+    carried = {tuple(x[k] for k in ("upgrade", "dataset", "method")): x for x in lines if x["what"] == "carried"}
+    zero = {tuple(x[k] for k in ("upgrade", "dataset", "method")): x for x in lines if x["what"] == "zero-shot"}
+    expected = sorted(100 * (carried[key]["new"] - zero[key]["new"]) for key in carried)
+    assert sorted(one.added for one in judged(lines)) == pytest.approx(expected)
