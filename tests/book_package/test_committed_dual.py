@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from clipcompat.backbones.mini.manifest import weights
 from clipcompat.backbones.upgrade import shipped_weights
 from clipcompat.common.config import to_config
 from clipcompat.common.files import to_json
 from clipcompat.data.load import load_dataset
+from clipcompat.data.mini.datasets import study_names
 from clipcompat.methods.defaults import configured_method
 from clipcompat.runs.sweep.spec import load_spec
 from clipcompat.studies.carried.mixture import FEWER, OMEGAS
@@ -35,3 +37,12 @@ def test_they_are_of_the_shipped_pair_three_seeds_and_todays_pictures(name):
         assert all(row["omegas"] == list(omegas) for row in record.per_seed)
         data = load_dataset(record.dataset, shots=16, seed=3)
         assert record.inputs["stamps"]["3"] == {"train": data.train.stamp, "test": data.test.stamp}
+
+
+def test_the_seed_twin_has_every_learner_on_every_set_and_known_weights():
+    twin = committed_records("dual_prompts_twin")
+    asked = {r.titles.label for name in ("dual_prompts", "dual_prompts_towers") for r in committed_records(name)}
+    assert {r.titles.label for r in twin} == asked
+    for label in asked:
+        assert sorted(r.dataset for r in twin if r.titles.label == label) == sorted(study_names())
+    assert all(r.inputs["new_weights"].removeprefix("sha256:") in weights() for r in twin)
