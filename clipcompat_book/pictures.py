@@ -14,6 +14,7 @@ from clipcompat_book.explore import menu
 
 _SIDE = 128  # pixels of a picture in a page
 _SMALL = 32  # of one among many; the book's style sheet enlarges it without smoothing
+_MANY = 24  # pictures of a figure from which on each is small, so that a page stays light
 
 
 def picture_grid(images: Sequence[Image.Image], titles: Sequence[str], columns: int = 6) -> go.Figure:
@@ -35,10 +36,11 @@ def picture_grid(images: Sequence[Image.Image], titles: Sequence[str], columns: 
 def picture_rows(rows: Mapping[str, Sequence[tuple[Image.Image, str]]], columns: int = 6) -> go.Figure:
     """One named row of pictures per entry, each picture with its title below; long titles break between words."""
     fig = go.Figure()
+    side = _SMALL if sum(map(len, rows.values())) >= _MANY else _SIDE
     for row, (name, shown) in enumerate(rows.items()):
         fig.add_annotation(text=f"<b>{name}</b>", x=0, y=row + 0.02, xanchor="left", yanchor="top", showarrow=False)
         for column, (image, title) in enumerate(shown):
-            _add_picture(fig, image, column + 0.5, row + 0.45, 0.48)
+            _add_picture(fig, image, column + 0.5, row + 0.45, 0.48, side)
             words = {"text": "<br>".join(textwrap.wrap(title, 14)), "font_size": 11}
             fig.add_annotation(x=column + 0.5, y=row + 0.7, showarrow=False, yanchor="top", **words)
     fig.add_scatter(x=[], y=[])  # without a trace there are no axes

@@ -46,5 +46,11 @@ def test_rows_of_pictures_have_a_name_and_titles_broken_between_words() -> None:
     assert fig.layout.height == 2 * picture_rows({"one": []}).layout.height
 
 
+def test_many_pictures_are_embedded_small_so_that_a_page_stays_light() -> None:
+    dots = Image.new("RGB", (32, 32), (9, 80, 7))
+    few, many = (picture_rows({"row": [(dots, "dot")] * count}) for count in (23, 24))
+    assert [_decoded(fig.layout.images[0].source).size for fig in (few, many)] == [(128, 128), (32, 32)]
+
+
 def _decoded(uri: str) -> Image.Image:
     return Image.open(io.BytesIO(base64.b64decode(uri.removeprefix("data:image/webp;base64,"))))
