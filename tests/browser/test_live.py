@@ -95,8 +95,10 @@ def test_a_reader_draws_and_renames(page):
     page.get_by_role("button", name="Fill").click()
     assert "Your own picture" in page.locator("[data-part=said]").text_content()
     before = answers.text_content()
-    box = page.locator("#live-upgrade canvas").bounding_box()
     page.locator("[data-part=colour]").fill("#ff0000")
+    canvas = page.locator("#live-upgrade canvas")
+    canvas.scroll_into_view_if_needed()  # a mouse reaches nothing that lies below the window
+    box = canvas.bounding_box()
     page.mouse.move(box["x"] + 40, box["y"] + 40)
     page.mouse.down()
     page.mouse.move(box["x"] + 200, box["y"] + 200, steps=20)
