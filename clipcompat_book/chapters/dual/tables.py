@@ -9,7 +9,16 @@ from clipcompat.runs.papers import read_table
 from clipcompat.runs.records import Record
 from clipcompat.runs.tables import Table
 from clipcompat.studies.report import harmonic_mean
-from clipcompat_book.chapters.dual.rows import WEIGHT, Dual, base_gain, by_learner, common, difference, duals_of
+from clipcompat_book.chapters.dual.rows import (
+    WEIGHT,
+    Dual,
+    base_gain,
+    by_learner,
+    common,
+    difference,
+    duals_of,
+    new_change,
+)
 from clipcompat_book.means import groups
 from clipcompat_book.words import datasets, short_name, with_interval
 
@@ -80,6 +89,24 @@ def upgrade_table(duals: Sequence[Dual]) -> Table:
         f"Percent of the learner alone; in brackets, against zero-shot on the same backbone. DPC on base: what ω_b = "
         f"{WEIGHT} adds to the learner; on new classes DPC adds nothing (ω_n = 0). Means over datasets and seeds ± "
         "half of the 95 % interval. Mini."
+    )
+    return Table(columns, tuple(rows), caption)
+
+
+def choices_table(duals: Sequence[Dual]) -> Table:
+    """One row per learner: what the upgrade takes of DPC's gain, what P_b would do to new names, ω_b chosen again."""
+    rows = []
+    for name, own in by_learner(duals).items():
+        lost = difference(own, lambda d: base_gain("carried")(d) - base_gain("old")(d))
+        chosen = difference(
+            own, lambda d: d.at("carried", "base", d.most_certain("carried")) - d.at("carried", "base", WEIGHT)
+        )
+        mixed = (difference(own, new_change(side)) for side in ("old", "carried"))
+        rows.append((_titled(name, own, duals), *(with_interval(x, "+") for x in (lost, *mixed, chosen))))
+    columns = ("learner", "DPC's gain, carried − old", "P_b on new, old", "P_b on new, carried", "ω_b by certainty")
+    caption = (
+        "Points ± half of the 95 % interval. P_b on new: new classes with P_b instead of P; below 0 decoupling helps, "
+        f"above it hurts. By certainty: base classes on new, against ω_b = {WEIGHT}. Mini."
     )
     return Table(columns, tuple(rows), caption)
 

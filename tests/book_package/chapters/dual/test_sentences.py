@@ -24,29 +24,8 @@ def test_what_dpc_adds_is_told_on_both_backbones_and_turns_with_its_sign():
     assert "over KgCoOp: no difference seen" in told
 
 
-def test_what_a_learner_keeps_of_its_lead_is_told_for_each_half():
-    duals = duals_of(made(noise=0))
-    told = sentences.carried_sentence(duals, "base")
-    assert "CoOp: 15.0 ± 0.0 points higher on old, 5.0 ± 0.0 points higher carried to new" in told
-    assert "6.0 ± 0.0 points lower on old, 16.0 ± 0.0 points lower carried" in sentences.carried_sentence(duals, "new")
-
-
-def test_decoupling_helps_where_new_classes_would_lose_and_hurts_where_they_would_gain():
-    told = sentences.decoupling_sentence(duals_of([*made(new=-20, carried_new=20), *made(["learner=kgcoop"], new=0)]))
-    assert "over CoOp, decoupling helps (-4.0" in told and "hurts (+4.0 ± 0.0 points) carried to new" in told
-    assert "over KgCoOp, decoupling is undecided" in told
-
-
 def test_hard_negatives_are_compared_with_a_second_training_on_the_datasets_of_both():
     plain = made(["learner=kgcoop", "hard_negatives=False"], base=15, sets=SETS[1:])
     told = sentences.second_training_sentence([*made(), *made(["learner=kgcoop"], base=10), *plain])
     assert "2 datasets). KgCoOp: 3.0 ± 0.1 points higher; with hard negatives" in told
     assert told.endswith("against it: 1.0 ± 0.0 points lower.") and "CoOp: 2" not in told.replace("KgCoOp", "")
-
-
-def test_what_is_lost_in_the_upgrade_is_against_the_gain_on_old():
-    assert "CoOp: 4.0 ± 0.0 points lower" in sentences.upgrade_sentence(duals_of(made(carried_base=-10)))
-
-
-def test_the_weight_chosen_without_labels_is_compared_on_new():
-    assert "CoOp: 3.0 ± 0.0 points higher" in sentences.certainty_sentence(duals_of(made(carried_base=10, certain=0.5)))

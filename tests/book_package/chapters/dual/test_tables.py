@@ -25,6 +25,14 @@ def test_after_an_upgrade_every_learner_stands_against_zero_shot_on_both_halves_
     assert maple[0] == "MaPLe (2 of 3 sets)" and maple[1:] == coop[1:6] + ("+2.0 ± 0.0",)
 
 
+def test_what_the_upgrade_takes_what_decoupling_avoids_and_a_weight_chosen_again_stand_in_one_row():
+    records = [*made(new=-20, carried_new=20, carried_base=-10, noise=0), *made(["learner=kgcoop"], new=0, noise=0)]
+    coop, kgcoop = tables.choices_table(duals_of(records)).rows
+    assert coop[:4] == ("CoOp", "-4.0 ± 0.0", "-4.0 ± 0.0", "+4.0 ± 0.0") and kgcoop[2] == "+0.0 ± 0.0"
+    (row,) = tables.choices_table(duals_of(made(carried_base=10, certain=0.5, noise=0))).rows
+    assert row[4] == "+3.0 ± 0.0"
+
+
 def test_a_dataset_that_a_learner_lacks_is_a_dash():
     table = tables.dataset_table(duals_of([*made(), *made(["learner=kgcoop"], sets=SETS[:1])]))
     assert [row[2] for row in table.rows] == ["80.0 → 82.0 / 60.0", "–", "–"]
