@@ -17,7 +17,7 @@ VERDICTS: tuple[Verdict, ...] = ("keep", "repair", "warm-start", "retrain")
 
 ENOUGH = 0.75
 """The share from which on a plug-in is kept or repaired. Of 0.6, 0.65, … 0.9 it agrees most often (for 84 % of some
-2,500 plug-ins on eight mini upgrades) with the rule of the book: keep at least 80 % of what retraining was measured to
+2,600 plug-ins on seven mini upgrades) with the rule of the book: keep at least 80 % of what retraining was measured to
 add."""
 
 SMALLEST_GAIN = 1.0

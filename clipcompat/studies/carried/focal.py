@@ -6,7 +6,7 @@ from typing import Any
 from clipcompat.common.errors import ConfigError
 from clipcompat.plugins.fit import fit
 from clipcompat.plugins.focal import FocalDistillation
-from clipcompat.studies.accuracy import correct, percent
+from clipcompat.studies.carried.candidates import candidate_columns
 from clipcompat.studies.experiment import Experiment
 
 WEIGHTS = (1.0, 4.0)
@@ -30,7 +30,6 @@ def measure(experiment: Experiment) -> Iterator[dict[str, Any]]:
     told = experiment.options
     for seed, data in experiment.datasets.items():
         plugin = plugins.tune(upgrade.old, {seed: data})[seed]
-        on_old = correct(plugin, upgrade.old, data.test, **told)
         how = {"seed": seed, "views": plugins.views, **told}
         made = {"new": plugin, "scratch": fit(method, upgrade.new, data, **how)}
         init = plugin if plugin.origin["epochs"] else None
@@ -39,8 +38,5 @@ def measure(experiment: Experiment) -> Iterator[dict[str, Any]]:
         for weight in WEIGHTS:
             focal = FocalDistillation(plugin, upgrade.old, weight=weight)
             made[f"focal_{weight:g}"] = fit(method, upgrade.new, data, init=init, focal=focal, **how)
-        row = {"seed": seed, "views": plugin.origin["views"], "old": percent(on_old)}
-        for name, candidate in made.items():
-            right = correct(candidate, upgrade.new, data.test, **told)
-            row |= {name: percent(right), f"{name}_flips": percent(on_old & ~right)}
+        row = {"seed": seed, "views": plugin.origin["views"]} | candidate_columns(plugin, made, experiment, data)
         yield row | {"training_seconds": {name: p.origin["seconds"] for name, p in made.items()}}

@@ -18,7 +18,7 @@ from clipcompat.plugins.repair.feature_map import COMPARED
 from clipcompat.plugins.repair.pictures import unlabelled_pictures
 from clipcompat.plugins.repair.repair import repair
 from clipcompat.plugins.repair.translate import is_translatable, reads_sentences
-from clipcompat.studies.accuracy import correct, percent
+from clipcompat.studies.carried.candidates import candidate_columns, zero_shot_columns
 from clipcompat.studies.compatibility import look_once
 from clipcompat.studies.experiment import Experiment, training_facts
 
@@ -41,22 +41,17 @@ def measure(experiment: Experiment) -> Iterator[dict[str, Any]]:
     upgrade, plugins, method = experiment.upgrade, experiment.plugins, experiment.plugins.method
     if method.needs == "nothing":
         raise ConfigError(f"{method.name} learns nothing, so that there is nothing to repair.")
-    told = experiment.options
     experiment.tune_together(upgrade.old, *([upgrade.new] if experiment.retrains else []))
     for seed, data in experiment.datasets.items():
         plugin = plugins.tune(upgrade.old, {seed: data})[seed]
         look_once(plugin, upgrade, (data,), experiment.cache, experiment.progress)
-        on_old = correct(plugin, upgrade.old, data.test, **told)
         again = [plugins.tune(upgrade.new, {seed: data})[seed]] if experiment.retrains else []
         candidates = {"new": plugin} | dict(zip(["retrained"], again, strict=False))
         candidates |= dict(_repaired(plugin, experiment, data, seed))
         zero_shot = fit(ZeroShot(), upgrade.old, data, progress=False)
-        row = {"seed": seed, "old": percent(on_old), "pictures": len(data.unlabelled)}
-        for side, backbone in (("zs_old", upgrade.old), ("zs_new", upgrade.new)):
-            row[side] = percent(correct(zero_shot, backbone, data.test, **told))
-        for name, candidate in candidates.items():
-            right = correct(candidate, upgrade.new, data.test, **told)
-            row |= {name: percent(right), f"{name}_flips": percent(on_old & ~right)}
+        row = {"seed": seed, "pictures": len(data.unlabelled)}
+        row |= candidate_columns(plugin, candidates, experiment, data)
+        row |= zero_shot_columns(zero_shot, experiment, data)
         yield row | training_facts(plugin, *again)
 
 

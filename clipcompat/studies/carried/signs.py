@@ -9,7 +9,7 @@ from typing import Any
 from clipcompat.methods.zero_shot import ZeroShot
 from clipcompat.plugins.fit import fit
 from clipcompat.plugins.repair.repair import repair
-from clipcompat.studies.accuracy import correct, percent
+from clipcompat.studies.carried.candidates import candidate_columns, zero_shot_columns
 from clipcompat.studies.experiment import Experiment, training_facts
 
 SHOTS = (1, 4, 16)
@@ -36,12 +36,7 @@ def measure(experiment: Experiment) -> Iterator[dict[str, Any]]:
             if shots <= (data.shots or shots):
                 pictures = data.train if shots == data.shots else data.few(shots).train
                 candidates[f"signs_{shots}"] = repair(plugin, upgrade, pictures, how="signs", **told)
-        on_old = correct(plugin, upgrade.old, data.test, **told)
         zero_shot = fit(ZeroShot(), upgrade.old, data, progress=False)
-        row = {"seed": seed, "old": percent(on_old)}
-        for side, backbone in (("zs_old", upgrade.old), ("zs_new", upgrade.new)):
-            row[side] = percent(correct(zero_shot, backbone, data.test, **told))
-        for name, candidate in candidates.items():
-            right = correct(candidate, upgrade.new, data.test, **told)
-            row |= {name: percent(right), f"{name}_flips": percent(on_old & ~right)}
+        row = {"seed": seed} | candidate_columns(plugin, candidates, experiment, data)
+        row |= zero_shot_columns(zero_shot, experiment, data)
         yield row | training_facts(plugin, *again)

@@ -20,7 +20,7 @@ from clipcompat.plugins.repair.feature_map import COMPARED
 from clipcompat.plugins.repair.repair import repair
 from clipcompat.plugins.repair.tokens import WAYS, has_tokens
 from clipcompat.plugins.repair.translate import reads_sentences
-from clipcompat.studies.accuracy import correct, percent
+from clipcompat.studies.carried.candidates import candidate_columns, zero_shot_columns
 from clipcompat.studies.experiment import Experiment, training_facts
 
 SENTENCES = (50, 200)
@@ -43,18 +43,13 @@ def measure(experiment: Experiment) -> Iterator[dict[str, Any]]:
     upgrade, plugins, method = experiment.upgrade, experiment.plugins, experiment.plugins.method
     if not (has_tokens(method) or reads_sentences(method)):
         raise ConfigError(f"{method.name} cannot be repaired without pictures; the study `repair` gives it some.")
-    told = experiment.options
     experiment.tune_together(upgrade.old)
     for seed, data in experiment.datasets.items():
         plugin = plugins.tune(upgrade.old, {seed: data})[seed]
-        on_old = correct(plugin, upgrade.old, data.test, **told)
         zero_shot = fit(ZeroShot(), upgrade.old, data, progress=False)
-        row = {"seed": seed, "old": percent(on_old)}
-        for side, backbone in (("zs_old", upgrade.old), ("zs_new", upgrade.new)):
-            row[side] = percent(correct(zero_shot, backbone, data.test, **told))
-        for name, candidate in (("new", plugin), *_repaired(plugin, experiment, data)):
-            right = correct(candidate, upgrade.new, data.test, **told)
-            row |= {name: percent(right), f"{name}_flips": percent(on_old & ~right)}
+        candidates = {"new": plugin} | dict(_repaired(plugin, experiment, data))
+        row = {"seed": seed} | candidate_columns(plugin, candidates, experiment, data)
+        row |= zero_shot_columns(zero_shot, experiment, data)
         yield row | training_facts(plugin)
 
 
