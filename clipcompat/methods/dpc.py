@@ -13,15 +13,14 @@ to both prompts, and stay.
 Deviations of the preset "described" from the released code, which "released" follows:
 * base classes are tested with P_b; the released code tests them with P' alone, whatever ω_b is;
 * a batch is filled up from all classes; the released code never draws the first and, over CoOp, the last one;
-* over PromptKD, negatives are ranked by stage 1; the released code asks the teacher, whose tuned context it fails to
-  load: it has the words of its start, with tuned prompts above.
-What the released code does over PromptKD and neither preset follows: it trains the teacher's text prompts, too, and
-stage 2 starts with random deep prompts, because the tuned ones are put into a list that nothing reads.
-Both scale the loss gradient of P' by 1 / ω_b: in the released code the mixed prompt and P' share their memory.
+* over PromptKD, the released code trains the teacher's text prompts, too, so that P' has class vectors of its own. It
+  starts from random deep prompts, and an untuned copy of the teacher ranks negatives (`visual/released.py`).
+Both scale the loss gradient of P' by 1 / ω_b: in the released code the mixed prompt and P' share their memory. Over
+PromptKD that holds for the context of the teacher only, and "released" scales no other gradient.
 Negatives come from the few-shot set; the released code reads them from a list that is not part of the release.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import ClassVar, get_args
 
@@ -31,7 +30,7 @@ from torch import Tensor
 
 from clipcompat.backbones.backbone import Backbone
 from clipcompat.common.config import LATER
-from clipcompat.common.errors import ConfigError, IncompatibleError, unknown_name
+from clipcompat.common.errors import ConfigError, unknown_name
 from clipcompat.data.split import Dataset, Split
 from clipcompat.methods.cocoop import CoCoOp
 from clipcompat.methods.contcoop import ContCoOp
@@ -40,9 +39,11 @@ from clipcompat.methods.kgcoop import KgCoOp
 from clipcompat.methods.parts.dual import InUse
 from clipcompat.methods.parts.logits import cosine_logits
 from clipcompat.methods.parts.negatives import Negatives
+from clipcompat.methods.parts.stage1 import stage1_answers, stage1_tensors
 from clipcompat.methods.visual.maple import MaPLe
-from clipcompat.methods.visual.promptkd import PromptKD, Teacher
+from clipcompat.methods.visual.promptkd import PromptKD
 from clipcompat.methods.visual.promptsrc import PromptSRC
+from clipcompat.methods.visual.released import MIXED, released_student, untuned_teacher
 from clipcompat.training.learner import Learner, Method, Shape, Tensors
 from clipcompat.training.recipe import Recipe
 from clipcompat.training.task import Task
@@ -102,6 +103,11 @@ class DPC(Method):
             raise ConfigError(f"top_k must be at least 1, not {self.top_k}.")
         if isinstance(self.learner, CoOp) and self.learner.csc:
             raise ConfigError("a context of its own for each class cannot serve new classes; drop learner.csc.")
+        if self._retaught and not self.hard_negatives:
+            raise ConfigError(
+                f"the released code over {self.learner.name} trains texts, which the learner's own loss alone does not "
+                "reach; use hard_negatives=True, or preset='described'."
+            )
 
     @property
     def starts_from(self) -> Method:
@@ -120,23 +126,32 @@ class DPC(Method):
         return self.learner.takes_teacher
 
     @property
-    def rows_of_classes(self) -> str:
-        return f"stage1.{rows}" if (rows := self.learner.rows_of_classes) else ""
+    def rows_of_classes(self) -> tuple[str, ...]:
+        """Those of P' are in plug-ins of the preset "released" only."""
+        return tuple(f"{which}.{rows}" for which in ("stage1", "parallel") for rows in self.learner.rows_of_classes)
+
+    @property
+    def _retaught(self) -> bool:
+        """Whether stage 2 trains texts of the student's teacher."""
+        return self.preset == "released" and self.takes_teacher
 
     def reads(self, data: Dataset) -> Dataset:
         """Stage 2 reads labels, so it sees the classes whose labels a teacher has read."""
         return data.part(self.learner.teacher_classes) if self.takes_teacher else data
 
     def setup(self, task: Task) -> Learner:
-        stage1 = self._stage1(task)
+        stage1 = stage1_tensors(self.learner, task)
         if self.omega_base == 0 and self.gradient != "plain":
             raise ConfigError(
                 "gradient is scaled by 1/omega_base, which is 0; use gradient='plain', or a weight above 0."
             )
         clone = replace(self.learner, recipe=self.recipe).setup(task)  # task.init gives its initial values
+        if self._retaught:
+            clone = released_student(clone, task)
         factor = self.omega_base ** GRADIENTS[self.gradient]
-        for parameter in clone.parameters.values():
-            parameter.register_hook(lambda gradient: gradient * factor)
+        for name, parameter in clone.parameters.items():
+            if not self._retaught or name == "text.ctx":
+                parameter.register_hook(lambda gradient: gradient * factor)
 
         def finish() -> Tensors:
             parallel = clone.finish() if clone.finish else clone.parameters
@@ -146,9 +161,9 @@ class DPC(Method):
             return replace(clone, finish=finish)
         scale, pool, train = task.backbone.logit_scale, self._pool(task.data), task.data.train
         labels, before = (train.labels, 0) if pool is None else (pool.labels, len(train))
-        released, taught = self.preset == "released", task.teacher is not None
-        negatives = Negatives.of(labels, len(task.data.classnames), self.top_k, released, draws_last=taught)
-        answers = Teacher.untuned(task).logits if released and taught else self._answers(stage1, task)
+        count, released = len(task.data.classnames), self.preset == "released"
+        negatives = Negatives.of(labels, count, self.top_k, released, draws_last=self.takes_teacher)
+        answers = untuned_teacher(task).logits if self._retaught else stage1_answers(self.learner, stage1, task)
 
         def join(features: Tensor, labels: Tensor) -> Tensor:
             return before + negatives.draw(answers(features), labels, task.generator)
@@ -180,7 +195,10 @@ class DPC(Method):
         if base:
             weight = 1.0 if self.preset == "released" else self.omega_base
         first, parallel = self._prompts(tensors)
-        return {name: weight * parallel[name] + (1 - weight) * first[name] for name in first}
+        mixed = {name: weight * parallel[name] + (1 - weight) * first[name] for name in first}
+        if self._retaught and not base:
+            mixed |= {name: tensor for name, tensor in first.items() if name not in MIXED}
+        return mixed
 
     def image_towers(self, tensors, backbone: Backbone) -> tuple[Backbone, ...]:
         """With P_b and with P_n; a learner of text prompts has one tower for both."""
@@ -201,11 +219,12 @@ class DPC(Method):
     def _prompts(self, tensors: Tensors) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         """All tensors of P, and of P'."""
         first, parallel = (_part(tensors, which) for which in ("stage1", "parallel"))
-        return first, {name: t for name, t in first.items() if name == self.learner.rows_of_classes} | parallel
+        return first, {name: t for name, t in first.items() if name in self.learner.rows_of_classes} | parallel
 
     def _own(self, tensors: Mapping) -> dict:
-        """Those that each of the two prompts has for itself: not the rows of classes, which nothing trains."""
-        return {name: tensor for name, tensor in tensors.items() if name != self.learner.rows_of_classes}
+        """Those that each of the two prompts has for itself: not the rows of classes, unless they are trained."""
+        shared = () if self._retaught else self.learner.rows_of_classes
+        return {name: tensor for name, tensor in tensors.items() if name not in shared}
 
     def _pool(self, data: Dataset) -> Split | None:
         """Where negatives come from, if not from the few-shot set."""
@@ -215,57 +234,6 @@ class DPC(Method):
                 "all of them: load it with load_dataset, or use dhno_pool='fewshot'."
             )
         return data.pool if self.dhno_pool == "full" else None
-
-    def _answers(self, stage1: Tensors, task: Task) -> Callable[[Tensor], Tensor]:
-        """The frozen stage-1 model: image features [batch, dim], or pixels, -> logits [batch, class]."""
-        learner, backbone, names = self.learner, task.backbone, task.data.classnames
-        first = {name: tensor.to(backbone.device) for name, tensor in stage1.items()}
-        (tower,) = learner.image_towers(first, backbone)
-        if rows := learner.rows_of_classes:
-            place = {name: i for i, name in enumerate(task.init.row_names)}
-            first[rows] = first[rows][[place[name] for name in names]]
-        fixed = not rows and learner.conditioned_on != "images"
-        weights = learner.class_weights(first, backbone, names).detach() if fixed else None  # [class, dim]
-
-        def answers(features: Tensor) -> Tensor:
-            if learner.needs == "pixels":
-                features = tower.image_features(features)
-            if weights is None:
-                return learner.logits(first, backbone, features, names)
-            return cosine_logits(features, weights, backbone.logit_scale)
-
-        return answers
-
-    def _stage1(self, task: Task) -> dict[str, Tensor]:
-        """The tensors of the stage-1 plug-in.
-
-        Raises:
-            ConfigError: there is none. IncompatibleError: it is of another learner, backbone or class list.
-        """
-        plugin = task.init
-        if plugin is None:
-            raise ConfigError("DPC starts from a stage-1 plug-in: tune the learner first, and give it as init.")
-        if plugin.method.name != self.learner.name:
-            raise IncompatibleError(
-                f"the stage-1 plug-in is of {plugin.method.name}, and this DPC clones a {self.learner.name}. Give one "
-                f"of {self.learner.name}, or DPC(learner=…) with the other."
-            )
-        origin, names = plugin.origin, list(task.data.classnames)
-        same = set(names) <= set(plugin.row_names) if self.rows_of_classes else origin["classnames"] == names
-        if not plugin.is_tuned_on(task.backbone) or not same:
-            other = [f", of which it does not know {name!r}" for name in names if name not in plugin.row_names]
-            raise IncompatibleError(
-                f"the stage-1 plug-in was tuned on {origin['backbone']['name']} {origin['backbone']['stamp']} and "
-                f"{len(plugin.row_names)} classes of {origin['dataset']}; stage 2 needs the same backbone and class "
-                f"list, which here are {task.backbone.name} {task.backbone.stamp} and {len(names)} classes of "
-                f"{task.data.name}{other[0] if other else '' if same else ', in another order or fewer'}."
-            )
-        if task.teacher is not None and (origin.get("teacher") or {}).get("stamp") != task.teacher[0].stamp:
-            raise IncompatibleError(
-                "the stage-1 plug-in learned from another teacher than this one: give teacher= the one that it learned "
-                "from, or leave init out, so that both stages share one."
-            )
-        return dict(plugin.tensors)
 
 
 def symmetric_loss(features: Tensor, text: Tensor, scale: float) -> Tensor:

@@ -187,7 +187,7 @@ class Plugin:
         if match.kind == "incompatible":
             raise IncompatibleError(f"{match.why} Tune it again on this backbone.")
         tensors = {name: t.to(backbone.device) for name, t in self.tensors.items()}
-        if rows := self.method.rows_of_classes:
+        for rows in tensors.keys() & set(self.method.rows_of_classes):
             place = {name: i for i, name in enumerate(self.row_names)}
             tensors[rows] = tensors[rows][[place[name] for name in classnames]]
         return tensors

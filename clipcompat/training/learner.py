@@ -100,7 +100,11 @@ def losses(
     batches = list(zip(learners, seen, labels, strict=True))
     if not learners or not learners[0].prompts:
         return [learner.objective(f, y) for learner, f, y in batches]
-    texts = learners[0].tower.many([learner.prompts(f) for learner, f, _ in batches])
+    prompts = [learner.prompts(f) for learner, f, _ in batches]
+    if len({learner.tower for learner in learners}) == 1:
+        texts = learners[0].tower.many(prompts)
+    else:  # each run has a teacher of its own, and trains prompts of its tower
+        texts = [learner.tower.run(p) for learner, p in zip(learners, prompts, strict=True)]
     return [learner.objective(f, y, text) for (learner, f, y), text in zip(batches, texts, strict=True)]
 
 
@@ -139,9 +143,9 @@ class Method(Protocol):
     starts_from: "Method | None" = None
     """The method whose plug-in this one starts from; `fit` tunes it first if no `init` is given."""
 
-    rows_of_classes: str = ""
-    """The tensor with one row per class of the training, if a plug-in works with any of these classes, in any order.
-    `logits` then gets the rows of its class names.
+    rows_of_classes: tuple[str, ...] = ()
+    """Tensors with one row per class of the training, if a plug-in works with any of these classes, in any order.
+    `logits` then gets the rows of its class names. A plug-in need not have all of them.
     """
 
     takes_teacher: bool = False

@@ -49,7 +49,7 @@ class Spy:
     image_features = "projected"
     starts_from = None
     takes_teacher = False
-    rows_of_classes = ""
+    rows_of_classes = ()
 
     def reads(self, data):
         return data

@@ -35,3 +35,8 @@ def mixed(parallel, first, weight):
     """weight · parallel + (1 - weight) · first, number by number."""
     numbers = [weight * a + (1 - weight) * b for a, b in zip(parallel.flatten(), first.flatten(), strict=True)]
     return torch.stack(numbers).reshape(parallel.shape)
+
+
+def decoupled(theta, omega):
+    """The released code's (θ - (1 - ω) P) / ω, where P is the memory of θ: its value, with another gradient."""
+    return (theta - (1 - omega) * theta.detach()) / omega

@@ -36,10 +36,10 @@ class InUse(Method):
         sides = {
             base: [i for i, name in enumerate(classnames) if (name in self.base) == base] for base in (True, False)
         }
-        rows, made = self.dpc.learner.rows_of_classes, []
+        made = []
         for base, places in sides.items():
             mixed = self.dpc.mixed(tensors, base)
-            if rows:
+            for rows in self.dpc.learner.rows_of_classes:
                 mixed[rows] = mixed[rows][places]
             if places:
                 made.append(columns(mixed, [classnames[i] for i in places], base))

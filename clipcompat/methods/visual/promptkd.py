@@ -11,7 +11,7 @@ Deviations: parameters are float32. No epoch is selected on test pictures (upstr
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 import torch
@@ -23,7 +23,6 @@ from clipcompat.backbones.outline import Outline
 from clipcompat.common.errors import ConfigError, IncompatibleError, unknown_name
 from clipcompat.methods.parts.logits import cosine_logits, no_class_weights
 from clipcompat.methods.parts.parameters import linear_default, tensor_mismatch, trainable
-from clipcompat.methods.visual.both_towers import BothTowers
 from clipcompat.methods.visual.depth import check_depth, deep_layers, deep_prompts, depth_mismatch
 from clipcompat.training.learner import Learner, Method, Shape, Tensors
 from clipcompat.training.recipe import Recipe
@@ -47,7 +46,7 @@ class PromptKD(Method):
     title: ClassVar[str] = "PromptKD"
     acts_on: ClassVar[str] = "image features"
     needs: ClassVar[str] = "pixels"
-    rows_of_classes: ClassVar[str] = "classes"
+    rows_of_classes: ClassVar[tuple[str, ...]] = ("classes",)
     takes_teacher: ClassVar[bool] = True
 
     n_ctx: int = 4
@@ -209,15 +208,6 @@ class Teacher:
                 f"{plugin.method.name} sees more than projected image features, so it cannot teach."
             )
         self._scale = backbone.logit_scale
-
-    @staticmethod
-    def untuned(task: Task) -> "Teacher":
-        """With the words of its start in place of its tuned context: the released code of DPC fails to load that."""
-        plugin, backbone = task.teacher
-        if isinstance(plugin.method, BothTowers):
-            words = plugin.method.start(backbone, torch.Generator().manual_seed(task.seed))
-            plugin = replace(plugin, tensors={**plugin.tensors, "ctx": words})
-        return Teacher(replace(task, teacher=(plugin, backbone)))
 
     @torch.no_grad()
     def logits(self, pixels: Tensor) -> Tensor:

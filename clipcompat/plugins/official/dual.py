@@ -2,7 +2,7 @@
 
 Over CoOp that is a context. Over PromptKD it is the student, as PromptKD saves it, and the text prompts of the teacher,
 which stage 2 trains, too: at test, base classes have the class vectors that these make, and all others the teacher's.
-So the plug-in's class vectors of base classes are made from the file, and its base classes are tested with P' alone.
+So the class vectors of P' are made from the file, and base classes are tested with P' alone.
 There was no release over other learners.
 """
 
@@ -54,21 +54,18 @@ def settings_over(init: Plugin) -> dict[str, Any]:
 
 
 def dual_tensors(
-    init: Plugin, learned: Mapping[str, Tensor], names: Sequence[str], teacher: tuple[Plugin, Backbone] | None
+    init: Plugin, learned: Mapping[str, Tensor], teacher: tuple[Plugin, Backbone] | None
 ) -> dict[str, Tensor]:
-    """Both prompts: P of stage 1, and P' of the file. names: of the base classes.
+    """Both prompts: P of stage 1, and P' of the file.
 
     Raises:
         IncompatibleError: the text prompts in the file are not those of such a teacher.
     """
-    first, text = dict(init.tensors), {}
     parallel = {name: tensor for name, tensor in learned.items() if not name.startswith("text.")}
-    if rows := init.method.rows_of_classes:
+    if teacher is not None:
         text = {name.removeprefix("text."): t for name, t in learned.items() if name.startswith("text.")}
-        made = _class_vectors(text, names, *teacher)
-        first[rows] = first[rows].clone()
-        first[rows][[list(init.row_names).index(name) for name in names]] = made
-    return {f"stage1.{n}": t for n, t in first.items()} | {f"parallel.{n}": t for n, t in parallel.items()}
+        parallel["classes"] = _class_vectors(text, init.row_names, *teacher)
+    return {f"stage1.{n}": t for n, t in init.tensors.items()} | {f"parallel.{n}": t for n, t in parallel.items()}
 
 
 def _class_vectors(text: Mapping[str, Tensor], names: Sequence[str], plugin: Plugin, backbone: Backbone) -> Tensor:

@@ -175,7 +175,7 @@ def _from_dpc(
     if teacher is not None:
         facts |= {"rows": list(init.row_names), "teacher": teacher_origin(*teacher)}
     method = given or replace(KNOWN[name](), **settings)
-    return Plugin(method, dual_tensors(init, tensors, names, teacher), origin | facts), dropped
+    return Plugin(method, dual_tensors(init, tensors, teacher), origin | facts), dropped
 
 
 def _from_lora(path: Path, name: str, given: Any, origin: dict[str, Any], backbone: Backbone) -> _Imported:

@@ -83,6 +83,7 @@ def test_over_promptkd_both_halves_are_classified_as_upstream_classifies_them(
     for name, tensor in ours.items():
         assert torch.equal(plugin.tensors[f"parallel.{name}"], tensor), name
         assert torch.equal(plugin.tensors[f"stage1.{name}"], student.tensors[name]), name
+    assert torch.equal(plugin.tensors["stage1.classes"], student.tensors["classes"])
     plugin = load_plugin(plugin.save(tmp_path / "dual.safetensors"))
     assert plugin.match(old, ALL).kind == "exact" and plugin.origin["teacher"]["stamp"] == teacher[0].stamp
     split = dataclasses.replace(toy_split("test", 2), classnames=ALL)
