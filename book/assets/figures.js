@@ -94,7 +94,7 @@ document.addEventListener("DOMContentLoaded", () => {
       .filter((box) => box.width > 1);
     const outside = boxes.some((box) => box.left < frame.left - 2 || box.right > frame.right + 2);
     const meet = (a, b) =>
-      Math.min(a.right, b.right) - Math.max(a.left, b.left) > -2 &&
+      Math.min(a.right, b.right) - Math.max(a.left, b.left) > -1 &&
       Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top) > 3;
     const met = boxes.some((box, at) => boxes.slice(at + 1).some((other) => meet(box, other)));
     return outside || met || plot._fullLayout._size.w < 0.4 * frame.width;
