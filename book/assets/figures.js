@@ -92,7 +92,7 @@ document.addEventListener("DOMContentLoaded", () => {
       .filter((text) => text.textContent.trim())
       .map((text) => text.getBoundingClientRect())
       .filter((box) => box.width > 1);
-    const outside = boxes.some((box) => box.left < frame.left - 2 || box.right > frame.right + 2);
+    const outside = boxes.some((box) => box.left < frame.left || box.right > frame.right + 1);
     const meet = (a, b) =>
       Math.min(a.right, b.right) - Math.max(a.left, b.left) > -1 &&
       Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top) > 3;
