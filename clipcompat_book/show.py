@@ -18,17 +18,17 @@ from clipcompat.common.errors import ConfigError
 # or by method; the three share colours.
 OLD = "#0072B2"
 NEW = "#D55E00"
-ZERO_SHOT = "#8C8C8C"
+ZERO_SHOT = "#757575"
 BASE_CLASSES = "#009E73"
 NEW_CLASSES = "#CC79A7"
 METHOD_COLOURS = {
     "zero_shot": ZERO_SHOT,
     "linear_probe": "#56B4E9",
     "clip_adapter": "#009E73",
-    "tip_adapter": "#B8860B",
+    "tip_adapter": "#A0522D",
     "tip_adapter_f": "#E69F00",
     "coop": "#0072B2",
-    "cocoop": "#7B61C9",
+    "cocoop": "#9944EE",
     "kgcoop": "#CC79A7",
     "contcoop": "#D55E00",
 }

@@ -49,6 +49,26 @@ def apart(gap: Statistic | Comparison, positive: str = "higher", negative: str =
     return f"{abs(gap.mean):.1f} ± {gap.interval:.1f} points {words[gap.direction]}" + (f" ({turns})" if turns else "")
 
 
+STARS = "* the interval leaves 0 out; (*) whether it does hangs on one dataset"
+"""What captions of tables say whose cells come from `starred`."""
+
+
+def starred(gap: Statistic | Comparison | None) -> str:
+    """ "+5.0 ± 1.2 *": a difference for a cell of a table, with the mark that `STARS` explains; "–" for None."""
+    if gap is None:
+        return with_interval(None)
+    told = "" if gap.direction == "no difference seen" else " *"
+    return with_interval(gap, "+") + (" (*)" if isinstance(gap, Comparison) and gap.flips else told)
+
+
+def by_direction(gaps: Mapping[str, Comparison], positive: str = "higher", negative: str = "lower") -> str:
+    """ "higher: KgCoOp, MaPLe (hangs on one dataset); no difference seen: CoOp": names, grouped by their direction."""
+    doubt = {name: " (hangs on one dataset)" if gap.flips else "" for name, gap in gaps.items()}
+    names = {how: [n + doubt[n] for n, gap in gaps.items() if gap.direction == how] for how in DIRECTIONS}
+    words = {"higher": positive, "lower": negative}
+    return "; ".join(f"{words.get(how, how)}: {', '.join(found)}" for how, found in names.items() if found)
+
+
 def _turns(gap: Comparison, words: Mapping[str, str]) -> str:
     """ "higher without tints or without actions": the directions without one dataset, where they are others."""
     found = []

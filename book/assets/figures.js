@@ -40,10 +40,19 @@ document.addEventListener("DOMContentLoaded", () => {
     // without a dragmode, a finger on a figure scrolls the page
     await Plotly.relayout(plot, { ...broken(plot, whole), ...room, dragmode: false });
     if (!crowded(plot)) return;
-    plot.closest("[role=img]").classList.add("figure-wide");
+    widen(plot.closest("[role=img]"));
     await Plotly.relayout(plot, whole);
     await Plotly.Plots.resize(plot);
     await Plotly.relayout(plot, broken(plot, whole));
+  }
+
+  // The figure scrolls in its frame, by finger and by key, and a line says so.
+  function widen(drawing) {
+    drawing.classList.add("figure-wide");
+    drawing.tabIndex = 0;
+    const hint = document.createElement("small");
+    hint.textContent = "Wider than this screen: swipe it sideways.";
+    drawing.after(hint);
   }
 
   // The attribute of every axis' title -> its text.
@@ -83,9 +92,9 @@ document.addEventListener("DOMContentLoaded", () => {
       .filter((text) => text.textContent.trim())
       .map((text) => text.getBoundingClientRect())
       .filter((box) => box.width > 1);
-    const outside = boxes.some((box) => box.left < frame.left - 2 || box.right > frame.right + 2);
+    const outside = boxes.some((box) => box.left < frame.left || box.right > frame.right + 1);
     const meet = (a, b) =>
-      Math.min(a.right, b.right) - Math.max(a.left, b.left) > 2 &&
+      Math.min(a.right, b.right) - Math.max(a.left, b.left) > -1 &&
       Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top) > 3;
     const met = boxes.some((box, at) => boxes.slice(at + 1).some((other) => meet(box, other)));
     return outside || met || plot._fullLayout._size.w < 0.4 * frame.width;

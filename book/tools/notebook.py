@@ -26,6 +26,12 @@ def tags(cell: nbformat.NotebookNode) -> list[str]:
     return list(cell.metadata.get("tags", []))
 
 
+def title_of(notebook: nbformat.NotebookNode) -> str:
+    """The text of the first heading; empty where there is none."""
+    cells = (cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+    return next((line[2:].strip() for cell in cells for line in cell.splitlines() if line.startswith("# ")), "")
+
+
 def parameters(notebook: nbformat.NotebookNode) -> dict[str, ast.expr]:
     """Names assigned in cells tagged `parameters`, with the expression of each default."""
     defaults: dict[str, ast.expr] = {}

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from book.tools.execute import ExecutionError, Run
-from book.tools.notebook import read_notebook
+from book.tools.notebook import read_notebook, title_of
 
 
 def status_page(
@@ -18,10 +18,12 @@ def status_page(
     stage: Path,
     profile: str,
     failures: Sequence[tuple[Path, ExecutionError]] = (),
+    to_stage: str = "../",
 ) -> str:
     """MyST text of the page; `executed` holds each notebook's path relative to `stage` and how it ran.
 
     failures: of notebooks that did not run to their end; a book has none.
+    to_stage: what a link to a notebook begins with. The book's own page lies in a folder of `stage`.
     """
     rows = []
     for path, run in executed:
@@ -29,7 +31,8 @@ def status_page(
         record = notebook.metadata.get("papermill", {})
         given = ", ".join(f"{name} = {value}" for name, value in record.get("parameters", {}).items()) or "defaults"
         again = "" if run.attempts == 1 else f" (attempt {run.attempts})"
-        link, moment = f"[](../{path.as_posix()})", _minute(record.get("start_time"))
+        title = (title_of(notebook) or path.name).replace("|", "\\|")
+        link, moment = f"[{title}]({to_stage}{path.as_posix()})", _minute(record.get("start_time"))
         rows.append(f"| {link} | {moment} | {run.seconds:.0f}{again} | {given} |")
     failed = "".join(f"- **{path.name} failed.** {error}\n" for path, error in failures)
     facts = "\n".join(f"| {name} | {value} |" for name, value in _environment(profile))

@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from clipcompat_book.means import groups
-from clipcompat_book.show import INK, METHOD_COLOURS, NEW, OLD
+from clipcompat_book.show import INK, METHOD_COLOURS, NEW, OLD, TOP_LEGEND
 
 _NEVER = 0.3
 """Where a logarithmic axis shows a count of 0."""
@@ -69,7 +69,7 @@ def pretraining_curves(runs: Mapping[str, Sequence[Mapping[str, float]]], captio
     fig.update_xaxes(title_text="step")
     fig.update_yaxes(range=[0, 104])
     fig.update_yaxes(title_text="zero-shot, percent", col=1)
-    return fig.update_layout(height=90 + 250 * rows, margin_t=60)
+    return fig.update_layout(height=120 + 250 * rows, margin_t=90, legend=TOP_LEGEND)
 
 
 def trial_lines(lines: Sequence[Mapping[str, Any]]) -> go.Figure:

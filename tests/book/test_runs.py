@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
+import nbformat
 import pytest
 
 from book.tools.execute import ExecutionError, execute
@@ -34,6 +36,18 @@ def test_unchanged_notebooks_are_not_executed_again_and_each_profile_has_its_own
     assert read_notebook(toy / "_build" / "notebooks" / "notebooks" / "01_b.ipynb").cells[-1].outputs
     status = (toy / "_build" / "notebooks" / "status.md").read_text()
     assert "PROFILE = smoke" in status and "00_a.ipynb" in status and "01_b.ipynb" in status
+
+
+def test_the_page_of_what_ran_names_every_chapter_and_leads_to_its_executed_copy(toy):
+    source = toy / "notebooks" / "01_b.ipynb"
+    notebook = read_notebook(source)
+    notebook.cells.insert(0, nbformat.v4.new_markdown_cell("Before.\n\n# The second | chapter\n\n# Not this"))
+    nbformat.write(notebook, source)
+    assert notebooks(toy) == 0
+    page = toy / "_build" / "notebooks" / "status.md"
+    links = dict(re.findall(r"^\| \[(.+)\]\((.+)\) \|", page.read_text(), re.M))
+    assert list(links) == ["00_a.ipynb", r"The second \| chapter"]
+    assert all((page.parent / address).is_file() for address in links.values())
 
 
 def test_a_changed_library_executes_them_again(toy):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from pathlib import Path
 
+import numpy as np
 import plotly.graph_objects as go
 import pytest
 
@@ -60,6 +62,15 @@ def test_colours_stand_out_on_light_and_on_dark_ground(name: str) -> None:
         assert _contrast(getattr(figures, name), ground) >= 3, f"{name} on {ground}"
 
 
+@pytest.mark.parametrize("vision", ["full", "protanopia", "deuteranopia", "tritanopia"])
+def test_colours_of_one_figure_stay_apart_with_every_colour_blindness(vision: str) -> None:
+    kinds = {name: getattr(figures, name) for name in ("OLD", "NEW", "ZERO_SHOT", "BASE_CLASSES", "NEW_CLASSES")}
+    for palette in (figures.METHOD_COLOURS, kinds):
+        seen = {name: _lab(_VISIONS[vision] @ _linear(colour)) for name, colour in palette.items()}
+        for one, other in itertools.combinations(seen, 2):
+            assert np.linalg.norm(seen[one] - seen[other]) > 11, f"{one} and {other}"
+
+
 def test_the_style_sheet_recolours_exactly_the_default_ink(project: Path) -> None:
     red, green, blue = (int(figures.INK[i : i + 2], 16) for i in (1, 3, 5))
     assert f"fill: rgb({red}, {green}, {blue})" in (project / "book" / "assets" / "book.css").read_text()
@@ -72,6 +83,32 @@ def _contrast(one: str, other: str) -> float:
 
 
 def _luminance(colour: str) -> float:
-    channels = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
-    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
-    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+    return float(_TO_XYZ[1] @ _linear(colour))
+
+
+def _linear(colour: str) -> np.ndarray:
+    channels = np.array([int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)])
+    return np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
+
+
+def _lab(linear: np.ndarray) -> np.ndarray:
+    """CIE L*a*b* (D65); two colours 2.3 apart are just told apart side by side."""
+    white = _TO_XYZ @ np.ones(3)
+    x, y, z = np.cbrt(_TO_XYZ @ np.clip(linear, 0, 1) / white)
+    return np.array([116 * y - 16, 500 * (x - y), 200 * (y - z)])
+
+
+_TO_XYZ = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]])
+# Of linear RGB, at full severity: Machado, Oliveira and Fernandes, IEEE TVCG 15(6), 2009.
+_VISIONS = {
+    "full": np.eye(3),
+    "protanopia": np.array(
+        [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]]
+    ),
+    "deuteranopia": np.array(
+        [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]]
+    ),
+    "tritanopia": np.array(
+        [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.303900]]
+    ),
+}

@@ -9,12 +9,14 @@ from clipcompat.studies.comparison import Comparison
 from clipcompat.studies.statistic import Statistic
 from clipcompat_book.words import (
     apart,
+    by_direction,
     counted,
     datasets,
     method_rank,
     method_titles,
     name_title,
     points,
+    starred,
     with_interval,
 )
 from tests.runs.test_tables import run
@@ -52,6 +54,22 @@ def test_a_difference_has_the_direction_of_its_interval(gap, words):
 def test_a_direction_that_one_dataset_makes_or_breaks_is_told_with_it(gaps, words):
     found = Comparison({("pair", f"mini/{n}"): (gap,) for n, gap in enumerate(gaps)})
     assert apart(found, "above", "below") == words
+
+
+def test_a_cell_is_starred_where_its_interval_leaves_0_out_and_in_brackets_where_one_dataset_decides():
+    def cell(*gaps):
+        return starred(Comparison({("pair", f"mini/{n}"): (gap,) for n, gap in enumerate(gaps)}))
+
+    assert cell(1.0, 1.2, 1.4, 1.6, 1.8, 2.0) == "+1.5 ± 0.4 *"
+    assert cell(2.0, 2.0, 2.0, 2.0, -6.0) == "+0.4 ± 4.4 (*)" and cell(5.0, 4.0, 2.0, 1.0, 1.0, 0.9) == "+2.3 ± 1.8 (*)"
+    assert cell(1.0, -1.0, 1.0, -1.0) == "+0.0 ± 1.8" and starred(None) == "–"
+    assert starred(Statistic(-5.0, 1.0, 1.24, 5)) == "-5.0 ± 1.2 *"
+
+
+def test_names_are_grouped_by_direction_with_a_doubt_where_one_dataset_decides():
+    gaps = {"a": (1.0, 1.1, 1.2, 1.3), "b": (1.0, -1.0, 1.0, -1.0), "c": (2.0, 2.0, 2.0, 2.0, -6.0)}
+    found = {name: Comparison({("", str(n)): (x,) for n, x in enumerate(own)}) for name, own in gaps.items()}
+    assert by_direction(found) == "higher: a; no difference seen: b, c (hangs on one dataset)"
 
 
 def test_directions_are_counted_with_and_without_names():

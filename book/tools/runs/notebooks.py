@@ -123,7 +123,8 @@ def main(arguments: list[str] | None = None) -> int:
     results = execute_all(project, out, notebooks, options.profile, limits=limits, workers=options.workers)
     failures = [(path, result) for path, result in results if isinstance(result, ExecutionError)]
     runs = [(path, result) for path, result in results if isinstance(result, Run)]
-    (out / "status.md").write_text(status_page(runs, out, options.profile, failures), encoding="utf-8")
+    status = status_page(runs, out, options.profile, failures, to_stage="")
+    (out / "status.md").write_text(status, encoding="utf-8")
     for _, error in failures:
         print(error, file=sys.stderr)
     say(f"{len(runs)} of {len(notebooks)} notebooks ran: {os.path.relpath(out / 'status.md')}")

@@ -14,7 +14,7 @@ from clipcompat_book.means import averages
 from clipcompat_book.show import INK, METHOD_COLOURS, NEW, OLD, TOP_LEGEND
 from clipcompat_book.words import name_title
 
-_COLOURS = (NEW, "#009E73", "#7B61C9", "#B8860B", "#CC79A7", OLD)
+_COLOURS = (NEW, *(METHOD_COLOURS[name] for name in ("clip_adapter", "cocoop", "tip_adapter", "kgcoop")), OLD)
 _GREY = ("random weights", "nothing changed")
 _SHORT = {"embeddings": "emb", "output": "out", "tokens": "tok", "positions": "pos"}
 

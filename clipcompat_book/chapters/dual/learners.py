@@ -9,7 +9,7 @@ from clipcompat.runs.records import Record
 from clipcompat.runs.tables import Table
 from clipcompat.studies.comparison import Comparison, Values
 from clipcompat_book.means import groups
-from clipcompat_book.words import apart, datasets, method_rank, with_interval
+from clipcompat_book.words import STARS, datasets, method_rank, starred, with_interval
 
 SIDES = {"old": "zs_old", "carried": "zs_new", "retrained": "zs_new"}
 """Where a plug-in was tuned and tested -> zero-shot on the same backbone."""
@@ -55,17 +55,14 @@ def kept_sentence(learners: Learners) -> str:
     return f"**Of what retraining adds to zero-shot on base classes, the carried plug-in has:** {told}."
 
 
-def retraining_sentence(learners: Learners) -> str:
-    """What retraining on base classes does to each half, against carrying."""
-    told = []
-    for half in HALVES:
-        found = []
-        for title, own in learners.items():
-            gap = Comparison.of(_values(own, f"retrained_{half}"), _values(own, f"carried_{half}"))
-            if gap is not None:
-                found.append(f"{title} {apart(gap)}")
-        told.append(f"On {half} classes: {'; '.join(found)}.")
-    return f"Retrained against carried. {' '.join(told)}"
+def retraining_table(learners: Learners) -> Table:
+    """One row per learner: what retraining adds to carrying, on base and on new classes."""
+    rows = []
+    for title, own in learners.items():
+        gaps = [Comparison.of(_values(own, f"retrained_{half}"), _values(own, f"carried_{half}")) for half in HALVES]
+        rows.append((title, *map(starred, gaps)))
+    caption = f"Points that retraining adds to carrying, ± half of the 95 % interval; {STARS}. Mini."
+    return Table(("learner", *(f"{half} classes" for half in HALVES)), tuple(rows), caption)
 
 
 def _values(rows: Sequence[tuple[str, Mapping[str, Any]]], key: str) -> Values:

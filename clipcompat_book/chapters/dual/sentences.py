@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from clipcompat.methods.dpc import LEARNERS
-from clipcompat.runs.records import Record
 from clipcompat.studies.statistic import Direction, Statistic
-from clipcompat_book.chapters.dual.rows import WEIGHT, Dual, base_gain, by_learner, common, difference, duals_of
+from clipcompat_book.chapters.dual.rows import WEIGHT, Dual, base_gain, by_learner, difference
 from clipcompat_book.means import groups
-from clipcompat_book.words import apart, counted, datasets, short_name
+from clipcompat_book.words import apart, by_direction, counted, datasets, short_name
 
 
 def records_sentence(duals: Sequence[Dual]) -> str:
@@ -41,24 +40,9 @@ def _over_zero_shot(same: Sequence[Dual]) -> Direction:
 
 
 def answer_sentence(duals: Sequence[Dual]) -> str:
-    """What DPC adds on base classes, on old and carried to new, learner by learner."""
-    parts = []
-    for name, own in by_learner(duals).items():
-        old, carried = (difference(own, base_gain(side)) for side in ("old", "carried"))
-        parts.append(f"over {name}: {apart(old)} on old, {apart(carried)} carried to new")
-    return f"**DPC against its learner alone, base classes** (ω_b = {WEIGHT}): {'; '.join(parts)}."
-
-
-def second_training_sentence(records: Sequence[Record]) -> str:
-    """On base classes, on old: what a second training with the learner's own loss adds, and hard negatives to that."""
-    hard = by_learner(duals_of(records))
-    parts = []
-    for name, plain in by_learner(duals_of(records, "hard_negatives=False")).items():
-        second = difference(plain, base_gain("old"))
-        both = common(hard[name], plain)
-        own = {(d.dataset, d.seed): base_gain("old")(d) for d in plain}
-        more = difference(both, lambda d, own=own: base_gain("old")(d) - own[d.dataset, d.seed])
-        parts.append(f"{name}: {apart(second)}; with hard negatives in place of that loss, against it: {apart(more)}")
-    count = datasets(len({d.dataset for d in duals_of(records, "hard_negatives=False")}))
-    about = f"(ω_b = {WEIGHT}, base classes, {count})"
-    return f"**A second training with the learner's own loss** {about}. {'. '.join(parts)}."
+    """Over which learners DPC is seen to add something on base classes, on old and carried to new."""
+    told = []
+    for words, side in (("On old", "old"), ("Carried to new", "carried")):
+        gaps = {name: difference(own, base_gain(side)) for name, own in by_learner(duals).items()}
+        told.append(f"{words}, {by_direction(gaps)}.")
+    return f"**DPC against its learner alone, base classes** (ω_b = {WEIGHT}). {' '.join(told)}"

@@ -20,7 +20,7 @@ from clipcompat_book.chapters.dual.rows import (
     new_change,
 )
 from clipcompat_book.means import groups
-from clipcompat_book.words import datasets, short_name, with_interval
+from clipcompat_book.words import STARS, datasets, short_name, starred, with_interval
 
 _NOT_RUN = "not run here"
 _NAMED = 4
@@ -179,6 +179,21 @@ def ablation_table(records: Sequence[Record]) -> Table:
     return Table(
         ("", "the paper, percent", "the paper, points against CoOp", "ours, points against CoOp"), tuple(rows), caption
     )
+
+
+def second_training_table(records: Sequence[Record]) -> Table:
+    """One row per learner: a second training with its own loss, and hard negatives against that; base classes, old."""
+    hard, rows = by_learner(duals_of(records)), []
+    for name, plain in by_learner(duals_of(records, "hard_negatives=False")).items():
+        own = {(d.dataset, d.seed): base_gain("old")(d) for d in plain}
+        more = difference(common(hard[name], plain), lambda d, own=own: base_gain("old")(d) - own[d.dataset, d.seed])
+        rows.append((name, starred(difference(plain, base_gain("old"))), starred(more)))
+    count = datasets(len({d.dataset for d in duals_of(records, "hard_negatives=False")}))
+    caption = (
+        f"Base classes on old, {count}, ω_b = {WEIGHT}: what a second training with the learner's own loss adds, "
+        f"and what hard negatives add to that, in points, ± half of the 95 % interval; {STARS}. Mini."
+    )
+    return Table(("learner", "own loss again", "hard negatives instead"), tuple(rows), caption)
 
 
 def top_k_table(records: Sequence[Record]) -> Table:

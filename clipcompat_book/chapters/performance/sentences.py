@@ -104,9 +104,10 @@ def memory_sentence(measured: Performance, method: str) -> str:
     plain = [p for p in measured.points if (p.sweep, p.method, p.way) == ("classes", method, "plain")]
     last, parts = fast[-1], sum(fast[-1].kept.values())
     again = parts - last.kept.get("everything", 0)
+    where = "in one part" if parts == 1 else f"in {parts} parts"
     words = (
         f"**{name_title(method)}:** the largest step, with {last.classes:,} classes, took {size(last.memory_bytes)} "
-        f"beyond what was held before, in {parts} part(s), of which {again} were run again for backward."
+        f"beyond what was held before, {where}; backward ran {again or 'none'} of them again."
     )
     if plain:
         most = max(plain, key=lambda p: p.classes)

@@ -62,6 +62,8 @@ def ladder(methods: Mapping[str, Repaired]) -> go.Figure:
 
 
 _DASHES = {"another start": "dash", "random weights": "dot"}
+_SYMBOLS = ("square", "diamond", "triangle-up", "triangle-down", "x", "star", "cross", "hexagon")
+"""Of methods without a colour of their own."""
 
 
 def by_count(methods: Mapping[str, Repaired], controls: Mapping[str, Mapping[str, Repaired]]) -> go.Figure:
@@ -70,6 +72,7 @@ def by_count(methods: Mapping[str, Repaired], controls: Mapping[str, Mapping[str
     Dashed and dotted: the same on the controls. A plug-in far below zero-shot begins below the axis.
     """
     fig = go.Figure()
+    grey = dict(zip((title for title in methods if title not in _COLOURS), _SYMBOLS, strict=False))
     for control, side in {"": methods, **controls}.items():
         for title, method in side.items():
             curve = method.by_count()
@@ -82,6 +85,7 @@ def by_count(methods: Mapping[str, Repaired], controls: Mapping[str, Mapping[str
                 legendgroup=title,
                 showlegend=not control,
                 line={"color": _COLOURS.get(title, INK), "dash": _DASHES.get(control, "solid")},
+                marker={"symbol": grey.get(title, "circle"), "size": 9 if title in grey else 7},
                 hovertemplate=f"{words}, %{{x}} pictures: %{{y:.0f}} %<extra></extra>",
             )
     for control in controls:

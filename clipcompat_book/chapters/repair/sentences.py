@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from clipcompat.methods import METHODS
 from clipcompat_book.chapters.repair.rows import ENOUGH, Repaired
-from clipcompat_book.words import apart, datasets
+from clipcompat_book.words import datasets
 
 
 def records_sentence(methods: Mapping[str, Repaired]) -> str:
@@ -26,18 +26,6 @@ def answer_sentence(methods: Mapping[str, Repaired]) -> str:
         f"The cheapest step that keeps {100 * ENOUGH:.0f} % of what retraining adds to zero-shot ({datasets(sets)}, "
         f"{seeds} seeds): {told}."
     )
-
-
-def behind_sentence(methods: Mapping[str, Repaired]) -> str:
-    """Repaired against retrained, method by method."""
-    told = [f"{title} {apart(method.behind('repaired'))}" for title, method in methods.items()]
-    return "**Repaired without labels, against retraining with them:** " + "; ".join(told) + "."
-
-
-def regained_sentence(methods: Mapping[str, Repaired]) -> str:
-    """What a repair gives back of what carrying lost."""
-    told = [f"{title} {apart(method.behind('repaired', 'carried'))}" for title, method in methods.items()]
-    return "**Repaired, against carried unchanged:** " + "; ".join(told) + "."
 
 
 def controls_sentence(controls: Mapping[str, Mapping[str, Repaired]]) -> str:

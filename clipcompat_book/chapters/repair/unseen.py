@@ -16,7 +16,7 @@ from clipcompat.runs.tables import Table
 from clipcompat.studies.comparison import Comparison
 from clipcompat_book.chapters.repair.rows import Repaired, controls_of, methods_of
 from clipcompat_book.show import BASE_CLASSES, INK, NEW, OLD, PALE, TOP_LEGEND
-from clipcompat_book.words import with_interval
+from clipcompat_book.words import by_direction
 
 Sides = Mapping[str, Mapping[str, Repaired]]
 
@@ -103,7 +103,7 @@ def goals_figure(sides: Sides) -> go.Figure:
                 x=[_LEAST] * len(beyond),
                 y=[y for y, _ in beyond],
                 mode="markers+text",
-                text=[f"{share:.0f}" for _, share in beyond],
+                text=[f"{share:.0f}".replace("-", "−") for _, share in beyond],
                 textposition="middle right",
                 marker=look | {"symbol": "triangle-left"},
                 name=f"{words}, further left",
@@ -144,15 +144,10 @@ def goals_sentence(sides: Sides) -> str:
         gap = share - 100 * GOALS[method.how]
         verdict = "undecided" if half is None or abs(gap) < half else "reached" if gap > 0 else "missed"
         verdicts[verdict].append(f"{title} {_percent(method, best)} %")
-    prompts = [
-        f"{title} {with_interval(method.behind('tokens', 'carried'), '+')} by tokens and "
-        f"{with_interval(method.behind('anchors', 'carried'), '+')} by anchors"
-        for title, method in upgrade.items()
-        if method.values("tokens")
-    ]
     told = [f"**Goal {verdict}:** {', '.join(those) or 'nowhere'}." for verdict, those in verdicts.items()]
-    if prompts:
-        told.append(f"Points that moving adds to carrying: {'; '.join(prompts)}.")
+    for way in ("tokens", "anchors"):
+        gaps = {title: method.behind(way, "carried") for title, method in upgrade.items() if method.values(way)}
+        told += [f"A prompt moved by {way}, against carrying it: {by_direction(gaps)}."] * bool(gaps)
     return " ".join(told)
 
 

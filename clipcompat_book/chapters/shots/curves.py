@@ -9,7 +9,7 @@ folder:… --names … --shots …`. Sentences that state a direction are comput
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from operator import attrgetter
 
 from clipcompat.common.errors import unknown_name
@@ -19,7 +19,7 @@ from clipcompat.runs.tables import Table, cell
 from clipcompat.studies.statistic import Direction, Statistic
 from clipcompat_book.means import by_seed, reports_of
 from clipcompat_book.miniature.cloth import KINDS, cloth_names
-from clipcompat_book.words import apart, name_title, points, with_interval
+from clipcompat_book.words import name_title, starred
 
 SIDES = ("old", "new", "retrained")
 _TITLES = {"raw": "folder names", "plain": "everyday words", "house": "house words"}
@@ -67,44 +67,45 @@ def names_sentence(records: Sequence[Record], method: str = "coop") -> str:
     return f"From 0 to {most} shots of {name_title(method)} on old, and carried to new, percent: {'; '.join(parts)}."
 
 
-def repair_sentence(records: Sequence[Record], worse: str, better: str, method: str = "coop") -> str:
-    """How far one list of names is behind another without training, tuned on old, and carried to new: Markdown."""
-    one, two = (curve(records, names, method, "old") for names in (worse, better))
-    most = max(one)
-    old, new = (_gaps(records, worse, better, method, side, most) for side in ("old", "new"))
-    lost = Statistic.of([new[seed] - old[seed] for seed in old])
-    added = f"Points that the upgrade adds: {with_interval(lost)}"
-    if lost.interval is not None:
-        doubt = ", which does not exclude 0" if lost.direction == "no difference seen" else ""
-        added += f" (95 % interval over {lost.n} draws{doubt})"
-    start = points(two[0].mean - one[0].mean, "behind", "ahead")  # zero-shot, which no draw enters
-    tuned, carried = (apart(Statistic.of(list(gaps.values())), "behind", "ahead") for gaps in (old, new))
-    return (
-        f"**{worse.capitalize()} against {better}:** {start} without training, {tuned} after {most} shots on old, "
-        f"{carried} when carried to new. {added}."
+def repair_table(records: Sequence[Record], better: str, method: str = "coop") -> Table:
+    """How far every other list of names is behind `better`: without training, tuned on old, and carried to new."""
+    best, rows = curve(records, better, method, "old"), []
+    most = max(best)
+    for names in (names for names in name_lists() if names != better):
+        start = best[0].mean - curve(records, names, method, "old")[0].mean  # zero-shot, which no draw enters
+        old, new = (_gaps(records, names, better, method, side, most) for side in ("old", "new"))
+        tuned, carried = (Statistic.of(list(gaps.values())) for gaps in (old, new))
+        lost = Statistic.of([new[seed] - old[seed] for seed in old])
+        rows.append((names, f"{start:.1f}", *map(starred, (tuned, carried, lost))))
+    columns = ("names", "without training", f"{most} shots on old", "carried to new", "added by the upgrade")
+    caption = (
+        f"{name_title(method)}: points behind {better}, ± half of the 95 % interval over {lost.n} draws; * the "
+        "interval leaves 0 out. Mini."
     )
+    return Table(columns, tuple(rows), caption)
 
 
-def enough_sentence(records: Sequence[Record], names: str, method: str = "coop") -> str:
-    """From how many shots on no accuracy is seen to be below that of the most, and what retraining needs: Markdown.
+def enough_table(records: Sequence[Record], lists: Iterable[str], method: str = "coop") -> Table:
+    """From how many shots on no accuracy is seen to be below that of the most, and what retraining needs.
 
-    Both by paired 95 % intervals over draws.
+    Both by paired 95 % intervals over draws. One row per list of names.
     """
-    draws = {side: _draws(records, names, method, side) for side in SIDES}
-    most = max(draws["old"])
-    fewest = {side: _fewest(draws[side], draws[side][most]) for side in ("old", "new")}
-    carried = draws["new"][most]
-    few = _fewest(draws["retrained"], carried)
-    above = [shots for shots, draw in draws["retrained"].items() if _is(draw, "higher", carried)]
-    again = f"retraining is seen to be below even with {most} shots"
-    if few is not None:
-        again = f"retraining is not seen to be below from {few} shot{'s' * (few > 1)} on"
-        again += f", and seen to be above with {min(above)}" if above else ""
-    return (
-        f"**{name_title(method)} with {names}:** fewest shots from which on no accuracy is seen to be below that with "
-        f"{most}: on old {fewest['old']}, carried to new {fewest['new']}. On new, against what was tuned on old with "
-        f"{most} shots and carried, {again}."
+    rows = []
+    for names in lists:
+        draws = {side: _draws(records, names, method, side) for side in SIDES}
+        most = max(draws["old"])
+        carried = draws["new"][most]
+        fewest = [_fewest(draws[side], draws[side][most]) for side in ("old", "new")]
+        above = [shots for shots, draw in draws["retrained"].items() if _is(draw, "higher", carried)]
+        counts = (*fewest, _fewest(draws["retrained"], carried), min(above, default=None))
+        rows.append((names, *("–" if count is None else str(count) for count in counts)))
+    columns = ("names", "old: enough", "carried: enough", "retrained: as good as carried", "retrained: better")
+    caption = (
+        f"{name_title(method)}, shots per class. Enough: from here on no accuracy is seen to be below that of {most}. "
+        f"Retrained on new: from here on not seen to be below what was tuned on old with {most} shots and carried, and "
+        "the fewest that are seen to be better; –: none. Mini."
     )
+    return Table(columns, tuple(rows), caption)
 
 
 def curves_table(records: Sequence[Record], names: str, methods: Sequence[str], caption: str = "") -> Table:
@@ -112,7 +113,7 @@ def curves_table(records: Sequence[Record], names: str, methods: Sequence[str], 
     curves = {(m, side): curve(records, names, m, side) for m in methods for side in SIDES}
     shots = sorted({k for line in curves.values() for k in line})
     rows = [(name_title(m), side, *(cell(line.get(k)) for k in shots)) for (m, side), line in curves.items()]
-    return Table(("method", "", *(f"{k} shots" for k in shots)), tuple(rows), caption)
+    return Table(("method", "", *(f"{k} shot{'s' * (k != 1)}" for k in shots)), tuple(rows), caption)
 
 
 def _of(records: Sequence[Record], names: str, method: str) -> list[Record]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from clipcompat_book.chapters.dual.learners import kept_sentence, learners_of, learners_table, retraining_sentence
+from clipcompat_book.chapters.dual.learners import kept_sentence, learners_of, learners_table, retraining_table
 from tests.runs.test_records import record
 
 SETS = ("mini/tints", "mini/shapes", "mini/textures")
@@ -34,9 +34,10 @@ def test_a_row_has_both_halves_on_old_carried_and_retrained():
 
 
 def test_retraining_is_compared_with_carrying_on_each_half():
-    told = retraining_sentence(learners_of(made("coop", "CoOp")))
-    assert "On base classes: CoOp 5.0 ± 0.0 points higher." in told
-    assert "On new classes: CoOp 6.0 ± 0.0 points higher." in told
+    records = [*made("coop", "CoOp"), *made("kgcoop", "KgCoOp", retrained=False)]
+    table = retraining_table(learners_of(records))
+    assert table.columns == ("learner", "base classes", "new classes")
+    assert table.rows == (("CoOp", "+5.0 ± 0.0 *", "+6.0 ± 0.0 *"), ("KgCoOp", "–", "–"))
 
 
 def test_records_without_retraining_have_a_dash_and_a_setting_that_all_share_is_not_said():

@@ -89,3 +89,9 @@ def test_channels_stand_beside_a_random_step():
 def test_without_the_records_of_a_setting_a_table_names_it():
     with pytest.raises(Exception, match="hard_negatives=False"):
         tables.ablation_table(made())
+
+
+def test_hard_negatives_are_compared_with_a_second_training_on_the_datasets_of_both():
+    plain = made(["learner=kgcoop", "hard_negatives=False"], base=15, sets=SETS[1:])
+    table = tables.second_training_table([*made(), *made(["learner=kgcoop"], base=10), *plain])
+    assert table.rows == (("KgCoOp", "+3.0 ± 0.1 *", "-1.0 ± 0.0 *"),) and "2 datasets" in table.caption

@@ -57,7 +57,7 @@ def test_growth_with_classes_and_context_is_told_as_factors():
 
 def test_memory_is_told_where_it_was_measured():
     told = say.memory_sentence(FOUND, "coop")
-    assert "took 1.0 GB beyond what was held before, in 3 part(s), of which 2 were run again" in told
+    assert "took 1.0 GB beyond what was held before, in 3 parts; backward ran 2 of them again" in told
     assert "With 100 classes the plain way took 4.0 GB, the fast one 100 MB" in told
     assert "plain" not in say.memory_sentence(FOUND, "contcoop")
 

@@ -69,30 +69,32 @@ def test_only_methods_measured_with_these_names_are_suggested():
         shots.curve([*PLAIN, other], "everyday words", "kgcoop", "old")
 
 
-def test_the_repair_sentence_pairs_draws_and_says_what_is_in_doubt():
-    said = shots.repair_sentence(PLAIN + CLEAN, "cleaned names", "everyday words")
+def test_the_repair_table_pairs_draws_and_stars_what_is_told_from_0():
+    lists = [record(names, 16, 80, 80) for names in ("folder names", "house words")]
+    table = shots.repair_table(PLAIN + CLEAN + lists, "everyday words")
+    assert table.columns[2] == "16 shots on old" and [row[0] for row in table.rows][1:] == [
+        "folder names",
+        "house words",
+    ]
     # seeds 1 and 2 are behind by 80.5 - 79 and 80.5 - 80 on old, by 20 on new: 18.5 and 19.5 are added
-    assert said.startswith(
-        "**Cleaned names against everyday words:** 0.0 points behind without training, no difference "
-    )
-    assert "seen (+1.0 ± 6.4 points) after 16 shots on old, 20.0 ± 0.0 points behind when carried to new" in said
-    assert "Points that the upgrade adds: 19.0" in said and "exclude" not in said
+    assert table.rows[0] == ("cleaned names", "0.0", "+1.0 ± 6.4", "+20.0 ± 0.0 *", "+19.0 ± 6.4 *")
     wide = [record("cleaned names", 16, 78, 79, spread=2.0)]
-    assert "does not exclude 0" in shots.repair_sentence(PLAIN + wide, "cleaned names", "everyday words")
+    assert "*" not in shots.repair_table(PLAIN + wide + lists, "everyday words").rows[0][-1]
 
 
-def test_the_enough_sentence_changes_with_its_numbers():
+def test_the_enough_table_changes_with_its_numbers():
     """With 4 shots, old is 0.5 points lower in both draws, which is seen; new differs by 20, in one draw only."""
+
+    def row(*records):
+        return shots.enough_table(records, ["everyday words"]).rows[0]
+
     made = [record("everyday words", 4, 80, 80, 70), record("everyday words", 16, 80.5, 80, 85)]
     made[0].per_seed[0]["new"] = 40.0
-    said = shots.enough_sentence(made, "everyday words")
-    assert "no accuracy is seen to be below that with 16: on old 16, carried to new 4." in said
-    assert "retraining is not seen to be below from 16 shots on, and seen to be above with 16." in said
+    assert row(*made) == ("everyday words", "16", "4", "16", "16")
     steep = [record("everyday words", 4, 80, 79, 70), record("everyday words", 16, 80, 90, 85)]
-    said = shots.enough_sentence(steep, "everyday words")
-    assert "on old 4, carried to new 16." in said and "retraining is seen to be below even with 16 shots." in said
+    assert row(*steep) == ("everyday words", "4", "16", "–", "–")
     idle = [record("everyday words", 4, 40, 30, 30), record("everyday words", 16, 40, 30, 30)]
-    assert "on old 0, carried to new 0." in shots.enough_sentence(idle, "everyday words"), "zero-shot is 0 shots"
+    assert row(*idle)[1:] == ("0", "0", "4", "–"), "zero-shot is 0 shots"
 
 
 def test_the_names_sentence_has_every_list():
@@ -159,6 +161,6 @@ def test_points_that_the_upgrade_adds_are_paired_by_seed():
         rows = [row | {"new": new + 10.0 * row["seed"]} for row in made.per_seed]
         return replace(made, per_seed=rows)
 
-    records = [drawn("everyday words", 60, 60), drawn("house words", 40, 30)]
-    said = shots.repair_sentence(records, "house words", "everyday words")
-    assert "Points that the upgrade adds: 10.0 ± 0.0 (95 % interval over 2 draws)" in said
+    others = [drawn(names, 60, 60) for names in ("everyday words", "cleaned names", "folder names")]
+    *_, house = shots.repair_table([*others, drawn("house words", 40, 30)], "everyday words").rows
+    assert house[-1] == "+10.0 ± 0.0 *"
