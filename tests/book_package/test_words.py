@@ -11,6 +11,7 @@ from clipcompat_book.words import (
     apart,
     counted,
     datasets,
+    direction,
     method_rank,
     method_titles,
     name_title,
@@ -52,6 +53,14 @@ def test_a_difference_has_the_direction_of_its_interval(gap, words):
 def test_a_direction_that_one_dataset_makes_or_breaks_is_told_with_it(gaps, words):
     found = Comparison({("pair", f"mini/{n}"): (gap,) for n, gap in enumerate(gaps)})
     assert apart(found, "above", "below") == words
+
+
+def test_a_direction_is_told_without_numbers_and_turns_in_its_own_words():
+    words = ("above it", "below it", "not told apart from it")
+    assert direction(Statistic(5.0, 1.0, 1.24, 5), *words) == "above it"
+    assert direction(Statistic(-30.0, None, None, 1), *words) == "not told apart from it"
+    found = Comparison({("pair", f"mini/{n}"): (gap,) for n, gap in enumerate([-2.0, -2.0, -2.0, -2.0, 6.0])})
+    assert direction(found, *words) == "not told apart from it (lower without 4)"
 
 
 def test_directions_are_counted_with_and_without_names():
