@@ -69,6 +69,16 @@ def by_direction(gaps: Mapping[str, Comparison], positive: str = "higher", negat
     return "; ".join(f"{words.get(how, how)}: {', '.join(found)}" for how, found in names.items() if found)
 
 
+def direction(gap: Statistic | Comparison, positive: str, negative: str, same: str) -> str:
+    """A difference without its numbers, for a sentence beside a table: "below zero-shot (higher without tints)".
+
+    positive, negative, same: the words for the three directions.
+    """
+    words = {"higher": positive, "lower": negative, "no difference seen": same}
+    turns = _turns(gap, {}) if isinstance(gap, Comparison) else ""
+    return words[gap.direction] + (f" ({turns})" if turns else "")
+
+
 def _turns(gap: Comparison, words: Mapping[str, str]) -> str:
     """ "higher without tints or without actions": the directions without one dataset, where they are others."""
     found = []

@@ -50,19 +50,22 @@ def parameters(notebook: nbformat.NotebookNode) -> dict[str, ast.expr]:
 def fold_setup(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
     """The same notebook for a page: hidden code cells in a row are one, so that one bar stands before the first figure.
 
-    What papermill injected goes into it, too. Outputs and the first cell's other metadata are kept.
+    What papermill injected goes into it, too. Outputs and the first cell's other metadata are kept. The bar with the
+    parameters also hides what was printed, such as the device, so that the page begins with its figure.
     """
     cells: list[nbformat.NotebookNode] = []
-    previous_hidden = False
+    previous_hidden = setup = False
     for cell in notebook.cells:
         hidden = cell.cell_type == "code" and bool({"hide-input", INJECTED_TAG} & set(tags(cell)))
+        setup = hidden and (bool({"parameters", INJECTED_TAG} & set(tags(cell))) or (previous_hidden and setup))
         if hidden and previous_hidden:
             cells[-1].source += f"\n\n\n{cell.source}"
             cells[-1].outputs += cell.outputs
         else:
             cells.append(deepcopy(cell))
-            if hidden:
-                cells[-1].metadata["tags"] = ["hide-input"]
+        if hidden:
+            printed_only = all(output.output_type == "stream" for output in cells[-1].outputs)
+            cells[-1].metadata["tags"] = ["hide-cell" if setup and printed_only else "hide-input"]
         previous_hidden = hidden
     return nbformat.from_dict({**notebook, "cells": cells})
 

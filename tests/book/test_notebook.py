@@ -23,7 +23,19 @@ def test_hidden_cells_in_a_row_become_one_with_all_code_and_outputs():
     title, setup, figure = page.cells
     assert title.source == "# Title" and figure.source == "figure()"
     assert setup.source.split("\n\n\n") == ["import x", "A = 1", "A = 2", "run()"]
-    assert setup.outputs == [said] and setup.metadata["tags"] == ["hide-input"]
+    assert setup.outputs == [said]
+
+
+def test_what_the_setup_prints_is_folded_with_it_and_figures_and_later_cells_stay_in_sight():
+    said, drawn = new_output("stream", text="cpu"), new_output("display_data", data={"text/html": "<svg>"})
+    setup = [cell("A = 1", "parameters", "hide-input"), cell("print()", "hide-input", outputs=[said])]
+
+    def tags_of(*cells: NotebookNode) -> list[list[str]]:
+        return [c.metadata["tags"] for c in fold_setup(new_notebook(cells=list(cells))).cells]
+
+    later = cell("print(2)", "hide-input", outputs=[said])
+    assert tags_of(*setup, cell("figure()", "remove-input"), later) == [["hide-cell"], ["remove-input"], ["hide-input"]]
+    assert tags_of(*setup, cell("show()", "hide-input", outputs=[drawn])) == [["hide-input"]]
 
 
 def test_hidden_cells_apart_stay_apart_and_shown_cells_are_untouched():

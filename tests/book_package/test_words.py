@@ -12,6 +12,7 @@ from clipcompat_book.words import (
     by_direction,
     counted,
     datasets,
+    direction,
     method_rank,
     method_titles,
     name_title,
@@ -70,6 +71,14 @@ def test_names_are_grouped_by_direction_with_a_doubt_where_one_dataset_decides()
     gaps = {"a": (1.0, 1.1, 1.2, 1.3), "b": (1.0, -1.0, 1.0, -1.0), "c": (2.0, 2.0, 2.0, 2.0, -6.0)}
     found = {name: Comparison({("", str(n)): (x,) for n, x in enumerate(own)}) for name, own in gaps.items()}
     assert by_direction(found) == "higher: a; no difference seen: b, c (hangs on one dataset)"
+
+
+def test_a_direction_is_told_without_numbers_and_turns_in_its_own_words():
+    words = ("above it", "below it", "not told apart from it")
+    assert direction(Statistic(5.0, 1.0, 1.24, 5), *words) == "above it"
+    assert direction(Statistic(-30.0, None, None, 1), *words) == "not told apart from it"
+    found = Comparison({("pair", f"mini/{n}"): (gap,) for n, gap in enumerate([-2.0, -2.0, -2.0, -2.0, 6.0])})
+    assert direction(found, *words) == "not told apart from it (lower without 4)"
 
 
 def test_directions_are_counted_with_and_without_names():

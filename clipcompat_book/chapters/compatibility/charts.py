@@ -166,7 +166,7 @@ def control_rows(records: Sequence[Record]) -> go.Figure:
         colour = METHOD_COLOURS[name]
         hover = {"hovertemplate": "%{customdata}: %{x:+.1f}<extra>" + title + "</extra>", "legendgroup": title}
         y = {row: -rows.index(row) + shift for row in places}
-        dots = [(x, y[row], f"{row}, {dataset}") for row, gain in places.items() for dataset, x in gain.by_set.items()]
+        dots = [(x, y[row], f"{row}, {short_name(d)}") for row, gain in places.items() for d, x in gain.by_set.items()]
         fig.add_scatter(
             x=[x for x, _, _ in dots],
             y=[height for _, height, _ in dots],

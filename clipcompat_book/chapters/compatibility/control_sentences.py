@@ -1,4 +1,4 @@
-"""What the controls say about one method, from accuracies and flips, with the interval over datasets and seeds.
+"""What the controls say about one method, and what each rules out. The numbers behind it are those of `control_table`.
 
 A gain over zero-shot is not compared between upgrades: where zero-shot on new is higher, there is less to add, and
 nothing need be lost. What was lost is the distance to retraining on the same backbone; what could be added is the gain
@@ -37,9 +37,10 @@ from clipcompat_book.means import (
     over_zero_shot,
     reports_of,
 )
-from clipcompat_book.words import apart, counted, with_interval
+from clipcompat_book.words import apart, counted, direction
 
 _KEPT = {TEXT_ONLY: "every picture keeps its vector", IMAGE_ONLY: "every prompt keeps its vector"}
+_NOT_RETRAINED = "It was not retrained there, so lost headroom and a lost plug-in are not told apart."
 Reports = Sequence[Compatibility]
 
 
@@ -54,7 +55,7 @@ def control_sentences(records: Sequence[Record], method: str) -> str:
     on = {title: reports_of(own) for title, own in by_upgrade(with_retraining(of_method(records, method))).items()}
     if UPGRADE not in on:
         raise unknown_name("upgrade among these records", UPGRADE, on)
-    sentences = [_pairs(on, method)]
+    sentences = []
     if IDENTITY in on:
         sentences.append(_identity(on[IDENTITY]))
     if ACTIVATION in on:
@@ -62,110 +63,111 @@ def control_sentences(records: Sequence[Record], method: str) -> str:
     sentences += [_one_tower(name, on) for name in on if name in _KEPT]
     if steps := [name for name in on if STEP.fullmatch(name)]:
         sentences.append(_way(on, steps))
+    sentences.append(_pairs(on, method))
     if TWIN in on:
         sentences.append(_twin(on[UPGRADE], on[TWIN]))
     return "\n".join(f"- {sentence}" for sentence in sentences)
 
 
-def _pairs(on: Mapping[str, Reports], method: str) -> str:
-    def gain(name: str) -> Comparison:
-        return change(on[name], over_zero_shot)
-
-    pairs = [name for name in on if PAIR.fullmatch(name)]
-    also = ""
-    if pairs:
-        others = ", ".join(f"{with_interval(gain(name), '+')} on {name}" for name in pairs)
-        whole = over_pairs({name: on[name] for name in (UPGRADE, *pairs)}, over_zero_shot)
-        also = f" ({others}, pretrained independently; all {len(pairs) + 1} pairs: {apart(whole)})"
-    words = f"**The upgrade:** {method}, carried over, against zero-shot on new: {apart(gain(UPGRADE))}{also}."
-    if _retrained(on[UPGRADE]):
-        words += f" Against retraining there: {apart(change(on[UPGRADE], _lost))}."
-    return words
-
-
 def _identity(reports: Reports) -> str:
-    gain = with_interval(change(reports, over_zero_shot), "+")
-    words = f"**Nothing changed** (old → old): {gain} points against zero-shot, which is what tuning gains. "
-    if _unchanged(reports):
-        return (
-            f"{words}Accuracy is the same in every run and no picture flips: saving, loading and testing lose nothing."
-        )
-    return words + f"But new differs from old: {_change(reports)}. It must not."
+    words = "**Nothing changed** (old → old):"
+    if not _unchanged(reports):
+        return f"{words} but new differs from old: {_change(reports)}. It must not."
+    return f"{words} accuracy is the same in every run, and no picture flips. Saving, loading and testing lose nothing."
 
 
 def _activation(reports: Reports) -> str:
     words = f"**The activation alone moved** (old's weights, GELU instead of QuickGELU): {_change(reports)}."
-    shift = over_seeds(reports, lambda report: report.zs_new - report.zs_old)
-    words += f" Zero-shot moved by {shift.mean:+.1f} points."
     if _retrained(reports):
-        words += f" Against retraining there: {apart(change(reports, _lost))}."
+        words += f" The carried plug-in is {_against(change(reports, _lost), 'retraining there')}."
     return words
 
 
 def _one_tower(name: str, on: Mapping[str, Reports]) -> str:
     reports, kept = on[name], _KEPT[name]
-    words = f"**The {name.removesuffix(' only')} alone moved:** "
-    shift = over_seeds(reports, lambda report: report.zs_new - report.zs_old)
+    words = f"**The {name.removesuffix(' only')} alone moved:**"
     if _unchanged(reports):
-        words += f"accuracy is the same in all {len(reports)} runs and no picture flips. Nothing is lost where {kept}."
-        if shift.direction != "no difference seen":
-            side = "less" if shift.mean > 0 else "more"
-            words += f" (Zero-shot moved by {shift.mean:+.1f} points, so there is {side} to add to it.)"
-        return words
-    words += f"{_change(reports)}."
+        words += (
+            f" accuracy is the same in all {len(reports)} runs, and no picture flips. Nothing is lost where {kept}."
+        )
+        shift = over_seeds(reports, lambda report: report.zs_new - report.zs_old)
+        less_or_more = {
+            "higher": " Zero-shot rose, so less is added to it.",
+            "lower": " Zero-shot fell, so more is added.",
+        }
+        return words + less_or_more.get(shift.direction, "")
     if not _retrained(reports):
-        moved = f"zero-shot moved by {shift.mean:+.1f} points" if abs(shift.mean) >= 0.05 else "zero-shot did not move"
-        return f"{words} It was not retrained there ({moved}), so lost headroom and a lost plug-in are not told apart."
+        return f"{words} {_change(reports)}. {_NOT_RETRAINED}"
     lost = change(reports, _lost)
     verdicts = {
-        "lower": f"Part of the plug-in is lost though {kept}",
-        "higher": f"Nothing of the plug-in is lost where {kept}",
-        "no difference seen": f"No loss of the plug-in is seen where {kept}",
+        "lower": f"Part of it is lost though {kept}",
+        "higher": f"Nothing of it is lost where {kept}",
+        "no difference seen": f"No loss is seen where {kept}",
     }
-    words += f" Against retraining there: {apart(lost)}. {verdicts[lost.direction]}."
+    words += f" the carried plug-in is {_against(lost, 'retraining there')}. {verdicts[lost.direction]}."
     if IDENTITY in on and _retrained(on[IDENTITY]):
         more = compared(reports, on[IDENTITY], _headroom)
-        words += f" What retraining adds to zero-shot, against nothing changed: {apart(more)}."
+        there = "where nothing changed"
+        adds = direction(more, f"more than {there}", f"less than {there}", f"as much as {there}, as far as is seen")
+        words += f" Retraining adds {adds}."
     return words
 
 
 def _way(on: Mapping[str, Reports], steps: Sequence[str]) -> str:
-    places = {**{name: name for name in steps}, UPGRADE: "at the end"}
-    if all(_retrained(on[name]) for name in places):
-        measure, what = _lost, "new accuracy against retraining there"
-        doubt = ""
-    else:
-        measure, what = attrgetter("new"), "new accuracy"
-        doubt = (
-            " Checkpoints were not retrained on, so a better backbone and a plug-in that fits less are not told apart."
-        )
-    way = ", ".join(f"{over_seeds(on[name], measure).mean:.1f} {words}" for name, words in places.items())
-    ends = compared(on[UPGRADE], on[steps[0]], measure)
-    return f"**On the way:** {what}: {way}. The end against the first: {apart(ends)}.{doubt}"
+    first = steps[0]
+    if all(_retrained(on[name]) for name in (*steps, UPGRADE)):
+        ends = compared(on[UPGRADE], on[first], _lost)
+        way = direction(ends, f"smaller than {first}", f"larger than {first}", f"not told apart from that {first}")
+        return f"**On the way:** at the end, the carried plug-in's distance below retraining is {way}."
+    ends = compared(on[UPGRADE], on[first], attrgetter("new"))
+    return (
+        f"**On the way:** at the end, the carried plug-in is {_against(ends, 'its accuracy')} {first}. "
+        "Checkpoints were not retrained on, so a better backbone and a plug-in that fits less are not told apart."
+    )
+
+
+def _pairs(on: Mapping[str, Reports], method: str) -> str:
+    def side(*names: str) -> str:
+        return _against(over_pairs({name: on[name] for name in names}, over_zero_shot), "zero-shot")
+
+    words = f"**The upgrade:** {method}, carried over, is {side(UPGRADE)} on new"
+    if _retrained(on[UPGRADE]):
+        words += f", and {_against(change(on[UPGRADE], _lost), 'retraining there')}"
+    pairs = [name for name in on if PAIR.fullmatch(name)]
+    if not pairs:
+        return f"{words}."
+    others = ", ".join(f"{side(name)} on {name}" for name in pairs)
+    return (
+        f"{words}. Where other pairs were pretrained independently, it is {others}; over all {len(pairs) + 1} pairs, "
+        f"{side(UPGRADE, *pairs)}."
+    )
 
 
 def _twin(upgrade: Reports, twin: Reports) -> str:
     gap = compared(twin, upgrade, attrgetter("new"))
-    words = (
-        "**The seed twin,** a new backbone that has nothing from old: new accuracy "
-        f"{over_seeds(twin, attrgetter('new')).mean:.1f}, against the upgrade's: {apart(gap)}."
-    )
+    here = "on the upgrade"
+    way = direction(gap, f"higher than {here}", f"lower than {here}", f"not told apart from that {here}")
+    words = f"**The seed twin,** a new backbone that has nothing from old: the carried plug-in's accuracy is {way}."
     if not (_retrained(upgrade) and _retrained(twin)):
         if gap.direction == "lower":
-            return f"{words} It was not retrained there, so lost headroom and a lost plug-in are not told apart."
+            return f"{words} {_NOT_RETRAINED}"
         return f"{words} So there is no sign that the plug-in needs what the upgrade kept of old."
-    one, two = (with_interval(change(reports, _lost), "+") for reports in (twin, upgrade))
     more = compared(twin, upgrade, _lost)
     verdicts = {
         "lower": "That much needs what the upgrade kept of old; being a backbone of the same kind is not enough",
         "higher": "So what the upgrade kept is no help here",
         "no difference seen": "So there is no sign that the plug-in needs what the upgrade kept of old",
     }
+    way = direction(more, f"smaller than {here}", f"larger than {here}", f"not told apart from that {here}")
     sets = {name: own.direction for name, own in gap_by_dataset(twin, upgrade, _lost).items()}
     return (
-        f"{words} Against retraining on each: {one} on the twin, {two} on the upgrade. The first against the second: "
-        f"{apart(more)}; of {len(sets)} sets, {counted(sets, named=False)}. {verdicts[more.direction]}."
+        f"{words} Its distance below retraining is {way}. (Of {len(sets)} sets, carried minus retrained is "
+        f"{counted(sets, named=False)}.) {verdicts[more.direction]}."
     )
+
+
+def _against(gap: Comparison, what: str) -> str:
+    return direction(gap, f"above {what}", f"below {what}", f"not told apart from {what}")
 
 
 def _lost(report: Compatibility) -> float:

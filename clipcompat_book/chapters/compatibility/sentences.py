@@ -8,19 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from operator import attrgetter
-from statistics import fmean, median
 
 from clipcompat.common.errors import ConfigError, unknown_name
 from clipcompat.runs.records import Record
 from clipcompat.studies.report import Compatibility
 from clipcompat.studies.statistic import Statistic
-from clipcompat.studies.summary import summary
 from clipcompat_book.means import change, compared, gap_by_dataset, groups, of_method, reports_of
 from clipcompat_book.words import apart, counted, datasets, short_name
 
 _WHERE = {"old": "on the old backbone", "new": "on the new backbone", "retrained": "retrained on the new backbone"}
-_FEW = 4
-"""Of more datasets than these, a sentence gives the middle and the ends only."""
 
 
 def upgrade_sentence(records: Sequence[Record], method: str) -> str:
@@ -28,17 +24,12 @@ def upgrade_sentence(records: Sequence[Record], method: str) -> str:
 
     method: a title, as `record.titles.method` gives it.
     """
-    mine = of_method(records, method)
-    reports = reports_of(mine)
+    reports = reports_of(of_method(records, method))
     moved = apart(change(reports, lambda report: report.new - report.old))
-    words = f"**{method}, carried to the new backbone unchanged,** against its own accuracy on the old one: {moved}"
-    retrained = [r for r in reports if r.retrained is not None]
-    if retrained:
+    words = f"**{method}, carried to the new backbone unchanged,** against its accuracy on the old one: {moved}"
+    if retrained := [r for r in reports if r.retrained is not None]:
         gap = apart(change(retrained, lambda report: report.new - report.retrained))
-        kept = {record.dataset: summary(record.reports)["kept_gain"] for record in mine}
-        words += f"; against training it there: {gap}. Kept gain: {_shares(kept)}"
-    flips = fmean(r.negative_flips for r in reports)
-    words += f". On average {flips:.1f} % of the test pictures flip from right to wrong"
+        words += f"; against training it there: {gap}"
     return f"{words}. (Mean of {len(reports)} runs on {datasets(len({r.dataset for r in reports}))}.)"
 
 
@@ -93,18 +84,3 @@ def rerun_sentence(report: Compatibility, records: Sequence[Record], method: str
         f"The committed record of this dataset and seed {verdict}: old {same.old:.1f}, new {same.new:.1f}. "
         "(Other machines, threads, or epochs than the record's change the last digits, or more.)"
     )
-
-
-def _shares(kept: Mapping[str, float | None]) -> str:
-    """Few datasets one by one; of many, the median and both ends."""
-    shares = {name: "undefined" if share is None else f"{round(100 * share)} %" for name, share in kept.items()}
-    if len(shares) <= _FEW:
-        return ", ".join(f"{name} {share}" for name, share in shares.items())
-    known = sorted((share, name) for name, share in kept.items() if share is not None)
-    if not known:
-        return f"undefined on all {len(shares)} datasets"
-    (low, lowest), (high, highest) = known[0], known[-1]
-    none = f"; undefined on {len(shares) - len(known)}" if len(known) < len(shares) else ""
-    middle = median(share for share, _ in known)
-    ends = f"from {round(100 * low)} % ({lowest}) to {round(100 * high)} % ({highest})"
-    return f"median {round(100 * middle)} %, {ends}{none}"

@@ -1,8 +1,9 @@
-"""The two tables chapters print: our records without small print, and the paper's averages beside ours."""
+"""Tables that chapters print: our records without small print, the controls of one method, the paper beside ours."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import attrgetter
 from statistics import fmean
 from typing import Any
 
@@ -14,7 +15,8 @@ from clipcompat.runs.records import Record
 from clipcompat.runs.tables import Table, compatibility_table
 from clipcompat.studies.report import harmonic_mean
 from clipcompat.studies.summary import summary
-from clipcompat_book.means import change, of_method, over_zero_shot, over_zero_shot_on_old, reports_of
+from clipcompat_book.chapters.compatibility.controls import by_upgrade, with_retraining
+from clipcompat_book.means import by_dataset, change, of_method, over_zero_shot, over_zero_shot_on_old, reports_of
 from clipcompat_book.words import method_rank, method_titles, with_interval
 
 _SHOWN = ("dataset", "method", "old", "new", "H", "kept", "retrained", "flips")
@@ -29,6 +31,26 @@ def results_table(records: Sequence[Record], caption: str = "") -> Table:
         cells = dict(zip(full.columns, row, strict=True)) | {"method": record.titles.method}
         rows.append(tuple(cells[column] for column in _SHOWN))
     return Table(_SHOWN, tuple(rows), f"{full.caption} {_how(order)}".strip())
+
+
+def control_table(records: Sequence[Record], method: str) -> Table:
+    """One row per upgrade, from nothing changed to nothing kept: accuracies on new, and what a carried plug-in lost.
+
+    method: a title. ± is half of the 95 % interval over datasets and seeds. "–": it was not retrained there.
+    """
+    rows = []
+    for title, mine in by_upgrade(with_retraining(of_method(records, method))).items():
+        reports = reports_of(mine)
+        fields = ["zs_new", "new"]
+        retrained = all(report.retrained is not None for report in reports)
+        lost = with_interval(change(reports, lambda r: r.new - r.retrained), "+") if retrained else "–"
+        means = [fmean(by_dataset(reports, attrgetter(field)).values()) for field in fields + ["retrained"] * retrained]
+        cells = [f"{mean:.1f}" for mean in means] + ["–"] * (not retrained)
+        flips = fmean(by_dataset(reports, attrgetter("negative_flips")).values())
+        rows.append((title, *cells, with_interval(change(reports, over_zero_shot), "+"), lost, f"{flips:.1f}"))
+    columns = ("new is", "zero-shot", "carried", "retrained", "carried − zero-shot", "carried − retrained", "flips")
+    caption = f"{method} on new, in percent; ± half of the 95 % interval over datasets and seeds. Mini."
+    return Table(columns, tuple(rows), caption)
 
 
 def _how(records: Sequence[Record]) -> str:

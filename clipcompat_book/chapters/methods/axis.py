@@ -1,7 +1,7 @@
 """Every plug-in of the records on one axis of depth, from the tokens of a prompt to the classifier.
 
     records = shipped_pair(committed_records("compatibility")) + committed_records("plugins_today")
-    axis_table(records), survival_sentences(records)
+    axis_table(records)
 
 The places are those of the equations in each method's file.
 """
@@ -20,54 +20,66 @@ from clipcompat.runs.records import Record
 from clipcompat.runs.tables import Table
 from clipcompat.studies.report import kept_gain
 from clipcompat.studies.statistic import Statistic
-from clipcompat_book.means import by_seed, change, groups, over_seeds, over_zero_shot, over_zero_shot_on_old, reports_of
+from clipcompat_book.means import by_seed, groups, over_seeds, reports_of
 from clipcompat_book.words import name_title, with_interval
 
 AXIS = {
     "tokens": ("coop", "cocoop", "kgcoop", "contcoop"),
     "attention of both towers": ("clip_lora",),
     "text features": ("taskres",),
-    "projection of image features": ("prolip",),
+    "image projection": ("prolip",),
     "image features": ("clip_adapter", "tip_adapter", "tip_adapter_f"),
     "classifier, added to text": ("lp_plus_plus", "gda"),
     "classifier, without text": ("clap", "zs_lp", "linear_probe"),
 }
 """Place -> the methods that act there, from the shallowest to the deepest."""
 
-_AGAINST = {"higher": "above", "no difference seen": "not told apart from", "lower": "below"}
 _LENGTH = 128
 """Text width, joint dim and hidden image width of every backbone of the mini upgrade."""
 _BLOCKS = {"text block": ARCHITECTURES["mini-old"].text_layers, "image block": ARCHITECTURES["mini-old"].image_layers}
 
 
 def axis_table(records: Sequence[Record]) -> Table:
-    """One row per method with its default settings: accuracy on old and carried to new, kept gain, size, training time.
+    """One row per method with its default settings: accuracy on both backbones, kept gain, size, training time.
 
-    records: of the mini upgrade. ± is half of the 95 % interval over seeds. numbers: carried, mean over datasets.
-    seconds: of a training on old, median over datasets and seeds.
+    records: of the mini upgrade. Zero-shot comes first, if it is among them. ± is half of the 95 % interval over seeds.
+    parameters: the numbers that are carried, mean over datasets. seconds: of a training on old, median over datasets
+    and seeds.
     """
     rows = []
     plain = groups([record for record in records if record.is_plain], lambda record: record.method)
-    for place, names in AXIS.items():
+    for place, names in {"nothing": ("zero_shot",), **AXIS}.items():
         for name in names:
-            if name not in plain:
-                continue
-            reports = reports_of(plain[name])
-            old, new = (over_seeds(reports, attrgetter(field)) for field in ("old", "new"))
-            kept = with_interval(kept_shares(plain[name]))
-            numbers = fmean(carried_numbers(record) for record in plain[name])
-            seconds = median(row["train"] for record in plain[name] for row in record.training_seconds)
-            gain = with_interval(over_seeds(reports, over_zero_shot), "+")
-            cells = with_interval(old), with_interval(new), gain, kept, f"{numbers:,.0f}", f"{seconds:.1f}"
-            rows.append((place, name_title(name), *cells))
+            if name in plain:
+                trained = name != "zero_shot"
+                rows.append((place, name_title(name), *_accuracies(plain[name]), *_cost(plain[name], trained)))
     sets = {record.dataset for found in plain.values() for record in found}
     caption = (
         f"From shallow to deep: means over {len(sets)} datasets ± half of the 95 % interval over seeds; kept gain in "
-        "percent. Numbers: carried. Seconds: of a training on old, one thread; the papers' methods encode pictures in "
-        "that time, and for the newer ones that was done before. Mini."
+        "percent. Parameters: the numbers that are carried. Seconds: of a training on old, one thread; the papers' "
+        "methods encode pictures in that time, and for the newer ones that was done before. Mini."
     )
-    columns = ("acts on", "method", "old", "new", "new − zero-shot", "kept gain", "numbers", "seconds")
+    columns = ("acts on", "method", "old", "new", "retrained", "kept gain", "parameters", "seconds")
     return Table(columns, tuple(rows), caption)
+
+
+def _accuracies(records: Sequence[Record]) -> list[str]:
+    """Old, new, retrained and kept gain of one method."""
+    reports = reports_of(records)
+    again = all(report.retrained is not None for report in reports)
+    fields = ("old", "new", "retrained") if again else ("old", "new")
+    means = [over_seeds(reports, attrgetter(field)) for field in fields]
+    kept = kept_shares(records)
+    share = "–" if kept is None else f"{kept.mean:.0f}" + ("" if kept.interval is None else f" ± {kept.interval:.0f}")
+    return [*map(with_interval, [*means, *[None] * (3 - len(means))]), share]
+
+
+def _cost(records: Sequence[Record], trained: bool) -> tuple[str, str]:
+    """Carried numbers, and seconds of a training; "–" for both where nothing is trained."""
+    if not trained:
+        return "–", "–"
+    seconds = median(row["train"] for record in records for row in record.training_seconds)
+    return f"{fmean(map(carried_numbers, records)):,.0f}", f"{seconds:.1f}"
 
 
 def kept_shares(records: Sequence[Record]) -> Statistic | None:
@@ -94,25 +106,6 @@ def carried_numbers(record: Record) -> int:
             size *= length if isinstance(length, int) else _named(length, known, getattr(method, "n_ctx", 0))
         total += size
     return total
-
-
-def survival_sentences(records: Sequence[Record], names: Sequence[str]) -> str:
-    """One sentence per method on what of its gain survives, and which methods have no records: Markdown, a list."""
-    plain = groups([record for record in records if record.is_plain], lambda record: record.method)
-    lines = []
-    for name in names:
-        if name not in plain:
-            continue
-        reports = reports_of(plain[name])
-        on_old, on_new = (change(reports, measure) for measure in (over_zero_shot_on_old, over_zero_shot))
-        kept = kept_shares(plain[name])
-        share = f", {kept.mean:.0f} % of what retraining gains" if kept and kept.mean > 0 else ""
-        lines.append(
-            f"- **{name_title(name)}** gains {with_interval(on_old, '+')} points on old. Carried, it is "
-            f"{_AGAINST[on_new.direction]} zero-shot on new ({with_interval(on_new, '+')}){share}."
-        )
-    missing = [name_title(name) for name in names if name not in plain]
-    return "\n".join(lines + [f"\nNot made yet: {', '.join(missing)}."] * bool(missing))
 
 
 def _named(length: str, known: dict[str, int], n_ctx: int) -> int:

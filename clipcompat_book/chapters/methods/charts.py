@@ -1,4 +1,4 @@
-"""All methods in one figure, one row each, deep ones above shallow ones; shown by clipcompat_book.show.show."""
+"""All methods in one figure, one row each, from shallow to deep; shown by clipcompat_book.show.show."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from clipcompat.studies.report import Compatibility
-from clipcompat_book.chapters.methods.places import depth
+from clipcompat_book.chapters.methods.axis import AXIS
 from clipcompat_book.means import Average, averages
 from clipcompat_book.show import INK, NEW, OLD, TOP_LEGEND
 from clipcompat_book.words import name_title
@@ -18,16 +18,14 @@ _UP, _DOWN = 0.17, -0.17  # of a row's middle: the halves for old and for new
 _FAINT = {OLD: "rgba(0, 114, 178, 0.35)", NEW: "rgba(213, 94, 0, 0.35)"}
 
 
-def method_rows(
-    groups: Mapping[str, Sequence[Compatibility]], sections: Mapping[str, Sequence[str]] | None = None
-) -> go.Figure:
+def method_rows(groups: Mapping[str, Sequence[Compatibility]]) -> go.Figure:
     """Old, new and retrained accuracy of every method, averaged over datasets; one panel per group, below each other.
 
     The upper half of a row is what was measured on old, the lower half on new. A tick is zero-shot, a dot the plug-in,
-    and the bar between them what the plug-in adds; the open diamond is retraining on new. Zero-shot has no row.
-    sections: heading -> the methods under it, from top to bottom; None: deep methods above shallow ones.
+    and the bar between them what the plug-in adds; the open diamond is retraining on new. Methods stand under the place
+    where they act, from the shallowest to the deepest; what has no place on the axis, such as zero-shot, has no row.
     """
-    rows = [([(title, None)] if title else []) + _rows(reports, sections) for title, reports in groups.items()]
+    rows = [([(title, None)] if title else []) + _rows(reports) for title, reports in groups.items()]
     heights = [max(1, len(panel)) for panel in rows]
     fig = make_subplots(rows=max(1, len(rows)), shared_xaxes=True, vertical_spacing=0.04, row_heights=heights or None)
     for number, panel in enumerate(rows, 1):
@@ -43,20 +41,15 @@ def method_rows(
     return fig.update_layout(height=height, margin={"t": 70, "b": 60, "l": 10, "r": 10}, legend=legend)
 
 
-def _rows(
-    reports: Sequence[Compatibility], sections: Mapping[str, Sequence[str]] | None
-) -> list[tuple[str, Average | None]]:
+def _rows(reports: Sequence[Compatibility]) -> list[tuple[str, Average | None]]:
     """(what the axis says, the average), or (heading, None), from top to bottom."""
-    tuned = {name: average for name, average in averages(reports).items() if name != "zero_shot"}
-    most = max((len(average.datasets) for average in tuned.values()), default=0)
-    if sections is None:
-        headings = {"deep": "deep: on image features", "shallow": "shallow: on prompts", "": "others"}
-        sections = {heading: [name for name in tuned if depth(name) == side] for side, heading in headings.items()}
+    found = averages(reports)
+    most = max((len(average.datasets) for average in found.values()), default=0)
     rows: list[tuple[str, Average | None]] = []
-    for heading, names in sections.items():
-        mine = {name: tuned[name] for name in names if name in tuned}
+    for place, names in AXIS.items():
+        mine = {name: found[name] for name in names if name in found}
         if mine:
-            rows.append((heading, None))
+            rows.append((place, None))
         for name, average in mine.items():
             n = len(average.datasets)
             rows.append((name_title(name) + (f" ({n} of {most} sets)" if n < most else ""), average))

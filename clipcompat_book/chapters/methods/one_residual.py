@@ -1,6 +1,7 @@
-"""A method written from nothing: one learned vector that is added to the text feature of every class.
+"""One learned vector, added to the text feature of every class.
 
-Equation: w_i = (t_i + x) / ‖t_i + x‖,   logit_i = s · cos(f, w_i). Carried: x. Computed again: t and f.
+Equation: w_i = (t_i + x) / ‖t_i + x‖,   logit_i = s · cos(f, w_i).
+Carried: x. Computed again: t and f.
 """
 
 from dataclasses import dataclass
@@ -31,11 +32,12 @@ class OneResidual(Method):
 
         def loss(features, labels):
             w = F.normalize(text + learned["x"], dim=-1)
-            return F.cross_entropy(cosine_logits(features, w, backbone.logit_scale), labels)
+            logits = cosine_logits(features, w, backbone.logit_scale)
+            return F.cross_entropy(logits, labels)
 
         return Learner(learned, loss)
 
-    def class_weights(self, tensors, backbone, classnames, template):  # on whatever backbone
+    def class_weights(self, tensors, backbone, classnames, template):  # on any backbone
         text = zero_shot_weights(backbone, classnames, template)
         return F.normalize(text + tensors["x"], dim=-1)
 

@@ -166,6 +166,16 @@ def rotation(x, y):
     return u @ v
 
 
+def loudness(text, added, first=None, ahead=lambda own, gained: own / gained):
+    first = int(text.argmax()) if first is None else first
+    found = [math.inf]
+    for j in range(len(text)):
+        own, gained = float(text[first] - text[j]), float(added[j] - added[first])
+        if gained > 0:
+            found.append(ahead(own, gained))
+    return min(found)
+
+
 RIGHT = {
     "check_paired_effect": paired,
     "check_kept": lambda old, new, old_on, new_on: (new_on - old_on) - (new - old),
@@ -196,8 +206,11 @@ RIGHT = {
     "check_unsaid": unsaid,
     "check_headroom": headroom,
     "check_cache_count": lambda classes, shots, dim: classes * shots * (dim + classes) + 2,
+    "check_residual": lambda t, x, a: F.normalize(t + a * x, dim=-1),
+    "check_loudness": loudness,
     "check_affinity_gap": gap,
     "check_rotated_probe": lambda w, r: w @ r.T,
+    "check_masked_change": lambda w, d, g: w + d * (d * g < 0),
     "check_hold_out": divided,
     "check_twins": twins,
     "check_enough": enough,
@@ -312,6 +325,18 @@ WRONG = [
     ("check_headroom", lambda zero_shot, probes: headroom(zero_shot, probes, max), "mean first"),
     ("check_headroom", lambda zero_shot, probes: headroom(zero_shot, probes, points=5.1), "at least 5"),
     ("check_cache_count", lambda classes, shots, dim: classes * shots * (dim + 1) + 2, "40 + 100 + 2"),
+    ("check_residual", lambda t, x, a: t + a * x, "the length 1"),
+    ("check_residual", lambda t, x, a: F.normalize(t + x, dim=-1), "how much of x"),
+    ("check_residual", lambda t, x, a: F.normalize(F.normalize(t, dim=-1) + a * x, dim=-1), "t as it comes"),
+    ("check_residual", lambda t, x, a: (t + a * x)[0], "One row per class"),
+    ("check_loudness", lambda *a: loudness(*a, ahead=lambda own, gained: own), "Who overtakes first"),
+    ("check_loudness", lambda *a: loudness(*a) if a[1][0] >= 0 else 1.0, "never overtakes"),
+    ("check_loudness", lambda *a: min(9.0, loudness(*a)), "no α is too large"),
+    ("check_loudness", lambda *a: loudness(*a, first=0), "not class 0"),
+    ("check_masked_change", lambda w, d, g: w + d, "carries all"),
+    ("check_masked_change", lambda w, d, g: w + d * (d * g > 0), "what goes uphill"),
+    ("check_masked_change", lambda w, d, g: w - g * (d * g < 0), "1 or 0"),
+    ("check_masked_change", lambda w, d, g: d[0], "keep their shape"),
     ("check_affinity_gap", lambda a, images, keys: a[images[:, None] == keys].mean(), "Other keys: 0.1"),
     ("check_affinity_gap", gap_of_means, "mean over pairs"),
     ("check_rotated_probe", lambda w, r: w @ r, "wrong direction"),

@@ -38,32 +38,15 @@ def test_the_weight_of_distillation_is_called_lambda():
 )
 def test_the_direction_of_an_upgrade_is_that_of_the_interval(news, words):
     told = upgrade_sentence([run("coop", news=news)], "CoOp")
-    assert f"against its own accuracy on the old one: {words}" in told and f"{len(news)} runs on 1 dataset." in told
+    assert f"against its accuracy on the old one: {words}" in told and f"{len(news)} runs on 1 dataset." in told
 
 
-def test_an_upgrade_is_told_with_retraining_kept_gain_and_flips():
+def test_an_upgrade_is_told_against_retraining_where_there_is_one():
     told = upgrade_sentence([run("coop", news=(75.0, 75.2))], "CoOp")
-    assert "against training it there: 14.9 ± 1.3 points lower" in told
-    assert "Kept gain: eurosat 63 %" in told and "5.0 % of the test pictures" in told
-
-
-def test_kept_gain_is_told_for_every_dataset_unless_nothing_was_retrained():
-    small, worse = run("coop", news=(70.0,)), run("coop", news=(45.0,), dataset="dtd")
-    small.per_seed[0]["retrained"] = 50.2
-    assert "Kept gain: eurosat undefined, dtd -12 %" in upgrade_sentence([small, worse], "CoOp")
-    small.per_seed[0]["retrained"] = None
-    told = upgrade_sentence([small], "CoOp")
-    assert "Kept gain" not in told and "training it there" not in told
-
-
-def test_kept_gain_on_many_datasets_is_told_by_its_middle_and_its_ends():
-    made = [run("coop", news=(50.0 + 8 * k,), dataset=f"set {k}") for k in range(5)]
-    assert "Kept gain: median 40 %, from 0 % (set 0) to 80 % (set 4)." in upgrade_sentence(made, "CoOp")
-    made[4].per_seed[0]["retrained"] = 50.0
-    assert "median 30 %, from 0 % (set 0) to 60 % (set 3); undefined on 1." in upgrade_sentence(made, "CoOp")
-    for record in made:
-        record.per_seed[0]["retrained"] = 50.0
-    assert "Kept gain: undefined on all 5 datasets." in upgrade_sentence(made, "CoOp")
+    assert "; against training it there: 14.9 ± 1.3 points lower. (Mean of 2 runs" in told
+    alone = run("coop", news=(70.0,))
+    alone.per_seed[0]["retrained"] = None
+    assert "training it there" not in upgrade_sentence([alone], "CoOp")
 
 
 def test_two_methods_are_compared_dataset_by_dataset_by_paired_intervals():

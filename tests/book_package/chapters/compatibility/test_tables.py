@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from clipcompat.runs.tables import compatibility_table
-from clipcompat_book.chapters.compatibility.tables import paper_beside_ours, results_table
+from clipcompat_book.chapters.compatibility.controls import IDENTITY, TWIN, UPGRADE
+from clipcompat_book.chapters.compatibility.tables import control_table, paper_beside_ours, results_table
+from tests.book_package.chapters.compatibility.test_controls import know_toys, toy_run
 from tests.runs.test_tables import run
 
 
@@ -17,6 +19,26 @@ def test_the_narrow_table_has_the_full_one_s_cells_under_readable_names():
     assert cells.pop("method") == "ContCoOp" and cells.items() <= wide.items()
     wide = compatibility_table(made, "Three runs").caption
     assert table.caption == f"{wide} Mean ± sd: 1/2 seeds, 16 shots, 10 views."
+
+
+def test_controls_have_their_accuracies_on_new_and_what_was_lost_there(monkeypatch):
+    know_toys(monkeypatch)
+    records = [
+        toy_run(TWIN, -3.0),
+        toy_run(UPGRADE, 10.0),
+        toy_run(UPGRADE, 20.0, dataset="dtd"),
+        toy_run(IDENTITY, 30),
+    ]
+    for row in records[0].per_seed:
+        row["retrained"] = None
+    records.append(toy_run(UPGRADE, 40.0, "kgcoop"))
+    table = control_table(records, "CoOp")
+    assert [row[0] for row in table.rows] == [IDENTITY, UPGRADE, TWIN], "from nothing changed to nothing kept"
+    rows = {row[0]: dict(zip(table.columns, row, strict=True)) for row in table.rows}
+    told = rows[UPGRADE]
+    assert (told["zero-shot"], told["carried"], told["retrained"], told["flips"]) == ("50.0", "65.0", "90.0", "5.0")
+    assert told["carried − zero-shot"].startswith("+15.0 ± ") and told["carried − retrained"].startswith("-25.0 ± ")
+    assert rows[TWIN]["carried"] == "47.0" and rows[TWIN]["retrained"] == rows[TWIN]["carried − retrained"] == "–"
 
 
 def test_the_paper_s_averages_stand_beside_ours():

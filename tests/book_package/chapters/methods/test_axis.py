@@ -9,10 +9,11 @@ import pytest
 from clipcompat.backbones.load import load_backbone
 from clipcompat.common.config import to_config
 from clipcompat.data.load import load_dataset
+from clipcompat.data.mini.sets import SETS
 from clipcompat.methods import METHODS, TODAY
 from clipcompat.methods.defaults import mini_method
 from clipcompat.plugins.fit import fit
-from clipcompat_book.chapters.methods.axis import AXIS, axis_table, carried_numbers, kept_shares, survival_sentences
+from clipcompat_book.chapters.methods.axis import AXIS, axis_table, carried_numbers, kept_shares
 from tests.runs.test_records import record
 
 
@@ -34,14 +35,19 @@ def test_every_method_that_learns_has_one_place_on_the_axis():
     assert len(placed) == len(set(placed)) and set(placed) == {*METHODS, *TODAY} - {"zero_shot"}
 
 
-def test_rows_run_from_tokens_to_the_classifier_and_have_measured_numbers_only():
-    found = rows([made("zs_lp"), made("gda"), made("taskres"), made("coop"), made("zero_shot")])
-    assert list(found) == ["CoOp", "TaskRes", "GDA", "ZS-LP"]
+def test_rows_run_from_zero_shot_and_tokens_to_the_classifier_and_have_measured_numbers_only():
+    zero_shot = replace(made("zero_shot", 50.0, retrained=None), training_seconds=[])
+    found = rows([made("zs_lp"), made("gda"), made("taskres"), made("coop"), zero_shot])
+    assert list(found) == ["zero-shot", "CoOp", "TaskRes", "GDA", "ZS-LP"]
     told = found["TaskRes"]
     assert told["acts on"] == "text features" and told["old"].startswith("80.0") and told["new"].startswith("60.0 ± ")
-    assert told["new − zero-shot"].startswith("+10.0 ± ") and told["kept gain"].startswith("25.0 ± ")
-    assert told["seconds"] == "0.4" and "means over 1 datasets" in axis_table([made("gda")]).caption
-    assert rows([made("gda", retrained=None)])["GDA"]["kept gain"] == "–"
+    assert told["retrained"] == "90.0 ± 0.0" and told["kept gain"].startswith("25 ± ")
+    residuals = 128 * len(SETS["mini/tints"].classes)
+    assert told["parameters"] == f"{residuals + 1:,}" and told["seconds"] == "0.4"
+    assert [found["zero-shot"][c] for c in ("retrained", "kept gain", "parameters", "seconds")] == ["–"] * 4
+    assert "means over 1 datasets" in axis_table([made("gda")]).caption
+    once = rows([made("gda", retrained=None)])["GDA"]
+    assert once["retrained"] == once["kept gain"] == "–" and once["seconds"] == "0.4"
 
 
 def test_changed_settings_have_no_row():
@@ -64,12 +70,3 @@ def test_the_numbers_are_those_of_a_plug_in_that_was_tuned(name):
 def test_a_share_of_a_gain_is_none_where_nothing_was_retrained():
     assert kept_shares([made("gda", retrained=None)]) is None
     assert kept_shares([made("gda")]).mean == pytest.approx(25.0)
-
-
-def test_a_sentence_says_on_which_side_of_zero_shot_a_carried_plug_in_is():
-    records = [made("gda", 20.0, d) for d in ("mini/tints", "mini/shapes")]
-    records += [made("taskres", 90.0, d) for d in ("mini/tints", "mini/shapes")]
-    gda, taskres, _, missing = survival_sentences(records, ["gda", "taskres", "clap"]).splitlines()
-    assert missing == "Not made yet: CLAP." and "Not made" not in survival_sentences(records, ["gda"])
-    assert gda.startswith("- **GDA** gains +40.0") and "it is below zero-shot on new (-30.0" in gda
-    assert "it is above zero-shot on new (+40.0" in taskres and taskres.endswith(", 100 % of what retraining gains.")

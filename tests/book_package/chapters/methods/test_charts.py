@@ -30,21 +30,17 @@ def test_a_row_has_old_above_new_with_zero_shot_beside_each():
     assert {title for title, _ in found} == {"CoOp"}, "zero-shot is a tick, not a row"
 
 
-def test_deep_methods_stand_above_shallow_ones_under_headings():
-    fig = method_rows({"": [report(name) for name in ("coop", "linear_probe", "contcoop", "tip_adapter")]})
-    assert list(fig.layout.yaxis.ticktext) == ["linear probe", "Tip-Adapter", "CoOp", "ContCoOp"]
+def test_methods_stand_under_their_places_from_shallow_to_deep():
+    fig = method_rows(
+        {"": [report(name) for name in ("linear_probe", "gda", "coop", "zero_shot", "contcoop", "unknown")]}
+    )
+    assert list(fig.layout.yaxis.ticktext) == ["CoOp", "ContCoOp", "GDA", "linear probe"]
     assert list(fig.layout.yaxis.tickvals) == sorted(fig.layout.yaxis.tickvals, reverse=True)
     heads = {note.text: note.y for note in fig.layout.annotations}
-    assert list(heads) == ["<b>deep: on image features</b>", "<b>shallow: on prompts</b>"]
+    places = ("tokens", "classifier, added to text", "classifier, without text")
+    assert list(heads) == [f"<b>{place}</b>" for place in places]
     rows = dict(zip(fig.layout.yaxis.ticktext, fig.layout.yaxis.tickvals, strict=True))
-    assert rows["Tip-Adapter"] > heads["<b>shallow: on prompts</b>"] > rows["CoOp"]
-
-
-def test_given_sections_are_the_headings_in_their_order():
-    sections = {"classifier": ["gda"], "tokens": ["contcoop", "coop"], "nothing": ["cocoop"]}
-    fig = method_rows({"": [report(name) for name in ("coop", "contcoop", "gda", "kgcoop")]}, sections)
-    assert list(fig.layout.yaxis.ticktext) == ["GDA", "ContCoOp", "CoOp"]
-    assert [note.text for note in fig.layout.annotations] == ["<b>classifier</b>", "<b>tokens</b>"]
+    assert rows["ContCoOp"] > heads["<b>classifier, added to text</b>"] > rows["GDA"]
 
 
 def test_what_was_not_retrained_has_no_diamond():
@@ -58,7 +54,7 @@ def test_a_method_on_fewer_datasets_says_so():
 
 def test_two_groups_are_two_panels_under_their_names_and_one_legend():
     fig = method_rows({"first": [report("coop", new=10)], "second": [report("coop", new=90)]})
-    assert [note.text for note in fig.layout.annotations if "shallow" not in note.text] == [
+    assert [note.text for note in fig.layout.annotations if "tokens" not in note.text] == [
         "<b>first</b>",
         "<b>second</b>",
     ]
