@@ -157,8 +157,7 @@ def pretrain(
             progress(step, recipe.steps, f"{name}, seed {recipe.seed}")
 
     write_atomic(curve, "".join(to_json(x, indent=None) + "\n" for x in lines))
-    seconds = round(time.monotonic() - started)
-    _export(model, out, facts | {"steps_taken": step, "seconds": seconds})
+    _export(model, out, facts | {"steps_taken": step})  # no time in it: equal weights have equal hashes
     resume.unlink(missing_ok=True)
     return out
 

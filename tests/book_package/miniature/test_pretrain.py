@@ -44,6 +44,7 @@ def test_a_killed_run_ends_with_the_weights_of_an_uninterrupted_one(old, tmp_pat
     pretrain("mini-old", _tiny("mini-old"), out)
     expected, got = load_file(old), load_file(out)
     assert all(torch.equal(expected[key], got[key]) for key in expected)
+    assert out.read_bytes() == old.read_bytes(), "equal weights have equal hashes, however long they took"
     assert out.with_suffix(".jsonl").read_text().count("\n") == 4  # steps 0, 2, 4 and 6, none twice
     assert not out.with_suffix(".resume").exists()
 
