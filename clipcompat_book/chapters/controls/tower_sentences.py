@@ -1,4 +1,4 @@
-"""Must I re-embed my stored image vectors? Sentences from the cross-tower table; directions are paired by seed."""
+"""Must I re-embed my stored image vectors? A table and a verdict from the cross-tower table, paired by seed."""
 
 from __future__ import annotations
 
@@ -6,25 +6,36 @@ from collections.abc import Sequence
 
 from clipcompat.common.errors import unknown_name
 from clipcompat.runs.records import Record
-from clipcompat_book.chapters.controls.towers import Numbers, tower_numbers
-from clipcompat_book.words import apart, datasets
+from clipcompat.runs.tables import Table
+from clipcompat_book.chapters.controls.towers import tower_numbers
+from clipcompat_book.words import STARS, apart, datasets, starred
 
-_SIDES = {"text": "acts on the text side", "image": "acts on the image side", "neither": "no plug-in"}
+_SIDES = {"text": "text", "image": "images", "neither": "–"}
 
 
-def stored_vectors(records: Sequence[Record]) -> str:
-    """What happens to stored old vectors when the text side alone is upgraded: a Markdown list, one line per method.
+def mixed_table(records: Sequence[Record]) -> Table:
+    """What happens to stored old vectors when the text side alone is upgraded: one row per method.
 
-    Each line compares with the whole upgrade (vectors computed again), with no upgrade at all, and, where the method
-    was tuned on the mixed pair too, with that.
+    Beside the accuracy: minus the whole upgrade (vectors computed again), minus no upgrade at all, minus zero-shot on
+    the same pair, and what tuning on the mixed pair adds, where that was done.
     """
-    methods = tower_numbers(records)
-    return "\n".join(f"- {_stored(of)}" for of in methods.values())
-
-
-def reverse(records: Sequence[Record]) -> str:
-    """The opposite: image vectors computed again with new, the text side left at old; a Markdown list."""
-    return "\n".join(f"- **{title}:** {_against(of, 'new_old')}" for title, of in tower_numbers(records).items())
+    rows = []
+    for title, of in tower_numbers(records).items():
+        gaps = [of.gap("old_new", "new_new"), of.gap("old_new", "old_old")]
+        gaps.append(None if of.side == "neither" else of.gap("old_new", "old_new", ("carried", "zero_shot")))
+        gaps.append(of.gap("old_new", "old_new", ("retrained", "carried")))
+        rows.append((title, _SIDES[of.side], f"{of.mean('old_new').mean:.1f}", *map(starred, gaps)))
+    columns = (
+        "method",
+        "acts on",
+        "accuracy",
+        "− whole upgrade",
+        "− no upgrade",
+        "− zero-shot here",
+        "tuned here adds",
+    )
+    caption = f"Old images, new text, in percent and points, ± half of the 95 % interval; {STARS}. Mini."
+    return Table(columns, tuple(rows), caption)
 
 
 def verdict(records: Sequence[Record], method: str) -> str:
@@ -51,25 +62,3 @@ def verdict(records: Sequence[Record], method: str) -> str:
     }
     words = f"Yes: with {method}, stored vectors under new's text tower are {apart(saved)} than vectors computed again"
     return f"{words}, {on}. {instead[upgraded.direction]}: against old with old {apart(upgraded)}."
-
-
-def _stored(of: Numbers) -> str:
-    words = f"**{of.title}** ({_SIDES[of.side]}): {_against(of, 'old_new')}"
-    if of.side == "image" and not any(of.gap("old_new", "old_old").by_dataset.values()):
-        return words + " It reads no text, so the text tower changes nothing."
-    again = of.gap("old_new", "old_new", ("retrained", "carried"))
-    if again:
-        best = of.gap("old_new", "old_old", ("retrained", "carried"))
-        words += f" Tuned on this mixed pair instead: {apart(again)}; against old with old {apart(best)}."
-    return words
-
-
-def _against(of: Numbers, cell: str) -> str:
-    """The accuracy of a mixed pair, beside both unmixed ones and zero-shot on the same pair."""
-    whole, none = of.gap(cell, "new_new"), of.gap(cell, "old_old")
-    words = f"{of.mean(cell).mean:.1f} %; against the whole upgrade {apart(whole)}; against old with old "
-    words += f"{apart(none)}."
-    if of.side == "neither":
-        return words
-    gain = of.gap(cell, cell, ("carried", "zero_shot"))
-    return f"{words} Against zero-shot on this pair: {apart(gain)}."

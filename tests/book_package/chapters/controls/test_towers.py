@@ -10,7 +10,7 @@ import pytest
 from clipcompat.common.errors import ConfigError, UnknownNameError
 from clipcompat.runs.records import Record
 from clipcompat_book.chapters.controls.tower_chart import ROWS, tower_dots
-from clipcompat_book.chapters.controls.tower_sentences import reverse, stored_vectors, verdict
+from clipcompat_book.chapters.controls.tower_sentences import mixed_table, verdict
 from clipcompat_book.chapters.controls.towers import tower_numbers
 from clipcompat_book.show import METHOD_COLOURS
 from tests.runs.test_tables import run
@@ -61,26 +61,14 @@ def test_records_of_another_study_are_left_out_and_several_upgrades_are_refused(
         tower_numbers([*COOP, *towers("coop", (1, 2, 3, 4), upgrade="mini-large")])
 
 
-def test_stored_vectors_are_told_against_everything_that_one_could_do_instead():
-    more = towers("coop", (70, 60, 45, 75), retrained=(70, 68, 50, 80))
-    told = stored_vectors([*towers("zero_shot", (40, 30, 20, 50)), *more]).splitlines()
-    assert told[0].startswith("- **zero-shot** (no plug-in): 30.0 %; ") and "zero-shot on this pair" not in told[0]
-    assert "against the whole upgrade 20.0 ± 0.0 points lower; against old with old 10.0 ± 0.0 points lower." in told[0]
-    assert told[1].startswith("- **CoOp** (acts on the text side): 60.0 %; ")
-    assert "Against zero-shot on this pair: 30.0 ± 0.0 points higher." in told[1]
-    assert "Tuned on this mixed pair instead: 8.0 ± 0.0 points higher; against old with old 2.0 ± 0.0" in told[1]
-
-
-def test_a_probe_that_reads_no_text_says_so():
-    told = stored_vectors(towers("linear_probe", (70, 70, 5, 5)))
-    assert told.endswith("It reads no text, so the text tower changes nothing.")
-    assert "against the whole upgrade 65.0 ± 0.0 points higher" in told
-    assert "reads no text" not in stored_vectors(towers("linear_probe", (70, 69, 5, 5)))
-
-
-def test_the_reverse_is_new_images_with_old_text():
-    assert reverse(COOP).startswith("- **CoOp:** 45.0 %; ")
-    assert "against the whole upgrade 30.0 ± 0.0 points lower; against old with old 25.0 ± 0.0 points" in reverse(COOP)
+def test_stored_vectors_stand_beside_everything_that_one_could_do_instead():
+    coop = towers("coop", (70, 60, 45, 75), retrained=(70, 68, 50, 80))
+    probe = towers("linear_probe", (70, 70, 5, 5))
+    table = mixed_table([*towers("zero_shot", (40, 30, 20, 50)), *probe, *coop])
+    told = {row[0]: row[1:] for row in table.rows}
+    assert told["zero-shot"] == ("–", "30.0", "-20.0 ± 0.0 *", "-10.0 ± 0.0 *", "–", "–")
+    assert told["linear probe"] == ("images", "70.0", "+65.0 ± 0.0 *", "+0.0 ± 0.0", "+40.0 ± 0.0 *", "–")
+    assert told["CoOp"] == ("text", "60.0", "-15.0 ± 0.0 *", "-10.0 ± 0.0 *", "+30.0 ± 0.0 *", "+8.0 ± 0.0 *")
 
 
 @pytest.mark.parametrize(
