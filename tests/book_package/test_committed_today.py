@@ -39,6 +39,18 @@ def test_the_seed_twin_has_every_method_of_today():
     assert twin == TODAY.keys()
 
 
+TWIN = "mini-identity, old 1 → new 2, made again"
+
+
+@pytest.mark.parametrize("title", ["mini-identity", TWIN, "mini-image-only, made again", "mini-text-only, made again"])
+def test_every_control_has_every_method_of_today_with_five_seeds_and_retraining(title):
+    mine = [record for record in RECORDS if record.titles.upgrade == title]
+    assert {record.method for record in mine} == TODAY.keys()
+    for record in mine:
+        assert [row["seed"] for row in record.per_seed] == [1, 2, 3, 4, 5]
+        assert all(report.retrained is not None for report in record.reports)
+
+
 def test_weights_that_are_not_shipped_are_in_the_manifest():
     given = {r.inputs[side] for r in RECORDS for side in ("old_weights", "new_weights")} - {None}
     assert all(w.removeprefix("sha256:") in weights() for w in given)

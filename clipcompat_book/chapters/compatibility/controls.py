@@ -139,6 +139,8 @@ def _title(record: Record) -> str | None:
     """What a chapter calls the record's upgrade; None for an upgrade of another family."""
     title = record.titles.upgrade
     name, _, rest = title.removesuffix(AGAIN).partition(", ")
+    if name == "mini-identity" and "→" in rest:  # another backbone of old's kind, where TWIN else is one of new's
+        return TWIN
     if name not in _TITLES or (rest and name != "mini") or (name == "mini" and title.endswith(AGAIN)):
         return None
     if "→" in rest:

@@ -15,7 +15,7 @@ from clipcompat.runs.records import Record
 from clipcompat.runs.tables import Table, compatibility_table
 from clipcompat.studies.report import harmonic_mean
 from clipcompat.studies.summary import summary
-from clipcompat_book.chapters.compatibility.controls import by_upgrade, with_retraining
+from clipcompat_book.chapters.compatibility.controls import Gain, by_upgrade, gains, with_retraining
 from clipcompat_book.means import by_dataset, change, of_method, over_zero_shot, over_zero_shot_on_old, reports_of
 from clipcompat_book.words import method_rank, method_titles, with_interval
 
@@ -51,6 +51,25 @@ def control_table(records: Sequence[Record], method: str) -> Table:
     columns = ("new is", "zero-shot", "carried", "retrained", "carried − zero-shot", "carried − retrained", "flips")
     caption = f"{method} on new, in percent; ± half of the 95 % interval over datasets and seeds. Mini."
     return Table(columns, tuple(rows), caption)
+
+
+def gains_table(records: Sequence[Record]) -> Table:
+    """One row per method, one column per upgrade, from nothing changed to nothing kept: points over zero-shot on new.
+
+    A cell is "carried | retrained"; "–" stands for what has no records.
+    """
+    found = {title: gains(of_method(records, title)) for title in method_titles(records)}
+    upgrades = list(by_upgrade(records))
+    rows = [
+        (title, *(_carried_and_retrained(mine[name]) if name in mine else "–" for name in upgrades))
+        for title, mine in found.items()
+    ]
+    caption = "Points over zero-shot on new, carried | retrained. Means over datasets and seeds. Mini."
+    return Table(("method", *upgrades), tuple(rows), caption)
+
+
+def _carried_and_retrained(gain: Gain) -> str:
+    return f"{gain.mean:+.1f} | " + ("–" if gain.retrained is None else f"{gain.retrained:+.1f}")
 
 
 def _how(records: Sequence[Record]) -> str:

@@ -44,6 +44,7 @@ PLACES = {
     UPGRADE: ("mini", None, None),
     "pair 2": ("mini", "old-2", "new-2"),
     TWIN: ("mini", None, "new-2"),
+    "twin of old": ("mini-identity", None, "old-2"),
     IDENTITY: ("mini-identity", None, None),
     ACTIVATION: ("mini-activation-only", None, None),
     IMAGE_ONLY: ("mini-image-only", None, None),
@@ -184,3 +185,8 @@ def test_retraining_is_found_in_a_record_of_the_same_training_only():
     assert filled(toy_run("pair 2", 1, method="contcoop")) == [None, None]
     assert filled(toy_run("pair 2", 1, seeds=1)) == [90.0, None]
     assert asked.per_seed[0]["retrained"] is None, "records stay as they are"
+
+
+def test_a_backbone_of_old_s_kind_from_another_seed_is_a_seed_twin_too():
+    twin = toy_run("twin of old", -3.0)
+    assert twin.titles.upgrade == "mini-identity, old 1 → new 2" and by_upgrade([twin]) == {TWIN: [twin]}

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from clipcompat.runs.tables import compatibility_table
 from clipcompat_book.chapters.compatibility.controls import IDENTITY, TWIN, UPGRADE
-from clipcompat_book.chapters.compatibility.tables import control_table, paper_beside_ours, results_table
+from clipcompat_book.chapters.compatibility.tables import control_table, gains_table, paper_beside_ours, results_table
 from tests.book_package.chapters.compatibility.test_controls import know_toys, toy_run
 from tests.runs.test_tables import run
 
@@ -39,6 +39,17 @@ def test_controls_have_their_accuracies_on_new_and_what_was_lost_there(monkeypat
     assert (told["zero-shot"], told["carried"], told["retrained"], told["flips"]) == ("50.0", "65.0", "90.0", "5.0")
     assert told["carried − zero-shot"].startswith("+15.0 ± ") and told["carried − retrained"].startswith("-25.0 ± ")
     assert rows[TWIN]["carried"] == "47.0" and rows[TWIN]["retrained"] == rows[TWIN]["carried − retrained"] == "–"
+
+
+def test_gains_stand_by_method_and_upgrade_and_what_has_no_records_is_a_dash(monkeypatch):
+    know_toys(monkeypatch)
+    records = [toy_run(TWIN, -3.0), toy_run(UPGRADE, 10.0), toy_run(UPGRADE, 20.0, dataset="dtd")]
+    records += [toy_run(UPGRADE, 5.0, "kgcoop"), toy_run(IDENTITY, 30, "kgcoop")]
+    for row in records[0].per_seed:
+        row["retrained"] = None
+    table = gains_table(records)
+    assert table.columns == ("method", IDENTITY, UPGRADE, TWIN)
+    assert table.rows == (("CoOp", "–", "+15.0 | +40.0", "-3.0 | –"), ("KgCoOp", "+30.0 | +40.0", "+5.0 | +40.0", "–"))
 
 
 def test_the_paper_s_averages_stand_beside_ours():
