@@ -40,9 +40,10 @@ def test_the_seed_twin_has_every_method_of_today():
 
 
 TWIN = "mini-identity, old 1 → new 2, made again"
+CONTROLS = ("mini-identity", "mini-activation-only", "mini-image-only, made again", "mini-text-only, made again", TWIN)
 
 
-@pytest.mark.parametrize("title", ["mini-identity", TWIN, "mini-image-only, made again", "mini-text-only, made again"])
+@pytest.mark.parametrize("title", CONTROLS)
 def test_every_control_has_every_method_of_today_with_five_seeds_and_retraining(title):
     mine = [record for record in RECORDS if record.titles.upgrade == title]
     assert {record.method for record in mine} == TODAY.keys()
