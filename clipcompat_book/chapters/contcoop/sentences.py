@@ -6,19 +6,19 @@ from collections.abc import Mapping, Sequence
 
 from clipcompat.runs.tables import Table
 from clipcompat.studies.comparison import Comparison, holm
-from clipcompat.studies.statistic import Statistic
 from clipcompat_book.chapters.contcoop.anatomy import Anatomy
 from clipcompat_book.chapters.contcoop.factors import Effect
-from clipcompat_book.words import apart, datasets, short_name, with_interval
+from clipcompat_book.chapters.contcoop.lead import Leads
+from clipcompat_book.words import STARS, apart, datasets, short_name, starred, with_interval
 
 _LEVEL = 0.05
 
 
-def ablation_sentence(ours: Mapping[tuple[bool, bool], tuple[Statistic, Statistic]]) -> str:
+def ablation_sentence(ours: Mapping[tuple[bool, bool], tuple[Comparison, Comparison]]) -> str:
     """What each part alone, and both, do to CoOp on new: Markdown."""
     names = {(True, False): "attention alone", (False, True): "distillation alone", (True, True): "both"}
     words = "; ".join(f"{name} {apart(ours[parts][1])}" for parts, name in names.items())
-    return f"**ContCoOp's parts against CoOp, carried to new** (these sets, paired by seed): {words}."
+    return f"**ContCoOp's parts against CoOp, carried to new**: {words}."
 
 
 def anatomy_sentence(before: Anatomy, after: Anatomy) -> str:
@@ -61,21 +61,45 @@ def _mover(effect: Effect, p: float) -> str:
     return words + "."
 
 
-def parts_table(old: Mapping[str, Statistic], new: Mapping[str, Statistic]) -> Table:
-    """The lead as a sum of three steps from CoOp to ContCoOp: `factors.parts_of_lead` on old and on new."""
+def parts_table(old: Leads, new: Leads) -> Table:
+    """The lead as a sum of three steps from CoOp to ContCoOp: `lead.parts_of_lead` on old and on new."""
     names = {
         "rate": "CoOp at ContCoOp's learning rate",
         "distillation": "and distillation",
         "attention": "and attention",
         "lead": "together: ContCoOp minus CoOp",
     }
-    rows = tuple((name, with_interval(old[key], "+"), with_interval(new[key], "+")) for key, name in names.items())
-    return Table(("step", "on old", "on new"), rows, "Points, ± half of the paired 95 % interval over seeds.")
+    rows = tuple((name, starred(old[key]), starred(new[key])) for key, name in names.items())
+    return Table(("step", "on old", "on new"), rows, f"Points, {_over(new['lead'])}. {STARS}.")
 
 
-def condition_sentence(new: Mapping[str, Statistic]) -> str:
-    """What it is worth on new that the attention sees the name: Markdown."""
-    return f"**ContCoOp against the same attention that sees no name,** on new: {apart(new['condition'])}."
+def typical_sentence(few: Effect, whole: Comparison) -> str:
+    """Whether the datasets that every factor was tried on are like all others: Markdown."""
+    same = few.lead.direction == whole.direction
+    return (
+        f"**Every factor was tried on {datasets(few.datasets)}, which {'are like' if same else 'are not like'} all "
+        f"{len(whole.by_dataset)}.** ContCoOp against CoOp, as published, on new: {apart(few.lead)} there, "
+        f"{apart(whole)} on all."
+    )
+
+
+def leads_table(found: Leads) -> Table:
+    """The lead over CoOp on new under every changed setting: `lead.leads`."""
+    rows = tuple((name, starred(lead)) for name, lead in found.items())
+    return Table(("changed", "lead over CoOp on new"), rows, f"Points, {_over(found['as published'])}. {STARS}.")
+
+
+def condition_sentence(new: Leads) -> str:
+    """What it is worth on new that the attention sees the name, and that ContCoOp learns more numbers: Markdown."""
+    return (
+        f"**ContCoOp against the same attention that sees no name,** on new: {apart(new['condition'])}. **CoOp with as "
+        f"many learned numbers as ContCoOp** (no name, no distillation) **against CoOp at the same rate:** "
+        f"{apart(new['numbers'])}."
+    )
+
+
+def _over(lead: Comparison) -> str:
+    return f"± half of the 95 % interval over {datasets(len(lead.by_dataset))} and their seeds"
 
 
 def reach_sentence(before: Mapping[str, float], after: Mapping[str, float]) -> str:

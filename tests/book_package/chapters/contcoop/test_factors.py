@@ -9,22 +9,9 @@ import pytest
 from clipcompat.common.config import to_config
 from clipcompat.methods import METHODS
 from clipcompat_book.chapters.compatibility.controls import TWIN, UPGRADE
-from clipcompat_book.chapters.contcoop.charts import ablation_dots, factor_rows
-from clipcompat_book.chapters.contcoop.factors import (
-    FACTORS,
-    ablation,
-    effects,
-    lead_by_dataset,
-    parts_of_lead,
-    upgrade_effects,
-)
-from clipcompat_book.chapters.contcoop.prediction import ABLATION
-from clipcompat_book.chapters.contcoop.sentences import (
-    ablation_sentence,
-    condition_sentence,
-    movers_sentence,
-    parts_table,
-)
+from clipcompat_book.chapters.contcoop.charts import factor_rows
+from clipcompat_book.chapters.contcoop.factors import FACTORS, effects, lead_by_dataset, upgrade_effects
+from clipcompat_book.chapters.contcoop.sentences import movers_sentence
 from tests.book_package.chapters.compatibility.test_controls import know_toys, toy_run
 
 SETS = {"eurosat": 0.0, "dtd": 4.0}
@@ -119,14 +106,6 @@ def test_an_upgrade_is_compared_with_the_shipped_one_over_datasets():
     assert upgrade_effects(made(10, "coop")) == []
 
 
-def test_the_parts_add_up_to_the_lead():
-    parts = parts_of_lead(study())
-    means = {name: part.mean for name, part in parts.items()}
-    assert means == pytest.approx({"rate": 2, "distillation": 1.5, "attention": -0.5, "condition": 0, "lead": 3})
-    assert parts_table(parts, parts).rows[2] == ("and attention", "-0.5 ± 0.0", "-0.5 ± 0.0")
-    assert "no difference seen" in condition_sentence(parts)
-
-
 def test_the_lead_of_a_dataset_is_the_mean_over_its_seeds():
     records = [*made(10, "coop"), *made(13, bend=2)]
     assert lead_by_dataset(records, lambda r: r.new) == pytest.approx({"eurosat": 3, "dtd": 5})
@@ -142,19 +121,6 @@ def test_the_sentence_names_what_moves_the_lead_or_says_that_nothing_does():
         movers_sentence(effects(still))
         == "**No factor moves the lead on new by more than its interval** (of 1 changes)."
     )
-
-
-def test_parts_are_drawn_as_points_above_coop_beside_the_papers():
-    ours = ablation([*study()])
-    assert {parts: new.mean for parts, (_, new) in ours.items()} == pytest.approx(
-        {(True, False): -1, (False, True): 3.5, (True, True): 3}
-    )
-    fig = ablation_dots(ours, ABLATION)
-    assert list(fig.layout.yaxis.ticktext) == ["attention alone", "distillation alone", "both: ContCoOp"]
-    old, new, ours_old, ours_new = fig.data
-    assert list(old.x) == pytest.approx([0.49, 0.85, 2.17]) and list(new.x) == pytest.approx([3.68, 0.47, 6.67])
-    assert list(ours_new.x) == pytest.approx([-1, 3.5, 3]) and list(ours_old.x) == pytest.approx([0, 0, 0])
-    assert "both 3.0 ± 0.0 points higher" in ablation_sentence(ours)
 
 
 def test_a_dot_is_full_where_the_interval_leaves_nothing_to_doubt():
