@@ -12,6 +12,7 @@ from clipcompat_book.chapters.compatibility.controls import TWIN, UPGRADE
 from clipcompat_book.chapters.contcoop.charts import factor_rows
 from clipcompat_book.chapters.contcoop.factors import FACTORS, effects, lead_by_dataset, upgrade_effects
 from clipcompat_book.chapters.contcoop.sentences import movers_sentence
+from clipcompat_book.chapters.contcoop.tables import movers_table
 from tests.book_package.chapters.compatibility.test_controls import know_toys, toy_run
 
 SETS = {"eurosat": 0.0, "dtd": 4.0}
@@ -93,7 +94,8 @@ def test_a_shift_that_hangs_on_one_dataset_names_it():
     records = [*made(10, "coop"), *made(13), *made(13, bend=-6, distillation_weight=0.0)]
     found = by_label(records)["no distillation"]
     assert found.shift.mean == pytest.approx(-3) and found.rests_on == ("dtd",)
-    assert "another direction without dtd" in movers_sentence(effects(records))
+    ((label, *_, remark),) = movers_table(effects(records)).rows
+    assert label == "no distillation" and remark.endswith("another direction without dtd")
 
 
 def test_an_upgrade_is_compared_with_the_shipped_one_over_datasets():
@@ -113,9 +115,11 @@ def test_the_lead_of_a_dataset_is_the_mean_over_its_seeds():
 
 def test_the_sentence_names_what_moves_the_lead_or_says_that_nothing_does():
     words = movers_sentence(effects(study()))
-    assert words.startswith("**The lead on new is moved by more than its interval by 3 of 4 changes:**")
-    assert "- no distillation: 4.0 ± 0.0 points lower, to a lead of -1.0 ± 0.0; 2 datasets, p = " in words
-    assert "sees no name" not in words
+    assert words.startswith("**3 of 4 changes move the lead on new by more than their interval.** Told from chance")
+    rows = {row[0]: row[1:] for row in movers_table(effects(study())).rows}
+    assert len(rows) == 3 and rows["no distillation"][:3] == ("-4.0 ± 0.0", "-1.0 ± 0.0", "2")
+    assert float(rows["no distillation"][3]) < 0.05 and rows["no distillation"][4] == "–"
+    assert "no distillation" in words.split("correction: ")[1] and not any("sees no name" in label for label in rows)
     still = [*made(10, "coop"), *made(13), *made(13, condition_pool="none")]
     assert (
         movers_sentence(effects(still))

@@ -7,7 +7,8 @@ import pytest
 from clipcompat_book.chapters.contcoop.charts import ablation_dots
 from clipcompat_book.chapters.contcoop.lead import ablation, leads, parts_of_lead
 from clipcompat_book.chapters.contcoop.prediction import ABLATION
-from clipcompat_book.chapters.contcoop.sentences import ablation_sentence, condition_sentence, leads_table, parts_table
+from clipcompat_book.chapters.contcoop.sentences import ablation_sentence, condition_sentence
+from clipcompat_book.chapters.contcoop.tables import leads_table, parts_table
 from tests.book_package.chapters.compatibility.test_controls import know_toys
 from tests.book_package.chapters.contcoop.test_factors import made, study
 
@@ -65,4 +66,4 @@ def test_parts_are_drawn_as_points_above_coop_beside_the_papers():
     old, new, ours_old, ours_new = fig.data
     assert list(old.x) == pytest.approx([0.49, 0.85, 2.17]) and list(new.x) == pytest.approx([3.68, 0.47, 6.67])
     assert list(ours_new.x) == pytest.approx([-1, 3.5, 3]) and list(ours_old.x) == pytest.approx([0, 0, 0])
-    assert "both 3.0 ± 0.0 points higher" in ablation_sentence(ours)
+    assert "attention alone: lower; distillation alone: higher; both: higher." in ablation_sentence(ours)
