@@ -56,7 +56,7 @@ document.addEventListener("DOMContentLoaded", () => {
     const above = Math.max(0, ...titles.filter(({ top }) => top < panel).map(({ top }) => panel - top));
     const more = Math.ceil(legend.height + above + 8 - margin.t);
     if (more <= 0) return {};
-    plot.style.height = `${height + more}px`;
+    plot.parentElement.style.height = `${height + more}px`;
     return { "margin.t": margin.t + more, height: height + more };
   }
 

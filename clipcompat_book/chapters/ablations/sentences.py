@@ -15,11 +15,20 @@ def answer_sentence(effects: Sequence[Effect]) -> str:
     movers = sorted((e for e in effects if e.sure("new")), key=lambda e: e.moves["new"].mean)
     if not movers:
         return f"**None of {len(effects)} switches is told from chance on new, on these four sets.**"
-    up = [e.reading.label for e in movers if e.moves["new"].mean > 0]
+    up, moved = ([e.reading.label for e in movers if sort(e)] or ["none"] for sort in (_raises, _moves))
     return (
         f"**Of {len(effects)} switches, {len(movers)} {'is' if len(movers) == 1 else 'are'} told from chance on new, "
-        f"on these four sets:** {', '.join(e.reading.label for e in movers)}. Upwards: {', '.join(up) or 'none'}."
+        f"on these four sets:** {', '.join(e.reading.label for e in movers)}. Upwards: {', '.join(up)}. "
+        f"By more than an interval that allows for other sets, too: {', '.join(moved)}."
     )
+
+
+def _raises(effect: Effect) -> bool:
+    return effect.moves["new"].mean > 0
+
+
+def _moves(effect: Effect) -> bool:
+    return effect.moved("new")
 
 
 def records_sentence(effects: Sequence[Effect]) -> str:

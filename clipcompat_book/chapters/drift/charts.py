@@ -10,6 +10,7 @@ from plotly.subplots import make_subplots
 from clipcompat.studies.comparison import Comparison
 from clipcompat.studies.report import Compatibility
 from clipcompat_book.chapters.drift.curves import Curve
+from clipcompat_book.chapters.drift.names import name_places
 from clipcompat_book.means import averages
 from clipcompat_book.show import INK, METHOD_COLOURS, NEW, OLD, TOP_LEGEND
 from clipcompat_book.words import name_title
@@ -80,10 +81,6 @@ def loss_rows(panels: Mapping[str, Mapping[str, Mapping[str, Comparison]]]) -> g
     return _laid_out(fig, 420)
 
 
-_NEAR = 0.06
-"""Dots are near each other where less than this share of the axis lies between them."""
-
-
 def steps(panels: Mapping[str, Mapping[str, Mapping[str, float]]]) -> go.Figure:
     """Panel -> line's name -> the part that has just become new -> accuracy.
 
@@ -127,31 +124,13 @@ def drift_against_loss(
             marker={"color": METHOD_COLOURS[name], "size": 10},
             hovertemplate=f"{name_title(name)}, %{{text}}: moved %{{x:.3f}}, %{{y:+.1f}} points<extra></extra>",
         )
-    for part, (y, level) in _label_places(drift, list(methods.values())).items():
-        at = {"x": drift[part], "y": y, "yanchor": "bottom", "yshift": 2 + 15 * level}
-        fig.add_annotation(text=_short(part), showarrow=False, font_size=13, **at)
+    names = {part: _short(part) for part in drift}
+    for part, (y, up) in name_places(drift, list(methods.values()), names).items():
+        at = {"x": drift[part], "y": y, "yanchor": "bottom", "yshift": up}
+        fig.add_annotation(text=names[part], showarrow=False, font_size=13, **at)
     fig.update_xaxes(title_text=title)
     fig.update_yaxes(title_text="points lost", zeroline=True)
     return fig.update_layout(height=440, margin={"t": 50}, legend=TOP_LEGEND)
-
-
-def _label_places(
-    drift: Mapping[str, float], methods: Sequence[Mapping[str, Comparison]]
-) -> dict[str, tuple[float, int]]:
-    """Part -> the height of its name, and how many lie below it: names of near parts are stairs above the bars."""
-    parts = sorted({part for losses in methods for part in losses if part in drift}, key=lambda part: drift[part])
-    near = _NEAR * (drift[parts[-1]] - drift[parts[0]]) if parts else 0.0
-    stairs: list[list[str]] = []
-    for part in parts:
-        if stairs and drift[part] - drift[stairs[-1][-1]] < near:
-            stairs[-1].append(part)
-        else:
-            stairs.append([part])
-
-    def top(part: str) -> float:
-        return max(losses[part].mean + (losses[part].interval or 0) for losses in methods if part in losses)
-
-    return {part: (max(map(top, stair)), level) for stair in stairs for level, part in enumerate(stair)}
 
 
 def position_bars(moved: Sequence[float], zero_shot_end: int, context: int) -> go.Figure:

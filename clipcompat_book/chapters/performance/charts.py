@@ -15,7 +15,7 @@ from clipcompat_book.show import INK, METHOD_COLOURS, TOP_LEGEND
 from clipcompat_book.words import name_title
 
 _ROW = 36
-_NAMES = 110
+_NAMES = 132
 """Pixels for the names of rows, in two lines; more would leave a phone no room for what they name."""
 _FAINT = "rgba(128, 128, 128, 0.35)"
 _AXES = {"seconds": ("time of a {}", duration), "memory_bytes": ("memory of a {}", size)}
@@ -175,7 +175,7 @@ def _ratio(fig: go.Figure, row: Row, y: float) -> None:
         mode="markers+text",
         showlegend=False,
         cliponaxis=False,
-        text=[f"{row.ratio:.1f} ×" + (" (extrapolated)" if row.extrapolated else "")],
+        text=[f"{row.ratio:.1f} ×"],
         textposition="top center",
         marker={"color": colour, "size": 11, "symbol": symbol, "line": edge},
         error_x={"array": [bounds[1] - row.ratio], "arrayminus": [row.ratio - bounds[0]], "thickness": 1.5, "width": 4},

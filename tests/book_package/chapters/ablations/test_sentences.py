@@ -19,13 +19,16 @@ def found():
 def test_the_answer_counts_by_measure_and_names_the_movers_on_new(found):
     words = answer_sentence(found)
     assert words.startswith("**Of 4 switches, 2 are told from chance on new, on these four sets:**")
-    assert words.endswith("tau = 0.01, no condition. Upwards: none.")
+    assert "tau = 0.01, no condition. Upwards: none. By more" in words
+    assert words.endswith("allows for other sets, too: tau = 0.01, no condition.")
     old, new, _ = counts_table(found).rows
     assert old == ("on old", "1", "1") and new == ("on new", "2", "2")
     nothing = effects([*made(noise=0.0), *made("attention.bias=True", noise=2.0)])
     assert answer_sentence(nothing) == "**None of 1 switches is told from chance on new, on these four sets.**"
     better = effects([*made(noise=0.0), *made("tau=0.01", new=5)])
-    assert answer_sentence(better).endswith("tau = 0.01. Upwards: tau = 0.01.")
+    assert "tau = 0.01. Upwards: tau = 0.01." in answer_sentence(better)
+    uneven = effects([*made(noise=0.0), *made("tau=0.01", new=0.5, bend=4)])
+    assert answer_sentence(uneven).endswith("too: none.")
 
 
 def test_what_was_not_made_yet_is_told(found):

@@ -19,7 +19,7 @@ def test_every_comparison_is_a_dot_and_extrapolated_ones_are_open():
         (4, "4.0 ×", "circle"),
         (0.5, "0.5 ×", "circle"),
         (2, "2.0 ×", "circle"),
-        (20, "20.0 × (extrapolated)", "circle-open"),
+        (20, "20.0 ×", "circle-open"),
         (10, "10.0 ×", "circle"),
     ]
     assert [t.marker.color for t in dots[:2]] == [METHOD_COLOURS["coop"], METHOD_COLOURS["contcoop"]]
