@@ -27,7 +27,8 @@ PIP := $(PY) -m pip install --quiet --disable-pip-version-check
 KEY := $(KIND)-$(shell { cat requirements.lock pyproject.toml; pwd; } | cksum | cut -d' ' -f1)
 STAMP := .venv/.installed-$(KEY)
 
-.PHONY: help install test test-lowest test-newest lint book notebooks colab-check test-browser serve shots bench lock clean
+.PHONY: help install test test-lowest test-newest lint book notebooks colab-check test-browser serve shots bench fork-address \
+	lock clean
 
 help:  ## list these targets
 	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/make \1\t\2/p' Makefile | expand -t 20
@@ -113,6 +114,9 @@ lock:  ## resolve requirements.lock again for Linux and macOS, Python 3.11 to 3.
 	@for python in 3.11 3.14; do for system in x86_64-manylinux_2_28 aarch64-manylinux_2_28 aarch64-apple-darwin; do \
 		MACOSX_DEPLOYMENT_TARGET=14.0 uv pip compile requirements.lock --no-deps --only-binary :all: --quiet \
 			--python-version $$python --python-platform $$system --output-file /dev/null || exit 1; done; done
+
+fork-address: install  ## write the repository's address of _config.yml wherever the project names it
+	@$(PY) -m book.tools.runs.address
 
 clean:  ## remove what was built; .venv stays
 	rm -rf _build build *.egg-info .pytest_cache .ruff_cache
