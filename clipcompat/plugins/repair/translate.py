@@ -3,6 +3,9 @@
 With x_old ≈ A x_new + c from `fit_map`, a linear probe's W x_old + b is W A x_new + (W c + b): a probe of the new
 backbone; so are the classifiers of GDA and LP++, of features of unit length. A Tip-Adapter's keys and the rows of ZS-LP
 and CLAP are features. A map the other way takes their directions along; their lengths stay.
+
+CLIP-Adapter has no map, because its last ReLU acts on single channels of old's space and what comes out is added to a
+feature of new: no matrix can be folded through the ReLU, and without biases a shift has no place.
 """
 
 from collections.abc import Callable, Mapping, Sequence

@@ -1,9 +1,9 @@
-"""Retraining on new from the carried plug-in and from scratch: by shots, by epochs, with negative flips.
+"""Retraining on new from the carried or the repaired plug-in and from scratch: by shots, by epochs, with flips.
 
     runs = warm_runs(committed_records("warm_start"))        # one per method, dataset and seed
     curve(runs["CoOp"], "carried", "shots")                  # {"1": Comparison, …, "16": …}: accuracy
 
-Each seed has the same pictures and the same order of batches from both starts.
+Each seed has the same pictures and the same order of batches from every start.
 """
 
 from __future__ import annotations
@@ -19,17 +19,18 @@ from clipcompat.studies.comparison import Comparison
 from clipcompat_book.means import groups
 from clipcompat_book.words import STARS, datasets, method_titles, starred
 
-STARTS = ("carried", "scratch")
+STARTS = ("carried", "repaired", "scratch")
 AXES = ("shots", "epochs")
 NOTHING, ALL = "0", "all"
-"""Places on both axes: the carried plug-in as it is; all shots and as many epochs as the recipe says."""
+"""Places on both axes: the start as it is, untrained; all shots and as many epochs as the recipe says."""
 
 
 @dataclass(frozen=True)
 class WarmRun:
     """One plug-in, carried to new and trained again there.
 
-    row: of the record: "new" and START_K_shots, START_N_epochs, START_all, each also with _flips. shots: all of them.
+    row: of the record: "new", "repaired", and START_K_shots, START_N_epochs, START_all, each also with _flips. shots:
+    all of them.
     """
 
     method: str
@@ -40,7 +41,8 @@ class WarmRun:
 
     def value(self, start: str, axis: str, place: str, flips: bool = False) -> float:
         """Accuracy on new, or with `flips` the negative flips against the plug-in on old, in percent."""
-        name = "new" if place == NOTHING else f"{start}_all" if place == ALL else f"{start}_{place}_{axis}"
+        untrained = "repaired" if start == "repaired" else "new"
+        name = untrained if place == NOTHING else f"{start}_all" if place == ALL else f"{start}_{place}_{axis}"
         if axis == "epochs" and name not in self.row:  # no fewer epochs than all on this dataset
             name = f"{start}_all"
         return self.row[name + "_flips" * flips]
@@ -80,9 +82,16 @@ def curve(runs: Sequence[WarmRun], start: str, axis: str, flips: bool = False) -
     return {place: _over(runs, lambda r, p=place: r.value(start, axis, p, flips)) for place in there}
 
 
-def lead(runs: Sequence[WarmRun], axis: str, place: str, flips: bool = False) -> Comparison:
-    """Carried start minus scratch, paired by dataset and seed."""
-    return _over(runs, lambda r: r.value("carried", axis, place, flips) - r.value("scratch", axis, place, flips))
+def pays(runs: Sequence[WarmRun]) -> bool:
+    """Whether training from the carried plug-in, with everything, was on average not worse than from scratch."""
+    return bool(runs) and lead(runs, "shots", ALL).mean >= 0
+
+
+def lead(
+    runs: Sequence[WarmRun], axis: str, place: str, flips: bool = False, start: str = "carried", other: str = "scratch"
+) -> Comparison:
+    """One start minus another, paired by dataset and seed."""
+    return _over(runs, lambda r: r.value(start, axis, place, flips) - r.value(other, axis, place, flips))
 
 
 def start_table(runs: Mapping[str, Sequence[WarmRun]]) -> Table:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from statistics import fmean
 
 from clipcompat.audits.verdict import IMITATED, VERDICTS, Case, Verdict, judge
+from clipcompat.runs.records import Record
 from clipcompat_book.chapters.repair.predictor import OURS, RIVALS, Line, errors, held_out
 from clipcompat_book.means import groups
 
@@ -64,6 +65,16 @@ def _verdict(method: str, accuracies: Mapping[str, float], old: float) -> Verdic
         IMITATED.get(method),
     )
     return judge(case)[0]
+
+
+def off_stand_in(records: Sequence[Record]) -> float:
+    """Points that retraining is from the plug-in's accuracy on old, on average: its stand-in in an audit.
+
+    records: of compatibility. The upgrade in which nothing changes is left out.
+    """
+    changed = (r for r in records if r.method != "zero_shot" and r.titles.upgrade != "mini-identity")
+    rows = (row for record in changed for row in record.per_seed if row["retrained"] is not None)
+    return fmean(abs(row["old"] - row["retrained"]) for row in rows)
 
 
 def agreement(found: Sequence[Judged]) -> float:
