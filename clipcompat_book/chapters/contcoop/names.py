@@ -148,20 +148,22 @@ def names_table(records: Sequence[Record], names: Mapping[str, Names]) -> Table:
 def lists_table(records: Sequence[Record]) -> Table:
     """One row per list of names that the same pictures were tuned with: the teacher, and the lead with and without it.
 
-    records: of CoOp, ContCoOp and ContCoOp without distillation, on one dataset under each list of `name_lists`.
+    records: of CoOp, of CoOp at ContCoOp's rate, of ContCoOp and of ContCoOp without distillation, on one dataset under
+    each list of `name_lists`.
     """
     rows = []
     for title, names in name_lists().items():
         own = {r.titles.method: r.reports for r in records if tuple(r.inputs["classnames"]) == names}
         old, new = ({m: by_seed(made, attrgetter(field)) for m, made in own.items()} for field in ("old", "new"))
         teacher = own[RIVAL][0].zs_old - fmean(old[RIVAL].values())
-        pairs = (old, PLAIN), (new, PLAIN), (new, f"{PLAIN} (λ = 0.0)")
+        pairs = (old, PLAIN), (new, PLAIN), (new, f"{PLAIN} (λ = 0.0)"), (new, f"{RIVAL} (recipe.lr=0.008)")
         leads = [Statistic.paired(side[variant], side[RIVAL]) for side, variant in pairs]
         rows.append((title, f"{teacher:+.1f}", *map(starred, leads)))
-    columns = ("names", "teacher", "lead on old", "lead on new", "lead on new, λ = 0")
+    columns = ("names", "teacher", "lead on old", "lead on new", "λ = 0", "CoOp at that rate")
     seeds = min(len(r.per_seed) for r in records)
     caption = (
-        "The cloth samples, the same pictures under four lists of names. Teacher: zero-shot minus CoOp, on old. Leads "
-        f"over CoOp, ± half of the 95 % interval over {seeds} seeds; {STARS.split(';')[0]}."
+        "The cloth samples, the same pictures under four lists of names. Teacher: zero-shot minus CoOp, on old. Then "
+        "points above CoOp: ContCoOp on both backbones; on new, ContCoOp without distillation, and CoOp at ContCoOp's "
+        f"learning rate. ± half of the 95 % interval over {seeds} seeds; {STARS.split(';')[0]}."
     )
     return Table(columns, tuple(rows), caption)
