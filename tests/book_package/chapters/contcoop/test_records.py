@@ -7,7 +7,8 @@ import pytest
 from clipcompat.runs.sweep.spec import load_spec
 from clipcompat_book.chapters.contcoop.factors import FACTORS, effects, upgrade_effects
 from clipcompat_book.chapters.contcoop.lead import ablation, leads, parts_of_lead
-from clipcompat_book.chapters.contcoop.names import teacher_table
+from clipcompat_book.chapters.contcoop.names import lists_table, teacher_table
+from clipcompat_book.chapters.shots.curves import name_lists
 from clipcompat_book.committed import committed_records
 
 RECORDS, ELEVEN = committed_records("attention"), committed_records("lead")
@@ -50,3 +51,16 @@ def test_the_parts_are_on_all_eleven_datasets_with_five_seeds():
     for found in (parts_of_lead(ON_ELEVEN), leads(ON_ELEVEN)):
         cells = [cells for lead in found.values() for cells in lead.differences.values()]
         assert len(cells) == 11 * len(found) and {len(seeds) for seeds in cells} == {5}
+
+
+def test_every_list_of_names_has_the_lead_with_and_without_distillation_and_the_rate_alone():
+    records = committed_records("names_lead")
+    titles = {"CoOp", "CoOp (recipe.lr=0.008)", "ContCoOp", "ContCoOp (λ = 0.0)"}
+    for names in name_lists().values():
+        own = [r for r in records if tuple(r.inputs["classnames"]) == names]
+        assert sorted(r.titles.method for r in own) == sorted(titles)
+        assert {len(r.per_seed) for r in own} == {5} and {r.inputs["shots"] for r in own} == {16}
+        stamps = [{seed: stamp["test"] for seed, stamp in r.inputs["stamps"].items()} for r in own]
+        assert all(stamp == stamps[0] for stamp in stamps), "the same pictures"
+    table = lists_table(records)
+    assert [row[0] for row in table.rows] == list(name_lists()) and len(table.columns) == len(table.rows[0])
