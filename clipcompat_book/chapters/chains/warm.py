@@ -100,8 +100,8 @@ def start_table(runs: Mapping[str, Sequence[WarmRun]]) -> Table:
     few, short = places(own, "shots")[1], places(own, "epochs")[1]
     asked = {_shots(few, own): ("shots", few), f"{short} epochs": ("epochs", short), "everything": ("shots", ALL)}
     rows = tuple((name, *(starred(lead(mine, *at)) for at in asked.values())) for name, mine in runs.items())
-    caption = f"Points of accuracy on new above training from scratch, with {_sample(runs)}; {STARS}. Mini."
-    return Table(("from the carried plug-in", *asked), rows, caption)
+    caption = f"Accuracy on new: points of a carried start above scratch, with {_sample(runs)}; {STARS}. Mini."
+    return Table(("method", *asked), rows, caption)
 
 
 def worth_sentence(runs: Mapping[str, Sequence[WarmRun]]) -> str:
@@ -128,7 +128,7 @@ def flips_table(runs: Mapping[str, Sequence[WarmRun]]) -> Table:
         "Negative flips of a carried start minus those of scratch: points of all test pictures that were right on old "
         f"and are wrong now, with {_sample(runs)}; {STARS}. Mini."
     )
-    return Table(("from the carried plug-in", *(_shots(p, own) for p in asked)), rows, caption)
+    return Table(("method", *(_shots(p, own) for p in asked)), rows, caption)
 
 
 def _sample(runs: Mapping[str, Sequence[WarmRun]]) -> str:

@@ -25,10 +25,7 @@ def ablation_dots(ours: Mapping[Parts, tuple[Spread, Spread]], paper: Mapping[Pa
     """
     base = paper[False, False]
     panels = [
-        (
-            "paper: DTD, CLIP → EVA-CLIP",
-            {parts: [(x - b, 0.0) for x, b in zip(paper[parts], base, strict=True)] for parts in ours},
-        ),
+        ("paper: DTD", {parts: [(x - b, 0.0) for x, b in zip(paper[parts], base, strict=True)] for parts in ours}),
         ("ours: mini", {parts: [(s.mean, s.interval or 0.0) for s in both] for parts, both in ours.items()}),
     ]
     fig = make_subplots(cols=2, shared_yaxes=True, subplot_titles=[t for t, _ in panels], horizontal_spacing=0.04)

@@ -125,8 +125,8 @@ def drift_against_loss(
             hovertemplate=f"{name_title(name)}, %{{text}}: moved %{{x:.3f}}, %{{y:+.1f}} points<extra></extra>",
         )
     names = {part: _short(part) for part in drift}
-    for part, (y, up) in name_places(drift, list(methods.values()), names).items():
-        at = {"x": drift[part], "y": y, "yanchor": "bottom", "yshift": up}
+    for part, (y, up, anchor) in name_places(drift, list(methods.values()), names).items():
+        at = {"x": drift[part], "y": y, "yanchor": "bottom", "yshift": up, "xanchor": anchor}
         fig.add_annotation(text=names[part], showarrow=False, font_size=13, **at)
     fig.update_xaxes(title_text=title)
     fig.update_yaxes(title_text="points lost", zeroline=True)

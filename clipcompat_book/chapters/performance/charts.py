@@ -176,7 +176,7 @@ def _ratio(fig: go.Figure, row: Row, y: float) -> None:
         showlegend=False,
         cliponaxis=False,
         text=[f"{row.ratio:.1f} ×"],
-        textposition="top center",
+        textposition="top right",
         marker={"color": colour, "size": 11, "symbol": symbol, "line": edge},
         error_x={"array": [bounds[1] - row.ratio], "arrayminus": [row.ratio - bounds[0]], "thickness": 1.5, "width": 4},
         hovertemplate=f"{duration(row.reference_s)} → {duration(row.fast_s)}<extra>{row.title}, {row.dtype}</extra>",

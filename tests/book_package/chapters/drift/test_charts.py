@@ -61,7 +61,7 @@ def test_drift_stands_against_loss_part_by_part():
 
 def test_names_of_near_parts_stand_above_each_other():
     moved = {"tokens": 0.1, "block 1": 0.2, "block 2": 0.2, "block 3": 0.201, "head": 0.6}
-    costs = {"CoOp": {part: Statistic(1.0, 1.0, 0.5, 3) for part in moved}}
+    costs = {"coop": {part: Statistic(1.0, 1.0, 0.5, 3) for part in moved}}
     notes = {note.text: note.yshift for note in charts.drift_against_loss(moved, costs, "moved").layout.annotations}
     assert notes["tok"] == notes["head"] == notes["1"]
     assert notes["2"] >= notes["1"] + 15 and notes["3"] >= notes["2"] + 15
