@@ -31,7 +31,7 @@ from book.tools.notebook import fold_setup, minus_signs, read_notebook, toc_file
 from book.tools.reproduction import reproduction_page
 from book.tools.runs.notebooks import Limits, execute_all, say
 from book.tools.social import add_social_tags
-from book.tools.status import status_page
+from book.tools.status import commit_of, status_page
 from book.tools.twin import live_html
 from book.tools.vendor import vendor
 
@@ -107,7 +107,9 @@ def _build(
     (out / "timings.json").write_text(json.dumps(timings, indent=1))
     for path in notebooks:
         nbformat.write(typeset(fold_setup(read_notebook(stage / path))), stage / path)
-    (stage / "book" / "status.md").write_text(status_page(runs, stage, profile), encoding="utf-8")
+    (stage / "book" / "status.md").write_text(
+        status_page(runs, stage, profile, commit=commit_of(project)), encoding="utf-8"
+    )
     (stage / "book" / "api.md").write_text(api_page(), encoding="utf-8")
     (stage / "book" / "reproduction.md").write_text(minus_signs(reproduction_page()), encoding="utf-8")
     _render(stage, fresh, out / "sphinx.log")

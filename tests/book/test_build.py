@@ -64,7 +64,7 @@ def test_a_book_is_built_whole_and_a_later_failure_leaves_it(toy: Path, capsys: 
     with Image.open(html / "_static" / "card.png") as picture:
         assert picture.size == (1200, 630)
     status = (html / "book" / "status.html").read_text()
-    assert "PROFILE = smoke" in status and "torch" in status
+    assert "PROFILE = smoke" in status and "torch" in status and "of 90 s" in status
     timings = json.loads((toy / "_build" / "timings.json").read_text())
     assert timings["notebooks/00_a.ipynb"]["seconds"] > 0
 
