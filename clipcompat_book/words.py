@@ -101,6 +101,12 @@ def datasets(count: int) -> str:
     return f"{count} dataset{'s' * (count != 1)}"
 
 
+def upgrades(records: Iterable[Record]) -> str:
+    """ "mini alone" or "2 upgrades (mini; mini-large)": on what records were made, where a claim reaches no further."""
+    names = list(dict.fromkeys(record.titles.upgrade for record in records))
+    return f"{names[0]} alone" if len(names) == 1 else f"{len(names)} upgrades ({'; '.join(names)})"
+
+
 def short_name(dataset: str) -> str:
     """ "textures" for "mini/textures": what one axis or table of mini datasets needs."""
     return dataset.removeprefix("mini/")
