@@ -27,8 +27,8 @@ PIP := $(PY) -m pip install --quiet --disable-pip-version-check
 KEY := $(KIND)-$(shell { cat requirements.lock pyproject.toml; pwd; } | cksum | cut -d' ' -f1)
 STAMP := .venv/.installed-$(KEY)
 
-.PHONY: help install test test-lowest test-newest lint book notebooks colab-check test-browser serve shots bench fork-address \
-	lock clean
+.PHONY: help install test test-lowest test-newest lint book notebooks colab-check test-browser serve shots bench kills \
+	fork-address lock clean
 
 help:  ## list these targets
 	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/make \1\t\2/p' Makefile | expand -t 20
@@ -105,6 +105,9 @@ shots: install  ## photograph the built pages with Chromium, 1280 and 360 wide, 
 
 bench: install  ## measure fast paths against plain ones, into benchmarks/results/ (ARGS="--only coop-47")
 	@$(PY) -m benchmarks.bench $(ARGS)
+
+kills: install  ## kill workers and drivers of sweeps at random, in the pool and on Ray: is anything lost?
+	@for engine in pool ray; do OMP_NUM_THREADS=1 $(PY) -m benchmarks.kills --engine $$engine $(ARGS) || exit 1; done
 
 lock:  ## resolve requirements.lock again for Linux and macOS, Python 3.11 to 3.14 (needs uv)
 	@$(NEEDS_UV)

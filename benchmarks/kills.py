@@ -2,10 +2,12 @@
 
     python -m benchmarks.kills --runs 60 --workers-killed 20 --drivers-killed 5 [--engine ray]
 
-Writes benchmarks/results/kills-<engine>.json, and exits 1 if the store differs from an undisturbed one.
+Writes benchmarks/results/kills-<engine>.json, and exits 1 if the store differs from an undisturbed one. `make kills`
+does so for both engines.
 """
 
 import argparse
+import importlib.metadata
 import json
 import logging
 import os
@@ -18,9 +20,10 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+import torch
 
 from clipcompat.common.files import to_json, write_atomic
-from clipcompat.runs.records import find_records
+from clipcompat.runs.records import environment, find_records, now
 from clipcompat.runs.sweep.jobs import run_serially
 from clipcompat.runs.sweep.sweep import failures, sweep
 from tests.trees import PROJECT, child_environment, write_eurosat
@@ -51,6 +54,12 @@ def requests(root: str, count: int) -> list[dict[str, Any]]:
 def numbers(out: Path) -> dict[str, Any]:
     """id -> rows, times aside."""
     return {r.id: r.per_seed for r in find_records(out)}
+
+
+def stamp(engine: str) -> dict[str, Any]:
+    """When and on what it was measured: date (UTC), hash of the code that decides numbers, versions, device."""
+    found = environment(torch.device("cpu"))
+    return {"measured": now(), **found, **({"ray": importlib.metadata.version("ray")} if engine == "ray" else {})}
 
 
 def workers_of(driver: subprocess.Popen, engine: str) -> list[psutil.Process]:
@@ -112,6 +121,7 @@ def main() -> int:
         killed = disturb(wanted, place / "out", options.engine, options.workers_killed, options.drivers_killed, rng)
         calm, found = numbers(place / "calm"), numbers(place / "out")
         result = {
+            **stamp(options.engine),
             "engine": options.engine,
             "runs": options.runs,
             "killed": killed,

@@ -107,6 +107,12 @@ def indexed(text: str) -> str:
     return re.sub(r"(?<!\w)([A-Za-zω])_([A-Za-z0-9])(?!\w)", r"\1<sub>\2</sub>", text)
 
 
+def upgrades(records: Iterable[Record]) -> str:
+    """ "mini alone" or "2 upgrades (mini; mini-large)": on what records were made, where a claim reaches no further."""
+    names = list(dict.fromkeys(record.titles.upgrade for record in records))
+    return f"{names[0]} alone" if len(names) == 1 else f"{len(names)} upgrades ({'; '.join(names)})"
+
+
 def short_name(dataset: str) -> str:
     """ "textures" for "mini/textures": what one axis or table of mini datasets needs."""
     return dataset.removeprefix("mini/")

@@ -1,46 +1,62 @@
-"""The page of what is reproduced: every table of both papers, cell by cell, with the command that fills a cell."""
+"""The page of what is reproduced: tables of both papers, cell by cell, with the command that fills a cell."""
 
 from __future__ import annotations
 
-import csv
 import re
-from collections.abc import Iterator, Sequence
-from importlib.resources import files
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 
+from clipcompat.runs.papers.printed import PrintedTable, printed_tables
 from clipcompat.runs.papers.reproduction import AVERAGE, Reproduction, reproduction
-from clipcompat_book.committed import committed_records
+from clipcompat.runs.records import Record, find_records
+from clipcompat_book.committed import all_committed
+
+RESULTS = "results"
+"""The folder of a checkout in which `clipcompat sweep` leaves records, and where those of other machines may be put."""
 
 _STUDIES = ("table2", "table8", "parts", "lambda", "heads", "condition")
-_OTHERS = (
-    ("Table 3", "contcoop_table3_ood.csv", "table3", "[Shifted pictures](../notebooks/05_ood_evaluation.ipynb)"),
-    (
-        "DPC, base to new",
-        "dpc_base_to_new.csv",
-        "dual_prompts",
-        "[Dual prompts](../notebooks/07_dpc_dual_prompts.ipynb)",
-    ),
-)
-_START = """# What is reproduced
+_CHAPTERS = {
+    "table3": "[Shifted pictures](../notebooks/05_ood_evaluation.ipynb)",
+    "dual_prompts": "[Dual prompts](../notebooks/07_dpc_dual_prompts.ipynb)",
+}
+_START = f"""# What is reproduced
 
-Every number that both papers print in a table {cite}`contcoop,dpc`, and ours at the same scale: the published weights,
-the public datasets, the paper's recipe. A cell that reads *not run here* has no record yet; the command above its table
-runs it. Records from any machine fill cells: put the JSON files into the results folder. What the *miniature* says on
-the same question is in the chapters, not here, because its numbers are of another world.
+The accuracies of ContCoOp's Tables 2 to 8 {{cite}}`contcoop` and of DPC's table of base and new classes {{cite}}`dpc`,
+and ours at the same scale: the published weights, the public datasets, the paper's recipe. A cell that reads
+*not run here* has no record yet; the command above its table runs it. Records from any machine fill cells: put the JSON
+files into the folder `{RESULTS}/` of the checkout, and build the book.
+
+Not here are
+
+- what ContCoOp's paper draws and does not print: Fig. 2b to 2d (studies `drift` and `depth`) and Fig. 4 (`length`).
+  Fig. 2a shows the averages of Table 2;
+- ContCoOp's Table 1, which has sizes of datasets;
+- the other protocols of DPC's code, cross-dataset and domain generalisation. We have no copy of their printed numbers.
+  The studies `cross_dataset` and `domain` run them.
+
+What the *miniature* says on the same questions is in the chapters, not here, because its numbers are of another world:
+[From shallow to deep](../notebooks/01_methods.ipynb) has Table 2 beside ours,
+[ContCoOp](../notebooks/03_contcoop.ipynb) Fig. 2a and Table 8.
 """
 
 
-def reproduction_page() -> str:
-    """MyST text with one section per table."""
-    records = committed_records("compatibility")
-    found = [reproduction(study, records) for study in _STUDIES]
-    return "\n".join([_START, _summary(found), *map(_section, found), *_printed()])
+def known_records(checkout: Path) -> list[Record]:
+    """The records of every committed list, and those in the results folder of a checkout, if there are any."""
+    folder = checkout / RESULTS
+    return all_committed() + (find_records(folder) if folder.is_dir() else [])
 
 
-def _summary(found: Sequence[Reproduction]) -> str:
-    cells = [cell for table in found for cell in table.cells if cell.dataset != AVERAGE]
-    run = sum(bool(cell.records) for cell in cells)
-    others = sum(len(_rows(name)) for _, name, *_ in _OTHERS)
-    return f"**{run} of {len(cells) + others} cells have a record at the paper's scale.**\n"
+def reproduction_page(records: Iterable[Record]) -> str:
+    """MyST text with one section per table, filled with what is among the records."""
+    records = list(records)
+    found, others = [reproduction(study, records) for study in _STUDIES], printed_tables(records)
+    return "\n".join([_START, _summary(found, others), *map(_section, found), *map(_printed, others)])
+
+
+def _summary(found: Sequence[Reproduction], others: Sequence[PrintedTable]) -> str:
+    run = [bool(cell.records) for table in found for cell in table.cells if cell.dataset != AVERAGE]
+    run += [bool(row.records) for table in others for row in table.rows]
+    return f"**{sum(run)} of {len(run)} cells have a record at the paper's scale.**\n"
 
 
 def _section(found: Reproduction) -> str:
@@ -53,24 +69,15 @@ def _section(found: Reproduction) -> str:
     return f"{text}{_html(averages)}\n::::{{dropdown}} Every dataset\n{_html(rest)}\n::::\n"
 
 
-def _html(found: Reproduction) -> str:
+def _printed(found: PrintedTable) -> str:
+    """A table whose cells `clipcompat table --study` does not compare."""
+    return (
+        f"## {found.title}\n\n```\n{found.command}\n```\n\n"
+        f"The paper's numbers; {_CHAPTERS[found.study]} has the miniature's.\n\n"
+        f"::::{{dropdown}} Every number\n{_html(found)}\n::::\n"
+    )
+
+
+def _html(found: Reproduction | PrintedTable) -> str:
     table = re.sub("`([^`]+)`", r"<code>\1</code>", found.table().to_html())
     return f'```{{raw}} html\n<div class="live-table">\n{table}\n</div>\n```\n'
-
-
-def _printed() -> Iterator[str]:
-    """Tables whose cells `clipcompat table --study` does not compare: as the paper prints them, and how to run them."""
-    for title, name, study, chapter in _OTHERS:
-        rows = _rows(name)
-        head = f"| {' | '.join(rows[0])} | ours |\n|{'---|' * (len(rows[0]) + 1)}\n"
-        body = "\n".join(f"| {' | '.join(row.values())} | not run here |" for row in rows)
-        yield (
-            f"## {title}\n\n```\nclipcompat sweep {study} --scale paper --root DATA --out results\n```\n\n"
-            f"The paper's numbers; {chapter} has the miniature's.\n\n"
-            f"::::{{dropdown}} Every number\n{head}{body}\n::::\n"
-        )
-
-
-def _rows(name: str) -> list[dict[str, str]]:
-    with (files("clipcompat.runs.papers") / name).open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))

@@ -19,6 +19,7 @@ from clipcompat_book.words import (
     name_title,
     points,
     starred,
+    upgrades,
     with_interval,
 )
 from tests.runs.test_tables import run
@@ -96,6 +97,11 @@ def test_directions_are_counted_with_and_without_names():
 def test_the_word_follows_the_sign():
     assert points(5.04, "higher", "lower") == "5.0 points higher" and points(-5.0, "above", "below").endswith("below")
     assert (datasets(1), datasets(2)) == ("1 dataset", "2 datasets")
+
+
+def test_where_records_were_made_is_said():
+    one, other = run("coop"), run("coop", upgrade="mini-large")
+    assert upgrades([one, one]) == "mini alone" and upgrades([one, other]) == "2 upgrades (mini; mini-large)"
 
 
 def test_methods_come_in_the_registry_s_order_with_their_titles():

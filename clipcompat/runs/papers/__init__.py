@@ -3,9 +3,9 @@
 contcoop_table2_vit_b16.csv, contcoop_table8_vit_l14.csv: ContCoOp (arXiv 2412.20895), Tables 2 and 8.
 Their H is not always that of the two accuracies beside it; `clipcompat.summary` says in how many cells.
 contcoop_table3_ood.csv: its Table 3, tuned on ImageNet and tested on shifted sets, on the old backbone alone.
-Tables 4 to 7 are in `ablations`.
+Tables 4 to 7 are in `ablations`. dpc_base_to_new.csv: DPC (arXiv 2503.13443) on base and new classes.
 
-Imports: `data`, `common`; `reproduction` and `hours` also the files of `runs` that need no torch.
+Imports: `data`, `common`; `reproduction`, `printed`, `hours` and `disk` also the files of `runs` that need no torch.
 """
 
 import csv
@@ -70,6 +70,11 @@ def paper_shifted(upgrade: str, source: str, method: str) -> dict[str, float] | 
         return None
     row = next((row for row in read_table(_OOD) if row["method"] == _METHODS.get(method)), None)
     return row and {find_layout(n).name: float(v) for n, v in row.items() if n not in ("method", "average")}
+
+
+def method_of(printed: str) -> str:
+    """Our name of a method that the ContCoOp paper calls so."""
+    return next(name for name, its in _METHODS.items() if its == printed)
 
 
 @functools.cache

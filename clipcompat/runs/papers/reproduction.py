@@ -133,7 +133,7 @@ def reproduction(study: str, records: Iterable[Record]) -> Reproduction:
         raise ConfigError(f"the paper's table of {study!r} is not in this version; those of {tables} are.")
     found = []
     for label, request, paper in _wanted(study, spec):
-        mine = max((r for r in records if fills(r, request, label)), key=_weight, default=None)
+        mine = latest(r for r in records if fills(r, request, label))
         dataset, values = find_layout(request["dataset"]).name, mine and _values(mine)
         old, new = map(Statistic.of, values) if values else (None, None)
         own = (mine,) if mine else ()
@@ -171,20 +171,21 @@ def fills(record: Record, request: Mapping[str, Any], label: str | None = None) 
     Weights that were given are not known to be the upgrade's own, so that their records fill no cell.
     """
     inputs = record.inputs
+    if (record.study, record.method, inputs["upgrade"], record.titles.label) != (
+        request.get("study", Request.study),
+        request["method"],
+        request["upgrade"],
+        label or request["method"],
+    ):
+        return False
     asked = {name: request.get(name, getattr(Request, name)) for name in ("classes", "shots", "templates", "repeat")}
     has = {"templates": Request.templates, "repeat": Request.repeat} | inputs
     try:
         same_data = find_layout(record.dataset) == find_layout(request["dataset"]) and "split" not in inputs
     except UnknownNameError:  # a mini set, or the user's own
         return False
-    return (
-        record.study == "compatibility"
-        and record.titles.label == (label or request["method"])
-        and (record.method, inputs["upgrade"]) == (request["method"], request["upgrade"])
-        and same_data
-        and all(has[name] == value for name, value in asked.items())
-        and not (inputs["old_weights"] or inputs["new_weights"])
-    )
+    given = inputs["old_weights"] or inputs["new_weights"]
+    return same_data and all(has[name] == value for name, value in asked.items()) and not given
 
 
 def provenance(records: Sequence[Record]) -> str:
@@ -247,8 +248,9 @@ def _intervals(cell: Cell) -> str:
     return f"95 % interval over seeds: {', '.join(sides) or 'none, one seed'}"
 
 
-def _weight(record: Record) -> tuple[int, str]:
-    return len(record.per_seed), record.started
+def latest(records: Iterable[Record]) -> Record | None:
+    """Of several records of one cell, that with the most seeds, and of these the latest; None of none."""
+    return max(records, key=lambda record: (len(record.per_seed), record.started), default=None)
 
 
 def _values(record: Record) -> tuple[list[float], list[float]]:

@@ -12,9 +12,9 @@ from clipcompat.runs.records import Record
 from clipcompat.studies.comparison import Comparison
 from clipcompat_book.chapters.compatibility.charts import strips
 from clipcompat_book.means import of_method
-from clipcompat_book.words import apart, datasets
+from clipcompat_book.words import apart, datasets, upgrades
 
-_SIDES = ("old", "new")
+_STUDY, _SIDES = "shuffled", ("old", "new")
 
 
 def shuffle_sentence(records: Sequence[Record], method: str = "ContCoOp") -> str:
@@ -35,7 +35,8 @@ def shuffle_sentence(records: Sequence[Record], method: str = "ContCoOp") -> str
             f"{told:.1f} % of the predictions changed (the plug-in against zero-shot: {apart(gain)})"
         )
     count = datasets(len({row["dataset"] for row in rows}))
-    return f"{method}, {count}: {'; '.join(parts)}."
+    where = upgrades(r for r in records if r.study == _STUDY and r.titles.method == method)
+    return f"{method}, {count}: {'; '.join(parts)}. This control has records of {where}."
 
 
 def shuffle_strips(records: Sequence[Record], method: str = "ContCoOp") -> go.Figure:
@@ -51,9 +52,9 @@ def shuffle_strips(records: Sequence[Record], method: str = "ContCoOp") -> go.Fi
 
 
 def _rows(records: Sequence[Record], method: str) -> list[dict]:
-    mine = [record for record in records if record.study == "shuffled"]
+    mine = [record for record in records if record.study == _STUDY]
     if not mine:
-        raise unknown_name("study among these records", "shuffled", {record.study for record in records})
+        raise unknown_name("study among these records", _STUDY, {record.study for record in records})
     return [row for record in of_method(mine, method) for row in record.per_seed]
 
 

@@ -8,7 +8,7 @@ from clipcompat.common.errors import unknown_name
 from clipcompat.runs.records import Record
 from clipcompat.runs.tables import Table
 from clipcompat_book.chapters.controls.towers import tower_numbers
-from clipcompat_book.words import STARS, apart, datasets, starred
+from clipcompat_book.words import STARS, apart, datasets, starred, upgrades
 
 _SIDES = {"text": "text", "image": "images", "neither": "–"}
 
@@ -34,7 +34,8 @@ def mixed_table(records: Sequence[Record]) -> Table:
         "− zero-shot here",
         "tuned here adds",
     )
-    caption = f"Old images, new text, in percent and points, ± half of the 95 % interval; {STARS}. Mini."
+    caption = f"Old images, new text, in percent and points, ± half of the 95 % interval; {STARS}. "
+    caption += f"Records of {upgrades(records)}."
     return Table(columns, tuple(rows), caption)
 
 

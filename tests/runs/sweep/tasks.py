@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
+import tempfile
 import time
 from pathlib import Path
 
-from clipcompat.runs.sweep.jobs import Job, Outcome
+from clipcompat.runs.sweep.jobs import Job, Outcome, Task
 
 BEGUN: list[str] = []  # of this process
 
@@ -29,3 +30,18 @@ def note(job: Job) -> Outcome:
     if sentence := job.request.get("fails"):
         return Outcome(job, error=sentence)
     return Outcome(job, result=job.number**2)
+
+
+def on_a_machine_of_its_own(job: Job, task: Task, folder: Path) -> Outcome:
+    """The task, in a folder for temporary files that no other process has. Notes the attempt, and answers only when the
+    file `gate` is there.
+    """
+    own = folder / f"machine-{os.getpid()}"
+    own.mkdir(exist_ok=True)
+    tempfile.tempdir = str(own)
+    with (folder / f"{job.number}.txt").open("a") as stream:
+        stream.write(f"{os.getpid()}\n")
+    outcome = task(job)
+    while not (folder / "gate").exists():
+        time.sleep(0.01)
+    return outcome

@@ -28,6 +28,7 @@ def test_the_sentence_tells_the_change_the_changed_predictions_and_what_was_to_l
     old, new = told.split("; on new, ")
     assert "no difference seen (+0.0 ± 0.0 points), with 1.0 % of the predictions changed" in old
     assert "(the plug-in against zero-shot: 30.0 ± 0.0 points higher)" in old
+    assert new.endswith(". This control has records of mini alone.")
     assert "10.0 ± 0.0 points lower, with 20.0 % of the predictions" in new and "25.0 ± 0.0 points higher" in new
 
 

@@ -65,6 +65,7 @@ def test_stored_vectors_stand_beside_everything_that_one_could_do_instead():
     coop = towers("coop", (70, 60, 45, 75), retrained=(70, 68, 50, 80))
     probe = towers("linear_probe", (70, 70, 5, 5))
     table = mixed_table([*towers("zero_shot", (40, 30, 20, 50)), *probe, *coop])
+    assert table.caption.endswith("Records of mini alone.")
     told = {row[0]: row[1:] for row in table.rows}
     assert told["zero-shot"] == ("–", "30.0", "-20.0 ± 0.0 *", "-10.0 ± 0.0 *", "–", "–")
     assert told["linear probe"] == ("images", "70.0", "+65.0 ± 0.0 *", "+0.0 ± 0.0", "+40.0 ± 0.0 *", "–")
