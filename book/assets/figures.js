@@ -38,12 +38,26 @@ document.addEventListener("DOMContentLoaded", () => {
     const whole = titles(plot);
     const room = { "margin.r": Math.max(plot._fullLayout.margin.r, 32) }; // for half of the last label of an axis
     // without a dragmode, a finger on a figure scrolls the page
-    await Plotly.relayout(plot, { ...broken(plot, whole), ...room, dragmode: false });
+    await Plotly.relayout(plot, { ...broken(plot, whole), ...room, ...roomForLegend(plot), dragmode: false });
     if (!crowded(plot)) return;
     widen(plot.closest("[role=img]"));
     await Plotly.relayout(plot, whole);
     await Plotly.Plots.resize(plot);
     await Plotly.relayout(plot, broken(plot, whole));
+  }
+
+  // On a phone a legend above the panels has more lines. The figure grows by what they need.
+  function roomForLegend(plot) {
+    const legend = plot.querySelector(".legend .bg")?.getBoundingClientRect();
+    const { margin, height, legend: own } = plot._fullLayout;
+    if (!legend || own.yref !== "container" || own.y < 1) return {};
+    const titles = [...plot.querySelectorAll(".annotation-text")].map((text) => text.getBoundingClientRect());
+    const panel = plot.querySelector(".nsewdrag").getBoundingClientRect().top;
+    const above = Math.max(0, ...titles.filter(({ top }) => top < panel).map(({ top }) => panel - top));
+    const more = Math.ceil(legend.height + above + 8 - margin.t);
+    if (more <= 0) return {};
+    plot.parentElement.style.height = `${height + more}px`;
+    return { "margin.t": margin.t + more, height: height + more };
   }
 
   // The figure scrolls in its frame, by finger and by key, and a line says so.

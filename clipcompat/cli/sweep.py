@@ -106,17 +106,26 @@ def _print_plan(requests: Sequence[Mapping[str, Any]], out: str, workers: int) -
     from pathlib import Path
 
     from clipcompat.common.config import from_config
+    from clipcompat.common.errors import DataError
     from clipcompat.runs.records import find_records
     from clipcompat.runs.run import Run
     from clipcompat.runs.sweep.estimate import estimate
 
-    todo = []
+    todo, absent = [], {}
     for request in requests:
-        done = from_config(Run, request).record_file(out).exists()
+        run = from_config(Run, request)
+        try:
+            done = run.record_file(out).exists()
+        except DataError as error:  # a record's name is a hash of its pictures too
+            done = False
+            absent.setdefault(run.dataset, str(error))
         show(f"{'done' if done else 'to do'}  {_words(request)}")
         if not done:
             todo.append(request)
     records = find_records(out) if Path(out).is_dir() else []
+    if absent:
+        show(f"data not here: {', '.join(absent)}. Whether these runs are done shows only beside their data.")
+        show(next(iter(absent.values())))
     show(
         f"{len(requests) - len(todo)} done, {len(todo)} to do with {workers} at once: "
         f"{estimate(todo, records, workers)}"

@@ -16,9 +16,7 @@ import pytest
 
 from clipcompat.cli import main
 from clipcompat.runs.records import checksum, find_records
-from clipcompat.runs.sweep.estimate import estimate
 from tests.children import running
-from tests.runs.test_records import record
 from tests.trees import write_eurosat
 
 SPEC = """
@@ -44,6 +42,24 @@ def test_a_dry_run_says_what_is_done_and_runs_nothing(call, tmp_path, capsys):
     said = capsys.readouterr().out
     assert said.startswith("two tiny runs\nmini: 2 runs\nto do  mini  eurosat  zero_shot\nto do")
     assert re.search(r"0 done, 2 to do with \d+ at once: about 1 minutes", said) and not (tmp_path / "out").exists()
+
+
+def test_a_dry_run_without_the_data_prints_the_plan_and_says_what_is_not_here(tmp_path, capsys):
+    out = str(tmp_path / "out")
+    assert main(["sweep", "lambda", "--scale", "paper", "--dry-run", "--device", "cpu", "--out", out]) == 0
+    said = capsys.readouterr().out
+    assert said.count("to do  clip-to-eva-vit-b-16  ucf101  contcoop") == 6
+    assert "\ndata not here: ucf101. " in said and "pass root= (on the command line: --root)" in said
+    assert re.search(
+        r"0 done, 6 to do with \d+ at once: about \d+\.\d GPU hours for 6 runs, estimated from FLOPs", said
+    )
+    assert not (tmp_path / "out").exists()
+
+
+def test_without_dry_run_missing_data_stays_the_error_that_it_is(tmp_path, capsys):
+    words = ["lambda", "--scale", "paper", "--root", str(tmp_path / "no"), "--engine", "serial", "--device", "cpu"]
+    assert main(["sweep", *words, "--out", str(tmp_path / "out")]) == 1
+    assert f"the root {tmp_path / 'no'} is no folder" in capsys.readouterr().err
 
 
 def test_a_sweep_leaves_one_record_a_run_and_a_dry_run_knows_them(call, tmp_path, capsys):
@@ -165,13 +181,3 @@ def test_ctrl_c_while_workers_start_shows_no_traceback_and_leaves_no_process(cal
 def test_an_unknown_study_names_the_nearest(capsys):
     assert main(["sweep", "tabel2"]) == 1
     assert "Did you mean 'table2'" in capsys.readouterr().err
-
-
-def test_an_estimate_takes_the_rates_of_the_records_at_hand_and_says_what_it_does_not_know():
-    request = {"method": "coop", "dataset": "mini/tints", "upgrade": "mini", "seeds": (1, 2)}
-    slow = record("coop", "mini/tints")
-    slow.training_seconds.extend([{"train": 100.0, "retrain": None}] * 3)
-    assert estimate([request], [slow], 1).seconds == 2 * 2 * 100 and estimate([request], [slow], 4).seconds == 100
-    assert estimate([request], [], 1).seconds < 100  # the shipped rate
-    unknown = estimate([{**request, "upgrade": "clip-to-eva-vit-b-16"}], [], 1)
-    assert unknown.unknown == 1 and unknown.seconds == 0 and "nobody has timed" in str(unknown)

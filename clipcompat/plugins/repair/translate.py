@@ -23,7 +23,7 @@ from clipcompat.methods.deep.lp_plus_plus import LPPlusPlus
 from clipcompat.methods.linear_probe import LinearProbe
 from clipcompat.methods.tip_adapter import TipAdapter
 from clipcompat.plugins.plugin import Plugin
-from clipcompat.plugins.repair.feature_map import FEWEST, FeatureMap, fit_map
+from clipcompat.plugins.repair.feature_map import FEWEST, FeatureMap, check_map, fit_map
 from clipcompat.training.learner import Method
 
 Fit = Callable[[Tensor, Tensor], FeatureMap]
@@ -57,11 +57,13 @@ def translated(
             f"a map of image features repairs {able}, and not {plugin.method.name}, whose tensors are not rows of a "
             "matrix over image features. Use how='imitate'."
         )
-    if rule is _probe and settings.get("kind") == "residual":
+    if settings.get("kind") == "residual" and not takes_residual(plugin.method):
         raise IncompatibleError(
             f"{plugin.method.name} is a matrix over image features, which a residual map, being no matrix, cannot be "
             "folded into. Choose an affine kind, such as 'ridge'; keys of a Tip-Adapter and stored vectors take any."
         )
+    known = {key: settings[key] for key in ("kind", "strength", "rank") if key in settings}
+    check_map(**known, shifted=shown is not None)
     kind = plugin.method.image_features
     if isinstance(seen, Split):
         features = encode_together([(old, kind), (new, kind)], seen, cache, progress)
@@ -97,6 +99,11 @@ def joint_means(
 def is_translatable(method: Method) -> bool:
     """Whether `translated` knows what to do with the method's tensors."""
     return isinstance(method, tuple(_RULES))
+
+
+def takes_residual(method: Method) -> bool:
+    """Whether its tensors are rows that a residual map can move; a classifier takes a matrix alone."""
+    return isinstance(method, tuple(kind for kind, rule in _RULES.items() if rule is not _probe))
 
 
 def reads_sentences(method: Method) -> bool:

@@ -14,9 +14,10 @@ from dataclasses import dataclass
 
 from clipcompat.common.errors import unknown_name
 from clipcompat.runs.records import Record
+from clipcompat.runs.tables import Table
 from clipcompat.studies.comparison import Comparison
 from clipcompat_book.means import groups
-from clipcompat_book.words import apart, datasets, method_titles
+from clipcompat_book.words import STARS, datasets, method_titles, starred
 
 STARTS = ("carried", "repaired", "scratch")
 AXES = ("shots", "epochs")
@@ -93,21 +94,14 @@ def lead(
     return _over(runs, lambda r: r.value(start, axis, place, flips) - r.value(other, axis, place, flips))
 
 
-def start_sentence(runs: Mapping[str, Sequence[WarmRun]]) -> str:
-    """What the carried start is worth with the fewest shots, the fewest epochs and with all, per method."""
-    parts = []
-    for name, own in runs.items():
-        few, short = places(own, "shots")[1], places(own, "epochs")[1]
-        told = [
-            f"with {few} shot{'s' * (few != '1')} {apart(lead(own, 'shots', few), 'above', 'below')}",
-            f"with {short} epochs {apart(lead(own, 'epochs', short), 'above', 'below')}",
-            f"with everything {apart(lead(own, 'shots', ALL), 'above', 'below')}",
-        ]
-        parts.append(f"{name} {', '.join(told)}")
-    sets = {r.dataset for own in runs.values() for r in own}
-    return (
-        f"**Trained on new from the carried plug-in, against from scratch,** {datasets(len(sets))}: {'; '.join(parts)}."
-    )
+def start_table(runs: Mapping[str, Sequence[WarmRun]]) -> Table:
+    """What the carried start is worth with the fewest shots, the fewest epochs and with all: one row per method."""
+    own = next(iter(runs.values()))
+    few, short = places(own, "shots")[1], places(own, "epochs")[1]
+    asked = {_shots(few, own): ("shots", few), f"{short} epochs": ("epochs", short), "everything": ("shots", ALL)}
+    rows = tuple((name, *(starred(lead(mine, *at)) for at in asked.values())) for name, mine in runs.items())
+    caption = f"Points of accuracy on new above training from scratch, with {_sample(runs)}; {STARS}. Mini."
+    return Table(("from the carried plug-in", *asked), rows, caption)
 
 
 def worth_sentence(runs: Mapping[str, Sequence[WarmRun]]) -> str:
@@ -125,17 +119,20 @@ def worth_sentence(runs: Mapping[str, Sequence[WarmRun]]) -> str:
     return f"**Training from scratch, against the carried plug-in as it is:** {'; '.join(parts)}."
 
 
-def flips_sentence(runs: Mapping[str, Sequence[WarmRun]]) -> str:
-    """Whether a carried start has fewer negative flips, with the fewest shots and with all."""
-    parts = []
-    for name, own in runs.items():
-        few = places(own, "shots")[1]
-        told = [f"{_shots(p, own)}: {apart(lead(own, 'shots', p, flips=True), 'more', 'fewer')}" for p in (few, ALL)]
-        parts.append(f"{name}, {'; '.join(told)}")
-    return (
-        "**Negative flips of a carried start against scratch** (test pictures that were right on old and are wrong "
-        f"now; points of all test pictures): {'. '.join(parts)}."
+def flips_table(runs: Mapping[str, Sequence[WarmRun]]) -> Table:
+    """Negative flips of a carried start against scratch, with the fewest shots and with all: one row per method."""
+    own = next(iter(runs.values()))
+    asked = (places(own, "shots")[1], ALL)
+    rows = tuple((name, *(starred(lead(mine, "shots", p, flips=True)) for p in asked)) for name, mine in runs.items())
+    caption = (
+        "Negative flips of a carried start minus those of scratch: points of all test pictures that were right on old "
+        f"and are wrong now, with {_sample(runs)}; {STARS}. Mini."
     )
+    return Table(("from the carried plug-in", *(_shots(p, own) for p in asked)), rows, caption)
+
+
+def _sample(runs: Mapping[str, Sequence[WarmRun]]) -> str:
+    return f"95 % intervals over seeds and {datasets(len({r.dataset for own in runs.values() for r in own}))}"
 
 
 def _from(gaps: Mapping[str, Comparison], place: str) -> list[str]:

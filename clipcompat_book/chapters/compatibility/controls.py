@@ -8,17 +8,17 @@ one of the towers, part of the way, or nothing (the seed twin, a new backbone th
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
 
 from clipcompat.common.files import digest
+from clipcompat.runs.papers.reproduction import provenance
 from clipcompat.runs.records import Record
 from clipcompat.runs.tables import Table
-from clipcompat.studies.report import Compatibility
-from clipcompat.studies.statistic import Statistic
-from clipcompat_book.means import by_dataset, by_seed, groups, over_seeds, over_zero_shot, reports_of
-from clipcompat_book.words import with_interval
+from clipcompat.studies.comparison import Comparison
+from clipcompat_book.means import by_dataset, groups, over_seeds, over_zero_shot, reports_of
+from clipcompat_book.words import STARS, datasets, starred
 
 UPGRADE, IDENTITY, TWIN = "the upgrade", "nothing changed", "seed twin"
 ACTIVATION = "activation only"
@@ -92,31 +92,46 @@ def with_retraining(records: Sequence[Record]) -> list[Record]:
     return list(map(filled, records))
 
 
-def difference(
-    records: Sequence[Record], first: str, second: str, measure: Callable[[Compatibility], float]
-) -> dict[str, Statistic]:
-    """Upgrade -> `first` minus `second` in `measure`, paired by seed, mean over datasets; n is the number of seeds."""
-    differences = {}
-    for title, mine in groups(records, lambda r: r.titles.upgrade).items():
-        one, two = (by_seed(reports_of(r for r in mine if r.titles.method == m), measure) for m in (first, second))
-        if gap := Statistic.paired(one, two):
-            differences[title] = gap
-    return differences
-
-
 def pairs_table(records: Sequence[Record], first: str, second: str) -> Table:
-    """`first` minus `second` on new, in points: one row per independently pretrained pair, and the mean of the pairs.
+    """`first` minus `second` on new, in points: one row per independently pretrained pair, and one over all of them.
 
-    Seeds of one pair say how repeatable a number is on that pair. Only several pairs say whether it holds on the next
-    one. So the interval of the last row is over pairs; that of a pair is over its seeds, paired.
+    Seeds and datasets of one pair say how repeatable a number is on that pair. Only several pairs say whether it holds
+    on the next one. So the last row's interval is a hierarchical bootstrap over pairs, datasets and seeds, of the
+    datasets that all pairs have. Pairs without records of both methods are left out.
     """
-    gaps = difference(records, first, second, over_zero_shot)
-    pairs = {title: gaps[title] for title in sorted(gaps) if re.fullmatch(r"mini(, pair \d+)?", title)}
-    rows = [(t if "," in t else f"{t}, pair 1", with_interval(gap, "+")) for t, gap in pairs.items()]
-    mean = Statistic.of([gap.mean for gap in pairs.values()])
-    rows.append((f"mean of {len(pairs)} pairs", with_interval(mean, "+")))
-    columns = ("upgrade", f"{first} minus {second} on new")
-    return Table(columns, tuple(rows), "Points, mean over datasets, ± half of the 95 % interval.")
+    by_pair: dict[str, list[Record]] = {}
+    for title, mine in groups(records, lambda r: r.titles.upgrade).items():
+        if re.fullmatch(r"mini(, pair \d+)?", title):
+            by_pair[title if "," in title else f"{title}, pair 1"] = [
+                r for r in mine if r.titles.method in (first, second)
+            ]
+    alone = {pair: _minus({pair: by_pair[pair]}, first, second) for pair in sorted(by_pair)}
+    shown = {pair: (gap, by_pair[pair]) for pair, gap in alone.items() if gap}
+    together = {pair: mine for pair, (_, mine) in shown.items()}
+    every = [record for mine in together.values() for record in mine]
+    shown[f"mean of {len(together)} pairs"] = (_minus(together, first, second), every)
+    rows = tuple((title, starred(gap)) for title, (gap, _) in shown.items())
+    hover = tuple(
+        f"{datasets(len(gap.by_dataset))}; {provenance(mine)}" if gap else "no records" for gap, mine in shown.values()
+    )
+    caption = (
+        "Points, mean over datasets, ± half of the 95 % interval: of one pair over datasets and seeds, in the last row "
+        f"over pairs, datasets and seeds. {STARS}."
+    )
+    return Table(("upgrade", f"{first} minus {second} on new"), rows, caption, hover)
+
+
+def _minus(pairs: Mapping[str, Sequence[Record]], first: str, second: str) -> Comparison | None:
+    """Accuracy on new of one method minus another's, over the pairs, datasets and seeds that both have."""
+    one, two = (
+        {
+            (pair, report.dataset, report.seed): report.new
+            for pair, records in pairs.items()
+            for report in reports_of(r for r in records if r.titles.method == method)
+        }
+        for method in (first, second)
+    )
+    return Comparison.of(one, two)
 
 
 def _once(records: Sequence[Record]) -> list[Record]:

@@ -23,14 +23,18 @@ _SHOWN = ("dataset", "method", "old", "new", "H", "kept", "retrained", "flips")
 
 
 def results_table(records: Sequence[Record], caption: str = "") -> Table:
-    """One row per record, mean ± sd over seeds, as in `compatibility_table`, in the columns that fit on a page."""
+    """One row per record, mean ± sd over seeds, as in `compatibility_table`, in the columns that fit on a page.
+
+    While the pointer rests on a row, it says with which seeds, device and versions its record was made.
+    """
     order = sorted(records, key=lambda r: (r.dataset, method_rank(r.method), len(r.titles.method)))
     full = compatibility_table(order, caption)
     rows = []
     for record, row in zip(order, full.rows, strict=True):
         cells = dict(zip(full.columns, row, strict=True)) | {"method": record.titles.method}
         rows.append(tuple(cells[column] for column in _SHOWN))
-    return Table(_SHOWN, tuple(rows), f"{full.caption} {_how(order)}".strip())
+    hover = tuple(provenance([record]) for record in order)
+    return Table(_SHOWN, tuple(rows), f"{full.caption} {_how(order)}".strip(), hover)
 
 
 def control_table(records: Sequence[Record], method: str) -> Table:
@@ -38,8 +42,9 @@ def control_table(records: Sequence[Record], method: str) -> Table:
 
     method: a title. ± is half of the 95 % interval over datasets and seeds. "–": it was not retrained there.
     """
-    rows = []
+    rows, hover = [], []
     for title, mine in by_upgrade(with_retraining(of_method(records, method))).items():
+        hover.append(provenance(mine))
         reports = reports_of(mine)
         fields = ["zs_new", "new"]
         retrained = all(report.retrained is not None for report in reports)
@@ -50,22 +55,24 @@ def control_table(records: Sequence[Record], method: str) -> Table:
         rows.append((title, *cells, with_interval(change(reports, over_zero_shot), "+"), lost, f"{flips:.1f}"))
     columns = ("new is", "zero-shot", "carried", "retrained", "carried − zero-shot", "carried − retrained", "flips")
     caption = f"{method} on new, in percent; ± half of the 95 % interval over datasets and seeds. Mini."
-    return Table(columns, tuple(rows), caption)
+    return Table(columns, tuple(rows), caption, tuple(hover))
 
 
 def gains_table(records: Sequence[Record]) -> Table:
     """One row per method, one column per upgrade, from nothing changed to nothing kept: points over zero-shot on new.
 
-    A cell is "carried | retrained"; "–" stands for what has no records.
+    A cell is "carried | retrained"; "–" stands for what has no records. While the pointer rests on a row, it says with
+    which seeds, devices and versions its records were made.
     """
-    found = {title: gains(of_method(records, title)) for title in method_titles(records)}
+    own = {title: of_method(records, title) for title in method_titles(records)}
+    found = {title: gains(mine) for title, mine in own.items()}
     upgrades = list(by_upgrade(records))
     rows = [
         (title, *(_carried_and_retrained(mine[name]) if name in mine else "–" for name in upgrades))
         for title, mine in found.items()
     ]
     caption = "Points over zero-shot on new, carried | retrained. Means over datasets and seeds. Mini."
-    return Table(("method", *upgrades), tuple(rows), caption)
+    return Table(("method", *upgrades), tuple(rows), caption, tuple(map(provenance, own.values())))
 
 
 def _carried_and_retrained(gain: Gain) -> str:

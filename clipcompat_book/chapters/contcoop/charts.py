@@ -9,7 +9,7 @@ from plotly.subplots import make_subplots
 
 from clipcompat_book.chapters.contcoop.factors import Effect
 from clipcompat_book.show import INK, NEW, OLD, PALE, TOP_LEGEND
-from clipcompat_book.words import Spread, with_interval
+from clipcompat_book.words import Spread, indexed, with_interval
 
 Parts = tuple[bool, bool]
 """Whether a method has attention, and whether it has distillation."""
@@ -95,7 +95,7 @@ def factor_rows(effects: Sequence[Effect], upgrades: Sequence[Effect] = ()) -> g
             fig.add_scatter(x=[plain] * 2, y=ends, showlegend=False, row=1, col=3, **dotted)
     for y in _borders(rows):
         fig.add_hline(y=-y + 0.5, line={"color": PALE, "width": 1})
-    ticks = {"tickvals": [-y for y in range(len(rows))], "ticktext": [label for _, label in rows]}
+    ticks = {"tickvals": [-y for y in range(len(rows))], "ticktext": [indexed(label) for _, label in rows]}
     fig.update_yaxes(range=[0.6 - len(rows), 0.6], showgrid=False, zeroline=False)
     fig.update_yaxes(**ticks, row=1, col=1)
     fig.update_xaxes(title_text="points", zeroline=False)

@@ -1,6 +1,7 @@
 """Does the lead go with a property of the dataset? Statistics of class names and of the teacher, and rank correlations.
 
-Eleven datasets differ in many ways at once. So a correlation points at a property; it does not single it out.
+Eleven datasets differ in many ways at once. So a correlation points at a property; it does not single it out. Several
+lists of names for the same pictures do: `lists_table`.
 """
 
 from __future__ import annotations
@@ -18,10 +19,12 @@ from clipcompat.methods.parts.condition import Condition
 from clipcompat.runs.records import Record
 from clipcompat.runs.tables import Table
 from clipcompat.studies.comparison import holm
+from clipcompat.studies.statistic import Statistic
 from clipcompat_book.chapters.compatibility.controls import shipped_pair
 from clipcompat_book.chapters.contcoop.factors import PLAIN, RIVAL, lead_by_dataset
-from clipcompat_book.means import by_dataset, gap_by_dataset, groups, of_method, reports_of
-from clipcompat_book.words import datasets, short_name, with_interval
+from clipcompat_book.chapters.shots.curves import name_lists
+from clipcompat_book.means import by_dataset, by_seed, gap_by_dataset, groups, of_method, reports_of
+from clipcompat_book.words import STARS, datasets, short_name, starred, with_interval
 
 _HALF = "ContCoOp (λ = 0.5)"
 _N = 16  # context tokens; a row's place plays no part in what is measured
@@ -140,3 +143,25 @@ def names_table(records: Sequence[Record], names: Mapping[str, Names]) -> Table:
         rows.append((title, span, *(column[name] for column in columns)))
     caption = f"Spearman's correlation over {datasets(len(names))}; p with Holm's correction over the {len(rows)} rows."
     return Table(("property", "mean (range)", "with the lead on new", "with λ: 0.5 → 1, on old"), tuple(rows), caption)
+
+
+def lists_table(records: Sequence[Record]) -> Table:
+    """One row per list of names that the same pictures were tuned with: the teacher, and the lead with and without it.
+
+    records: of CoOp, ContCoOp and ContCoOp without distillation, on one dataset under each list of `name_lists`.
+    """
+    rows = []
+    for title, names in name_lists().items():
+        own = {r.titles.method: r.reports for r in records if tuple(r.inputs["classnames"]) == names}
+        old, new = ({m: by_seed(made, attrgetter(field)) for m, made in own.items()} for field in ("old", "new"))
+        teacher = own[RIVAL][0].zs_old - fmean(old[RIVAL].values())
+        pairs = (old, PLAIN), (new, PLAIN), (new, f"{PLAIN} (λ = 0.0)")
+        leads = [Statistic.paired(side[variant], side[RIVAL]) for side, variant in pairs]
+        rows.append((title, f"{teacher:+.1f}", *map(starred, leads)))
+    columns = ("names", "teacher", "lead on old", "lead on new", "lead on new, λ = 0")
+    seeds = min(len(r.per_seed) for r in records)
+    caption = (
+        "The cloth samples, the same pictures under four lists of names. Teacher: zero-shot minus CoOp, on old. Leads "
+        f"over CoOp, ± half of the 95 % interval over {seeds} seeds; {STARS.split(';')[0]}."
+    )
+    return Table(columns, tuple(rows), caption)

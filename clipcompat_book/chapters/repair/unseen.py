@@ -78,7 +78,6 @@ def goals_figure(sides: Sides) -> go.Figure:
     """
     fig = go.Figure()
     rows = [(side, title, method) for side, methods in sides.items() for title, method in methods.items()]
-    labels = [_label(title, side) for side, title, _ in rows]
     for name, (words, symbol, colour) in _MARKS.items():
         found = [(-y, *share_of(method, name)) for y, (_, _, method) in enumerate(rows) if method.values(name)]
         within = [(y, share, half or 0) for y, share, half in found if share >= _LEAST]
@@ -108,12 +107,15 @@ def goals_figure(sides: Sides) -> go.Figure:
     for y, (side, _, method) in enumerate(rows):
         goal = 100 * GOALS[method.how] if side == "the upgrade" else 0
         line = {"color": INK, "width": 3}
-        fig.add_shape(type="line", x0=goal, x1=goal, y0=-y - 0.35, y1=-y + 0.35, line=line)
-    fig.update_yaxes(tickvals=[-y for y in range(len(rows))], ticktext=labels, zeroline=False, showgrid=False)
+        fig.add_shape(type="line", x0=goal, x1=goal, y0=-y - 0.25, y1=-y + 0.25, line=line)
+    for y, (side, title, _) in enumerate(rows):  # above its row, where a phone has room
+        at = {"x": 0, "xref": "paper", "xanchor": "left", "y": -y, "yanchor": "bottom", "yshift": 7}
+        fig.add_annotation(text=_label(title, side), showarrow=False, font_size=13, **at)
+    fig.update_yaxes(range=[0.4 - len(rows), 0.8], showticklabels=False, zeroline=False, showgrid=False)
     fig.update_xaxes(
         title_text="share of what retraining adds, %", range=[_LEAST - 10, 130], zeroline=True, gridcolor=PALE
     )
-    return fig.update_layout(height=150 + 44 * len(rows), margin={"t": 90, "b": 60}, legend=TOP_LEGEND)
+    return fig.update_layout(height=150 + 44 * len(rows), margin={"t": 90, "b": 60, "l": 15}, legend=TOP_LEGEND)
 
 
 def shares_table(sides: Sides) -> Table:

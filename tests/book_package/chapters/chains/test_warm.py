@@ -1,4 +1,4 @@
-"""Warm starts against scratch: curves, leads and sentences that turn with the numbers."""
+"""Warm starts against scratch: curves, leads, tables and sentences that turn with the numbers."""
 
 from __future__ import annotations
 
@@ -51,13 +51,15 @@ def test_other_axes_and_starts_are_refused():
         warm.curve(RUNS["CoOp"], "warm", "shots")
 
 
-def test_sentences_say_what_a_carried_start_is_worth():
-    told = warm.start_sentence(RUNS)
-    assert "CoOp with 1 shot 5.0 ± 0.1 points above, with 2 epochs 5.0 ± 0.1 points above" in told
-    assert "ContCoOp with 1 shot 5.0 ± 0.1 points below" in told and "3 datasets" in told
-    flips = warm.flips_sentence(RUNS)
-    assert "CoOp, 1 shot: 2.0 ± 0.1 points fewer; 16 shots: 2.0" in flips
-    assert "ContCoOp, 1 shot: 2.0 ± 0.1 points more" in flips
+def test_tables_say_what_a_carried_start_is_worth():
+    table = warm.start_table(RUNS)
+    assert table.columns[1:] == ("1 shot", "2 epochs", "everything") and "3 datasets" in table.caption
+    coop, contcoop = table.rows
+    assert coop[:3] == ("CoOp", "+5.0 ± 0.1 *", "+5.0 ± 0.1 *") and contcoop[:2] == ("ContCoOp", "-5.0 ± 0.1 *")
+    flips = warm.flips_table(RUNS)
+    assert flips.columns[1:] == ("1 shot", "16 shots")
+    assert flips.rows[0][:2] == ("CoOp", "-2.0 ± 0.1 *") and flips.rows[0][2].startswith("-2.0")
+    assert flips.rows[1][:2] == ("ContCoOp", "+2.0 ± 0.1 *")
 
 
 def test_the_carried_plugin_is_weighed_in_shots():

@@ -6,6 +6,7 @@ import pytest
 
 from clipcompat.runs import titles
 from clipcompat.runs.records import Record
+from clipcompat.studies.comparison import Comparison
 from clipcompat_book.chapters.compatibility.controls import (
     ACTIVATION,
     AGAIN,
@@ -15,12 +16,12 @@ from clipcompat_book.chapters.compatibility.controls import (
     TWIN,
     UPGRADE,
     by_upgrade,
-    difference,
     gains,
     pairs_table,
     shipped_pair,
     with_retraining,
 )
+from clipcompat_book.words import with_interval
 from tests.runs.test_tables import run
 
 KNOWN = {
@@ -28,6 +29,8 @@ KNOWN = {
     "old-2": {"name": "mini-old", "number": 2},
     "new-1": {"name": "mini-new", "number": 1},
     "new-2": {"name": "mini-new", "number": 2},
+    "old-3": {"name": "mini-old", "number": 3},
+    "new-3": {"name": "mini-new", "number": 3},
     "image-1": {"name": "mini-image-only", "number": 1},
     "text-1": {"name": "mini-text-only", "number": 1},
     "text-again": {"name": "mini-text-only", "number": 1, "again": True},
@@ -43,6 +46,7 @@ SHIPPED = {
 PLACES = {
     UPGRADE: ("mini", None, None),
     "pair 2": ("mini", "old-2", "new-2"),
+    "pair 3": ("mini", "old-3", "new-3"),
     TWIN: ("mini", None, "new-2"),
     "twin of old": ("mini-identity", None, "old-2"),
     IDENTITY: ("mini-identity", None, None),
@@ -113,6 +117,7 @@ def test_every_kind_of_upgrade_has_its_name_from_nothing_changed_to_nothing_kept
         "after step 5000",
         UPGRADE,
         "pair 2",
+        "pair 3",
         TWIN,
     ]
 
@@ -148,10 +153,34 @@ def test_a_difference_is_paired_by_seed_and_averaged_over_datasets():
         run("coop", (50.0, 50.0), dataset="dtd"),
         run("contcoop", (51.0, 53.0), dataset="dtd"),
     ]
-    found = difference(records, "ContCoOp", "CoOp", lambda report: report.new)
-    assert list(found) == ["mini"] and found["mini"].n == 2
-    assert found["mini"].mean == pytest.approx((1.0 + 4.0) / 2)  # seed 1: (1 + 1) / 2; seed 2: (5 + 3) / 2
-    assert found["mini"].interval == pytest.approx(12.7062047 * (4.0 - 1.0) / 2**0.5 / 2**0.5)
+    ((pair, cell), (_, mean)) = pairs_table(records, "ContCoOp", "CoOp").rows
+    gaps = {("", "eurosat"): (1.0, 5.0), ("", "dtd"): (1.0, 3.0)}
+    assert pair == "mini, pair 1" and cell == mean == with_interval(Comparison(gaps), "+")
+    assert cell.startswith("+2.5 ± "), "eurosat: (1 + 5) / 2; dtd: (1 + 3) / 2"
+    # seeds and datasets without a partner are left out
+    more = [*records, run("coop", (1.0,), dataset="pets"), run("contcoop", (61.0,), upgrade="mini-identity")]
+    assert pairs_table(more, "ContCoOp", "CoOp").rows == pairs_table(records, "ContCoOp", "CoOp").rows
+
+
+def test_the_interval_over_pairs_is_of_pairs_datasets_and_seeds():
+    gain = {UPGRADE: (12.0, 8.0), "pair 2": (9.0, 15.0), "pair 3": (11.0, 10.0)}
+    records, cells = [], {}
+    for number, (place, leads) in enumerate(gain.items(), 1):
+        for dataset, lead in zip(("dtd", "eurosat"), leads, strict=True):
+            records += [toy_run(place, 10.0, dataset=dataset), toy_run(place, lead, "contcoop", dataset, seeds=3)]
+            cells[f"pair {number}", dataset] = (lead - 10.5,) * 2  # of three seeds the first two, half a point lower
+    table = pairs_table(records, "ContCoOp", "CoOp")
+    assert [row[0] for row in table.rows][-2:] == ["mini, pair 3", "mean of 3 pairs"]
+    assert table.rows[-1][1] == with_interval(Comparison(cells), "+")
+    assert "over pairs, datasets and seeds" in table.caption
+    assert table.hover[-1].startswith("2 datasets; seeds 1 2; 1 2 3") and "12 records" in table.hover[-1]
+
+
+def test_a_pair_without_records_of_both_methods_is_left_out():
+    both = [toy_run(UPGRADE, 10), toy_run(UPGRADE, 13, "contcoop")]
+    rows = pairs_table([*both, toy_run("pair 2", 5), toy_run("pair 3", 5, "kgcoop")], "ContCoOp", "CoOp").rows
+    assert [row[0] for row in rows] == ["mini, pair 1", "mean of 1 pairs"]
+    assert pairs_table([toy_run(UPGRADE, 10)], "ContCoOp", "CoOp").rows == (("mean of 0 pairs", "–"),)
 
 
 def test_two_methods_are_held_against_each_other_pair_by_pair():
@@ -161,7 +190,8 @@ def test_two_methods_are_held_against_each_other_pair_by_pair():
     assert table.columns[1] == "ContCoOp minus CoOp on new"
     assert [row[0] for row in table.rows] == ["mini, pair 1", "mini, pair 2", "mean of 2 pairs"]
     assert [row[1].split(" ")[0] for row in table.rows] == ["+3.0", "-1.0", "+1.0"]
-    assert table.rows[2][1] == "+1.0 ± 25.4", "over two pairs: 12.7 · 2.8 / √2"
+    interval = float(table.rows[2][1].partition(" ± ")[2])
+    assert interval == pytest.approx(25.4, rel=0.02), "over two pairs: 12.7 · 2.8 / √2, by 10 000 draws"
 
 
 def test_a_gain_knows_what_retraining_would_have_gained():

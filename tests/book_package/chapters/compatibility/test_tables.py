@@ -77,3 +77,17 @@ def test_a_row_beside_the_paper_s_tells_on_hover_how_ours_was_measured():
     assert zero_shot.startswith("ours: zero-shot; seeds 1, 10 views, cpu, torch 2.9, record ")
     assert coop.startswith("ours: +40.0 ± 0.0 on old, +21.6 ± ") and "2 records of 2026-01-01" in coop
     assert '<tr title="ours: +40.0 ± 0.0 on old' in table.to_html()
+
+
+def test_rows_of_results_controls_and_gains_tell_on_hover_how_they_were_made(monkeypatch):
+    know_toys(monkeypatch)
+    where = {"device": "cpu (a desk)", "torch": "2.9"}
+    made = [toy_run(UPGRADE, 10.0), toy_run(UPGRADE, 20.0, dataset="dtd"), toy_run(UPGRADE, 5.0, "kgcoop")]
+    made = [replace(record, environment=where) for record in made]
+    dtd, eurosat, kgcoop = results_table(made).hover
+    assert dtd.startswith("seeds 1 2, ") and f"cpu (a desk), float32, torch 2.9, record {made[1].id} of" in dtd
+    assert made[0].id in eurosat and made[2].id in kgcoop
+    coop, other = gains_table(made).hover
+    assert "cpu (a desk)" in coop and "2 records of 2026-01-01" in coop and made[2].id in other
+    (row,) = control_table(made, "CoOp").hover
+    assert row == coop and f'title="{coop}"' in control_table(made, "CoOp").to_html()

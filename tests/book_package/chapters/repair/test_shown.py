@@ -22,10 +22,12 @@ def controls():
 
 
 def test_the_first_figure_has_every_mean(methods):
-    traces = {t.name: t for t in charts.ladder(methods).data if t.name}
-    assert list(traces["repaired without labels"].x) == pytest.approx([77, 82])
+    fig = charts.ladder(methods)
+    traces = {t.name: t for t in fig.data if t.name}
+    assert [(note.text, note.y) for note in fig.layout.annotations] == [("linear probe", 0), ("CoOp", -1)]
+    assert list(traces["repaired"].x) == pytest.approx([77, 82])
     assert list(traces["zero-shot"].x) == pytest.approx([51, 51])
-    assert list(traces["retrained with labels"].y) == [0, -1]
+    assert list(traces["retrained"].y) == [0, -1]
 
 
 def test_the_curves_are_percent_and_a_control_is_dashed(methods, controls):

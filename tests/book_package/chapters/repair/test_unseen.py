@@ -72,7 +72,7 @@ def test_a_moved_prompt_is_compared_with_the_carried_one(sides):
 def test_the_figure_has_a_row_for_every_method_and_side_and_a_line_for_its_goal(sides):
     figure = chapter.goals_figure(sides)
     traces = {trace.name: trace for trace in figure.data}
-    assert list(figure.layout.yaxis.ticktext) == ["Tip-Adapter", "CoOp", "CoOp, another start"]
+    assert [note.text for note in figure.layout.annotations] == ["Tip-Adapter", "CoOp", "CoOp, another start"]
     assert list(traces["moved by captions"].x) == pytest.approx([50]) and list(traces["moved by captions"].y) == [0]
     assert list(traces["moved by tokens"].x) == pytest.approx([70, 10]) and len(traces) == 5
     assert [line.x0 for line in figure.layout.shapes] == [40, 80, 0]

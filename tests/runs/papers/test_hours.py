@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from clipcompat.methods import METHODS
+from clipcompat.backbones.catalog import generations
+from clipcompat.backbones.weights.architecture import build_model
+from clipcompat.data.shifted import SHIFTED
+from clipcompat.methods import KNOWN, METHODS, OF_DPC
 from clipcompat.runs.papers import hours
-from clipcompat.runs.papers.hours import PROMPTS, THROUGHPUT, VIEWS, gpu_hours, text_flops
+from clipcompat.runs.papers.hours import ON_FEATURES, PROMPTS, THROUGHPUT, VIEWS, estimated_hours, gpu_hours, text_flops
 from clipcompat.training.loop import DEFAULT_VIEWS
 
 B, L = "clip-to-eva-vit-b-16", "clip-to-eva-vit-l-14"
@@ -19,7 +22,7 @@ B, L = "clip-to-eva-vit-b-16", "clip-to-eva-vit-l-14"
 def test_a_text_takes_what_the_specification_says(tokens, kept, base, large):
     """open_clip's own profile says 5.96 and 13.3 for 77 tokens."""
     for upgrade, expected in ((B, base), (L, large)):
-        assert text_flops(hours._TOWERS[upgrade], tokens, kept) / 1e9 == pytest.approx(expected, rel=0.01)
+        assert text_flops(hours.TOWERS[upgrade], tokens, kept) / 1e9 == pytest.approx(expected, rel=0.01)
 
 
 @pytest.mark.parametrize("name", PROMPTS)
@@ -61,3 +64,32 @@ def test_more_seeds_and_larger_towers_take_more_and_no_retraining_takes_less():
     assert gpu_hours(request) < five < gpu_hours(request | {"seeds": (1, 2, 3, 4, 5), "upgrade": L})
     assert gpu_hours(request | {"retrain": False}) < gpu_hours(request)
     assert gpu_hours(request | {"shots": 1}) < gpu_hours(request)
+
+
+def test_shifted_test_sets_are_counted_where_the_study_tests_on_them():
+    request = {"method": "zero_shot", "dataset": "imagenet", "upgrade": B, "seeds": (1,)}
+    more = (gpu_hours(request | {"study": "ood"}) - gpu_hours(request)) * 3600 * THROUGHPUT
+    assert more == pytest.approx(2 * (10_000 + 50_889 + 7_500 + 30_000) * 35.13e9)
+    assert len(SHIFTED["imagenet"]) == 4
+
+
+@pytest.mark.parametrize("upgrade", [B, L])
+def test_the_parameters_are_those_of_the_two_models(upgrade):
+    models = [build_model(name, device="meta") for name, _ in generations(upgrade)]
+    assert hours.TOWERS[upgrade].parameters == sum(p.numel() for model in models for p in model.parameters())
+
+
+def test_methods_that_train_on_features_alone_change_no_tower_and_run_no_prompts():
+    for name in ON_FEATURES:
+        method = KNOWN[name]()
+        assert method.needs != "pixels" and name not in (*PROMPTS, *OF_DPC)
+    assert {*ON_FEATURES, *PROMPTS, *OF_DPC, "clip_lora"} == set(KNOWN)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [{"method": "dpc"}, {"method": "clip_lora"}, {"study": "chain"}, {"upgrade": "mini"}, {"dataset": "mini/tints"}],
+)
+def test_a_run_whose_operations_nobody_counted_has_no_estimate(other):
+    request = {"method": "coop", "dataset": "dtd", "upgrade": B}
+    assert estimated_hours(request) == gpu_hours(request) and estimated_hours(request | other) is None
