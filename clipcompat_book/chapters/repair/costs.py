@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from clipcompat.methods import KNOWN
+from clipcompat_book.chapters.repair.rows import Repaired
 from clipcompat_book.words import short_name
 
 Costs = Mapping[str, Mapping[str, float]]
@@ -36,6 +37,16 @@ def cost_words() -> str:
         f"Seconds: of processor time, on {short_name(found['dataset'])}, without a cache of features "
         f"({found['rows'][0]['repeats']} times in turns, median)"
     )
+
+
+def saving_sentence(methods: Mapping[str, Repaired], costs: Costs) -> str:
+    """What a map and an imitation take, as a share of training again with labels; bounds over methods."""
+    told = []
+    for how, words in (("map", "a map"), ("imitate", "an imitation")):
+        mine = [costs[title] for title, method in methods.items() if method.how == how and title in costs]
+        shares = [100 * cost["repair"] / cost["retrain"] for cost in mine]
+        told += [f"{words} {min(shares):.0f} to {max(shares):.0f} %"] if shares else []
+    return f"Of the seconds of retraining, by method: {', '.join(told)}." if told else ""
 
 
 def thousand_row() -> dict[str, Any]:

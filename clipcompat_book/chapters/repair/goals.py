@@ -123,29 +123,27 @@ def goals_table(found: Sequence[Judged]) -> Table:
     for one in found:
         measured = f"{one.share:.0f}" if one.half is None else f"{one.share:.0f} ± {one.half:.0f}"
         words = "" if one.goal.words == before else one.goal.words
-        cells = (one.title, _WAYS[one.column], measured, f"{one.gap:+.0f}", one.verdict, why(one))
-        rows.append((words, *cells))
+        rows.append((words, one.title, _WAYS[one.column], measured, f"{one.gap:+.0f}", one.verdict, *_why(one)))
         before = one.goal.words
     caption = (
         "Share of what retraining adds to zero-shot, %, ± half of the 95 % interval over sets and seeds; undecided: "
-        f"the goal is within it; about 0: within ± {ABOUT:.0f}. Why: points of accuracy from the goal. "
-        "Mini."
+        f"the goal is within it; about 0: within ± {ABOUT:.0f}. Why: how many sets are on the wrong side of the goal; "
+        "the furthest, in points from the goal, of those that retraining adds; sets on which retraining adds nothing; "
+        "the share with fewer pictures. Mini."
     )
-    return Table(("goal", "method", "repaired by", "measured", "from the goal", "verdict", "why"), tuple(rows), caption)
+    why = ("wrong side", "furthest", "no headroom", "fewer pictures")
+    return Table(("goal", "method", "repaired by", "share, %", "from the goal", "verdict", *why), tuple(rows), caption)
 
 
-def why(one: Judged) -> str:
-    """On how many datasets it is on the wrong side, the furthest, where retraining adds nothing, fewer pictures."""
+def _why(one: Judged) -> tuple[str, str, str, str]:
+    """Sets on the wrong side, the furthest, where retraining adds nothing, and the share with fewer pictures."""
     gaps, room = one.by_dataset, one.headroom
-    about = one.goal.share == 0
-    wrong = [dataset for dataset, points in gaps.items() if (points > 0) == about]
-    told = f"{'above zero-shot' if about else 'short'} on {len(wrong)} of {len(gaps)} sets"
+    wrong = [dataset for dataset, points in gaps.items() if (points > 0) == (one.goal.share == 0)]
+    furthest = fewer = "–"
     if wrong:
-        furthest = max(wrong, key=lambda dataset: abs(gaps[dataset]))
-        told += f", most on {short_name(furthest)} ({gaps[furthest]:+.1f}; retraining adds {room[furthest]:+.1f})"
-    if nothing := sum(points <= 0 for points in room.values()):
-        told += f"; retraining adds nothing on {nothing}"
+        name = max(wrong, key=lambda dataset: abs(gaps[dataset]))
+        furthest = f"{short_name(name)}: {gaps[name]:+.1f} of {room[name]:+.1f}"
     if one.column == "repaired":
         *_, (count, share), _ = one.method.by_count().items()
-        told += f"; with {count} pictures {100 * share:.0f} %"
-    return told
+        fewer = f"{count}: {100 * share:.0f} %"
+    return f"{len(wrong)} of {len(gaps)}", furthest, str(sum(points <= 0 for points in room.values())), fewer

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from clipcompat.methods import METHODS
 from clipcompat_book.chapters.chains.warm import WarmRun
 from clipcompat_book.chapters.repair.rows import ENOUGH, VERDICTS, Repaired, verdict_of
-from clipcompat_book.words import datasets
+from clipcompat_book.words import apart, datasets
 
 
 def records_sentence(methods: Mapping[str, Repaired]) -> str:
@@ -28,6 +28,13 @@ def answer_sentence(methods: Mapping[str, Repaired], warm: Mapping[str, Sequence
         f"The cheapest step that keeps {100 * ENOUGH:.0f} % of what retraining adds to zero-shot ({datasets(sets)}, "
         f"{seeds} seeds): {told}."
     )
+
+
+def needless_sentence(sizes: Mapping[str, Mapping[str, Repaired]]) -> str:
+    """What a repair does to plug-ins that need none, on the control in which nothing changes; "" without records."""
+    gaps = {title: method.behind("repaired", "carried") for title, method in sizes.get("nothing", {}).items()}
+    told = "; ".join(f"{title} {apart(gap)}" for title, gap in gaps.items())
+    return f"**Where nothing changes, repaired against carried:** {told}." if told else ""
 
 
 def controls_sentence(controls: Mapping[str, Mapping[str, Repaired]]) -> str:

@@ -8,11 +8,13 @@ from clipcompat_book.chapters.repair.costs import (
     cost_words,
     measured_costs,
     repair_costs,
+    saving_sentence,
     thousand_row,
     thousand_sentence,
 )
 from clipcompat_book.chapters.repair.rows import methods_of
 from clipcompat_book.committed import committed_records
+from tests.book_package.chapters.repair.made import made
 
 
 def test_what_is_shipped_is_what_the_benchmark_wrote(project):
@@ -28,6 +30,14 @@ def test_every_method_of_the_records_has_its_seconds():
     assert all(cost["repair"] > 0 and cost["retrain"] > 0 for cost in costs.values())
     for title in ("CoOp", "ContCoOp"):
         assert {"retrain_1_shots", "retrain_2_epochs"} < costs[title].keys()
+
+
+def test_the_sentence_has_the_bounds_of_maps_and_of_imitations():
+    methods = methods_of([*made("linear_probe"), *made("tip_adapter"), *made("coop")], "mini")
+    costs = {"linear probe": {"repair": 1.0, "retrain": 2.0}, "Tip-Adapter": {"repair": 1.0, "retrain": 10.0}}
+    told = saving_sentence(methods, costs | {"CoOp": {"repair": 6.0, "retrain": 5.0}})
+    assert told == "Of the seconds of retraining, by method: a map 10 to 50 %, an imitation 120 to 120 %."
+    assert saving_sentence(methods, {}) == ""
 
 
 def test_the_caption_names_the_task_and_a_row_its_ratio():

@@ -95,3 +95,10 @@ def test_smaller_upgrades_are_rows_with_a_dash_where_a_method_is_missing():
     assert table.columns == ("what is new", "CoOp", "linear probe", "seeds")
     assert table.rows[0] == ("500 steps more", "80.0 → 81.0 | 82.0", "–", "3")
     assert table.rows[1][2].startswith("11.0 → ")
+
+
+def test_a_repair_that_was_not_needed_is_weighed_where_nothing_changes():
+    same = methods_of(made("coop", carried=80, repaired=77, retrained=80), "mini")
+    told = sentences.needless_sentence({"nothing": same, "500 steps more": same})
+    assert told == "**Where nothing changes, repaired against carried:** CoOp 3.0 ± 0.0 points lower."
+    assert sentences.needless_sentence({"500 steps more": same}) == ""
