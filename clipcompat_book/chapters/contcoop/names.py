@@ -23,8 +23,8 @@ from clipcompat.studies.statistic import Statistic
 from clipcompat_book.chapters.compatibility.controls import shipped_pair
 from clipcompat_book.chapters.contcoop.factors import PLAIN, RIVAL, lead_by_dataset
 from clipcompat_book.chapters.shots.curves import name_lists
-from clipcompat_book.means import by_dataset, by_seed, gap_by_dataset, groups, of_method, reports_of
-from clipcompat_book.words import STARS, datasets, short_name, starred, with_interval
+from clipcompat_book.means import by_dataset, by_seed, of_method, reports_of
+from clipcompat_book.words import STARS, datasets, starred
 
 _HALF = "ContCoOp (λ = 0.5)"
 _N = 16  # context tokens; a row's place plays no part in what is measured
@@ -90,30 +90,6 @@ def properties(records: Sequence[Record], names: Mapping[str, Names]) -> dict[st
     found["teacher"] = {d: old[d] - plain[d] for d in names}
     found["upgrade"] = {d: new[d] - old[d] for d in names}
     return found
-
-
-def teacher_table(records: Sequence[Record]) -> Table:
-    """One row per dataset that was also tuned four times as long: the teacher, and the lead at both lengths."""
-    by_title = groups(shipped_pair(records), lambda record: record.titles.method)
-    long = {title: f"{title} (recipe.max_steps=400)" for title in (PLAIN, RIVAL)}
-    sets = sorted({record.dataset for record in by_title[long[PLAIN]]})
-    reports = {title: reports_of(by_title[title]) for title in (PLAIN, RIVAL, *long.values())}
-    zero_shot = by_dataset(reports_of(by_title["zero-shot"]), attrgetter("zs_old"))
-    plain = by_dataset(reports[RIVAL], attrgetter("old"))
-    leads = [
-        gap_by_dataset(reports[one], reports[two], attrgetter(field))
-        for field in ("old", "new")
-        for one, two in ((PLAIN, RIVAL), (long[PLAIN], long[RIVAL]))
-    ]
-    rows = tuple(
-        (short_name(d), f"{zero_shot[d] - plain[d]:+.1f}", *(with_interval(lead[d], "+") for lead in leads))
-        for d in sorted(sets, key=lambda d: plain[d] - zero_shot[d])
-    )
-    columns = ("dataset", "teacher", "lead on old", "4 × the steps", "lead on new", "4 × the steps")
-    caption = (
-        "Teacher: zero-shot minus CoOp, on old. Leads over CoOp, tuned as long; ± half of the 95 % interval over seeds."
-    )
-    return Table(columns, rows, caption)
 
 
 _TITLES = {

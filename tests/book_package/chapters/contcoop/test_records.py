@@ -7,7 +7,7 @@ import pytest
 from clipcompat.runs.sweep.spec import load_spec
 from clipcompat_book.chapters.contcoop.factors import FACTORS, effects, upgrade_effects
 from clipcompat_book.chapters.contcoop.lead import ablation, leads, parts_of_lead
-from clipcompat_book.chapters.contcoop.names import lists_table, teacher_table
+from clipcompat_book.chapters.contcoop.names import lists_table
 from clipcompat_book.chapters.shots.curves import name_lists
 from clipcompat_book.committed import committed_records
 
@@ -30,13 +30,6 @@ def test_every_factor_has_a_row_over_the_same_datasets():
     assert [effect.factor for effect in found] == list(FACTORS)
     assert {effect.datasets for effect in found} == {len({r.dataset for r in RECORDS})}
     assert {effect.datasets for effect in upgrade_effects(STUDIED)} == {11}
-
-
-def test_the_table_of_teachers_has_the_best_one_first_and_all_leads():
-    table = teacher_table(STUDIED)
-    teachers = [float(row[1]) for row in table.rows]
-    assert len(table.rows) == 3 and teachers == sorted(teachers, reverse=True)
-    assert all(len(row) == len(table.columns) and row[2] != row[3] for row in table.rows)
 
 
 def test_the_published_start_is_the_same_in_every_view_of_the_study():
