@@ -79,4 +79,4 @@ def maps_sentence(methods: Mapping[str, Repaired]) -> str:
         gaps = {title: method.behind(way, other) for title, method in methods.items() if method.values(way)}
         found += [(WAYS[way], f"against {words}: {by_direction(gaps)}")] * bool(gaps)
     told = [(" / ".join(way for way, _ in same), what) for what, same in groups(found, lambda one: one[1]).items()]
-    return " ".join(f"**{ways.capitalize()}**, {what}." for ways, what in told)
+    return " ".join(["Over sets and seeds.", *(f"**{ways.capitalize()}**, {what}." for ways, what in told)])
