@@ -29,7 +29,7 @@ def movers_table(effects: Sequence[Effect], upgrades: Sequence[Effect] = ()) -> 
     )
     caption = (
         "What moves the lead on new by more than its interval: points, ± as in the figure. "
-        f"p: after Holm's correction over all {sum(not e.is_plain for e in every)} changes."
+        f"p: after Holm's correction over all {sum(not e.is_plain for e in every)} changes. Turns: another direction."
     )
     return Table(("change", "moves it by", "to a lead of", "datasets", "p", "remark"), rows, caption)
 
@@ -37,7 +37,7 @@ def movers_table(effects: Sequence[Effect], upgrades: Sequence[Effect] = ()) -> 
 def _remark(effect: Effect, p: float) -> str:
     found = [] if p < LEVEL else ["may be chance"]
     if effect.rests_on:
-        found.append(f"another direction without {' or without '.join(map(short_name, effect.rests_on))}")
+        found.append(f"turns without {' or without '.join(map(short_name, effect.rests_on))}")
     return "; ".join(found) or "–"
 
 

@@ -102,7 +102,7 @@ def steps(panels: Mapping[str, Mapping[str, Mapping[str, float]]]) -> go.Figure:
                 row=1,
                 col=col,
             )
-    fig.update_xaxes(type="category", tickfont_size=12, tickangle=0)
+    fig.update_xaxes(type="category", tickfont_size=11, tickangle=0)
     fig.update_yaxes(title_text="test accuracy, percent", col=1)
     return _laid_out(fig, 420)
 

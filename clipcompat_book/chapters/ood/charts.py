@@ -123,7 +123,7 @@ def _cut(fig: go.Figure, left: float) -> None:
                 beyond.setdefault((y, trace.marker.color), []).extend([x] if x < left else [])
     for (y, colour), values in beyond.items():
         if values:
-            words = f"◀ {' and '.join(f'{x:+.0f}' for x in values)}"
+            words = f"◀ {' and '.join(f'{x:+.0f}' for x in values)}".replace("-", "−")
             fig.add_annotation(
                 x=left, y=y, text=words, xanchor="left", showarrow=False, font={"color": colour, "size": 13}
             )

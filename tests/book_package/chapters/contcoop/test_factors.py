@@ -95,7 +95,7 @@ def test_a_shift_that_hangs_on_one_dataset_names_it():
     found = by_label(records)["no distillation"]
     assert found.shift.mean == pytest.approx(-3) and found.rests_on == ("dtd",)
     ((label, *_, remark),) = movers_table(effects(records)).rows
-    assert label == "no distillation" and remark.endswith("another direction without dtd")
+    assert label == "no distillation" and remark.endswith("turns without dtd")
 
 
 def test_an_upgrade_is_compared_with_the_shipped_one_over_datasets():

@@ -41,6 +41,6 @@ def test_four_gains_of_a_method_stand_on_old_and_on_new():
 def test_a_method_far_below_all_others_is_written_at_the_edge():
     low = made("linear_probe", carried=-50, both=-40, noise=0)
     fig = four_gains(plain_points(plain(low, made("coop"), made("kgcoop"))))
-    assert [note.text for note in fig.layout.annotations] == ["◀ -50 and -40"]
+    assert [note.text for note in fig.layout.annotations] == ["◀ −50 and −40"]
     assert fig.layout.xaxis.range[0] > -20
     assert not four_gains(plain_points(plain(made("coop"), made("kgcoop")))).layout.annotations
