@@ -13,6 +13,7 @@ from book.tools.runs import screenshot
 
 _ROOT = Path(__file__).parents[2]
 LAPTOP, PHONE = screenshot.WIDTHS
+_PATIENCE = 120_000  # milliseconds: a busy machine is no error
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -74,6 +75,7 @@ def _opener(html: Path, browser) -> Iterator[Callable]:
         tab = browser.new_context(viewport={"width": width, "height": 900}, offline=True, **context)
         opened.append(tab)
         page = tab.new_page()
+        page.set_default_timeout(_PATIENCE)
         page.on("console", lambda said: said.type in ("error", "warning") and wrong.append(said.text))
         page.on("pageerror", lambda error: wrong.append(str(error)))
         if context.get("java_script_enabled", True):  # else what was fetched ahead for scripts is given up
