@@ -27,7 +27,8 @@ PIP := $(PY) -m pip install --quiet --disable-pip-version-check
 KEY := $(KIND)-$(shell { cat requirements.lock pyproject.toml; pwd; } | cksum | cut -d' ' -f1)
 STAMP := .venv/.installed-$(KEY)
 
-.PHONY: help install test test-lowest test-newest lint book notebooks colab-check test-browser serve shots bench kills lock clean
+.PHONY: help install test test-lowest test-newest lint book notebooks colab-check test-browser serve shots bench kills \
+	fork-address lock clean
 
 help:  ## list these targets
 	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/make \1\t\2/p' Makefile | expand -t 20
@@ -67,16 +68,17 @@ test: install  ## run the tests (ARGS="-k name" chooses some)
 test-lowest:  ## the tests with the oldest direct dependencies that pyproject.toml allows (needs uv)
 	@$(call TEST_IN_NEW,--python 3.11,--resolution lowest-direct)
 
-test-newest:  ## the tests with the newest versions there are (needs uv)
-	@$(call TEST_IN_NEW,--python $(PYTHON))
+test-newest:  ## the tests with the newest versions there are (needs uv; NOTEBOOKS=smoke: the chapters, too)
+	@$(call TEST_IN_NEW,--python $(PYTHON),,$(if $(NOTEBOOKS), && \
+		"$$new/bin/python" -m book.tools.runs.notebooks --profile $(NOTEBOOKS)))
 
-# In a new environment, which is removed at the end: $(1) chooses Python, $(2) versions. It takes 6 GB under $TMPDIR.
+# In a new environment, which is removed at the end: $(1) chooses Python, $(2) versions, $(3) follows. It takes 6 GB under $TMPDIR.
 TEST_IN_NEW = $(NEEDS_UV); \
 	new=$$(mktemp -d) && trap 'rm -rf "$$new"' EXIT && \
 	uv venv --quiet --clear $(1) "$$new" && export VIRTUAL_ENV="$$new" && \
 	uv pip install --quiet -r pyproject.toml --all-extras --group build $(2) && \
 	uv pip install --quiet --no-deps --no-build-isolation -e . && uv pip freeze && \
-	OMP_NUM_THREADS=1 "$$new/bin/python" -m pytest $(JOBS) $(ARGS)
+	OMP_NUM_THREADS=1 "$$new/bin/python" -m pytest $(JOBS) $(ARGS)$(3)
 NEEDS_UV = command -v uv >/dev/null || { echo "make $@ needs uv: pip install uv" >&2; exit 1; }
 
 lint: install  ## check style: ruff, rules and format
@@ -98,8 +100,8 @@ test-browser: install  ## open the built pages in Chromium, without a network (a
 serve:  ## show the built pages at http://localhost:8000 (after make book)
 	@python3 -m http.server --directory _build/html 8000
 
-shots: install  ## photograph the built pages with Chromium, light and dark, into _build/shots
-	@$(PY) -m book.tools.screenshot $(ARGS)
+shots: install  ## photograph the built pages with Chromium, 1280 and 360 wide, light and dark, into _build/shots
+	@$(PY) -m book.tools.runs.screenshot $(ARGS)
 
 bench: install  ## measure fast paths against plain ones, into benchmarks/results/ (ARGS="--only coop-47")
 	@$(PY) -m benchmarks.bench $(ARGS)
@@ -115,6 +117,9 @@ lock:  ## resolve requirements.lock again for Linux and macOS, Python 3.11 to 3.
 	@for python in 3.11 3.14; do for system in x86_64-manylinux_2_28 aarch64-manylinux_2_28 aarch64-apple-darwin; do \
 		MACOSX_DEPLOYMENT_TARGET=14.0 uv pip compile requirements.lock --no-deps --only-binary :all: --quiet \
 			--python-version $$python --python-platform $$system --output-file /dev/null || exit 1; done; done
+
+fork-address: install  ## write the repository's address of _config.yml wherever the project names it
+	@$(PY) -m book.tools.runs.address
 
 clean:  ## remove what was built; .venv stays
 	rm -rf _build build *.egg-info .pytest_cache .ruff_cache

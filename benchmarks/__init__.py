@@ -1,1 +1,1 @@
-"""Measurements: ratios from one process, never a lone time. `make bench` runs them; nothing here is a test."""
+"""Measurements: ratios from one process, never a lone time. `make bench` runs most of them; nothing here is a test."""

@@ -35,3 +35,10 @@ def forget_peak(device: torch.device) -> int:
     else:
         Path("/proc/self/clear_refs").write_text("5")
     return peak_bytes(device)
+
+
+def processor_seconds(run: Callable[[], Any]) -> float:
+    """Seconds of processor time that one call takes, of all threads: what else runs on the machine hardly matters."""
+    start = time.process_time()
+    run()
+    return time.process_time() - start

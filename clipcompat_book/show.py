@@ -1,7 +1,7 @@
 """How the book shows a figure, and its colours: interactive, readable on light and dark ground, with alt text.
 
 In the book (`CLIPCOMPAT_BOOK=1`, set by `make book`) a figure becomes a few kilobytes of HTML beside one local copy of
-plotly.js. Anywhere else it is plotly's own `fig.show()`.
+plotly.js, with a table of its numbers where scripts do not run. Anywhere else it is plotly's own `fig.show()`.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import os
 import plotly.graph_objects as go
 
 from clipcompat.common.errors import ConfigError
+from clipcompat_book.fallback import fallback
 
 # After Okabe and Ito: distinguishable with every common colour blindness, dark enough for white ground and light enough
 # for dark ground. The same thing has the same colour in every chapter. A figure colours by backbone, by kind of class,
@@ -98,7 +99,9 @@ def _page_html(fig: go.Figure, alt: str, caption: str | None) -> str:
         default_height=f"{fig.layout.height or _HEIGHT}px",
         config={"responsive": True, "displayModeBar": False},
     )
+    for escaped, plain in ((r"\u002f", "/"), (r"\u003e", ">")):  # an escaped < is enough inside a script
+        body = body.replace(escaped, plain)
     words = f"<figcaption>{html.escape(caption)}</figcaption>" if caption else ""
     label = html.escape(alt, quote=True)
     drawing = f'<div role="img" aria-label="{label}">{body}</div>'
-    return f'<figure class="clipcompat-figure">{_LOADER}{drawing}{words}</figure>'
+    return f'<figure class="clipcompat-figure">{_LOADER}{drawing}{fallback(fig, alt)}{words}</figure>'

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Protocol
 
@@ -99,6 +100,11 @@ def counted(directions: Mapping[str, Direction], named: bool = True) -> str:
 def datasets(count: int) -> str:
     """ "1 dataset", "11 datasets"."""
     return f"{count} dataset{'s' * (count != 1)}"
+
+
+def indexed(text: str) -> str:
+    """ "W<sub>O</sub>" for "W_O": an index as plotly writes it."""
+    return re.sub(r"(?<!\w)([A-Za-zω])_([A-Za-z0-9])(?!\w)", r"\1<sub>\2</sub>", text)
 
 
 def upgrades(records: Iterable[Record]) -> str:

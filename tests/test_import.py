@@ -13,7 +13,7 @@ import clipcompat
 from tests.trees import PROJECT, child_environment, python
 
 HEAVY = ("torch", "open_clip", "timm", "torchvision", "PIL", "numpy", "safetensors", "plotly", "huggingface_hub")
-VERBS = ("run", "test", "table", "list", "cache", "import", "export", "predict", "match", "paths", "repair")
+VERBS = (*"run test table list cache import export predict match paths repair".split(), "map-vectors")
 LOADED = f"import sys, json; print(json.dumps([m for m in {HEAVY} if m in sys.modules]))"
 
 

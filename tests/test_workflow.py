@@ -28,5 +28,11 @@ def test_nothing_is_published_that_did_not_pass_every_check(workflow):
     assert book["steps"][-1]["uses"].startswith("actions/upload-pages-artifact")
 
 
+def test_every_week_tests_and_chapters_run_with_the_newest_versions(workflow):
+    newest = workflow["jobs"]["newest"]
+    assert newest["if"] == "github.event_name == 'schedule'" and workflow[True]["schedule"]
+    assert "make test-newest NOTEBOOKS=smoke" in commands(newest)
+
+
 def test_no_secret_is_named(project):
     assert "secrets." not in (project / ".github" / "workflows" / "book.yml").read_text()

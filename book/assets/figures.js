@@ -36,14 +36,36 @@ document.addEventListener("DOMContentLoaded", () => {
 
   async function fit(plot) {
     const whole = titles(plot);
-    const room = { "margin.r": Math.max(plot._fullLayout.margin.r, 32) }; // for half of the last label of an axis
+    const right = Math.max(plot._fullLayout.margin.r, 32); // for half of the last label of an axis
+    const top = plot._fullLayout.margin.t;
+    const high = plot.clientHeight;
+    const more = roomForLegend(plot);
     // without a dragmode, a finger on a figure scrolls the page
-    await Plotly.relayout(plot, { ...broken(plot, whole), ...room, dragmode: false });
+    const room = { "margin.r": right, "margin.t": top + more, dragmode: false };
+    await Plotly.relayout(plot, { ...broken(plot, whole), ...room });
+    if (more) await heighten(plot, high + more);
     if (!crowded(plot)) return;
     widen(plot.closest("[role=img]"));
-    await Plotly.relayout(plot, whole);
-    await Plotly.Plots.resize(plot);
+    await Plotly.relayout(plot, { ...whole, "margin.t": top });
+    await heighten(plot, high);
     await Plotly.relayout(plot, broken(plot, whole));
+  }
+
+  // The figure takes its size from the element around it.
+  async function heighten(plot, pixels) {
+    plot.parentElement.style.height = `${pixels}px`;
+    await Plotly.Plots.resize(plot);
+  }
+
+  // On a phone a legend above the panels has more lines: so many pixels are missing above the panels.
+  function roomForLegend(plot) {
+    const legend = plot.querySelector(".legend .bg")?.getBoundingClientRect();
+    const { margin, legend: own } = plot._fullLayout;
+    if (!legend || own.yref !== "container" || own.y < 1) return 0;
+    const titles = [...plot.querySelectorAll(".annotation-text")].map((text) => text.getBoundingClientRect());
+    const panel = plot.querySelector(".nsewdrag").getBoundingClientRect().top;
+    const above = Math.max(0, ...titles.filter(({ top }) => top < panel).map(({ top }) => panel - top));
+    return Math.max(0, Math.ceil(legend.height + above + 8 - margin.t));
   }
 
   // The figure scrolls in its frame, by finger and by key, and a line says so.

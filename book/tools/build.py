@@ -17,6 +17,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import nbformat
 import yaml
@@ -26,14 +27,15 @@ from book.tools.api import api_page
 from book.tools.check import check_book
 from book.tools.execute import ExecutionError, Run
 from book.tools.live import write_live
-from book.tools.notebook import fold_setup, minus_signs, read_notebook, toc_notebooks, typeset
+from book.tools.notebook import fold_setup, minus_signs, read_notebook, toc_files, toc_notebooks, typeset
 from book.tools.reproduction import known_records, reproduction_page
 from book.tools.runs.notebooks import Limits, execute_all, say
-from book.tools.status import status_page
+from book.tools.social import add_social_tags
+from book.tools.status import commit_of, status_page
 from book.tools.twin import live_html
 from book.tools.vendor import vendor
 
-_PARTS = ("_config.yml", "_toc.yml", "book", "notebooks")
+_PARTS = ("_config.yml", "_toc.yml", "CHANGELOG.md", "book", "notebooks")
 
 
 class BookError(RuntimeError):
@@ -105,13 +107,16 @@ def _build(
     (out / "timings.json").write_text(json.dumps(timings, indent=1))
     for path in notebooks:
         nbformat.write(typeset(fold_setup(read_notebook(stage / path))), stage / path)
-    (stage / "book" / "status.md").write_text(status_page(runs, stage, profile), encoding="utf-8")
+    (stage / "book" / "status.md").write_text(
+        status_page(runs, stage, profile, commit=commit_of(project)), encoding="utf-8"
+    )
     (stage / "book" / "api.md").write_text(api_page(), encoding="utf-8")
     page = minus_signs(reproduction_page(known_records(project)))
     (stage / "book" / "reproduction.md").write_text(page, encoding="utf-8")
     _render(stage, fresh, out / "sphinx.log")
     html = fresh / "_build" / "html"
     shutil.copyfile(Path(__file__).parents[1] / "assets" / "404.html", html / "404.html")
+    add_social_tags(html, toc_files(project / "_toc.yml"), _config(project)["html"]["baseurl"])
     problems = check_book(html, [p.with_suffix("").as_posix() for p in notebooks], _colab(project), _private(project))
     if problems:
         raise BookError(f"the pages failed {len(problems)} checks:\n  " + "\n  ".join(problems))
@@ -145,9 +150,13 @@ def _render(stage: Path, fresh: Path, log: Path) -> None:
         raise BookError(f"Jupyter Book did not pass (all of it is in _build/{log.name}):\n  {said}")
 
 
+def _config(project: Path) -> dict[str, Any]:
+    return yaml.safe_load((project / "_config.yml").read_text(encoding="utf-8"))
+
+
 def _colab(project: Path) -> str:
     """What the Colab link of a notebook's page starts with, from `_config.yml`."""
-    config = yaml.safe_load((project / "_config.yml").read_text(encoding="utf-8"))
+    config = _config(project)
     repository, base = config["repository"], config["launch_buttons"]["colab_url"].rstrip("/")
     owner_and_name = repository["url"].removeprefix("https://github.com/").rstrip("/")
     return f"{base}/github/{owner_and_name}/blob/{repository['branch']}/"

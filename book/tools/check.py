@@ -23,6 +23,7 @@ _HYPHEN = re.compile(rf".{{0,20}}{MINUS}.{{0,10}}")
 _UNREAD = re.compile(r"(?:```|:::)\{[a-z]+\}.{0,40}")
 _VOID = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"}
 _NO_PROSE, _NO_PROSE_CLASSES = {"script", "style", "pre", "code", "svg", "title"}, {"math", "sig"}
+_HEAVY = 500_000  # bytes of a page, before the scripts and styles that all pages share
 _FILE_NAME = re.compile(r"[\w./-]+\.(?:png|jpe?g|svg|gif|webp)")
 
 
@@ -110,6 +111,8 @@ def _check_page(path: Path, html: Path, private: Sequence[str]) -> list[str]:
     page = _Page()
     page.feed(text)
     problems = list(page.problems)
+    if (weight := path.stat().st_size) > _HEAVY:
+        problems.append(f"the page weighs {weight:,} bytes, and {_HEAVY:,} are allowed")
     for tag, address in page.loads:
         problems += _check_address(f"<{tag}>", address, path, html)
     for code in page.code:

@@ -79,17 +79,26 @@ _PROTECTED = (
 _HYPHEN = re.compile(rf"{_PROTECTED}|{MINUS}", re.S)
 
 
+_LOW = re.compile(rf"{_PROTECTED}|(?<![\w\\])(?P<sign>[A-Za-zωθσ])_(?P<low>[A-Za-z0-9])(?!\w)", re.S)
+"""A letter with an index of one letter, such as W_Q."""
+
+
+def subscripts(text: str) -> str:
+    """Markdown or HTML with "W<sub>Q</sub>" for "W_Q", but not in what `minus_signs` leaves alone."""
+    return _LOW.sub(lambda found: f"{found['sign']}<sub>{found['low']}</sub>" if found["sign"] else found[0], text)
+
+
 def minus_signs(text: str) -> str:
     """Markdown or HTML with "−3.2" for "-3.2", but not in code, formulas, scripts, tags and targets of links."""
     return _HYPHEN.sub(lambda found: "−" if found[0] == "-" else found[0], text)
 
 
 def typeset(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
-    """The same notebook for a page: sentences and tables that it computed have minus signs, not hyphens."""
+    """The same notebook for a page: what it computed has minus signs and indices, not hyphens and underscores."""
     page = deepcopy(notebook)
     for output in (output for cell in page.cells for output in cell.get("outputs", [])):
         for kind in {"text/markdown", "text/html"} & set(output.get("data", {})):
-            output.data[kind] = minus_signs(output.data[kind])
+            output.data[kind] = subscripts(minus_signs(output.data[kind]))
     return page
 
 

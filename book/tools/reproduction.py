@@ -36,7 +36,7 @@ Not here are
 
 What the *miniature* says on the same questions is in the chapters, not here, because its numbers are of another world:
 [From shallow to deep](../notebooks/01_methods.ipynb) has Table 2 beside ours,
-[ContCoOp](../notebooks/03_contcoop.ipynb) Fig. 2a and Table 8.
+[ContCoOp](../notebooks/03_contcoop.ipynb) Fig. 2a, and [the miniature world](../notebooks/90_mini_world.ipynb) Table 8.
 """
 
 

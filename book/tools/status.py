@@ -6,11 +6,16 @@ import datetime
 import importlib.metadata
 import os
 import platform
+import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
 from book.tools.execute import ExecutionError, Run
 from book.tools.notebook import read_notebook, title_of
+from clipcompat.common.version import code_hash
+
+SMOKE = 90
+"""Seconds that a chapter should take at most in the smoke profile on two cores. No test is on time; the page tells."""
 
 
 def status_page(
@@ -19,11 +24,13 @@ def status_page(
     profile: str,
     failures: Sequence[tuple[Path, ExecutionError]] = (),
     to_stage: str = "../",
+    commit: str = "unknown",
 ) -> str:
     """MyST text of the page; `executed` holds each notebook's path relative to `stage` and how it ran.
 
     failures: of notebooks that did not run to their end; a book has none.
     to_stage: what a link to a notebook begins with. The book's own page lies in a folder of `stage`.
+    commit: of the project, as `commit_of` tells it.
     """
     rows = []
     for path, run in executed:
@@ -33,24 +40,38 @@ def status_page(
         again = "" if run.attempts == 1 else f" (attempt {run.attempts})"
         title = (title_of(notebook) or path.name).replace("|", "\\|")
         link, moment = f"[{title}]({to_stage}{path.as_posix()})", _minute(record.get("start_time"))
-        rows.append(f"| {link} | {moment} | {run.seconds:.0f}{again} | {given} |")
+        share = f"{100 * run.seconds / SMOKE:.0f} %" + " (more)" * (run.seconds > SMOKE)
+        rows.append(f"| {link} | {moment} | {run.seconds:.0f}{again} | {share} | {given} |")
     failed = "".join(f"- **{path.name} failed.** {error}\n" for path, error in failures)
-    facts = "\n".join(f"| {name} | {value} |" for name, value in _environment(profile))
+    facts = "\n".join(f"| {name} | {value} |" for name, value in _environment(profile, commit))
     table = "\n".join(rows)
     return f"""# What ran
 
 Every chapter is executed from a fresh kernel, top to bottom, before its page is made. A chapter that fails
-leaves no book.
+leaves no book. In the profile *smoke* it should take {SMOKE} seconds at most on two cores that do nothing else; the
+share is of those, whichever profile was run.
 
 {failed}
-| chapter | executed (UTC) | seconds | parameters |
-|---|---|---:|---|
+| chapter | executed (UTC) | seconds | of {SMOKE} s | parameters |
+|---|---|---:|---:|---|
 {table}
 
 | environment | |
 |---|---|
 {facts}
 """
+
+
+def commit_of(project: Path) -> str:
+    """The commit of a checkout, and whether its files differ from it; "unknown" where there is no git."""
+    try:
+        told = [
+            subprocess.run(["git", "-C", str(project), *command], capture_output=True, text=True, check=True).stdout
+            for command in (("rev-parse", "--short=12", "HEAD"), ("status", "--porcelain"))
+        ]
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+    return told[0].strip() + ", with changes" * bool(told[1].strip())
 
 
 def device_name() -> str:
@@ -64,11 +85,13 @@ def device_name() -> str:
     return f"CPU ({platform.machine()}, {os.cpu_count()} cores)"
 
 
-def _environment(profile: str) -> list[tuple[str, str]]:
-    packages = ("clipcompat", "torch", "open_clip_torch", "plotly", "jupyter-book")
+def _environment(profile: str, commit: str) -> list[tuple[str, str]]:
+    packages = ("clipcompat", "torch", "torchvision", "open_clip_torch", "timm", "numpy", "plotly", "jupyter-book")
     versions = [(name, _version(name)) for name in packages]
     return [
         ("PROFILE", profile),
+        ("commit", commit),
+        ("code that decides numbers", code_hash()),
         ("device", device_name()),
         ("Python", platform.python_version()),
         ("system", f"{platform.system()} {platform.machine()}"),

@@ -72,7 +72,7 @@ def _parser() -> "argparse.ArgumentParser":
     from clipcompat.cli.data import add_data_verbs
     from clipcompat.cli.plugins import add_plugin_verbs
     from clipcompat.cli.records import add_record_verbs
-    from clipcompat.cli.repair import add_repair_verb
+    from clipcompat.cli.repair import add_repair_verbs
     from clipcompat.cli.results import add_results_verbs
     from clipcompat.cli.run import add_run_verb
     from clipcompat.cli.sweep import add_sweep_verb
@@ -94,7 +94,7 @@ def _parser() -> "argparse.ArgumentParser":
     add_record_verbs(verbs)
     add_results_verbs(verbs)
     add_plugin_verbs(verbs)
-    add_repair_verb(verbs)
+    add_repair_verbs(verbs)
     add_audit_verb(verbs)
     add_data_verbs(verbs)
     add_cache_verb(verbs)

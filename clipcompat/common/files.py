@@ -14,7 +14,7 @@ from clipcompat.common.errors import ClipcompatError, DataError, StorageError
 _DEEPEST = 100  # levels of nested JSON; no file that this library reads has ten
 
 
-def write_atomic(path: str | Path, content: bytes | str) -> Path:
+def write_atomic(path: str | Path, content: bytes | memoryview | str) -> Path:
     """Write `content` under a temporary name in the same folder, flush it to disk, then rename and flush that too.
 
     A reader of `path` sees the old file or the whole new one, whatever happens in between. After the call it is the

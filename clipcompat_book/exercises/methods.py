@@ -15,7 +15,10 @@ from clipcompat_book.exercises.feedback import Feedback, call_for_tensor, try_ca
 def check_cache_count(answer: Callable[[int, int, int], int]) -> Feedback:
     """How many numbers Tip-Adapter carries, from classes, shots and the length of a feature."""
     cases = [((10, 1, 4), 142), ((12, 16, 128), 26_882), ((1000, 16, 512), 24_192_002)]
-    hints = {(10, 1, 4): "Ten keys of 4 numbers, ten one-hot values of 10 numbers, and α and β: 40 + 100 + 2."}
+    hints = {
+        (10, 1, 4): "Ten keys of 4 numbers, ten one-hot values of 10 numbers, and α and β: 40 + 100 + 2.",
+        (12, 16, 128): "There is a key, and a value, for each of the 12 · 16 pictures.",
+    }
     return try_cases(answer, cases, hints, "It grows with the classes, twice over; a context does not grow at all.")
 
 

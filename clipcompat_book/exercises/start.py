@@ -50,4 +50,8 @@ def check_negative_flips(answer: Callable[[Any, Any], float]) -> Feedback:
         ((flags("0011"), flags("1111")), 0.0),
         ((flags("1111"), flags("0000")), 100.0),
     ]
-    return try_cases(answer, cases, {}, "Two backbones with equal accuracy can still disagree on many images.")
+    hints = {
+        0: "One answer of four broke: count it in percent, and not the one that was mended.",
+        1: "Two answers were mended here, and none broke: only right on old and wrong on new counts.",
+    }
+    return try_cases(answer, cases, hints, "Two backbones with equal accuracy can still disagree on many images.")

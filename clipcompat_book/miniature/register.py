@@ -29,7 +29,8 @@ def main(files: Sequence[str]) -> None:
     """Add the files to the manifest, sorted by name, number and steps."""
     known = dict(weights())
     for sha, entry in map(describe, files):
-        again = any(entry.items() <= other.items() for former, other in known.items() if former != sha)
+        recipe = {key: value for key, value in entry.items() if key != "source"}  # which may be made again itself
+        again = any(recipe.items() <= other.items() for former, other in known.items() if former != sha)
         known[sha] = entry | ({"again": True} if again else {})
     rows = sorted(known.items(), key=lambda row: (row[1]["name"], row[1]["number"], row[1]["steps_taken"]))
     write_atomic(MANIFEST, to_json(dict(rows)) + "\n")

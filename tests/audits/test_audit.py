@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from clipcompat.audits.audit import audit
+from clipcompat.audits.predictor import TOLD, UNTOLD
 from clipcompat.backbones.upgrade import Upgrade, load_upgrade
 from clipcompat.common.errors import ConfigError, DataError
 from clipcompat.data.custom.loose import loose_pictures
@@ -120,7 +121,9 @@ def test_pictures_without_labels_give_predictions_and_no_flips(plugins, measured
         assert found.old == seen.old and found.negative_flips is None and found.classes == ()
         assert found.changed == seen.changed and found.changes == seen.changes
         assert found.interval[0] <= found.expected <= found.interval[1]
-        assert "old_accuracy" in " ".join(blind.reasons) and "old_accuracy" not in " ".join(found.reasons)
+        (note,) = (reason for reason in blind.reasons if "old_accuracy" in reason)
+        assert f"{UNTOLD.typical:.1f} points off" in note and note.endswith(f"on old, {TOLD.typical:.1f}.")
+        assert "old_accuracy" not in " ".join(found.reasons)
     assert "predicted from pictures without labels" in str(told)
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from clipcompat.audits.predictor import TOLD, UNTOLD, Predictor
 
-HELD = Predictor(1.0, 0.0, 10.0)
+HELD = Predictor(1.0, 0.0, 10.0, 3.0)
 SIGNS = {"held": 0.64, "old": 0.8, "same": 0.7}
 
 
@@ -29,4 +29,4 @@ def test_nothing_is_lost_where_no_answer_changes():
 
 
 def test_what_is_not_told_makes_the_interval_wider():
-    assert TOLD.error < UNTOLD.error
+    assert TOLD.error < UNTOLD.error and TOLD.typical < UNTOLD.typical

@@ -24,13 +24,20 @@ show(go.Figure(go.Bar(x=["old", "new"], y=[1, 2])), alt="Two bars; the second is
 def toy(tmp_path: Path, project: Path) -> Path:
     """The real configuration and style around one notebook."""
     (tmp_path / "book").mkdir()
-    for name in ("_config.yml", "book/references.bib", "book/references.md", "book/assets"):
+    for name in (
+        "_config.yml",
+        "book/references.bib",
+        "book/references.md",
+        "book/changelog.md",
+        "book/assets",
+        "CHANGELOG.md",
+    ):
         copy = shutil.copytree if (project / name).is_dir() else shutil.copyfile
         copy(project / name, tmp_path / name)
     (tmp_path / "book" / "intro.md").write_text("# A question\n\n$x^2$ of {cite}`dpc`.\n")
     (tmp_path / "_toc.yml").write_text(
         "format: jb-book\nroot: book/intro\nchapters:\n"
-        "  - file: notebooks/00_a\n  - file: book/references\n  - file: book/status\n"
+        "  - file: notebooks/00_a\n  - file: book/references\n  - file: book/changelog\n  - file: book/status\n"
     )
     write_notebook(tmp_path / "notebooks" / "00_a.ipynb", PARAMETERS, "print('with', PROFILE)", FIGURE)
     _title(tmp_path / "notebooks" / "00_a.ipynb")
@@ -43,16 +50,21 @@ def test_a_book_is_built_whole_and_a_later_failure_leaves_it(toy: Path, capsys: 
     page = (html / "notebooks" / "00_a.html").read_text()
     assert "with smoke" in page and "Injected" not in page
     assert 'aria-label="Two bars; the second is higher."' in page and "New is higher." in page
-    assert "https://colab.research.google.com/github/clipcompat/clipcompat/blob/main/notebooks/00_a.ipynb" in page
+    repository = yaml.safe_load((toy / "_config.yml").read_text())["repository"]["url"].removeprefix(
+        "https://github.com"
+    )
+    assert f"https://colab.research.google.com/github{repository}/blob/main/notebooks/00_a.ipynb" in page
     assert (html / "_static" / "vendor" / "plotly.min.js").stat().st_size > 1e6
     assert "vendor/mathjax/tex-chtml.js" in (html / "book" / "intro.html").read_text()
     card = re.search(r'<meta [^>]*property="og:image"[^>]*>', page)[0]
     base = yaml.safe_load((toy / "_config.yml").read_text())["html"]["baseurl"]
     assert f'content="{base}_static/card.png"' in card
+    assert f'<meta property="og:url" content="{base}notebooks/00_a.html" />' in page
+    assert "Added" in (html / "book" / "changelog.html").read_text()
     with Image.open(html / "_static" / "card.png") as picture:
         assert picture.size == (1200, 630)
     status = (html / "book" / "status.html").read_text()
-    assert "PROFILE = smoke" in status and "torch" in status
+    assert "PROFILE = smoke" in status and "torch" in status and "of 90 s" in status
     timings = json.loads((toy / "_build" / "timings.json").read_text())
     assert timings["notebooks/00_a.ipynb"]["seconds"] > 0
 

@@ -75,6 +75,14 @@ def test_each_kind_of_trouble_is_found(html: Path, more: str, expected: str) -> 
     assert any(expected in problem and "notebooks/a.html" in problem for problem in problems(html)), problems(html)
 
 
+def test_a_page_may_weigh_500_kilobytes_and_not_more(html: Path) -> None:
+    page = html / "notebooks" / "a.html"
+    page.write_text(GOOD.replace("{more}", "x" * (500_001 - len(GOOD) + len("{more}"))))
+    assert problems(html) == ["notebooks/a.html: the page weighs 500,001 bytes, and 500,000 are allowed"]
+    page.write_text(page.read_text().replace("xx", "x", 1))
+    assert problems(html) == []
+
+
 def test_a_figure_without_plotly_is_found(html: Path) -> None:
     (html / "index.html").write_text('<script>Plotly.newPlot("a", [])</script>')
     assert any("nothing loads plotly.min.js" in problem for problem in problems(html))

@@ -4,7 +4,7 @@ import pytest
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from book.tools.notebook import INJECTED_TAG, fold_setup, minus_signs, reading_minutes, typeset
+from book.tools.notebook import INJECTED_TAG, fold_setup, minus_signs, reading_minutes, subscripts, typeset
 
 
 def cell(source: str, *tags: str, outputs=()) -> NotebookNode:
@@ -98,6 +98,17 @@ def test_a_negative_number_has_a_minus_sign(text, shown):
 )
 def test_a_hyphen_stays_a_hyphen(text):
     assert minus_signs(text) == text
+
+
+def test_a_letter_after_an_underscore_is_set_low():
+    assert subscripts("ω_b = 0.2, <td>W_Q</td>") == "ω<sub>b</sub> = 0.2, <td>W<sub>Q</sub></td>"
+
+
+@pytest.mark.parametrize(
+    "text", ["n_ctx, max_steps, a_b_c", "`W_Q`, <code>W_Q</code>", "$W_Q$", "<i title='W_Q'></i>", "[there](W_Q)"]
+)
+def test_other_underscores_stay(text):
+    assert subscripts(text) == text
 
 
 def test_what_a_notebook_computed_is_typeset_and_its_printed_text_stays():

@@ -11,6 +11,7 @@ from clipcompat.methods import KNOWN, METHODS
 from clipcompat_book.chapters.repair.predictor import OURS, RIVALS, audit_lines, errors, map_shares, predictor
 from clipcompat_book.chapters.repair.rows import ENOUGH as OF_RETRAINING
 from clipcompat_book.chapters.repair.rows import methods_of
+from clipcompat_book.chapters.repair.verdicts import off_stand_in
 from clipcompat_book.committed import committed_records
 
 
@@ -32,6 +33,8 @@ def test_the_accuracy_on_old_stands_for_what_retraining_reaches(rows):
     old, _, _, retrained = rows.T
     assert len(rows) > 2000
     assert abs(old - retrained).mean() == pytest.approx(3.7, abs=0.05)
+    records = [r for name in ("compatibility", "mini_large") for r in committed_records(name)]
+    assert off_stand_in(records) == pytest.approx(abs(old - retrained).mean())
 
 
 def test_the_share_that_is_enough_agrees_most_often_with_measured_retraining(rows):

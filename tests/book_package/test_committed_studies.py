@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from statistics import fmean
+
 import pytest
 
 from clipcompat.backbones.mini.manifest import weights
@@ -11,10 +13,11 @@ from clipcompat.common.files import to_json
 from clipcompat.data.load import load_dataset
 from clipcompat.data.mini.datasets import study_names
 from clipcompat.methods.defaults import configured_method
+from clipcompat.plugins.repair.feature_map import COMPARED
 from clipcompat.runs.sweep.spec import load_spec
 from clipcompat_book.committed import committed_records
 
-NAMES = ("prompt_learners", "domain", "cross_dataset", "signs", "focal", "stored_vectors")
+NAMES = ("prompt_learners", "domain", "cross_dataset", "signs", "focal", "stored_vectors", "repair_maps")
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -43,6 +46,24 @@ def test_the_seed_twin_of_stored_vectors_has_every_set_and_known_weights():
     twin = [r for r in committed_records("stored_vectors") if r.inputs["new_weights"]]
     assert sorted(r.dataset for r in twin) == sorted(study_names())
     assert all(r.inputs["new_weights"].removeprefix("sha256:") in weights() for r in twin)
+
+
+def test_plugins_that_maps_repair_and_what_three_maps_make_of_them_are_those_of_the_study_repair():
+    known = {
+        (r.titles.label, r.dataset, row["seed"]): row
+        for r in committed_records("repair")
+        if r.titles.upgrade == "mini"
+        for row in r.per_seed
+    }
+    carried = {}
+    for record in committed_records("repair_maps"):
+        for row in record.per_seed:
+            expected = known[record.titles.label, record.dataset, row["seed"]]
+            for name in ("old", "zs_new", *(f"map_{kind}_200" for kind in COMPARED)):
+                assert row[name] == pytest.approx(expected[name], abs=record.tolerance), (record.titles.label, name)
+            carried.setdefault(record.titles.label, []).append(row["new"] - expected["new"])
+    # Where a probe is lost, rounding in its training moves single accuracies by more than the tolerance.
+    assert len(carried) == 4 and all(abs(fmean(gaps)) < 1 for gaps in carried.values())
 
 
 def _seeds(record):

@@ -35,6 +35,20 @@ def test_in_the_book_a_figure_is_small_html_with_its_alt_text_and_caption(bundle
     assert not re.search(r"cdn|mathjax\.org|require\(", page, re.I)
 
 
+def test_where_scripts_do_not_run_the_words_and_numbers_of_a_figure_stand_in_its_place(bundles) -> None:
+    figures.show(go.Figure(go.Bar(x=["old", "new"], y=[71.2, -3])), alt="Two bars.", caption="New is lower.")
+    page = bundles[0]["text/html"]
+    place = page.partition("<noscript>")[2].partition("</noscript>")[0]
+    assert "Two bars." in place and "<td>71.2" in place and "<td>−3" in place
+    assert page.index("</noscript>") < page.index("<figcaption>")
+
+
+def test_no_text_of_a_figure_can_end_its_script(bundles) -> None:
+    figures.show(go.Figure(go.Bar(x=["</script><b>mini/tints</b>"], y=[1])), alt="A bar with a strange name.")
+    script = bundles[0]["text/html"].partition("<noscript>")[0]
+    assert script.count("</script>") == 2 and "\\u003c/script>\\u003cb>mini/tints" in script
+
+
 def test_the_ground_is_transparent_and_the_ink_readable_on_both_themes(bundles: list[dict[str, str]]) -> None:
     figure = go.Figure(go.Bar(y=[1, 2]))
     figures.show(figure, alt="Two bars of different height.")

@@ -13,6 +13,7 @@ from clipcompat_book.words import (
     counted,
     datasets,
     direction,
+    indexed,
     method_rank,
     method_titles,
     name_title,
@@ -22,6 +23,10 @@ from clipcompat_book.words import (
     with_interval,
 )
 from tests.runs.test_tables import run
+
+
+def test_an_index_is_set_low_and_names_with_underscores_stay():
+    assert indexed("start: W_O = 0, n_ctx, ω_b") == "start: W<sub>O</sub> = 0, n_ctx, ω<sub>b</sub>"
 
 
 def test_a_difference_shows_its_sign_and_interval():

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from book.tools.notebook import toc_files
-from book.tools.screenshot import BROWSERS
+from book.tools.runs import screenshot
 
-_CHATTER = ("[PST]: ", "[togglebutton]: ")  # what the theme's own scripts log on every page
 _ROOT = Path(__file__).parents[2]
+LAPTOP, PHONE = screenshot.WIDTHS
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """`name`: every page of the table of contents."""
-    if "name" in metafunc.fixturenames:
-        metafunc.parametrize("name", toc_files(_ROOT / "_toc.yml"))
+    """`name`: every page of the contents. `chapter`: those of notebooks. A page that is open serves all its tests."""
+    pages = toc_files(_ROOT / "_toc.yml")
+    for argument, values in (("name", pages), ("chapter", [p for p in pages if p.startswith("notebooks/")])):
+        if argument in metafunc.fixturenames:
+            metafunc.parametrize(argument, values, scope="session")
 
 
 @pytest.fixture(scope="session")
@@ -30,23 +32,46 @@ def html() -> Path:
 
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[object]:
-    from playwright.sync_api import sync_playwright
-
-    program = next((found for name in BROWSERS if (found := shutil.which(name))), None)
-    assert program, f"no browser; put one of {', '.join(BROWSERS)} on the PATH"
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+    with screenshot.chromium() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture
 def visit(html: Path, chromium) -> Iterator[Callable]:
     """A function (page's name, width in pixels) -> the open page; at the end nothing may have failed on any."""
+    with _opener(html, chromium) as open_page:
+        yield open_page
+
+
+@pytest.fixture(scope="session")
+def laptop(name: str, html: Path, chromium) -> Iterator[object]:
+    """A page on a light laptop, for tests that only look at it."""
+    with _opener(html, chromium) as open_page:
+        yield open_page(name, color_scheme="light")
+
+
+@pytest.fixture(scope="session")
+def dark(name: str, html: Path, chromium) -> Iterator[object]:
+    """The same for a reader whose system is dark."""
+    with _opener(html, chromium) as open_page:
+        yield open_page(name, color_scheme="dark")
+
+
+@pytest.fixture(scope="session")
+def phone(name: str, html: Path, chromium) -> Iterator[object]:
+    """The same on a phone, after its figures were fitted."""
+    with _opener(html, chromium) as open_page:
+        page = open_page(name, width=PHONE)
+        page.wait_for_timeout(700)
+        yield page
+
+
+@contextmanager
+def _opener(html: Path, browser) -> Iterator[Callable]:
     opened, wrong = [], []
 
-    def open_page(name: str, width: int = 1280, **context):
-        tab = chromium.new_context(viewport={"width": width, "height": 900}, offline=True, **context)
+    def open_page(name: str, width: int = LAPTOP, **context):
+        tab = browser.new_context(viewport={"width": width, "height": 900}, offline=True, **context)
         opened.append(tab)
         page = tab.new_page()
         page.on("console", lambda said: said.type in ("error", "warning") and wrong.append(said.text))
@@ -60,7 +85,7 @@ def visit(html: Path, chromium) -> Iterator[Callable]:
     yield open_page
     for tab in opened:
         tab.close()
-    assert [line for line in wrong if not line.startswith(_CHATTER)] == []
+    assert [line for line in wrong if not line.startswith(screenshot.CHATTER)] == []
 
 
 def _local(address: str) -> bool:

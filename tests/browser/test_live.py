@@ -1,5 +1,7 @@
 """The live upgrade of the first page computes what torch computes, and answers."""
 
+import re
+
 import numpy as np
 import pytest
 import torch
@@ -111,6 +113,11 @@ def test_a_reader_draws_and_renames(page):
     assert answers.text_content().count("my own word") == 6  # one class is left to choose
     page.get_by_role("button", name="Reset").click()
     assert "my own word" not in answers.text_content()
+
+
+def test_the_page_tells_how_long_an_answer_took(page):
+    """How long it may take is measured by `python -m benchmarks.live`; here only that a reader is told."""
+    assert re.fullmatch(r"answered in \d+ ms", page.locator("[data-part=time]").text_content())
 
 
 def test_without_scripts_the_answers_stand_and_nothing_is_offered(visit):

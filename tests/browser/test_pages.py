@@ -12,8 +12,8 @@ from clipcompat_book.committed import committed_records
 pytestmark = pytest.mark.browser
 
 
-def test_a_page_opens_without_an_error_and_draws_every_figure(visit, name):
-    page = visit(name)
+def test_a_page_opens_without_an_error_and_draws_every_figure(laptop):
+    page = laptop
     drawn = page.evaluate("""() => [...document.querySelectorAll('.js-plotly-plot')].map(
         (figure) => [figure.data.length, figure.querySelectorAll('svg.main-svg').length])""")
     figures = page.locator("figure.clipcompat-figure").count()
@@ -22,14 +22,11 @@ def test_a_page_opens_without_an_error_and_draws_every_figure(visit, name):
     assert page.locator("mjx-container").count() >= formulas
 
 
-def test_a_page_is_no_wider_than_a_phone(visit, name):
-    page = visit(name, width=360)
-    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+def test_a_page_is_no_wider_than_a_phone(phone):
+    assert phone.evaluate("document.documentElement.scrollWidth") <= 360
 
 
-def test_on_a_phone_no_label_of_a_figure_is_cut_or_meets_another(visit, name):
-    page = visit(name, width=360)
-    page.wait_for_timeout(700)
+def test_on_a_phone_no_label_of_a_figure_is_cut_or_meets_another(phone):
     labels = """() => [...document.querySelectorAll('.js-plotly-plot')].flatMap((plot, figure) => {
         const frame = plot.getBoundingClientRect();
         const texts = [...plot.querySelectorAll(
@@ -42,19 +39,17 @@ def test_on_a_phone_no_label_of_a_figure_is_cut_or_meets_another(visit, name):
             boxes.slice(at + 1).filter(([, other]) => both(box, other)).map(([b]) => [figure, a, b]));
         return [...outside.map(([text]) => [figure, 'cut', text]), ...pairs];
     })"""
-    assert page.evaluate(labels) == []
+    assert phone.evaluate(labels) == []
 
 
-def test_long_lines_of_code_wrap_and_no_frame_of_code_is_scrolled(visit, name):
-    page = visit(name, width=360)
+def test_long_lines_of_code_wrap_and_no_frame_of_code_is_scrolled(phone):
     wide = """() => [...document.querySelectorAll('.bd-article pre')].filter((x) => x.scrollWidth > x.clientWidth + 1)
         .map((x) => x.textContent.slice(0, 60))"""
-    assert page.evaluate(wide) == []
+    assert phone.evaluate(wide) == []
 
 
-def test_every_figure_has_an_alternative_text(visit, name):
-    page = visit(name)
-    texts = page.eval_on_selector_all("figure.clipcompat-figure [role=img]", "all => all.map(x => x.ariaLabel)")
+def test_every_figure_has_an_alternative_text(laptop):
+    texts = laptop.eval_on_selector_all("figure.clipcompat-figure [role=img]", "all => all.map(x => x.ariaLabel)")
     assert all(text and len(text) > 20 for text in texts)
 
 
@@ -98,8 +93,8 @@ def test_a_reader_may_choose_a_method_in_a_figure(visit):
     assert dict(page.evaluate(shown)) == {name: pytest.approx(x) for name, x in expected.items()}
 
 
-def test_every_menu_and_slider_of_a_figure_is_a_control_with_a_label_that_the_keyboard_reaches(visit, name):
-    page = visit(name)
+def test_every_menu_and_slider_of_a_figure_is_a_control_with_a_label_that_the_keyboard_reaches(laptop):
+    page = laptop
     parts = page.evaluate("""() => [...document.querySelectorAll('.clipcompat-figure .js-plotly-plot')].map((x) =>
         (x.layout.updatemenus || []).length + (x.layout.sliders || []).length)""")
     made = page.locator(".figure-controls :is(select, input)")

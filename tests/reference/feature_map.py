@@ -1,4 +1,5 @@
-"""Maps between feature spaces the slow way: low rank by descent from a random start, the residual by hand in NumPy."""
+"""Maps between feature spaces the slow way: low rank by descent from a random start, the residual by hand in NumPy, and
+rows rotated one by one, the rotation from an eigendecomposition."""
 
 from __future__ import annotations
 
@@ -55,3 +56,21 @@ def residual(x: np.ndarray, rest: np.ndarray, first: np.ndarray, steps: int, rat
         return (a * 0.5 * (1 + erf(a / math.sqrt(2)))) @ w2.T + b2
 
     return answer
+
+
+def turned(rows: np.ndarray, x: np.ndarray, y: np.ndarray, x_mean: np.ndarray, y_mean: np.ndarray) -> np.ndarray:
+    """Directions of rows, turned by the rotation that takes x to y, about x_mean, then shifted to y_mean; unit norm.
+
+    x, y: [sentence, dim]. The rotation is the polar factor M (M^T M)^(-1/2) of M = Y^T X, both centred and of unit
+    norm before that.
+    """
+    x, y = ([row / math.sqrt(sum(row**2)) for row in seen] for seen in (x, y))
+    x, y = (np.array(seen) - sum(seen) / len(seen) for seen in (x, y))
+    m = sum(np.outer(b, a) for a, b in zip(x, y, strict=True))
+    values, vectors = np.linalg.eigh(m.T @ m)
+    rotation = np.zeros_like(m)
+    for value, vector in zip(values, vectors.T, strict=True):
+        if value > 1e-12 * values[-1]:  # what no sentence shows is dropped
+            rotation += np.outer(m @ vector, vector) / math.sqrt(value)
+    found = [rotation @ (row / math.sqrt(sum(row**2)) - x_mean) + y_mean for row in rows]
+    return np.array([row / math.sqrt(sum(row**2)) for row in found])

@@ -1,11 +1,13 @@
 """Run notebooks as a reader on Colab does: `make colab-check`.
 
-The package is installed from its wheel, there is no checkout, and the notebook lies in a folder of its own. The
-environment is a virtual one that sees the packages of .venv, but not the editable install in it. A file of the checkout
-that a notebook opens all the same, as by a path put into `sys.path`, is an error.
+The package is installed from its wheel, there is no checkout, and the notebook lies in a folder of its own. Where the
+PATH has Colab's Python, the environment is made with it, and pip fetches the packages: it takes 6 GB under $TMPDIR, and
+less with PIP_EXTRA_INDEX_URL set to an index of CPU builds. Elsewhere, or where pip cannot reach an index, it is a
+virtual one of this Python, which sees the packages of .venv, but not the editable install in it, and a line says so. A
+file of the checkout that a notebook opens all the same, as by a path put into `sys.path`, is an error.
 
-It imitates neither Colab's versions of Python and of packages, nor its GPU, its front end or its network: the
-installing cell finds the package installed and does nothing.
+It imitates neither Colab's versions of packages, nor its GPU, its front end or its network: the installing cell finds
+the package installed and does nothing.
 """
 
 from __future__ import annotations
@@ -20,7 +22,10 @@ from pathlib import Path
 
 from book.tools.execute import ExecutionError, execute
 from book.tools.notebook import parameters, read_notebook, toc_notebooks
+from book.tools.runs.notebooks import say
 
+COLAB = (3, 12)
+"""The version of Python that Colab has."""
 _PACKAGED = ("clipcompat", "clipcompat_book", "pyproject.toml", "README.md", "LICENSE")
 _GUARD = '''"""Opening a file of the checkout is an error; what a kernel needs in .venv lies there and is none."""
 import sys
@@ -38,8 +43,26 @@ sys.addaudithook(_refuse)
 '''
 
 
-def build_environment(project: Path, folder: Path) -> str:
-    """Make the environment in `folder`; the path of its interpreter."""
+def colab_python() -> tuple[str | None, str]:
+    """The path of a Python of Colab's version and a sentence on it; no path where there is none that starts."""
+    name = f"python{COLAB[0]}.{COLAB[1]}"
+    found = sys.executable if sys.version_info[:2] == COLAB else shutil.which(name)
+    this = f"This is Python {sys.version_info.major}.{sys.version_info.minor}, not Colab's"
+    if found is None:
+        return None, f"{this}: there is no {name} on the PATH."
+    done = subprocess.run(
+        [found, "-c", "import sys, venv; print(sys.version_info[:2])"], capture_output=True, text=True
+    )
+    if done.stdout.strip() != str(COLAB):
+        return None, f"{this}: {found} does not start."
+    return found, f"Python as on Colab: {found}"
+
+
+def build_environment(project: Path, folder: Path, colab: str | None = None) -> str:
+    """Make the environment in `folder`; the path of its interpreter.
+
+    colab: a Python of Colab's version, whose packages pip fetches; None: this Python, with the packages of .venv.
+    """
     copy = folder / "source"
     copy.mkdir()
     for name in _PACKAGED:
@@ -52,18 +75,40 @@ def build_environment(project: Path, folder: Path) -> str:
     _call([*pip, "wheel", *offline, "--no-build-isolation", "--wheel-dir", str(folder), str(copy)])
     shutil.rmtree(copy)
     home = folder / "environment"
-    _call([sys.executable, "-m", "venv", "--without-pip", str(home)])
-    version = f"python{sys.version_info.major}.{sys.version_info.minor}"
-    packages = home / "lib" / version / "site-packages"
     (wheel,) = folder.glob("clipcompat-*.whl")
-    _call([*pip, "install", *offline, "--target", str(packages), str(wheel)])
     lent = next(path for path in map(Path, sys.path) if path.name == "site-packages")
-    # a path from such a file is not searched for further .pth files, so the editable install stays out of sight
-    (packages / "lent.pth").write_text(f"{lent}\nimport checkout_guard\n", encoding="utf-8")
+    if colab:
+        _call([colab, "-m", "venv", str(home)])
+        packages = home / "lib" / f"python{COLAB[0]}.{COLAB[1]}" / "site-packages"
+        _call([str(home / "bin" / "python"), *pip[1:], "install", f"{wheel}[book]"])
+        (packages / "guard.pth").write_text("import checkout_guard\n", encoding="utf-8")
+    else:
+        _call([sys.executable, "-m", "venv", "--without-pip", str(home)])
+        packages = home / "lib" / f"python{sys.version_info.major}.{sys.version_info.minor}" / "site-packages"
+        _call([*pip, "install", *offline, "--target", str(packages), str(wheel)])
+        # a path from such a file is not searched for further .pth files, so the editable install stays out of sight
+        (packages / "lent.pth").write_text(f"{lent}\nimport checkout_guard\n", encoding="utf-8")
     allowed = tuple(f"{path}/" for path in {lent, lent.resolve(), Path(sys.prefix), folder, folder.resolve()})
     guard = _GUARD.format(checkout=f"{project}/", allowed=allowed)
     (packages / "checkout_guard.py").write_text(guard, encoding="utf-8")
     return str(home / "bin" / "python")
+
+
+def environment_like_colabs(project: Path, folder: Path) -> str:
+    """With Colab's Python if it is here and pip gets the packages, else with this one; it says which, and why."""
+    colab, sentence = colab_python()
+    say(sentence)
+    if colab:
+        try:
+            return build_environment(project, _new(folder, "colab"), colab)
+        except RuntimeError as error:
+            say(f"This is Python {sys.version_info.major}.{sys.version_info.minor}, not Colab's: {error}")
+    return build_environment(project, _new(folder, "own"))
+
+
+def _new(folder: Path, name: str) -> Path:
+    (folder / name).mkdir()
+    return folder / name
 
 
 def check(project: Path, notebooks: Sequence[Path], python: str, folder: Path) -> list[str]:
@@ -90,9 +135,9 @@ def check(project: Path, notebooks: Sequence[Path], python: str, folder: Path) -
             run = execute(given, content / path.name, retries=2, **how)
         except ExecutionError as error:
             problems.append(str(error))
-            print(f"{path.name}: FAILED", flush=True)
+            say(f"{path.name}: FAILED")
         else:
-            print(f"{path.name}: {run.seconds:.1f} s, {run.attempts} attempts", flush=True)
+            say(f"{path.name}: {run.seconds:.1f} s, {run.attempts} attempts")
     return problems
 
 
@@ -113,7 +158,7 @@ def main(arguments: list[str] | None = None) -> int:
     if not notebooks:
         parser.error(f"_toc.yml names no notebook {', '.join(options.only)}")
     with tempfile.TemporaryDirectory() as folder:
-        problems = check(project, notebooks, build_environment(project, Path(folder)), Path(folder))
+        problems = check(project, notebooks, environment_like_colabs(project, Path(folder)), Path(folder))
     for problem in problems:
         print(problem, file=sys.stderr)
     return 1 if problems else 0

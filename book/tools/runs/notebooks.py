@@ -19,7 +19,7 @@ from pathlib import Path
 from book.tools.execute import ExecutionError, Run, execute
 from book.tools.kept import KeptChapters, state_of
 from book.tools.notebook import parameters, read_notebook, toc_notebooks
-from book.tools.status import status_page
+from book.tools.status import commit_of, status_page
 
 PROFILES = {"smoke": 1800.0, "book": 3600.0, "paper": 12 * 3600.0}
 """Profile -> seconds on the clock that one attempt of a notebook may take."""
@@ -123,7 +123,7 @@ def main(arguments: list[str] | None = None) -> int:
     results = execute_all(project, out, notebooks, options.profile, limits=limits, workers=options.workers)
     failures = [(path, result) for path, result in results if isinstance(result, ExecutionError)]
     runs = [(path, result) for path, result in results if isinstance(result, Run)]
-    status = status_page(runs, out, options.profile, failures, to_stage="")
+    status = status_page(runs, out, options.profile, failures, to_stage="", commit=commit_of(project))
     (out / "status.md").write_text(status, encoding="utf-8")
     for _, error in failures:
         print(error, file=sys.stderr)

@@ -75,18 +75,13 @@ def fit_map(
         UnknownNameError: no such kind. ConfigError: strength is not above 0, rank is below 1, or means for residual.
         DataError: there are fewer than 8 pictures, or not equally many features of both.
     """
-    if kind not in MAPS:
-        raise unknown_name("map", kind, MAPS)
-    if strength <= 0:
-        raise ConfigError(f"strength must be above 0, not {strength}.")
-    if rank < 1:
-        raise ConfigError(f"rank must be at least 1, not {rank}.")
-    if kind == "residual" and means is not None:
-        raise ConfigError("a residual map has no shift apart from its network; choose an affine kind.")
+    check_map(kind, strength, rank, means is not None)
     if len(source) != len(target):
         raise DataError(f"a map needs both features of every picture; these are {len(source)} and {len(target)}.")
     if len(source) < FEWEST:
-        raise DataError(f"a map needs at least {FEWEST} pictures, and 200 are advised; these are {len(source)}.")
+        raise DataError(
+            f"a map needs at least {FEWEST} pictures or sentences, and 200 are advised; these are {len(source)}."
+        )
     x, y = source.detach().double().cpu(), target.detach().double().cpu()  # small matrices; MPS has no float64
     x_mean, y_mean = x.mean(0), y.mean(0)
     matrix = _matrix(x - x_mean, y - y_mean, kind, strength, rank)
@@ -98,6 +93,22 @@ def fit_map(
         return affine
     layers = train_residual(x, y - (x @ found[0].T + found[1]), seed)
     return ResidualMap(affine, *(t.to(target.device, torch.float32) for t in layers))
+
+
+def check_map(kind: str = "orthogonal", strength: float = 0.1, rank: int = 64, shifted: bool = False) -> None:
+    """Refuse what `fit_map` refuses of its settings, before pictures are encoded for it. shifted: it will have means.
+
+    Raises:
+        UnknownNameError, ConfigError: see `fit_map`.
+    """
+    if kind not in MAPS:
+        raise unknown_name("map", kind, MAPS)
+    if strength <= 0:
+        raise ConfigError(f"strength must be above 0, not {strength}.")
+    if rank < 1:
+        raise ConfigError(f"rank must be at least 1, not {rank}.")
+    if kind == "residual" and shifted:
+        raise ConfigError("a residual map has no shift apart from its network; choose an affine kind.")
 
 
 def _matrix(x: Tensor, y: Tensor, kind: str, strength: float, rank: int) -> Tensor:

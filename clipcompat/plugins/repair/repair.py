@@ -49,7 +49,8 @@ def repair(
             left out.
         how: "map" takes tensors that live in image features along by an affine map of features, in closed form (linear
             probe, Tip-Adapter, GDA, LP++, ZS-LP, CLAP). "imitate" trains on the new backbone with what the plug-in
-            answers on the old one as labels, from the carried tensors (prompts, CLIP-Adapter, DPC). "tokens" and
+            answers on the old one as labels, from the carried tensors (prompts, CLIP-Adapter, DPC; why CLIP-Adapter has
+            no map: see `clipcompat.plugins.repair.translate`). "tokens" and
             "anchors" move the rows of a prompt by what is known of all tokens (CoOp, KgCoOp, CoCoOp, ContCoOp, DPC over
             these): see `clipcompat.plugins.repair.tokens`. "signs" masks a change of weights by a gradient (CLIP-LoRA,
             ProLIP) and reads labels: pictures must then be a `Split`, such as a few of `data.train`. None takes "map"

@@ -11,14 +11,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from clipcompat.backbones.backbone import Backbone
 from clipcompat.backbones.upgrade import Upgrade
 from clipcompat.common.errors import ConfigError, DataError
 from clipcompat.data.split import Images
 from clipcompat.features.encode import Cache, Progress, encode_together
-from clipcompat.plugins.repair.feature_map import fit_map
+from clipcompat.plugins.repair.feature_map import check_map, fit_map
 from clipcompat.plugins.repair.pictures import as_split
+from clipcompat.plugins.repair.translate import joint_means
 
-_ROWS = 1 << 16  # stored vectors that are compared with the queries at a time
+_ROWS = 1 << 16  # stored vectors at a time, so that little memory is needed beside them
 
 
 def map_vectors(
@@ -37,31 +39,48 @@ def map_vectors(
     Args:
         vectors: [row, dim of old], of any norm.
         pictures: seen by both backbones, 200 or more are advised; they need not be those that are stored, and have no
-            labels. sentences: read by both instead. kind, strength: as for `fit_map`.
+            labels.
+        sentences: read by both, instead of pictures. With `pictures` beside them (8 or more), sentences give the map's
+            matrix, and the means of the pictures its shift, as in `repair`.
+        kind, strength: as for `fit_map`.
 
     Returns:
         [row, dim of new], of unit norm, on the device of `vectors`.
 
     Raises:
-        ConfigError: neither pictures nor sentences, or both. DataError: vectors of another width, or not finite; too
-        few pictures. UnknownNameError: no such kind.
+        ConfigError: neither pictures nor sentences; or both for kind="residual". DataError: vectors of another width,
+        not finite, or all zeros; too few pictures or sentences. UnknownNameError: no such kind.
     """
     old, new = upgrade.old, upgrade.new
-    if (pictures is None) == (sentences is None):
-        raise ConfigError("a map of stored vectors is fitted on pictures or on sentences: give one of the two.")
-    if vectors.ndim != 2 or vectors.shape[1] != old.dim:
-        raise DataError(f"stored vectors of {old.name} are [row, {old.dim}]; these are {list(vectors.shape)}.")
-    if not bool(torch.isfinite(vectors).all()):
-        raise DataError("some stored vectors hold numbers that are not finite; leave these rows out.")
-    if pictures is not None:
-        split = as_split(pictures, ("",), "{}")
+    if pictures is None and sentences is None:
+        raise ConfigError("a map of stored vectors is fitted on pictures, on sentences, or on both; give some.")
+    check_map(kind, strength, shifted=pictures is not None and sentences is not None)
+    _check_stored(vectors, old)
+    split, means = None if pictures is None else as_split(pictures, ("",), "{}"), None
+    if sentences is None:
         both = encode_together([(old, "projected"), (new, "projected")], split, cache, progress)
     else:
         both = [backbone.encode_text(list(sentences)) for backbone in (old, new)]
+        means = None if split is None else joint_means(old, new, split, cache, progress)
     seen_old, seen_new = (F.normalize(x, dim=-1) for x in both)
-    to_new = fit_map(seen_old, seen_new, kind, strength)
-    rows = F.normalize(vectors.to(seen_new.device, torch.float32), dim=-1)
-    return F.normalize(to_new(rows), dim=-1).to(vectors.device)
+    to_new = fit_map(seen_old, seen_new, kind, strength, means=means)
+    mapped = torch.empty(len(vectors), new.dim, device=vectors.device)
+    for start in range(0, len(vectors), _ROWS):
+        rows = F.normalize(vectors[start : start + _ROWS].to(seen_new.device, torch.float32), dim=-1)
+        mapped[start : start + _ROWS] = F.normalize(to_new(rows), dim=-1)
+    return mapped
+
+
+def _check_stored(vectors: Tensor, old: Backbone) -> None:
+    if vectors.ndim != 2 or vectors.shape[1] != old.dim:
+        raise DataError(f"stored vectors of {old.name} are [row, {old.dim}]; these are {list(vectors.shape)}.")
+    for start in range(0, len(vectors), _ROWS):
+        rows = vectors[start : start + _ROWS]
+        wrong = {"numbers that are not finite": ~rows.isfinite().all(1), "only zeros": (rows == 0).all(1)}
+        for what, at in wrong.items():
+            if at.any():
+                first = start + int(at.nonzero()[0])
+                raise DataError(f"row {first} of the stored vectors (from 0) holds {what}; leave such rows out.")
 
 
 def nearest(queries: Tensor, stored: Tensor, k: int) -> Tensor:

@@ -3,6 +3,9 @@
 With x_old ≈ A x_new + c from `fit_map`, a linear probe's W x_old + b is W A x_new + (W c + b): a probe of the new
 backbone; so are the classifiers of GDA and LP++, of features of unit length. A Tip-Adapter's keys and the rows of ZS-LP
 and CLAP are features. A map the other way takes their directions along; their lengths stay.
+
+CLIP-Adapter has no map, because its last ReLU acts on single channels of old's space and what comes out is added to a
+feature of new: no matrix can be folded through the ReLU, and without biases a shift has no place.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -20,7 +23,7 @@ from clipcompat.methods.deep.lp_plus_plus import LPPlusPlus
 from clipcompat.methods.linear_probe import LinearProbe
 from clipcompat.methods.tip_adapter import TipAdapter
 from clipcompat.plugins.plugin import Plugin
-from clipcompat.plugins.repair.feature_map import FEWEST, FeatureMap, fit_map
+from clipcompat.plugins.repair.feature_map import FEWEST, FeatureMap, check_map, fit_map
 from clipcompat.training.learner import Method
 
 Fit = Callable[[Tensor, Tensor], FeatureMap]
@@ -54,11 +57,13 @@ def translated(
             f"a map of image features repairs {able}, and not {plugin.method.name}, whose tensors are not rows of a "
             "matrix over image features. Use how='imitate'."
         )
-    if rule is _probe and settings.get("kind") == "residual":
+    if settings.get("kind") == "residual" and not takes_residual(plugin.method):
         raise IncompatibleError(
             f"{plugin.method.name} is a matrix over image features, which a residual map, being no matrix, cannot be "
             "folded into. Choose an affine kind, such as 'ridge'; keys of a Tip-Adapter and stored vectors take any."
         )
+    known = {key: settings[key] for key in ("kind", "strength", "rank") if key in settings}
+    check_map(**known, shifted=shown is not None)
     kind = plugin.method.image_features
     if isinstance(seen, Split):
         features = encode_together([(old, kind), (new, kind)], seen, cache, progress)
@@ -94,6 +99,11 @@ def joint_means(
 def is_translatable(method: Method) -> bool:
     """Whether `translated` knows what to do with the method's tensors."""
     return isinstance(method, tuple(_RULES))
+
+
+def takes_residual(method: Method) -> bool:
+    """Whether its tensors are rows that a residual map can move; a classifier takes a matrix alone."""
+    return isinstance(method, tuple(kind for kind, rule in _RULES.items() if rule is not _probe))
 
 
 def reads_sentences(method: Method) -> bool:

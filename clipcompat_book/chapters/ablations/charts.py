@@ -8,12 +8,14 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from clipcompat_book.chapters.ablations.effects import MEASURES, Effect
+from clipcompat_book.chapters.ablations.labels import place_labels
 from clipcompat_book.chapters.ablations.paper import Row
 from clipcompat_book.show import INK, NEW, OLD, PALE, TOP_LEGEND
-from clipcompat_book.words import with_interval
+from clipcompat_book.words import indexed, with_interval
 
 _PANELS = {"old": ("on old", OLD), "new": ("carried to new", NEW), "kept": ("kept: gain on new − on old", INK)}
 _CLEAR = "rgba(0, 0, 0, 0)"
+_LONG = 18  # letters of a name in one line
 _NAMED = 7
 """Of more switches than these, the figure would have more words than dots."""
 
@@ -45,27 +47,18 @@ def plane(effects: Sequence[Effect]) -> go.Figure:
             cliponaxis=False,
         )
     first = sorted(effects, key=lambda e: (e in sure, _size(e)))[-_NAMED:]
-    named = sorted(first, key=lambda e: e.moves["new"].mean)
-    for place, e in enumerate(named):
-        right = place % 2 == 0
-        fig.add_annotation(
-            x=e.moves["old"].mean,
-            y=e.moves["new"].mean,
-            text=e.reading.label,
-            ax=26 if right else -26,
-            ay=14 if right else -14,
-            xanchor="left" if right else "right",
-            showarrow=True,
-            arrowhead=0,
-            arrowwidth=1,
-            arrowcolor=INK,
-            font_size=12,
-        )
+    dots = [_dot(e) for e in effects]
+    strokes = [((low, low), (high, high)), ((low, 0.0), (high, 0.0)), ((0.0, low), (0.0, high))]
+    named = {_lines(e.reading.label): _dot(e) for e in sorted(first, key=lambda e: e.moves["new"].mean)}
+    for name, (ax, ay) in place_labels(dots, named, (low, high), (low, high), strokes).items():
+        x, y = named[name]
+        line = {"showarrow": True, "arrowhead": 0, "arrowwidth": 1, "arrowcolor": INK, "standoff": 5}
+        fig.add_annotation(x=x, y=y, text=indexed(name), ax=ax, ay=ay, font_size=12, **line)
     for add in (fig.add_vline, fig.add_hline):
         add(0, line={"color": INK, "width": 1})
-    fig.update_xaxes(title_text="moved on old, points", zeroline=False)
-    fig.update_yaxes(title_text="moved on new, points", zeroline=False)
-    return fig.update_layout(height=480, margin={"t": 60, "b": 60, "l": 60, "r": 40}, legend=TOP_LEGEND)
+    fig.update_xaxes(title_text="moved on old, points", zeroline=False, range=[low, high])
+    fig.update_yaxes(title_text="moved on new, points", zeroline=False, range=[low, high])
+    return fig.update_layout(height=480, margin={"t": 70, "b": 60, "l": 60, "r": 30}, legend=TOP_LEGEND)
 
 
 def rows(effects: Sequence[Effect]) -> go.Figure:
@@ -100,7 +93,7 @@ def rows(effects: Sequence[Effect]) -> go.Figure:
     for y in range(1, len(kinds)):
         if kinds[y] != kinds[y - 1]:
             fig.add_hline(y=0.5 - y, line={"color": PALE, "width": 1})
-    ticks = {"tickvals": [-y for y in range(len(effects))], "ticktext": [e.reading.label for e in effects]}
+    ticks = {"tickvals": [-y for y in range(len(effects))], "ticktext": [indexed(e.reading.label) for e in effects]}
     fig.update_yaxes(range=[0.6 - len(effects), 0.6], showgrid=False, zeroline=False, tickfont_size=12)
     fig.update_yaxes(**ticks, row=1, col=1)
     fig.update_xaxes(title_text="points", zeroline=False)
@@ -153,12 +146,18 @@ def _ours(row: Row, side: int) -> tuple[float, float]:
     return row.ours[side].mean, row.ours[side].interval or 0.0
 
 
+def _dot(effect: Effect) -> tuple[float, float]:
+    return effect.moves["old"].mean, effect.moves["new"].mean
+
+
+def _lines(label: str) -> str:
+    """A long label in two lines, broken after a comma or a colon."""
+    at = max(label.find(", "), label.find(": "))
+    return f"{label[: at + 1]}<br>{label[at + 2 :]}" if at > 0 and len(label) > _LONG else label
+
+
 def _size(effect: Effect) -> float:
     return max(abs(effect.moves[m].mean) for m in ("old", "new"))
-
-
-def _said(label: str, mean: float, half: float) -> str:
-    return f"{label}: {mean:+.1f}" + (f" ± {half:.1f}" if half else "")
 
 
 def _hover(effect: Effect) -> str:

@@ -67,6 +67,11 @@ def rows_of(study: str, records: Sequence[Record], own: bool = False) -> list[Ro
     return rows
 
 
+def outside(row: Row, side: int = 1) -> bool:
+    """Whether what the paper prints is outside our interval, on new (1) or on old (0)."""
+    return abs(row.printed[side] - row.ours[side].mean) > (row.ours[side].interval or 0)
+
+
 def tables_of(records: Sequence[Record]) -> dict[str, list[Row]]:
     """Title -> rows, of every table that has some."""
     found = {title: rows_of(study, records) for study, title in TABLES.items()}
@@ -81,12 +86,17 @@ def claims_table(records: Sequence[Record], side: str = "new") -> Table:
         alone = {row.label: row.ours[at] for row in rows_of(study, records, own=True)}
         for row in rows_of(study, records):
             gap, one = row.ours[at], alone.get(row.label)
-            cells = (f"{row.printed[at]:+.2f}", with_interval(one, "+"), with_interval(gap, "+"))
-            found.append((title, row.label, *cells, agrees(gap, row.printed[at])))
-    columns = ("the paper's table", "row", "paper", "ours, one set", "ours, all sets", "sign")
+            cells = (
+                f"{row.printed[at]:+.2f}" + " *" * outside(row, at),
+                with_interval(one, "+"),
+                with_interval(gap, "+"),
+            )
+            found.append((title.partition(":")[0], row.label, *cells, agrees(gap, row.printed[at])))
+    columns = ("table", "row", "paper", "ours, one set", "ours, all sets", "sign")
     caption = (
         f"On {side}: points from the table's default, ± half of the 95 % interval. One set: mini/textures for DTD, "
-        "mini/actions for UCF101, over seeds. All sets: the four of this chapter, over sets and seeds."
+        "mini/actions for UCF101, over seeds. All sets: the four of this chapter, over sets and seeds. * outside ours, "
+        "all sets."
     )
     return Table(columns, tuple(found), caption)
 

@@ -12,12 +12,13 @@ import plotly.graph_objects as go
 
 from clipcompat.runs.records import Record
 from clipcompat.runs.tables import Table
+from clipcompat.studies.comparison import Comparison
 from clipcompat.studies.statistic import Statistic
 from clipcompat_book.chapters.ablations.readings import SETS, Reading
 from clipcompat_book.chapters.compatibility.controls import shipped_pair
 from clipcompat_book.means import compared, over_seeds, reports_of
 from clipcompat_book.show import INK, NEW, OLD, TOP_LEGEND
-from clipcompat_book.words import apart, with_interval
+from clipcompat_book.words import STARS, by_direction, starred, with_interval
 
 SHOTS = (1, 2, 4, 8, 16)
 METHODS = ("CoOp", "ContCoOp")
@@ -54,29 +55,35 @@ def numbers(gains: Gains) -> list[int]:
     return sorted({k for own in gains.values() for k in own})
 
 
-def shots_table(gains: Gains) -> Table:
-    """One row per method and side, one column per number of shots."""
+def leads(records: Sequence[Record]) -> dict[int, Comparison]:
+    """Shots -> ContCoOp minus CoOp on new, over sets and seeds; what was not made is left out."""
+    shipped = shipped_pair(records)
+    pairs = {k: [_reports(shipped, method, k) for method in ("ContCoOp", "CoOp")] for k in SHOTS}
+    return {k: compared(one, two, lambda r: r.new) for k, (one, two) in pairs.items() if one and two}
+
+
+def shots_table(gains: Gains, lead: Mapping[int, Comparison]) -> Table:
+    """One row per method and side, and the lead; one column per number of shots."""
     shots = numbers(gains)
     rows = [
         (method, f"on {side}", *(with_interval(own.get(k), "+") for k in shots))
         for (method, side), own in gains.items()
     ]
+    rows.append(("ContCoOp − CoOp", "on new", *(starred(lead.get(k)) for k in shots)))
     columns = ("method", "", *(f"{k} shot{'s' * (k > 1)}" for k in shots))
-    return Table(columns, tuple(rows), "Points above zero-shot, mean of the sets ± half of the 95 % interval (seeds).")
+    caption = (
+        "Points above zero-shot, mean of the sets ± half of the 95 % interval over seeds. Last row: the difference, "
+        f"with the interval over sets and seeds; {STARS}."
+    )
+    return Table(columns, tuple(rows), caption)
 
 
-def lead_sentence(records: Sequence[Record]) -> str:
-    """ContCoOp minus CoOp on new, by shots: Markdown."""
-    shipped = shipped_pair(records)
-    words, missing = [], []
-    for k in SHOTS:
-        one, two = (_reports(shipped, method, k) for method in ("ContCoOp", "CoOp"))
-        if one and two:
-            words.append(f"{k}: {apart(compared(one, two, lambda r: r.new), 'ahead', 'behind')}")
-        else:
-            missing.append(str(k))
+def lead_sentence(lead: Mapping[int, Comparison]) -> str:
+    """At which numbers of shots ContCoOp is seen to be ahead of CoOp on new: Markdown."""
+    words = by_direction({str(k): gap for k, gap in lead.items()}, "ahead", "behind")
+    missing = [str(k) for k in SHOTS if k not in lead]
     rest = f" Not made yet: {', '.join(missing)} shots." if missing else ""
-    return f"**ContCoOp against CoOp on new, by shots:** {'; '.join(words)}.{rest}"
+    return f"**ContCoOp against CoOp on new, by shots:** {words}.{rest}"
 
 
 def lines(gains: Gains) -> go.Figure:

@@ -1,9 +1,9 @@
-"""Retraining on new from the carried plug-in and from scratch: by shots, by epochs, with negative flips.
+"""Retraining on new from the carried or the repaired plug-in and from scratch: by shots, by epochs, with flips.
 
     runs = warm_runs(committed_records("warm_start"))        # one per method, dataset and seed
     curve(runs["CoOp"], "carried", "shots")                  # {"1": Comparison, …, "16": …}: accuracy
 
-Each seed has the same pictures and the same order of batches from both starts.
+Each seed has the same pictures and the same order of batches from every start.
 """
 
 from __future__ import annotations
@@ -14,21 +14,23 @@ from dataclasses import dataclass
 
 from clipcompat.common.errors import unknown_name
 from clipcompat.runs.records import Record
+from clipcompat.runs.tables import Table
 from clipcompat.studies.comparison import Comparison
 from clipcompat_book.means import groups
-from clipcompat_book.words import apart, datasets, method_titles
+from clipcompat_book.words import STARS, datasets, method_titles, starred
 
-STARTS = ("carried", "scratch")
+STARTS = ("carried", "repaired", "scratch")
 AXES = ("shots", "epochs")
 NOTHING, ALL = "0", "all"
-"""Places on both axes: the carried plug-in as it is; all shots and as many epochs as the recipe says."""
+"""Places on both axes: the start as it is, untrained; all shots and as many epochs as the recipe says."""
 
 
 @dataclass(frozen=True)
 class WarmRun:
     """One plug-in, carried to new and trained again there.
 
-    row: of the record: "new" and START_K_shots, START_N_epochs, START_all, each also with _flips. shots: all of them.
+    row: of the record: "new", "repaired", and START_K_shots, START_N_epochs, START_all, each also with _flips. shots:
+    all of them.
     """
 
     method: str
@@ -39,7 +41,8 @@ class WarmRun:
 
     def value(self, start: str, axis: str, place: str, flips: bool = False) -> float:
         """Accuracy on new, or with `flips` the negative flips against the plug-in on old, in percent."""
-        name = "new" if place == NOTHING else f"{start}_all" if place == ALL else f"{start}_{place}_{axis}"
+        untrained = "repaired" if start == "repaired" else "new"
+        name = untrained if place == NOTHING else f"{start}_all" if place == ALL else f"{start}_{place}_{axis}"
         if axis == "epochs" and name not in self.row:  # no fewer epochs than all on this dataset
             name = f"{start}_all"
         return self.row[name + "_flips" * flips]
@@ -79,26 +82,26 @@ def curve(runs: Sequence[WarmRun], start: str, axis: str, flips: bool = False) -
     return {place: _over(runs, lambda r, p=place: r.value(start, axis, p, flips)) for place in there}
 
 
-def lead(runs: Sequence[WarmRun], axis: str, place: str, flips: bool = False) -> Comparison:
-    """Carried start minus scratch, paired by dataset and seed."""
-    return _over(runs, lambda r: r.value("carried", axis, place, flips) - r.value("scratch", axis, place, flips))
+def pays(runs: Sequence[WarmRun]) -> bool:
+    """Whether training from the carried plug-in, with everything, was on average not worse than from scratch."""
+    return bool(runs) and lead(runs, "shots", ALL).mean >= 0
 
 
-def start_sentence(runs: Mapping[str, Sequence[WarmRun]]) -> str:
-    """What the carried start is worth with the fewest shots, the fewest epochs and with all, per method."""
-    parts = []
-    for name, own in runs.items():
-        few, short = places(own, "shots")[1], places(own, "epochs")[1]
-        told = [
-            f"with {few} shot{'s' * (few != '1')} {apart(lead(own, 'shots', few), 'above', 'below')}",
-            f"with {short} epochs {apart(lead(own, 'epochs', short), 'above', 'below')}",
-            f"with everything {apart(lead(own, 'shots', ALL), 'above', 'below')}",
-        ]
-        parts.append(f"{name} {', '.join(told)}")
-    sets = {r.dataset for own in runs.values() for r in own}
-    return (
-        f"**Trained on new from the carried plug-in, against from scratch,** {datasets(len(sets))}: {'; '.join(parts)}."
-    )
+def lead(
+    runs: Sequence[WarmRun], axis: str, place: str, flips: bool = False, start: str = "carried", other: str = "scratch"
+) -> Comparison:
+    """One start minus another, paired by dataset and seed."""
+    return _over(runs, lambda r: r.value(start, axis, place, flips) - r.value(other, axis, place, flips))
+
+
+def start_table(runs: Mapping[str, Sequence[WarmRun]]) -> Table:
+    """What the carried start is worth with the fewest shots, the fewest epochs and with all: one row per method."""
+    own = next(iter(runs.values()))
+    few, short = places(own, "shots")[1], places(own, "epochs")[1]
+    asked = {_shots(few, own): ("shots", few), f"{short} epochs": ("epochs", short), "everything": ("shots", ALL)}
+    rows = tuple((name, *(starred(lead(mine, *at)) for at in asked.values())) for name, mine in runs.items())
+    caption = f"Accuracy on new: points of a carried start above scratch, with {_sample(runs)}; {STARS}. Mini."
+    return Table(("method", *asked), rows, caption)
 
 
 def worth_sentence(runs: Mapping[str, Sequence[WarmRun]]) -> str:
@@ -116,17 +119,20 @@ def worth_sentence(runs: Mapping[str, Sequence[WarmRun]]) -> str:
     return f"**Training from scratch, against the carried plug-in as it is:** {'; '.join(parts)}."
 
 
-def flips_sentence(runs: Mapping[str, Sequence[WarmRun]]) -> str:
-    """Whether a carried start has fewer negative flips, with the fewest shots and with all."""
-    parts = []
-    for name, own in runs.items():
-        few = places(own, "shots")[1]
-        told = [f"{_shots(p, own)}: {apart(lead(own, 'shots', p, flips=True), 'more', 'fewer')}" for p in (few, ALL)]
-        parts.append(f"{name}, {'; '.join(told)}")
-    return (
-        "**Negative flips of a carried start against scratch** (test pictures that were right on old and are wrong "
-        f"now; points of all test pictures): {'. '.join(parts)}."
+def flips_table(runs: Mapping[str, Sequence[WarmRun]]) -> Table:
+    """Negative flips of a carried start against scratch, with the fewest shots and with all: one row per method."""
+    own = next(iter(runs.values()))
+    asked = (places(own, "shots")[1], ALL)
+    rows = tuple((name, *(starred(lead(mine, "shots", p, flips=True)) for p in asked)) for name, mine in runs.items())
+    caption = (
+        "Negative flips of a carried start minus those of scratch: points of all test pictures that were right on old "
+        f"and are wrong now, with {_sample(runs)}; {STARS}. Mini."
     )
+    return Table(("method", *(_shots(p, own) for p in asked)), rows, caption)
+
+
+def _sample(runs: Mapping[str, Sequence[WarmRun]]) -> str:
+    return f"95 % intervals over seeds and {datasets(len({r.dataset for own in runs.values() for r in own}))}"
 
 
 def _from(gaps: Mapping[str, Comparison], place: str) -> list[str]:

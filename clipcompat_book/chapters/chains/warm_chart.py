@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from clipcompat.methods import METHODS
-from clipcompat_book.chapters.chains.warm import ALL, AXES, STARTS, WarmRun, curve, places
+from clipcompat_book.chapters.chains.warm import ALL, AXES, WarmRun, curve, places
 from clipcompat_book.show import INK, METHOD_COLOURS, TOP_LEGEND
 
 _COLOURS = {METHODS[name].title: colour for name, colour in METHOD_COLOURS.items()}
@@ -26,7 +26,7 @@ def warm_panels(runs: Mapping[str, Sequence[WarmRun]]) -> go.Figure:
     for column, axis in enumerate(AXES, 1):
         for row, flips in enumerate((False, True), 1):
             for name, own in runs.items():
-                for start in STARTS:
+                for start in _DASH:
                     _line(fig, curve(own, start, axis, flips), name, start, row, column)
         own = next(iter(runs.values()))
         shown = {ALL: str(own[0].shots) if axis == "shots" else "all"}

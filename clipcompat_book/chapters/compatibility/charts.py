@@ -24,10 +24,12 @@ def report_lines(report: Compatibility) -> go.Figure:
     rows = [(1, OLD, report.zs_old, report.old, None), (0, NEW, report.zs_new, report.new, report.retrained)]
     for y, colour, zero_shot, plugin, retrained in rows:
         ways = [(plugin, colour, 4)]
-        marks = [("zero-shot", zero_shot, "line-ns", "bottom"), ("plug-in", plugin, "circle", "top")]
+        marks = [("zero-shot", zero_shot, "line-ns", "bottom center"), ("plug-in", plugin, "circle", "top center")]
         if retrained is not None:
             ways.insert(0, (retrained, PALE, 8))
-            marks.append(("retrained", retrained, "diamond-open", "bottom"))
+            away = "left" if zero_shot < retrained else "right"  # two names below one line
+            marks[0] = (*marks[0][:3], f"bottom {away}")
+            marks.append(("retrained", retrained, "diamond-open", "bottom center"))
         for end, ink, width in ways:
             line = {"color": ink, "width": width}
             fig.add_scatter(x=[zero_shot, end], y=[y, y], mode="lines", line=line, hoverinfo="skip")
@@ -37,7 +39,7 @@ def report_lines(report: Compatibility) -> go.Figure:
                 y=[y],
                 mode="markers+text",
                 text=[f"{name} {x:.1f}"],
-                textposition=f"{side} center",
+                textposition=side,
                 marker={"symbol": symbol, "color": colour, "size": 15, "line": {"width": 3, "color": colour}},
                 hovertemplate=f"{name}: {x:.1f} %<extra></extra>",
                 cliponaxis=False,

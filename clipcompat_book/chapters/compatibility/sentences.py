@@ -12,9 +12,9 @@ from operator import attrgetter
 from clipcompat.common.errors import ConfigError, unknown_name
 from clipcompat.runs.records import Record
 from clipcompat.studies.report import Compatibility
-from clipcompat.studies.statistic import Statistic
+from clipcompat.studies.statistic import Direction, Statistic
 from clipcompat_book.means import change, compared, gap_by_dataset, groups, of_method, reports_of
-from clipcompat_book.words import apart, counted, datasets, short_name
+from clipcompat_book.words import apart, datasets, short_name
 
 _WHERE = {"old": "on the old backbone", "new": "on the new backbone", "retrained": "retrained on the new backbone"}
 
@@ -57,11 +57,19 @@ def versus_sentence(records: Sequence[Record], first: str, second: str, field: s
         raise ConfigError(f"no dataset has {field} accuracies of both {first} and {second}.")
     directions = {short_name(name): gap.direction for name, gap in gaps.items()}
     return (
-        f"**{first} against {second}, {_WHERE[field]}:** of {datasets(len(gaps))}, {counted(directions)}. "
-        f"Mean of the datasets: {apart(compared(one, two, attrgetter(field)))}. (Paired by seed, {_seeds(gaps)}. 95 % "
-        f"intervals: on a dataset over its seeds, without correction for {datasets(len(gaps))}; of the mean over "
-        f"datasets and seeds.)"
+        f"**{first} against {second}, {_WHERE[field]}:** mean of {datasets(len(gaps))}, "
+        f"{apart(compared(one, two, attrgetter(field)))}. One by one: {_one_by_one(directions)}. (95 % intervals, "
+        f"paired by seed: {_seeds(gaps)}; without correction for {datasets(len(gaps))}.)"
     )
+
+
+def _one_by_one(directions: Mapping[str, Direction]) -> str:
+    """ "higher on a, b; lower on c; no difference seen on the other 8": the names of those that differ."""
+    named = {how: [n for n, own in directions.items() if own == how] for how in ("higher", "lower")}
+    words = [f"{how} on {', '.join(names)}" for how, names in named.items() if names]
+    rest = len(directions) - sum(map(len, named.values()))
+    others = f"the other {rest}" if words else f"any of {rest}" if rest > 1 else "it"
+    return "; ".join([*words, f"no difference seen on {others}"] if rest else words)
 
 
 def _seeds(gaps: Mapping[str, Statistic]) -> str:

@@ -9,7 +9,7 @@ from plotly.subplots import make_subplots
 
 from clipcompat_book.chapters.contcoop.factors import Effect
 from clipcompat_book.show import INK, NEW, OLD, PALE, TOP_LEGEND
-from clipcompat_book.words import Spread, with_interval
+from clipcompat_book.words import Spread, indexed, with_interval
 
 Parts = tuple[bool, bool]
 """Whether a method has attention, and whether it has distillation."""
@@ -25,10 +25,7 @@ def ablation_dots(ours: Mapping[Parts, tuple[Spread, Spread]], paper: Mapping[Pa
     """
     base = paper[False, False]
     panels = [
-        (
-            "paper: DTD, CLIP → EVA-CLIP",
-            {parts: [(x - b, 0.0) for x, b in zip(paper[parts], base, strict=True)] for parts in ours},
-        ),
+        ("paper: DTD", {parts: [(x - b, 0.0) for x, b in zip(paper[parts], base, strict=True)] for parts in ours}),
         ("ours: mini", {parts: [(s.mean, s.interval or 0.0) for s in both] for parts, both in ours.items()}),
     ]
     fig = make_subplots(cols=2, shared_yaxes=True, subplot_titles=[t for t, _ in panels], horizontal_spacing=0.04)
@@ -95,7 +92,7 @@ def factor_rows(effects: Sequence[Effect], upgrades: Sequence[Effect] = ()) -> g
             fig.add_scatter(x=[plain] * 2, y=ends, showlegend=False, row=1, col=3, **dotted)
     for y in _borders(rows):
         fig.add_hline(y=-y + 0.5, line={"color": PALE, "width": 1})
-    ticks = {"tickvals": [-y for y in range(len(rows))], "ticktext": [label for _, label in rows]}
+    ticks = {"tickvals": [-y for y in range(len(rows))], "ticktext": [indexed(label) for _, label in rows]}
     fig.update_yaxes(range=[0.6 - len(rows), 0.6], showgrid=False, zeroline=False)
     fig.update_yaxes(**ticks, row=1, col=1)
     fig.update_xaxes(title_text="points", zeroline=False)

@@ -103,7 +103,7 @@ class _Means:
 
     def __init__(self, records: Iterable[Record], titles: Iterable[str]):
         by_title = groups(records, lambda record: record.titles.method)
-        self._of = {title: _once(by_title[title]) for title in titles}
+        self._of = {title: once(by_title[title]) for title in titles}
         self.datasets = sorted(set.intersection(*({r.dataset for r in own} for own in self._of.values())))
 
     def __call__(self, title: str, field: str, without: str | None = None) -> dict[int, float]:
@@ -159,37 +159,12 @@ def upgrade_effects(records: Sequence[Record]) -> list[Effect]:
     return found
 
 
-def parts_of_lead(records: Sequence[Record], field: str = "new") -> dict[str, Statistic]:
-    """The lead in one field as a sum: what distillation adds to CoOp at ContCoOp's rate, what attention adds to that.
-
-    "rate": CoOp at ContCoOp's rate minus CoOp. "distillation": without attention, minus that. "attention": the plain
-    ContCoOp minus that. "condition": the plain one minus the attention that sees no name, a part of "attention".
-    """
-    titles = {"rate": ("CoOp (recipe.lr=0.008)", RIVAL)}
-    titles["distillation"] = ("ContCoOp (Attn off)", "CoOp (recipe.lr=0.008)")
-    titles["attention"] = (PLAIN, "ContCoOp (Attn off)")
-    titles["condition"] = (PLAIN, "ContCoOp (condition.pool=none)")
-    titles["lead"] = (PLAIN, RIVAL)
-    mean = _Means(shipped_pair(records), {title for pair in titles.values() for title in pair})
-    return {name: Statistic.paired(mean(one, field), mean(two, field)) for name, (one, two) in titles.items()}
-
-
-def ablation(records: Sequence[Record]) -> dict[tuple[bool, bool], tuple[Statistic, Statistic]]:
-    """(attention, distillation) -> points above CoOp on old and on new, as the paper's table of parts has them."""
-    titles = {(True, False): "ContCoOp (λ = 0.0)", (False, True): "ContCoOp (Attn off)", (True, True): PLAIN}
-    mean = _Means(shipped_pair(records), [RIVAL, *titles.values()])
-    return {
-        parts: tuple(Statistic.paired(mean(title, field), mean(RIVAL, field)) for field in ("old", "new"))
-        for parts, title in titles.items()
-    }
-
-
 def lead_by_dataset(
     records: Sequence[Record], measure: Callable[[Compatibility], float], rival: str = RIVAL
 ) -> dict[str, float]:
     """Dataset -> the plain ContCoOp minus its rival, mean over the seeds that both have, on the shipped pair."""
     by_title = groups(shipped_pair(records), lambda record: record.titles.method)
-    gaps = gap_by_dataset(*(reports_of(_once(by_title[title])) for title in (PLAIN, rival)), measure)
+    gaps = gap_by_dataset(*(reports_of(once(by_title[title])) for title in (PLAIN, rival)), measure)
     return {dataset: gap.mean for dataset, gap in gaps.items()}
 
 
@@ -206,6 +181,6 @@ def _minus(first: Mapping[int, float], second: Mapping[int, float]) -> dict[int,
     return {seed: first[seed] - second[seed] for seed in first if seed in second}
 
 
-def _once(records: Iterable[Record]) -> list[Record]:
+def once(records: Iterable[Record]) -> list[Record]:
     """One record per dataset: the first. Two studies may have made the same run, with and without retraining."""
     return [same[0] for same in groups(records, lambda record: record.dataset).values()]

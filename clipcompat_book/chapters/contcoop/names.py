@@ -1,6 +1,7 @@
 """Does the lead go with a property of the dataset? Statistics of class names and of the teacher, and rank correlations.
 
-Eleven datasets differ in many ways at once. So a correlation points at a property; it does not single it out.
+Eleven datasets differ in many ways at once. So a correlation points at a property; it does not single it out. Several
+lists of names for the same pictures do: `lists_table`.
 """
 
 from __future__ import annotations
@@ -18,10 +19,12 @@ from clipcompat.methods.parts.condition import Condition
 from clipcompat.runs.records import Record
 from clipcompat.runs.tables import Table
 from clipcompat.studies.comparison import holm
+from clipcompat.studies.statistic import Statistic
 from clipcompat_book.chapters.compatibility.controls import shipped_pair
 from clipcompat_book.chapters.contcoop.factors import PLAIN, RIVAL, lead_by_dataset
-from clipcompat_book.means import by_dataset, gap_by_dataset, groups, of_method, reports_of
-from clipcompat_book.words import datasets, short_name, with_interval
+from clipcompat_book.chapters.shots.curves import name_lists
+from clipcompat_book.means import by_dataset, by_seed, of_method, reports_of
+from clipcompat_book.words import STARS, datasets, starred
 
 _HALF = "ContCoOp (λ = 0.5)"
 _N = 16  # context tokens; a row's place plays no part in what is measured
@@ -89,30 +92,6 @@ def properties(records: Sequence[Record], names: Mapping[str, Names]) -> dict[st
     return found
 
 
-def teacher_table(records: Sequence[Record]) -> Table:
-    """One row per dataset that was also tuned four times as long: the teacher, and the lead at both lengths."""
-    by_title = groups(shipped_pair(records), lambda record: record.titles.method)
-    long = {title: f"{title} (recipe.max_steps=400)" for title in (PLAIN, RIVAL)}
-    sets = sorted({record.dataset for record in by_title[long[PLAIN]]})
-    reports = {title: reports_of(by_title[title]) for title in (PLAIN, RIVAL, *long.values())}
-    zero_shot = by_dataset(reports_of(by_title["zero-shot"]), attrgetter("zs_old"))
-    plain = by_dataset(reports[RIVAL], attrgetter("old"))
-    leads = [
-        gap_by_dataset(reports[one], reports[two], attrgetter(field))
-        for field in ("old", "new")
-        for one, two in ((PLAIN, RIVAL), (long[PLAIN], long[RIVAL]))
-    ]
-    rows = tuple(
-        (short_name(d), f"{zero_shot[d] - plain[d]:+.1f}", *(with_interval(lead[d], "+") for lead in leads))
-        for d in sorted(sets, key=lambda d: plain[d] - zero_shot[d])
-    )
-    columns = ("dataset", "teacher", "lead on old", "4 × the steps", "lead on new", "4 × the steps")
-    caption = (
-        "Teacher: zero-shot minus CoOp, on old. Leads over CoOp, tuned as long; ± half of the 95 % interval over seeds."
-    )
-    return Table(columns, rows, caption)
-
-
 _TITLES = {
     "tokens": "tokens per name",
     "alike": "names alike (mean cosine of two names)",
@@ -140,3 +119,27 @@ def names_table(records: Sequence[Record], names: Mapping[str, Names]) -> Table:
         rows.append((title, span, *(column[name] for column in columns)))
     caption = f"Spearman's correlation over {datasets(len(names))}; p with Holm's correction over the {len(rows)} rows."
     return Table(("property", "mean (range)", "with the lead on new", "with λ: 0.5 → 1, on old"), tuple(rows), caption)
+
+
+def lists_table(records: Sequence[Record]) -> Table:
+    """One row per list of names that the same pictures were tuned with: the teacher, and the lead with and without it.
+
+    records: of CoOp, of CoOp at ContCoOp's rate, of ContCoOp and of ContCoOp without distillation, on one dataset under
+    each list of `name_lists`.
+    """
+    rows = []
+    for title, names in name_lists().items():
+        own = {r.titles.method: r.reports for r in records if tuple(r.inputs["classnames"]) == names}
+        old, new = ({m: by_seed(made, attrgetter(field)) for m, made in own.items()} for field in ("old", "new"))
+        teacher = own[RIVAL][0].zs_old - fmean(old[RIVAL].values())
+        pairs = (old, PLAIN), (new, PLAIN), (new, f"{PLAIN} (λ = 0.0)"), (new, f"{RIVAL} (recipe.lr=0.008)")
+        leads = [Statistic.paired(side[variant], side[RIVAL]) for side, variant in pairs]
+        rows.append((title, f"{teacher:+.1f}", *map(starred, leads)))
+    columns = ("names", "teacher", "lead on old", "lead on new", "λ = 0", "CoOp at that rate")
+    seeds = min(len(r.per_seed) for r in records)
+    caption = (
+        "The cloth samples, the same pictures under four lists of names. Teacher: zero-shot minus CoOp, on old. Then "
+        "points above CoOp: ContCoOp on both backbones; on new, ContCoOp without distillation, and CoOp at ContCoOp's "
+        f"learning rate. ± half of the 95 % interval over {seeds} seeds; {STARS.split(';')[0]}."
+    )
+    return Table(columns, tuple(rows), caption)

@@ -15,11 +15,12 @@ from statistics import fmean
 
 from clipcompat.data.load import dataset_names
 from clipcompat.runs.papers import paper_accuracy
-from clipcompat.studies.statistic import Statistic
+from clipcompat.runs.tables import Table
 from clipcompat_book.chapters.contcoop.anatomy import GAINS, expected_score
-from clipcompat_book.words import with_interval
+from clipcompat_book.words import Spread, with_interval
 
-DATE = "2026-11-28"
+DATE = "2026-11-29"
+"""First stated a day earlier, when the part of the attention was known on three mini datasets only."""
 ABLATION = {
     (False, False): (69.78, 65.41),
     (True, False): (70.27, 69.09),
@@ -56,8 +57,8 @@ class Prediction:
         return self.printed_new > self.refuted_above
 
 
-def predict(attention_old: Statistic, attention_new: Statistic) -> Prediction:
-    """attention_*: what the attention adds to distillation alone on the miniature (`factors.parts_of_lead`)."""
+def predict(attention_old: Spread, attention_new: Spread) -> Prediction:
+    """attention_*: what the attention adds to distillation alone on the miniature (`lead.parts_of_lead`)."""
     plain, distilled, both = (ABLATION[key] for key in ((False, False), (False, True), (True, True)))
     return Prediction(
         old=distilled[0] - plain[0] + attention_old.mean,
@@ -86,28 +87,39 @@ def _printed_leads() -> tuple[float, float, int]:
     return mean["kgcoop"] - mean["coop"], mean["contcoop"] - mean["coop"], len(news["coop"])
 
 
-def prediction_sentences(prediction: Prediction, parts: Mapping[str, Statistic]) -> str:
-    """The prediction and what refutes it: Markdown."""
-    score = expected_score(_STD, _STD)
+def prediction_table(prediction: Prediction) -> Table:
+    """What is predicted, what the paper prints, and what refutes it: one row per quantity."""
     kgcoop, both, eleven = _printed_leads()
+    half = f"{prediction.new:+.1f} ± {prediction.half:.1f}"
+    above = f"interval above {prediction.refuted_above:+.1f}"
+    wide, rise = f"ContCoOp − CoOp on new, mean of {eleven}", f"nearer to {kgcoop:+.1f} than to {both:+.1f}"
+    rows = (
+        ("ContCoOp − CoOp on new, DTD", half, f"{prediction.printed_new:+.1f}", above),
+        ("ContCoOp − CoOp on old, DTD", f"{prediction.old:+.1f}", f"{prediction.printed_old:+.1f}", "–"),
+        (wide, rise, f"{both:+.1f}", f"above {(kgcoop + both) / 2:+.1f}"),
+        ("attention weights, above uniform", f"< {_UNEVEN} %", "–", f"> {_UNEVEN} %"),
+        ("class's part of a row of p, trained", f"< {_SHARE} %", "–", f"> {_SHARE} %"),
+        ("the same before training", f"about {100 * class_share():.0f} %", "–", "–"),
+        ("size of a score before training", f"{expected_score(_STD, _STD):.1e}", "–", "–"),
+    )
+    caption = (
+        f"Predicted on {DATE}, for CLIP → EVA-CLIP ViT-B/16, λ = 1, CoOp's recipe, before it was run here. "
+        "Accuracies in points; refuted over three seeds or more."
+    )
+    return Table(("", "predicted", "paper", "refuted if"), rows, caption)
+
+
+def prediction_sentences(prediction: Prediction, parts: Mapping[str, Spread]) -> str:
+    """Where the prediction comes from, and what its refutation would mean: Markdown."""
+    kgcoop, _, eleven = _printed_leads()
     printed = "outside" if prediction.contradicts_paper else "inside"
     return (
-        f"**Predicted on {DATE}, for CLIP → EVA-CLIP ViT-B/16, λ = 1, CoOp's recipe, DTD, before it was run here.**\n\n"
-        f"- At D = 512 scores start at {score:.1e}, as here, because they do not depend on D. W_Q and W_K stay where "
-        f"they start, but for weight decay, and attention weights stay within {_UNEVEN} % of uniform.\n"
-        f"- The class changes a row of p by about {100 * class_share():.0f} % of its length before training, and by "
-        f"less than {_SHARE} % of it after.\n"
-        f"- ContCoOp minus CoOp is what distillation alone gives in the paper, and what attention adds to that here "
-        f"({with_interval(parts['attention'], '+')} on new): **{prediction.new:+.1f} ± {prediction.half:.1f} on new** "
-        f"and {prediction.old:+.1f} on old. The paper prints {prediction.printed_new:+.1f} on new and "
-        f"{prediction.printed_old:+.1f} on old; its number on new is {printed} of our interval.\n"
-        f"- Over its {eleven} datasets the paper prints distillation alone only as KgCoOp, with other settings: "
-        f"{kgcoop:+.1f} on new against CoOp. We expect ContCoOp to be nearer to that than to the printed {both:+.1f}."
-        "\n\n"
-        f"**Refuted** if, over three seeds or more, the paired interval of ContCoOp minus CoOp on new lies above "
-        f"{prediction.refuted_above:+.1f}; or if a trained plug-in has an attention weight more than {_UNEVEN} % above "
-        f"uniform, or a class's part longer than {_SHARE} % of a row of p; or if the mean lead over the {eleven} "
-        f"datasets is above {(kgcoop + both) / 2:+.1f}. "
-        "If the lead is there and the weights are uniform, the argument on the maps holds and the step from it to the "
-        "lead is wrong."
+        "- **Scores** do not depend on D. So W_Q and W_K stay where they start, but for weight decay.\n"
+        "- **On DTD**, ContCoOp minus CoOp is what distillation alone gives in the paper, and what attention adds to "
+        f"that here ({with_interval(parts['attention'], '+')} on new). The paper's number on new is {printed} of our "
+        "interval.\n"
+        f"- **Over its {eleven} datasets** the paper prints distillation alone only as KgCoOp, with other settings: "
+        f"{kgcoop:+.1f} on new against CoOp. We expect ContCoOp to be nearer to that than to its printed lead.\n\n"
+        "**Refuted** if one entry of the last column comes true. If the lead is there and the weights are uniform, the "
+        "argument on the maps holds and the step from it to the lead is wrong."
     )

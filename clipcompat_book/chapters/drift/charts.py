@@ -10,6 +10,7 @@ from plotly.subplots import make_subplots
 from clipcompat.studies.comparison import Comparison
 from clipcompat.studies.report import Compatibility
 from clipcompat_book.chapters.drift.curves import Curve
+from clipcompat_book.chapters.drift.names import name_places
 from clipcompat_book.means import averages
 from clipcompat_book.show import INK, METHOD_COLOURS, NEW, OLD, TOP_LEGEND
 from clipcompat_book.words import name_title
@@ -101,7 +102,7 @@ def steps(panels: Mapping[str, Mapping[str, Mapping[str, float]]]) -> go.Figure:
                 row=1,
                 col=col,
             )
-    fig.update_xaxes(type="category")
+    fig.update_xaxes(type="category", tickfont_size=12, tickangle=0)
     fig.update_yaxes(title_text="test accuracy, percent", col=1)
     return _laid_out(fig, 420)
 
@@ -118,15 +119,18 @@ def drift_against_loss(
             y=[losses[part].mean for part in own],
             error_y={"array": [losses[part].interval or 0 for part in own], "thickness": 1.5, "width": 3},
             text=list(map(_short, own)),
-            textposition="top right",
             name=name_title(name),
-            mode="markers" if fig.data else "markers+text",  # labels once
+            mode="markers",
             marker={"color": METHOD_COLOURS[name], "size": 10},
             hovertemplate=f"{name_title(name)}, %{{text}}: moved %{{x:.3f}}, %{{y:+.1f}} points<extra></extra>",
         )
+    names = {part: _short(part) for part in drift}
+    for part, (y, up, anchor) in name_places(drift, list(methods.values()), names).items():
+        at = {"x": drift[part], "y": y, "yanchor": "bottom", "yshift": up, "xanchor": anchor}
+        fig.add_annotation(text=names[part], showarrow=False, font_size=13, **at)
     fig.update_xaxes(title_text=title)
     fig.update_yaxes(title_text="points lost", zeroline=True)
-    return fig.update_layout(height=400, margin={"t": 50}, legend=TOP_LEGEND)
+    return fig.update_layout(height=440, margin={"t": 50}, legend=TOP_LEGEND)
 
 
 def position_bars(moved: Sequence[float], zero_shot_end: int, context: int) -> go.Figure:

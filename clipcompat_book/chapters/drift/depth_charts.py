@@ -90,11 +90,11 @@ def ways_lines(found: Depth) -> go.Figure:
     """
     panels = [
         ("gain on old", lambda way: found.over_seeds(way, old_gain)),
-        ("gain of retraining on new", lambda way: found.over_seeds(way, retrained_gain)),
+        ("gain, retrained", lambda way: found.over_seeds(way, retrained_gain)),
         ("lost by carrying", lambda way: found.over_seeds(way, lost)),
         ("kept gain, percent", found.kept),
     ]
-    fig = make_subplots(cols=len(panels), subplot_titles=[title for title, _ in panels], horizontal_spacing=0.05)
+    fig = make_subplots(cols=len(panels), subplot_titles=[title for title, _ in panels], horizontal_spacing=0.07)
     for column, (_, measured) in enumerate(panels, 1):
         place = {"row": 1, "col": column}
         for way in filter(found.reports.__contains__, WAYS):

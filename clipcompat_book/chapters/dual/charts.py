@@ -62,8 +62,8 @@ def dual_prompt(first: torch.Tensor, parallel: torch.Tensor, omega_base: float, 
     panels = {
         "P, from stage 1, frozen": first.numpy(),
         "P′ − P, trained in stage 2": step,
-        f"P_b − P, for base classes: {omega_base:g} of it": omega_base * step,
-        f"P_n − P, for new classes: {omega_new:g} of it": omega_new * step,
+        f"P<sub>b</sub> − P, for base classes: {omega_base:g} of it": omega_base * step,
+        f"P<sub>n</sub> − P, for new classes: {omega_new:g} of it": omega_new * step,
     }
     fig = make_subplots(rows=4, subplot_titles=list(panels), vertical_spacing=0.09)
     reach = [float(np.abs(first.numpy()).max()), float(np.abs(step).max())]

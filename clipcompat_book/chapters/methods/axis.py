@@ -43,7 +43,7 @@ def axis_table(records: Sequence[Record]) -> Table:
     """One row per method with its default settings: accuracy on both backbones, kept gain, size, training time.
 
     records: of the mini upgrade. Zero-shot comes first, if it is among them. ± is half of the 95 % interval over seeds.
-    parameters: the numbers that are carried, mean over datasets. seconds: of a training on old, median over datasets
+    numbers: those that are carried, mean over datasets. seconds: of a training on old, median over datasets
     and seeds.
     """
     rows = []
@@ -56,10 +56,10 @@ def axis_table(records: Sequence[Record]) -> Table:
     sets = {record.dataset for found in plain.values() for record in found}
     caption = (
         f"From shallow to deep: means over {len(sets)} datasets ± half of the 95 % interval over seeds; kept gain in "
-        "percent. Parameters: the numbers that are carried. Seconds: of a training on old, one thread; the papers' "
+        "percent. Numbers: those that are carried. Seconds: of a training on old, one thread; the papers' "
         "methods encode pictures in that time, and for the newer ones that was done before. Mini."
     )
-    columns = ("acts on", "method", "old", "new", "retrained", "kept gain", "parameters", "seconds")
+    columns = ("acts on", "method", "old", "new", "retrained", "kept gain", "numbers", "seconds")
     return Table(columns, tuple(rows), caption)
 
 

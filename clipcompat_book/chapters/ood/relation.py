@@ -53,7 +53,7 @@ class Relation:
         return "one goes against the other" if self.high < 0 else "no relation seen"
 
     def __str__(self) -> str:
-        return f"{self.value:+.2f} (95 % interval {self.low:+.2f} … {self.high:+.2f})"
+        return f"{self.value:+.2f} ({self.low:+.2f} … {self.high:+.2f})"
 
 
 def of_losses(points: Sequence[Point]) -> Relation:

@@ -1,9 +1,8 @@
-"""Tables of the chapter: gains before and after, correlations, one report, and the paper's Table 3 beside ours."""
+"""One report as a table, and the paper's Table 3 beside our records."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from operator import attrgetter
 from statistics import fmean
 
 from clipcompat.data.shifted import SHIFTED
@@ -13,44 +12,11 @@ from clipcompat.runs.tables import Table
 from clipcompat.studies.comparison import Comparison, agrees
 from clipcompat.studies.ood import Robustness
 from clipcompat.studies.statistic import Statistic
-from clipcompat_book.chapters.ood.points import Point, by_method, mean_over_sets
-from clipcompat_book.chapters.ood.relation import at_equal_gain, of_losses, relation, within_methods
 from clipcompat_book.means import of_method
 from clipcompat_book.words import method_titles, short_name, with_interval
 
 _PAPER = ("clip-to-eva-vit-b-16", "imagenet")
 _PROMPTS = ("CoOp", "CoCoOp", "KgCoOp", "ContCoOp")
-
-
-def gains_table(points: Sequence[Point]) -> Table:
-    """Points above zero-shot, before and after a shift and the upgrade: one row per method."""
-    shown = ("tuned", "shifted", "carried", "both")
-    rows = [
-        (name, *(with_interval(mean_over_sets(own, attrgetter(gain)), "+") for gain in shown))
-        for name, own in by_method(points).items()
-    ]
-    columns = ("method", "old, source", "old, shifted", "new, source", "new, shifted")
-    caption = "Points above zero-shot, mean of the shifted sets ± half of the 95 % interval over sets and seeds. "
-    return Table(columns, tuple(rows), caption + "Source: its pictures of each set's classes.")
-
-
-def relations_table(points: Sequence[Point]) -> Table:
-    """Every reading of the question: all methods, and without the linear probe, which loses most."""
-    others = [p for p in points if p.method != "linear probe"]
-    by_shift, retrained = attrgetter("lost_by_shift"), attrgetter("below_retrained")
-    readings = {
-        "lost by the shift, lost by the upgrade": of_losses,
-        "the same, among the seeds of one method": lambda own: of_losses(within_methods(own)),
-        "left by the shift, left by the upgrade, at equal gain": at_equal_gain,
-        "lost by the shift, below retraining on new": lambda own: relation(own, by_shift, retrained),
-    }
-    rows = [
-        (name, *(f"{r.value:+.2f} ({r.low:+.2f} … {r.high:+.2f})" for r in (reading(points), reading(others))))
-        for name, reading in readings.items()
-    ]
-    sets = ", ".join(f"{short_name(n)} {r:+.2f}" for n, r in of_losses(points).by_set.items())
-    caption = f"Rank correlations, in brackets 95 % intervals. The first one, set by set: {sets}."
-    return Table(("", "all methods", "without the linear probe"), tuple(rows), caption)
 
 
 def report_table(report: Robustness, caption: str = "") -> Table:

@@ -14,7 +14,9 @@ from clipcompat_book.chapters.performance.sentences import duration, size
 from clipcompat_book.show import INK, METHOD_COLOURS, TOP_LEGEND
 from clipcompat_book.words import name_title
 
-_ROW = 30
+_ROW = 36
+_NAMES = 132
+"""Pixels for the names of rows, in two lines; more would leave a phone no room for what they name."""
 _FAINT = "rgba(128, 128, 128, 0.35)"
 _AXES = {"seconds": ("time of a {}", duration), "memory_bytes": ("memory of a {}", size)}
 
@@ -29,7 +31,7 @@ def ratio_dots(measured: Performance) -> go.Figure:
     for y, (title, row) in enumerate(lines):
         if row is None:
             words = {"text": f"<b>{title}</b>", "font_size": 13, "showarrow": False}
-            fig.add_annotation(x=0, xref="x domain", xanchor="left", y=-y, **words)
+            fig.add_annotation(x=0, xref="x domain", xanchor="left", xshift=-_NAMES, y=-y, **words)
             continue
         _ratio(fig, row, -y)
         limit = measured.limit(row)
@@ -49,9 +51,10 @@ def ratio_dots(measured: Performance) -> go.Figure:
     fig.update_xaxes(tickvals=values, ticktext=[f"{v:g}" for v in values])
     fig.update_xaxes(range=[math.log10(min([1, *ends])) - 0.05, math.log10(max([2, *ends])) + 0.2])
     shown = {-y: title for y, (title, row) in enumerate(lines) if row}
-    fig.update_yaxes(tickvals=list(shown), ticktext=list(shown.values()))
+    fig.update_yaxes(tickvals=list(shown), ticktext=[title.replace(", ", ",<br>", 1) for title in shown.values()])
+    fig.update_yaxes(tickfont_size=12, automargin=False)
     fig.update_yaxes(range=[0.6 - max(1, len(lines)), 0.6], zeroline=False, showgrid=False)
-    margin = {"t": 50, "b": 60, "l": 10, "r": 10}
+    margin = {"t": 50, "b": 60, "l": _NAMES + 4, "r": 10}
     return fig.update_layout(height=120 + _ROW * len(lines), margin=margin, legend=TOP_LEGEND)
 
 
@@ -172,8 +175,8 @@ def _ratio(fig: go.Figure, row: Row, y: float) -> None:
         mode="markers+text",
         showlegend=False,
         cliponaxis=False,
-        text=[f"{row.ratio:.1f} ×" + (" (extrapolated)" if row.extrapolated else "")],
-        textposition="top center",
+        text=[f"{row.ratio:.1f} ×"],
+        textposition="top right",
         marker={"color": colour, "size": 11, "symbol": symbol, "line": edge},
         error_x={"array": [bounds[1] - row.ratio], "arrayminus": [row.ratio - bounds[0]], "thickness": 1.5, "width": 4},
         hovertemplate=f"{duration(row.reference_s)} → {duration(row.fast_s)}<extra>{row.title}, {row.dtype}</extra>",

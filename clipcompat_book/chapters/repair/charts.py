@@ -14,9 +14,9 @@ from clipcompat_book.words import with_interval
 _COLOURS = {METHODS[name].title: colour for name, colour in METHOD_COLOURS.items()}
 _ROW = 46
 _MARKS = {
-    "carried": ("carried unchanged", "circle", NEW),
-    "repaired": ("repaired without labels", "circle", BASE_CLASSES),
-    "retrained": ("retrained with labels", "diamond-open", INK),
+    "carried": ("carried", "circle", NEW),
+    "repaired": ("repaired", "circle", BASE_CLASSES),
+    "retrained": ("retrained", "diamond-open", INK),
 }
 
 
@@ -55,10 +55,12 @@ def ladder(methods: Mapping[str, Repaired]) -> go.Figure:
             ],
             hovertemplate="%{text}<br>%{x:.1f} %<extra>" + words + "</extra>",
         )
-    fig.update_yaxes(tickvals=heights, ticktext=list(methods), zeroline=False, showgrid=False)
-    fig.update_yaxes(range=[0.6 - len(rows), 0.6])
+    for y, name in zip(heights, methods, strict=True):  # above its row, where a phone has room
+        at = {"x": 0, "xref": "paper", "xanchor": "left", "y": y, "yanchor": "bottom", "yshift": 8}
+        fig.add_annotation(text=name, showarrow=False, font_size=13, **at)
+    fig.update_yaxes(range=[0.4 - len(rows), 0.8], showticklabels=False, zeroline=False, showgrid=False)
     fig.update_xaxes(title_text="accuracy on the new backbone, %", zeroline=False, gridcolor=PALE)
-    return fig.update_layout(height=140 + _ROW * len(rows), margin={"t": 80, "b": 60}, legend=TOP_LEGEND)
+    return fig.update_layout(height=140 + _ROW * len(rows), margin={"t": 60, "b": 60, "l": 15}, legend=TOP_LEGEND)
 
 
 _DASHES = {"another start": "dash", "random weights": "dot"}

@@ -7,16 +7,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from clipcompat_book.chapters.chains.warm import ALL, WarmRun
-from clipcompat_book.chapters.repair.rows import ENOUGH, Repaired
+from clipcompat_book.chapters.repair.rows import ENOUGH, Repaired, verdict_of
 from clipcompat_book.means import groups
 from clipcompat_book.words import datasets, points
 
 _DO = {
     "keep": "Keep it. Nothing has to be done.",
     "repair": "Repair it: <code>clipcompat repair</code>, some 200 pictures of the task, no label.",
-    "retrain": "Train it again with labels{start}.",
+    "warm-start": "Train it again with labels, from the carried plug-in (a warm start).",
+    "retrain": "Train it again with labels.",
 }
-_START = ", from the carried plug-in (a warm start)"
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ def _advice(method: Repaired, warm: Sequence[WarmRun]) -> str:
     }
     sets = len(method.gain("carried").by_dataset)
     told = [
-        _DO[method.verdict].format(start=_START if _warmer(warm) else ""),
+        _DO[verdict_of(method, warm)],
         f"Of what retraining adds to zero-shot it has {shares['carried']} carried and {shares['repaired']} repaired; "
         f"{100 * ENOUGH:.0f} % would be enough ({datasets(sets)} of the miniature).",
         f"Pictures right before and wrong after: {flips['carried']} % carried, {flips['repaired']} % repaired, "
@@ -71,17 +71,13 @@ def _advice(method: Repaired, warm: Sequence[WarmRun]) -> str:
     ]
     if warm:
         gap, few = (value(warm, "carried") - value(warm, "scratch") for value in (_mean, _few))
+        sets, seeds = (len({getattr(run, part) for run in warm}) for part in ("dataset", "seed"))
         told.append(
             f"Training from the carried plug-in ends {points(gap, 'above', 'below')} training from scratch, and is "
-            f"{points(few, 'above', 'below')} it after two epochs ({datasets(len({run.dataset for run in warm}))}, "
-            "one seed)."
+            f"{points(few, 'above', 'below')} it after two epochs ({datasets(sets)}, "
+            f"{seeds} seed{'s' * (seeds != 1)})."
         )
     return " ".join(told)
-
-
-def _warmer(warm: Sequence[WarmRun]) -> bool:
-    """Whether training from the carried plug-in was, on average, not worse than from scratch."""
-    return bool(warm) and _mean(warm, "carried") >= _mean(warm, "scratch")
 
 
 def _mean(warm: Sequence[WarmRun], start: str) -> float:

@@ -105,7 +105,9 @@ def predictor(lines: Sequence[Line], how: str) -> Predictor:
     """The predictor as it is shipped, with the held-out error of carried and repaired plug-ins and of zero-shot."""
     truth = 100 * np.array([line["new"] for line in lines])
     most = np.quantile(abs(held_out(lines, how) - truth), 0.95)
-    return Predictor(*(round(float(w), 3) for w in fit(lines, how)), round(float(most), 1))
+    typical = errors(lines)[OURS[how]].mean
+    weights = (round(float(w), 3) for w in fit(lines, how))
+    return Predictor(*weights, error=round(float(most), 1), typical=round(typical, 1))
 
 
 def map_shares(lines: Sequence[Line]) -> dict[str, MapShares]:

@@ -11,11 +11,13 @@ from collections.abc import Mapping
 from clipcompat.runs.tables import Table
 from clipcompat.studies.carried.focal import WEIGHTS
 from clipcompat.studies.carried.signs import SHOTS
+from clipcompat.studies.comparison import Comparison
 from clipcompat_book.chapters.repair.rows import Repaired
-from clipcompat_book.words import apart, datasets, with_interval
+from clipcompat_book.words import STARS, apart, by_direction, datasets, starred, with_interval
 
 _MASKED = {f"signs_{shots}": f"masked, {shots} a class" for shots in SHOTS}
 _HELD = {"warm": "warm", **{f"focal_{weight:g}": f"held, λ = {weight:g}" for weight in WEIGHTS}}
+_STRONGEST = f"focal_{max(WEIGHTS):g}"
 
 
 def masked_table(methods: Mapping[str, Repaired]) -> Table:
@@ -41,32 +43,44 @@ def masked_sentence(methods: Mapping[str, Repaired]) -> str:
 
 
 def held_table(methods: Mapping[str, Repaired]) -> Table:
-    """Against retraining from scratch: points of accuracy and of negative flips, for warm starts held to old or not."""
+    """Against retraining from scratch: points of accuracy and of negative flips, for warm starts held to old or not.
+
+    Where there is a warm start, one more row is the strongest hold against it.
+    """
     rows = []
     for title, method in methods.items():
         first = f"{method.mean('scratch'):.1f}", f"{method.mean('scratch_flips'):.1f}"
         rows.append((title, "from scratch", *first))
         for name, words in _HELD.items():
             if method.values(name):
-                gaps = (method.behind(f"{name}{what}", f"scratch{what}") for what in ("", "_flips"))
-                rows.append((title, words, *(with_interval(gap, "+") for gap in gaps)))
+                rows.append((title, words, *map(starred, _gaps(method, name, "scratch"))))
+        if method.values("warm"):
+            rows.append((title, "the last − warm", *map(starred, _gaps(method, _STRONGEST, "warm"))))
     count = len({dataset for method in methods.values() for dataset, _ in method.rows})
     caption = (
         "From scratch: percent. The others: points against it ± half of the 95 % interval, over seeds and "
-        f"{datasets(count)}. λ: weight of the focal distillation towards the plug-in on old. Mini."
+        f"{datasets(count)}; {STARS}. λ: weight of the focal distillation towards the plug-in on old. Mini."
     )
     return Table(("method", "retrained", "accuracy on new", "negative flips"), tuple(rows), caption)
 
 
 def held_sentence(methods: Mapping[str, Repaired]) -> str:
-    """What the strongest distillation changes in accuracy and in flips, against the same training without it."""
-    strongest = f"focal_{max(WEIGHTS):g}"
-    found = []
-    for title, method in methods.items():
-        plain = "warm" if method.values("warm") else "scratch"
-        accuracy, flips = (method.behind(f"{strongest}{what}", f"{plain}{what}") for what in ("", "_flips"))
-        found.append(f"{title}: accuracy {apart(accuracy)}, flips {apart(flips, 'more', 'fewer')}")
-    return f"With λ = {max(WEIGHTS):g}, against the same training without it. {'. '.join(found)}."
+    """In which direction the strongest distillation moves accuracy and flips, against the same training without it."""
+    both = {
+        title: _gaps(method, _STRONGEST, "warm" if method.values("warm") else "scratch")
+        for title, method in methods.items()
+    }
+    accuracy, flips = ({title: gaps[k] for title, gaps in both.items()} for k in (0, 1))
+    return (
+        f"**With λ = {max(WEIGHTS):g}, against the same training without it.** Accuracy: {by_direction(accuracy)}. "
+        f"Negative flips: {by_direction(flips, 'more', 'fewer')}."
+    )
+
+
+def _gaps(method: Repaired, name: str, rival: str) -> tuple[Comparison, Comparison]:
+    """One way of retraining minus another: accuracy and negative flips."""
+    accuracy, flips = (method.behind(f"{name}{what}", f"{rival}{what}") for what in ("", "_flips"))
+    return accuracy, flips
 
 
 def _flips(method: Repaired, names: tuple[str, ...]) -> str:

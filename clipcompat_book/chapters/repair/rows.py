@@ -3,6 +3,7 @@
 methods = methods_of(committed_records("repair"), "mini")   # title -> one Repaired per method
 methods["CoOp"].gain("repaired").mean                       # points above zero-shot on new
 methods["CoOp"].verdict                                     # "keep", "repair" or "retrain"
+verdict_of(methods["CoOp"], warm_runs(…)["CoOp"])           # or "warm-start"
 """
 
 from __future__ import annotations
@@ -16,10 +17,12 @@ from typing import Any, Literal
 from clipcompat.runs.records import Record
 from clipcompat.studies.carried.repair import IMITATED, MAPPED
 from clipcompat.studies.comparison import Comparison, Values
+from clipcompat_book.chapters.chains.warm import WarmRun, pays
 from clipcompat_book.means import groups
 from clipcompat_book.words import method_titles
 
-Verdict = Literal["keep", "repair", "retrain"]
+Verdict = Literal["keep", "repair", "warm-start", "retrain"]
+VERDICTS: tuple[Verdict, ...] = ("keep", "repair", "warm-start", "retrain")
 ENOUGH = 0.8
 """Share of what retraining adds to zero-shot from which on a plug-in is kept or repaired. Our choice."""
 
@@ -86,6 +89,14 @@ class Repaired:
         return {0: self.share("carried")} | {n: self.share(name) for n, name in names.items() if self.values(name)}
 
 
+def verdict_of(method: Repaired, warm: Sequence[WarmRun] = ()) -> Verdict:
+    """The method's verdict; where that is to retrain, a warm start if the method's runs say that it is not worse.
+
+    As an audit has it: who has to train anyway starts from what is there.
+    """
+    return "warm-start" if method.verdict == "retrain" and pays(warm) else method.verdict
+
+
 def methods_of(records: Sequence[Record], upgrade: str) -> dict[str, Repaired]:
     """Title -> method, in the order of the registry, of the records of an upgrade with this title."""
     mine = groups((r for r in records if r.titles.upgrade == upgrade), lambda r: r.titles.method)
@@ -105,18 +116,19 @@ def controls_of(records: Sequence[Record]) -> dict[str, dict[str, Repaired]]:
 
 
 _SIZES = {
-    "step 5000": "500 steps more",
-    "step 5500": "1,000 steps more",
-    "step 6000": "1,500 steps more",
-    "pair 2, made again": "3,000 steps more",
-    "mini-text-only": "a new text tower",
-    "mini-image-only": "a new image tower",
+    "mini-identity": "nothing",
+    "mini-activation-only": "the activation alone",
+    "mini-identity, pair 2, step 5000": "500 steps more",
+    "mini-identity, pair 2, step 5500": "1,000 steps more",
+    "mini-identity, pair 2, step 6000": "1,500 steps more",
+    "mini-identity, pair 2, made again": "3,000 steps more",
+    "mini-text-only, made again": "a new text tower",
+    "mini-image-only, made again": "a new image tower",
 }
-"""Part of an upgrade's title -> what is new there. Steps: of one pretraining run, after its step 4,500."""
+"""An upgrade's title -> what is new there. Steps: of one pretraining run, after its step 4,500."""
 
 
 def sizes_of(records: Sequence[Record]) -> dict[str, dict[str, Repaired]]:
     """What is new -> its methods, for upgrades that change less than a whole backbone; the smallest first."""
-    titles = dict.fromkeys(r.titles.upgrade for r in records)
-    found = {words: next((t for t in titles if part in t), None) for part, words in _SIZES.items()}
-    return {words: methods_of(records, title) for words, title in found.items() if title}
+    titles = {r.titles.upgrade for r in records}
+    return {words: methods_of(records, title) for title, words in _SIZES.items() if title in titles}

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from clipcompat.methods import METHODS
-from clipcompat_book.chapters.repair.rows import ENOUGH, Repaired
-from clipcompat_book.words import datasets
+from clipcompat_book.chapters.chains.warm import WarmRun
+from clipcompat_book.chapters.repair.rows import ENOUGH, VERDICTS, Repaired, verdict_of
+from clipcompat_book.words import apart, datasets
 
 
 def records_sentence(methods: Mapping[str, Repaired]) -> str:
@@ -16,9 +17,10 @@ def records_sentence(methods: Mapping[str, Repaired]) -> str:
     return f"In the records: {', '.join(methods)}.{rest}"
 
 
-def answer_sentence(methods: Mapping[str, Repaired]) -> str:
-    """Which methods to keep, repair and retrain, and what a repair is behind retraining."""
-    verdicts = {v: [t for t, m in methods.items() if m.verdict == v] for v in ("keep", "repair", "retrain")}
+def answer_sentence(methods: Mapping[str, Repaired], warm: Mapping[str, Sequence[WarmRun]]) -> str:
+    """Which methods to keep, repair, warm-start and retrain. warm: runs of `warm_runs`."""
+    found = {title: verdict_of(method, warm.get(title, ())) for title, method in methods.items()}
+    verdicts = {v: [title for title, own in found.items() if own == v] for v in VERDICTS}
     told = "; ".join(f"**{verdict}**: {', '.join(titles)}" for verdict, titles in verdicts.items() if titles)
     sets = len(next(iter(methods.values())).gain("carried").by_dataset)
     seeds = len({row["seed"] for _, row in next(iter(methods.values())).rows})
@@ -26,6 +28,13 @@ def answer_sentence(methods: Mapping[str, Repaired]) -> str:
         f"The cheapest step that keeps {100 * ENOUGH:.0f} % of what retraining adds to zero-shot ({datasets(sets)}, "
         f"{seeds} seeds): {told}."
     )
+
+
+def needless_sentence(sizes: Mapping[str, Mapping[str, Repaired]]) -> str:
+    """What a repair does to plug-ins that need none, on the control in which nothing changes; "" without records."""
+    gaps = {title: method.behind("repaired", "carried") for title, method in sizes.get("nothing", {}).items()}
+    told = "; ".join(f"{title} {apart(gap)}" for title, gap in gaps.items())
+    return f"**Where nothing changes, repaired against carried:** {told}." if told else ""
 
 
 def controls_sentence(controls: Mapping[str, Mapping[str, Repaired]]) -> str:

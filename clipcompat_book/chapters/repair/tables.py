@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from clipcompat.plugins.repair.feature_map import COMPARED
 from clipcompat.runs.tables import Table
-from clipcompat_book.chapters.repair.rows import ENOUGH, Repaired
+from clipcompat_book.chapters.chains.warm import WarmRun
+from clipcompat_book.chapters.repair.costs import Costs, cost_words
+from clipcompat_book.chapters.repair.rows import ENOUGH, Repaired, verdict_of
 from clipcompat_book.words import STARS, starred, with_interval
 
 _SIDES = ("carried", "repaired", "retrained")
+_COSTING = ("carried", "repaired: 200 pictures, no label", "retrained: 16 labels per class")
 
 
-def gains_table(methods: Mapping[str, Repaired]) -> Table:
-    """Points above zero-shot on new: carried, repaired, retrained; negative flips; and the verdict."""
+def gains_table(
+    methods: Mapping[str, Repaired], costs: Costs, warm: Mapping[str, Sequence[WarmRun]] | None = None
+) -> Table:
+    """Points above zero-shot on new: carried, repaired, retrained; seconds; negative flips; and the verdict.
+
+    warm: runs of `warm_runs`; methods that have some may be told to start there.
+    """
     rows = []
     for title, method in methods.items():
         gains = [with_interval(method.gain(name), "+") for name in ("carried", "repaired", "retrained")]
@@ -21,12 +29,16 @@ def gains_table(methods: Mapping[str, Repaired]) -> Table:
             f"{method.mean(method.column(n) + '_flips'):.1f}" for n in ("carried", "repaired", "retrained")
         )
         shares = " → ".join(f"{100 * method.share(name):.0f}" for name in ("carried", "repaired"))
-        rows.append((title, method.how, *gains, shares, flips, method.verdict))
-    columns = ("method", "repair", "carried", "repaired", "retrained", "share, %", "negative flips, %", "verdict")
+        cost = costs.get(title)
+        seconds = f"{cost['repair']:.1f} / {cost['retrain']:.1f}" if cost else "–"
+        verdict = verdict_of(method, (warm or {}).get(title, ()))
+        rows.append((title, method.how, *gains, shares, seconds, flips, verdict))
+    columns = ("method", "repair", *_COSTING, "share, %", "seconds", "negative flips, %", "verdict")
     caption = (
         "Points above zero-shot on new, ± half of the 95 % interval over sets and seeds. Share: of what retraining "
         "adds, carried → repaired. Negative flips: right on old and wrong on new, carried / repaired / retrained. "
-        f"Verdict: the cheapest that keeps {100 * ENOUGH:.0f} % of what retraining adds."
+        f"{cost_words()}, repaired / retrained. Verdict: the cheapest that keeps {100 * ENOUGH:.0f} % of what "
+        "retraining adds; a warm start instead of retraining where records show that it is not worse."
     )
     return Table(columns, tuple(rows), caption)
 
@@ -74,14 +86,15 @@ def controls_table(methods: Mapping[str, Repaired], controls: Mapping[str, Mappi
 def sizes_table(sizes: Mapping[str, Mapping[str, Repaired]]) -> Table:
     """The same on upgrades that change less: one row per upgrade, one column per method."""
     titles = list(dict.fromkeys(title for methods in sizes.values() for title in methods))
-    rows = [
-        (what, *(_three(methods[title]) if title in methods else "–" for title in titles))
-        for what, methods in sizes.items()
-    ]
+    rows = []
+    for what, methods in sizes.items():
+        cells = [_three(methods[title]) if title in methods else "–" for title in titles]
+        seeds = {len({row["seed"] for _, row in method.rows}) for method in methods.values()}
+        rows.append((what, *cells, " or ".join(map(str, sorted(seeds)))))
     caption = (
         "Accuracy on new: carried → repaired (200 pictures without labels) | retrained. Means over datasets. Mini."
     )
-    return Table(("what is new", *titles), tuple(rows), caption)
+    return Table(("what is new", *titles, "seeds"), tuple(rows), caption)
 
 
 def _three(method: Repaired) -> str:

@@ -71,11 +71,6 @@ def share_of(method: Repaired, name: str) -> tuple[float, float | None]:
     return 100 * share, None if half is None else 100 * half / abs(method.gain("retrained").mean)
 
 
-def ways_of(method: Repaired) -> list[str]:
-    """The columns of repairs without pictures that it has."""
-    return [name for name in WAYS if method.values(name)]
-
-
 def goals_figure(sides: Sides) -> go.Figure:
     """Share of retraining's gain (x), one row per method and side; error bars are 95 % intervals, short lines goals.
 
@@ -83,7 +78,6 @@ def goals_figure(sides: Sides) -> go.Figure:
     """
     fig = go.Figure()
     rows = [(side, title, method) for side, methods in sides.items() for title, method in methods.items()]
-    labels = [_label(title, side) for side, title, _ in rows]
     for name, (words, symbol, colour) in _MARKS.items():
         found = [(-y, *share_of(method, name)) for y, (_, _, method) in enumerate(rows) if method.values(name)]
         within = [(y, share, half or 0) for y, share, half in found if share >= _LEAST]
@@ -113,15 +107,18 @@ def goals_figure(sides: Sides) -> go.Figure:
     for y, (side, _, method) in enumerate(rows):
         goal = 100 * GOALS[method.how] if side == "the upgrade" else 0
         line = {"color": INK, "width": 3}
-        fig.add_shape(type="line", x0=goal, x1=goal, y0=-y - 0.35, y1=-y + 0.35, line=line)
-    fig.update_yaxes(tickvals=[-y for y in range(len(rows))], ticktext=labels, zeroline=False, showgrid=False)
+        fig.add_shape(type="line", x0=goal, x1=goal, y0=-y - 0.25, y1=-y + 0.25, line=line)
+    for y, (side, title, _) in enumerate(rows):  # above its row, where a phone has room
+        at = {"x": 0, "xref": "paper", "xanchor": "left", "y": -y, "yanchor": "bottom", "yshift": 7}
+        fig.add_annotation(text=_label(title, side), showarrow=False, font_size=13, **at)
+    fig.update_yaxes(range=[0.4 - len(rows), 0.8], showticklabels=False, zeroline=False, showgrid=False)
     fig.update_xaxes(
         title_text="share of what retraining adds, %", range=[_LEAST - 10, 130], zeroline=True, gridcolor=PALE
     )
-    return fig.update_layout(height=150 + 44 * len(rows), margin={"t": 90, "b": 60}, legend=TOP_LEGEND)
+    return fig.update_layout(height=150 + 44 * len(rows), margin={"t": 90, "b": 60, "l": 15}, legend=TOP_LEGEND)
 
 
-def goals_table(sides: Sides) -> Table:
+def shares_table(sides: Sides) -> Table:
     """Shares with their intervals: carried, each repair without pictures, with pictures; and the goal."""
     columns = {"carried": "carried", **WAYS, "repaired": "200 pictures"}
     rows = []
@@ -134,18 +131,11 @@ def goals_table(sides: Sides) -> Table:
     return Table(("method", *columns.values(), "goal"), tuple(rows), caption)
 
 
-def goals_sentence(sides: Sides) -> str:
-    """Which goals were reached on the upgrade, judged by intervals, and what moving a prompt adds to carrying it."""
-    upgrade = sides["the upgrade"]
-    verdicts: dict[str, list[str]] = {"reached": [], "missed": [], "undecided": []}
-    for title, method in upgrade.items():
-        best = max(ways_of(method), key=method.share)
-        share, half = share_of(method, best)
-        gap = share - 100 * GOALS[method.how]
-        verdict = "undecided" if half is None or abs(gap) < half else "reached" if gap > 0 else "missed"
-        verdicts[verdict].append(f"{title} {_percent(method, best)} %")
-    told = [f"**Goal {verdict}:** {', '.join(those) or 'nowhere'}." for verdict, those in verdicts.items()]
+def moved_sentence(sides: Sides) -> str:
+    """What moving a prompt adds to carrying it, on the upgrade."""
+    told = []
     for way in ("tokens", "anchors"):
+        upgrade = sides["the upgrade"]
         gaps = {title: method.behind(way, "carried") for title, method in upgrade.items() if method.values(way)}
         told += [f"A prompt moved by {way}, against carrying it: {by_direction(gaps)}."] * bool(gaps)
     return " ".join(told)

@@ -176,6 +176,10 @@ def loudness(text, added, first=None, ahead=lambda own, gained: own / gained):
     return min(found)
 
 
+def best_rate(trials, by=statistics.fmean):
+    return max(sorted(trials), key=lambda rate: by(trials[rate]))
+
+
 RIGHT = {
     "check_paired_effect": paired,
     "check_kept": lambda old, new, old_on, new_on: (new_on - old_on) - (new - old),
@@ -205,6 +209,7 @@ RIGHT = {
     "check_rank_correlation": lambda x, y: torch.corrcoef(torch.stack([ranks(x), ranks(y)]))[0, 1],
     "check_unsaid": unsaid,
     "check_headroom": headroom,
+    "check_rate": best_rate,
     "check_cache_count": lambda classes, shots, dim: classes * shots * (dim + classes) + 2,
     "check_residual": lambda t, x, a: F.normalize(t + a * x, dim=-1),
     "check_loudness": loudness,
@@ -243,6 +248,8 @@ WRONG = [
     ("check_negatives", lambda x, y, k: negatives(x, y, 5), "own first K classes"),
     ("check_negatives", lambda *a: [mine[::-1] for mine in negatives(*a)], "in their order"),
     ("check_symmetric", lambda z: F.cross_entropy(z, torch.arange(len(z))), "take the mean"),
+    ("check_symmetric", lambda z: F.cross_entropy(z.T, torch.arange(len(z))), "take the mean"),
+    ("check_symmetric", lambda z: 2 * both_ways(z), "take the mean"),
     ("check_weight_of", lambda name, base, omega_b, omega_n: omega_n, "'owl' with base names"),
     ("check_weight_of", lambda name, base, omega_b, omega_n: omega_b, "'lynx' with base names"),
     ("check_class_map", lambda source, shifted: list(range(len(shifted))), "numbers the shifted list itself"),
@@ -302,6 +309,9 @@ WRONG = [
     ("check_kept_gain", lambda new, zs, re: (new - zs) / (re - zs), "Return None"),
     ("check_kept_gain", lambda new, zs, re: max(0.0, gain(new, zs, re) or 0), "less than nothing"),
     ("check_negative_flips", lambda a, b: (a & ~b).float().mean(), "25 expected, yours is 0.25"),
+    ("check_negative_flips", lambda a, b: 100 * (a ^ b).float().mean(), "not the one that was mended"),
+    ("check_negative_flips", lambda a, b: 100 * (b & ~a).float().mean(), "none broke"),
+    ("check_negative_flips", lambda a, b: 100 * (~b).float().mean(), "One answer of four broke"),
     ("check_attention", lambda *a: attention(*a, add=1.0), "return Attn(p, c) alone"),
     ("check_attention", lambda p, c, *maps: torch.cat([p, c]), "one row for each of the 3 context rows"),
     ("check_attention", lambda *a: 2 * attention(*a), "The shape is right"),
@@ -324,7 +334,13 @@ WRONG = [
     ),
     ("check_headroom", lambda zero_shot, probes: headroom(zero_shot, probes, max), "mean first"),
     ("check_headroom", lambda zero_shot, probes: headroom(zero_shot, probes, points=5.1), "at least 5"),
+    ("check_rate", lambda trials: best_rate(trials, max), "may be lucky"),
+    ("check_rate", lambda trials: best_rate(trials, sum), "a sum grows"),
+    ("check_rate", lambda trials: best_rate(trials, lambda x: statistics.fmean(filter(None, x))), "diverged"),
+    ("check_rate", lambda trials: max(trials, key=lambda rate: statistics.fmean(trials[rate])), "smaller rate"),
     ("check_cache_count", lambda classes, shots, dim: classes * shots * (dim + 1) + 2, "40 + 100 + 2"),
+    ("check_cache_count", lambda classes, shots, dim: classes * shots * (dim + classes), "α and β"),
+    ("check_cache_count", lambda classes, shots, dim: classes * (dim + classes) + 2, "each of the 12 · 16 pictures"),
     ("check_residual", lambda t, x, a: t + a * x, "the length 1"),
     ("check_residual", lambda t, x, a: F.normalize(t + x, dim=-1), "how much of x"),
     ("check_residual", lambda t, x, a: F.normalize(F.normalize(t, dim=-1) + a * x, dim=-1), "t as it comes"),
@@ -356,6 +372,11 @@ WRONG = [
 
 def test_every_check_is_tried_here():
     assert set(RIGHT) == set(CHECKS)
+
+
+@pytest.mark.parametrize("name", RIGHT)
+def test_every_check_is_tried_with_two_typical_wrong_answers(name):
+    assert sum(tried == name for tried, _, _ in WRONG) >= 2
 
 
 def test_every_check_is_asked_for_in_a_chapter(project):

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from clipcompat.backbones.upgrade import Upgrade
-from clipcompat.common.errors import ConfigError, DataError, IncompatibleError, UnknownNameError
+from clipcompat.common.errors import ClipcompatError, ConfigError, DataError, IncompatibleError, UnknownNameError
 from clipcompat.features.encode import encode_split
 from clipcompat.methods.clip_adapter import CLIPAdapter
 from clipcompat.methods.contcoop import ContCoOp
@@ -139,6 +139,20 @@ def test_a_residual_map_moves_rows_and_is_refused_by_what_needs_a_matrix(upgrade
     assert not torch.equal(moved, repair(cache, upgrade, pictures, kind="ridge").tensors["keys"])
     with pytest.raises(IncompatibleError, match="matrix over image features.*Choose an affine kind"):
         repair(tuned(LinearProbe(c=1.0), upgrade), upgrade, pictures, kind="residual")
+
+
+@pytest.mark.parametrize(("settings", "says"), [
+    ({"kind": "spline"}, "unknown map 'spline'"), ({"strength": 0.0}, "strength must be above 0"),
+    ({"kind": "residual", "sentences": SENTENCES}, "no shift apart from its network"),
+])  # fmt: skip
+def test_settings_of_a_map_are_refused_before_anything_is_encoded(settings, says, upgrade, monkeypatch):
+    def encode(*_):
+        raise AssertionError("encoded")
+
+    plugin = tuned(TipAdapter(search=False), upgrade)
+    monkeypatch.setattr("clipcompat.plugins.repair.translate.encode_together", encode)
+    with pytest.raises(ClipcompatError, match=says):
+        repair(plugin, upgrade, toy_dataset().unlabelled, **settings)
 
 
 DUAL = [

@@ -10,11 +10,21 @@ import clipcompat.plugins.repair.stored as stored_module
 from clipcompat.backbones.upgrade import Upgrade
 from clipcompat.common.errors import ConfigError, DataError, UnknownNameError
 from clipcompat.features.encode import encode_split
+from clipcompat.plugins.repair.pictures import as_split
 from clipcompat.plugins.repair.stored import map_vectors, nearest, recall_at_k
+from tests.reference.feature_map import turned
 from tests.tiny import numbers
 from tests.toys import toy_dataset
 
 WORDS = [f"a photo of a {word}." for word in ("dog", "cat", "car", "tree", "house", "cup", "shoe", "bird", "boat")]
+
+
+def _double(rows):
+    return rows.cpu().numpy().astype(np.float64)
+
+
+def _pictures():
+    return toy_dataset().train.images
 
 
 def slow_nearest(queries, stored, k):
@@ -63,25 +73,53 @@ def test_a_rotated_backbone_s_index_is_found_whole_again(mini_old, monkeypatch):
 
 def test_the_result_has_unit_norm_and_the_same_index_as_pictures_and_sentences_alone_make(mini_old, mini_new):
     upgrade, stored = Upgrade(mini_old, mini_new, "mini"), numbers((5, mini_old.dim), 4, 3.0)
-    for seen in ({"pictures": toy_dataset().train.images}, {"sentences": WORDS}):
+    for seen in ({"pictures": _pictures()}, {"sentences": WORDS}):
         mapped = map_vectors(stored, upgrade, **seen)
         assert mapped.shape == (5, mini_new.dim)
         torch.testing.assert_close(mapped.norm(dim=-1), torch.ones(5))
         torch.testing.assert_close(map_vectors(2 * stored, upgrade, **seen), mapped)
 
 
+def test_sentences_give_the_matrix_and_means_of_pictures_the_shift_where_both_are_given(mini_old, mini_new):
+    upgrade, stored, pictures = Upgrade(mini_old, mini_new, "mini"), numbers((5, mini_old.dim), 4, 3.0), _pictures()
+    texts = [_double(backbone.encode_text(WORDS)) for backbone in (mini_old, mini_new)]
+    split = as_split(pictures, ("",), "{}")
+    seen = [_double(encode_split(backbone, split)) for backbone in (mini_old, mini_new)]
+    means = [sum(row / np.linalg.norm(row) for row in rows) / len(rows) for rows in seen]
+    expected = turned(_double(stored), *texts, *means)
+    found = map_vectors(stored, upgrade, pictures, sentences=WORDS)
+    assert np.abs(found.numpy() - expected).max() < 1e-4
+    for alone in ({"pictures": pictures}, {"sentences": WORDS}):
+        assert np.abs(map_vectors(stored, upgrade, **alone).numpy() - expected).max() > 0.01
+
+
+def test_an_index_is_mapped_a_block_of_rows_at_a_time(monkeypatch, mini_old, mini_new):
+    upgrade, stored = Upgrade(mini_old, mini_new, "mini"), numbers((7, mini_old.dim), 4)
+    whole = map_vectors(stored, upgrade, sentences=WORDS, kind="residual")
+    monkeypatch.setattr(stored_module, "_ROWS", 3)
+    torch.testing.assert_close(map_vectors(stored, upgrade, sentences=WORDS, kind="residual"), whole)
+    assert map_vectors(stored[:0], upgrade, sentences=WORDS).shape == (0, mini_new.dim)
+
+
 def test_bad_input_is_refused(mini_old, mini_new):
     upgrade, stored = Upgrade(mini_old, mini_new, "mini"), numbers((5, mini_old.dim), 4)
-    pictures = toy_dataset().train.images
-    with pytest.raises(ConfigError, match="give one of the two"):
+    pictures = _pictures()
+    with pytest.raises(ConfigError, match="on pictures, on sentences, or on both; give some"):
         map_vectors(stored, upgrade)
-    with pytest.raises(ConfigError, match="give one of the two"):
-        map_vectors(stored, upgrade, pictures, sentences=WORDS)
+    with pytest.raises(ConfigError, match="no shift apart from its network"):
+        map_vectors(stored, upgrade, pictures, sentences=WORDS, kind="residual")
+    with pytest.raises(DataError, match="shift of a map needs at least 8 pictures; these are 2"):
+        map_vectors(stored, upgrade, pictures.select([0, 1]), sentences=WORDS)
     with pytest.raises(DataError, match=rf"stored vectors of mini-old are \[row, {mini_old.dim}\]; these are \[5, 3\]"):
         map_vectors(stored[:, :3], upgrade, pictures)
-    with pytest.raises(DataError, match="not finite"):
-        map_vectors(stored / 0, upgrade, pictures)
-    with pytest.raises(DataError, match="at least 8 pictures"):
+    bad = stored.clone()
+    bad[3, 1] = torch.nan
+    with pytest.raises(DataError, match="row 3 of the stored vectors .* holds numbers that are not finite"):
+        map_vectors(bad, upgrade, pictures)
+    bad[3] = 0
+    with pytest.raises(DataError, match="row 3 of the stored vectors .* holds only zeros"):
+        map_vectors(bad, upgrade, pictures)
+    with pytest.raises(DataError, match="at least 8 pictures or sentences, and 200 are advised; these are 3"):
         map_vectors(stored, upgrade, sentences=WORDS[:3])
     with pytest.raises(UnknownNameError, match="spline"):
         map_vectors(stored, upgrade, pictures, kind="spline")

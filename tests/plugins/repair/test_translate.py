@@ -14,7 +14,7 @@ from clipcompat.methods.deep.taskres import TaskRes
 from clipcompat.methods.linear_probe import LinearProbe
 from clipcompat.methods.tip_adapter import TipAdapter
 from clipcompat.plugins.repair.feature_map import fit_map
-from clipcompat.plugins.repair.translate import _RULES, _cache, _probe, is_translatable
+from clipcompat.plugins.repair.translate import _RULES, _cache, _probe, is_translatable, takes_residual
 
 WIDTH = 6
 
@@ -82,3 +82,8 @@ def test_rows_of_a_probe_of_cosines_go_where_their_features_go():
 def test_what_comes_of_a_known_kind_is_translated_as_that_kind():
     assert all(is_translatable(method) for method in (GDA(), LPPlusPlus(), ZSLP(), CLAP(), TipAdapter()))
     assert not is_translatable(TaskRes()) and not is_translatable(ProLIP())
+
+
+def test_rows_that_are_features_take_a_map_that_is_no_matrix():
+    assert all(takes_residual(method) for method in (TipAdapter(), ZSLP(), CLAP()))
+    assert not any(takes_residual(method) for method in (LinearProbe(), GDA(), LPPlusPlus(), TaskRes()))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from clipcompat_book.chapters.ablations.readings import SETS
-from clipcompat_book.chapters.ablations.shots import lead_sentence, lines, numbers, shot_gains, shots_table
+from clipcompat_book.chapters.ablations.shots import lead_sentence, leads, lines, numbers, shot_gains, shots_table
 from tests.book_package.chapters.ablations.made import made
 
 
@@ -33,11 +33,12 @@ def test_a_number_of_shots_without_a_set_is_left_out():
 
 
 def test_table_sentence_and_figure_have_what_was_made():
-    gains = shot_gains(study())
-    table = shots_table(gains)
-    assert table.columns == ("method", "", "1 shot", "4 shots", "16 shots") and len(table.rows) == 4
-    assert lead_sentence(study()).count("ahead") == 3 and "4: 1.0 ± 0.0 points ahead" in lead_sentence(study())
-    assert lead_sentence(study()).endswith("Not made yet: 2, 8 shots.") and numbers(gains) == [1, 4, 16]
+    gains, lead = shot_gains(study()), leads(study())
+    table = shots_table(gains, lead)
+    assert table.columns == ("method", "", "1 shot", "4 shots", "16 shots") and len(table.rows) == 5
+    assert table.rows[-1] == ("ContCoOp − CoOp", "on new", "+1.0 ± 0.0 *", "+1.0 ± 0.0 *", "+1.0 ± 0.0 *")
+    assert "by shots:** ahead: 1, 4, 16. Not made yet" in lead_sentence(lead)
+    assert lead_sentence(lead).endswith("Not made yet: 2, 8 shots.") and numbers(gains) == [1, 4, 16]
     fig = lines(gains)
     assert [t.name for t in fig.data] == ["CoOp, on old", "CoOp, on new", "ContCoOp, on old", "ContCoOp, on new"]
     assert list(fig.data[3].y) == pytest.approx([21, 23, 25], abs=0.2)

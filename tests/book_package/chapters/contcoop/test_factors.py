@@ -9,22 +9,10 @@ import pytest
 from clipcompat.common.config import to_config
 from clipcompat.methods import METHODS
 from clipcompat_book.chapters.compatibility.controls import TWIN, UPGRADE
-from clipcompat_book.chapters.contcoop.charts import ablation_dots, factor_rows
-from clipcompat_book.chapters.contcoop.factors import (
-    FACTORS,
-    ablation,
-    effects,
-    lead_by_dataset,
-    parts_of_lead,
-    upgrade_effects,
-)
-from clipcompat_book.chapters.contcoop.prediction import ABLATION
-from clipcompat_book.chapters.contcoop.sentences import (
-    ablation_sentence,
-    condition_sentence,
-    movers_sentence,
-    parts_table,
-)
+from clipcompat_book.chapters.contcoop.charts import factor_rows
+from clipcompat_book.chapters.contcoop.factors import FACTORS, effects, lead_by_dataset, upgrade_effects
+from clipcompat_book.chapters.contcoop.sentences import movers_sentence
+from clipcompat_book.chapters.contcoop.tables import movers_table
 from tests.book_package.chapters.compatibility.test_controls import know_toys, toy_run
 
 SETS = {"eurosat": 0.0, "dtd": 4.0}
@@ -106,7 +94,8 @@ def test_a_shift_that_hangs_on_one_dataset_names_it():
     records = [*made(10, "coop"), *made(13), *made(13, bend=-6, distillation_weight=0.0)]
     found = by_label(records)["no distillation"]
     assert found.shift.mean == pytest.approx(-3) and found.rests_on == ("dtd",)
-    assert "another direction without dtd" in movers_sentence(effects(records))
+    ((label, *_, remark),) = movers_table(effects(records)).rows
+    assert label == "no distillation" and remark.endswith("another direction without dtd")
 
 
 def test_an_upgrade_is_compared_with_the_shipped_one_over_datasets():
@@ -119,14 +108,6 @@ def test_an_upgrade_is_compared_with_the_shipped_one_over_datasets():
     assert upgrade_effects(made(10, "coop")) == []
 
 
-def test_the_parts_add_up_to_the_lead():
-    parts = parts_of_lead(study())
-    means = {name: part.mean for name, part in parts.items()}
-    assert means == pytest.approx({"rate": 2, "distillation": 1.5, "attention": -0.5, "condition": 0, "lead": 3})
-    assert parts_table(parts, parts).rows[2] == ("and attention", "-0.5 ± 0.0", "-0.5 ± 0.0")
-    assert "no difference seen" in condition_sentence(parts)
-
-
 def test_the_lead_of_a_dataset_is_the_mean_over_its_seeds():
     records = [*made(10, "coop"), *made(13, bend=2)]
     assert lead_by_dataset(records, lambda r: r.new) == pytest.approx({"eurosat": 3, "dtd": 5})
@@ -134,27 +115,16 @@ def test_the_lead_of_a_dataset_is_the_mean_over_its_seeds():
 
 def test_the_sentence_names_what_moves_the_lead_or_says_that_nothing_does():
     words = movers_sentence(effects(study()))
-    assert words.startswith("**The lead on new is moved by more than its interval by 3 of 4 changes:**")
-    assert "- no distillation: 4.0 ± 0.0 points lower, to a lead of -1.0 ± 0.0; 2 datasets, p = " in words
-    assert "sees no name" not in words
+    assert words.startswith("**3 of 4 changes move the lead on new by more than their interval.** Told from chance")
+    rows = {row[0]: row[1:] for row in movers_table(effects(study())).rows}
+    assert len(rows) == 3 and rows["no distillation"][:3] == ("-4.0 ± 0.0", "-1.0 ± 0.0", "2")
+    assert float(rows["no distillation"][3]) < 0.05 and rows["no distillation"][4] == "–"
+    assert "no distillation" in words.split("correction: ")[1] and not any("sees no name" in label for label in rows)
     still = [*made(10, "coop"), *made(13), *made(13, condition_pool="none")]
     assert (
         movers_sentence(effects(still))
         == "**No factor moves the lead on new by more than its interval** (of 1 changes)."
     )
-
-
-def test_parts_are_drawn_as_points_above_coop_beside_the_papers():
-    ours = ablation([*study()])
-    assert {parts: new.mean for parts, (_, new) in ours.items()} == pytest.approx(
-        {(True, False): -1, (False, True): 3.5, (True, True): 3}
-    )
-    fig = ablation_dots(ours, ABLATION)
-    assert list(fig.layout.yaxis.ticktext) == ["attention alone", "distillation alone", "both: ContCoOp"]
-    old, new, ours_old, ours_new = fig.data
-    assert list(old.x) == pytest.approx([0.49, 0.85, 2.17]) and list(new.x) == pytest.approx([3.68, 0.47, 6.67])
-    assert list(ours_new.x) == pytest.approx([-1, 3.5, 3]) and list(ours_old.x) == pytest.approx([0, 0, 0])
-    assert "both 3.0 ± 0.0 points higher" in ablation_sentence(ours)
 
 
 def test_a_dot_is_full_where_the_interval_leaves_nothing_to_doubt():

@@ -19,8 +19,10 @@ from clipcompat_book.chapters.contcoop.prediction import (
     class_share,
     predict,
     prediction_sentences,
+    prediction_table,
 )
-from clipcompat_book.chapters.contcoop.sentences import anatomy_sentence, reach_sentence
+from clipcompat_book.chapters.contcoop.sentences import anatomy_sentence
+from clipcompat_book.chapters.contcoop.tables import anatomy_table, reach_table
 
 UPGRADE = "clip-to-eva-vit-b-16"
 
@@ -53,29 +55,33 @@ def test_the_class_s_share_is_that_of_random_names():
     assert 0.01 < class_share(TOKENS) < 0.05
 
 
-def test_the_words_hold_the_date_the_numbers_and_the_refutation():
+def test_the_prediction_holds_the_date_the_numbers_and_the_refutation():
     date.fromisoformat(DATE)
-    words = prediction_sentences(predict(part(-0.1, 0.3), part(0.2, 0.5)), {"attention": part(0.2, 0.5)})
-    for said in (
-        DATE,
-        "+0.7 ± 0.5 on new",
-        "paper prints +6.7 on new",
-        "**Refuted** if",
-        "above +1.2",
-        "outside",
-        "+0.4 on new against CoOp",
-        "printed +3.9",
-    ):
+    predicted = predict(part(-0.1, 0.3), part(0.2, 0.5))
+    table = prediction_table(predicted)
+    rows = {row[0]: row[1:] for row in table.rows}
+    assert DATE in table.caption
+    assert rows["ContCoOp − CoOp on new, DTD"] == ("+0.7 ± 0.5", "+6.7", "interval above +1.2")
+    assert rows["ContCoOp − CoOp on new, mean of 11"] == ("nearer to +0.4 than to +3.9", "+3.9", "above +2.1")
+    assert rows["attention weights, above uniform"] == ("< 10 %", "–", "> 10 %")
+    words = prediction_sentences(predicted, {"attention": part(0.2, 0.5)})
+    for said in ("**Refuted** if", "outside of our", "+0.4 on new against CoOp", "(+0.2 ± 0.5 on new)"):
         assert said in words, said
 
 
 def test_what_training_did_to_the_attention_is_read_from_both_measurements():
     before = Anatomy(1.5e-4, 0.0005, 0.233, 0.018, 0.0083, 2.5e-6)
     after = Anatomy(6.4e-4, 0.002, 0.488, 0.055, 0.0084, 2.4e-5)
+    rows = {row[0]: row[1:] for row in anatomy_table(before, after).rows}
+    assert rows["largest weight, above uniform"] == ("0.05 %", "0.20 %")
+    assert rows["… as a share of a row of p"] == ("3.6 %", "1.7 %")
     words = anatomy_sentence(before, after)
-    assert "0.05 % and 0.20 % above uniform" in words and "it did not grow" in words and "3.6 % and 1.7 %" in words
-    assert "it grew" in anatomy_sentence(before, Anatomy(6.4e-4, 0.002, 0.488, 0.055, 0.02, 2.4e-5))
+    assert "**Attn grew**" in words and words.endswith("the class **did not grow**.")
+    assert anatomy_sentence(before, Anatomy(6.4e-4, 0.002, 0.488, 0.055, 0.02, 2.4e-5)).endswith("class **grew**.")
     maps = {f"attn.{x}.weight": k for x, k in zip("qkvo", (0.0, 0.0, 0.01, 0.02), strict=True)}
-    assert "W_Q < 1e-6 → < 1e-6, W_K < 1e-6 → < 1e-6, W_V 0.01 → 0.1, W_O 0.02 → 0.2" in reach_sentence(
-        maps, {n: 10 * v for n, v in maps.items()}
+    assert reach_table(maps, {n: 10 * v for n, v in maps.items()}).rows == (
+        ("W_Q", "< 1e-6", "< 1e-6"),
+        ("W_K", "< 1e-6", "< 1e-6"),
+        ("W_V", "0.01", "0.1"),
+        ("W_O", "0.02", "0.2"),
     )

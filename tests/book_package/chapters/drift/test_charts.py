@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from clipcompat.studies.statistic import Statistic
 from clipcompat_book.chapters.drift import charts
 from clipcompat_book.chapters.drift.curves import by_part, features, panels, parameters
 from clipcompat_book.chapters.drift.losses import by_method, step_lines
@@ -55,6 +56,15 @@ def test_drift_stands_against_loss_part_by_part():
     (dots,) = fig.data
     assert dict(zip(dots.text, zip(dots.x, dots.y, strict=True), strict=True))["pos"] == pytest.approx((0.5, 4))
     assert fig.layout.xaxis.title.text == "moved" and len(dots.x) == 6
+    assert {note.text: note.x for note in fig.layout.annotations} == dict(zip(dots.text, dots.x, strict=True))
+
+
+def test_names_of_near_parts_stand_above_each_other():
+    moved = {"tokens": 0.1, "block 1": 0.2, "block 2": 0.2, "block 3": 0.201, "head": 0.6}
+    costs = {"coop": {part: Statistic(1.0, 1.0, 0.5, 3) for part in moved}}
+    notes = {note.text: note.yshift for note in charts.drift_against_loss(moved, costs, "moved").layout.annotations}
+    assert notes["tok"] == notes["head"] == notes["1"]
+    assert notes["2"] >= notes["1"] + 15 and notes["3"] >= notes["2"] + 15
 
 
 def test_steps_are_coloured_by_pictures_and_dotted_for_zero_shot():

@@ -66,7 +66,7 @@ def test_opposite_losses_are_told_so():
     made = points(methods=20, of=lambda random, tuned: (tuned - (x := random.normal()), tuned + x, 0.0))
     found = of_losses(made)
     assert found.value == pytest.approx(-1) and found.words == "one goes against the other"
-    assert str(found) == "-1.00 (95 % interval -1.00 … -1.00)"
+    assert str(found) == "-1.00 (-1.00 … -1.00)"
 
 
 def test_few_methods_make_a_wide_interval_however_many_seeds_there_are():

@@ -4,16 +4,10 @@ from __future__ import annotations
 
 from clipcompat.methods import METHODS
 from clipcompat.studies.ood import Accuracies, Robustness, Shift
-from clipcompat_book.chapters.ood import tables
+from clipcompat_book.chapters.ood import losses, tables
 from clipcompat_book.chapters.ood.points import plain_points
-from clipcompat_book.chapters.ood.sentences import (
-    answer_sentence,
-    both_sentence,
-    lost_sentence,
-    records_sentence,
-    shallow_sentence,
-    without_sentence,
-)
+from clipcompat_book.chapters.ood.relation import of_losses
+from clipcompat_book.chapters.ood.sentences import records_sentence
 from tests.book_package.chapters.ood.made import made, plain
 
 
@@ -29,54 +23,66 @@ def together() -> list:
 
 
 def test_the_answer_names_three_correlations_with_intervals():
-    told = answer_sentence(plain_points(together()))
-    assert "over 5 methods and 3 seeds, mean of 4 shifted sets: +" in told and "; they go together. Among" in told
-    assert told.count("95 % interval") == 3
+    table = losses.answer_table(plain_points(together()))
+    assert "over 5 methods and 3 seeds, mean of 4 shifted sets" in table.caption
+    assert table.rows[0][0] == "losses" and table.rows[0][3] == "they go together"
+    for _, value, interval, words in table.rows:
+        low, high = map(float, interval.split(" … "))
+        assert low <= float(value) <= high and (words == "they go together") == (low > 0)
+    assert len(table.rows) == 3
 
 
 def test_a_method_on_which_the_answer_hangs_is_named():
-    mixed = plain(
-        made("linear_probe", shifted=-40, carried=-40),
-        made("clip_adapter", shifted=10, carried=5),
-        made("coop", shifted=5, carried=10),
-        made("kgcoop", shifted=11, carried=3),
-    )
-    assert "with any one method left out" in without_sentence(plain_points(mixed))
-    assert "its verdict stays" in without_sentence(plain_points(together()))
+    points = plain_points([*together(), *plain(made("cocoop", shifted=25, carried=-60))])
+    whole = of_losses(points).words
+    for name, cell, _ in losses.without_table(points).rows:
+        own = of_losses([p for p in points if p.method != name])
+        assert cell == f"{own.value:+.2f}" + (f" ({own.words})" if own.words != whole else "")
+    assert any("(" in row[1] for row in losses.without_table(points).rows)
+    assert not any("(" in row[1] for row in losses.without_table(plain_points(together())).rows)
 
 
 def test_what_is_lost_is_listed_by_size_with_the_sets_on_which_it_is_seen():
-    told = lost_sentence(plain_points([*together(), *plain(made("cocoop", tuned=5, shifted=6, carried=5, noise=0.1))]))
-    by_shift, by_upgrade = told.split("**By the upgrade**")
-    assert by_shift.index("linear probe +20.0 (lost on 4 of 4)") < by_shift.index("CoCoOp -1.0 (won on 4 of 4)")
-    assert "linear probe +50.0 (lost on 4 of 4)" in by_upgrade and "CoCoOp +0.0 (neither of 4)" in by_upgrade
+    points = plain_points([*together(), *plain(made("cocoop", tuned=5, shifted=6, carried=5, noise=0.1))])
+    first, *_, last = losses.lost_table(points).rows
+    assert first[0] == "linear probe" and first[1].startswith("+20.0 ± ") and first[2] == "4 of 4"
+    assert first[3].startswith("+50.0 ± ") and first[4] == "4 of 4"
+    assert last[0] == "CoCoOp" and last[1].startswith("-1.0 ± ") and last[2] == "0 of 4, won on 4"
+    assert last[3].startswith("+0.0 ± ") and last[4] == "0 of 4"
 
 
 def test_a_loss_that_seeds_do_not_show_on_a_set_is_not_counted():
     (noisy,) = plain(made("coop", shifted=19, noise=0.1))
     for row in noisy.per_seed:
         row["shifts"][0] = {**row["shifts"][0], "there": {**row["shifts"][0]["there"], "old": 40 + 10 * row["seed"]}}
-    assert "CoOp +0.8 (lost on 3 of 4)" in lost_sentence(plain_points([noisy]))
+    ((name, lost, seen, *_),) = losses.lost_table(plain_points([noisy])).rows
+    assert name == "CoOp" and lost.startswith("+0.8 ± ") and seen == "3 of 4"
 
 
 def test_the_cells_that_the_paper_lacks_are_told_with_their_direction():
     points = plain_points(plain(made("coop", both=8), made("kgcoop", both=-3), made("contcoop", both=0)))
-    told = both_sentence(points)
-    assert "shifted sets: CoOp +8.0 (above on 4 of 4), ContCoOp +0.0 (neither of 4), KgCoOp -3.0 (below on" in told
-    assert "the source's:** KgCoOp +10.0 (more on 4 of 4), ContCoOp +7.0" in told and "CoOp -1.0 (less on 4" in told
+    coop, contcoop, kgcoop = losses.both_table(points).rows
+    assert [row[0] for row in (coop, contcoop, kgcoop)] == ["CoOp", "ContCoOp", "KgCoOp"]
+    assert coop[1].startswith("+8.0") and (coop[2], contcoop[2], kgcoop[2]) == (
+        "4 of 4",
+        "0 of 4",
+        "0 of 4, below on 4",
+    )
+    assert [row[3].split(" ±")[0] for row in (coop, contcoop, kgcoop)] == ["-1.0", "+7.0", "+10.0"]
+    assert coop[4] == "0 of 4, below on 4" and kgcoop[4] == "4 of 4"
 
 
 def test_shares_are_of_the_mean_gain_and_a_small_gain_has_none():
     points = plain_points(plain(made("coop", tuned=20, shifted=15, carried=5), made("clip_adapter", tuned=0.5)))
-    told = shallow_sentence(points, {"CoOp": "shallow", "CLIP-Adapter": "deep"})
-    assert "shallow: CoOp 75 % and 25 %; deep: CLIP-Adapter – and –." in told
+    table = losses.shallow_table(points, {"CoOp": "shallow", "CLIP-Adapter": "deep"})
+    assert table.rows == (("CoOp", "shallow", "75 %", "25 %"), ("CLIP-Adapter", "deep", "–", "–"))
 
 
 def test_the_table_of_gains_has_four_columns_and_that_of_relations_two():
     records = together()
-    gains = tables.gains_table(plain_points(records))
+    gains = losses.gains_table(plain_points(records))
     assert gains.rows[2][:2] == ("CoOp", "+20.0 ± 0.0") and gains.rows[2][2].startswith("+10.0 ± ")
-    relations = tables.relations_table(plain_points(records))
+    relations = losses.relations_table(plain_points(records))
     assert len(relations.rows) == 4 and relations.rows[0][1].startswith("+1.00 (")
     assert "The first one, set by set: objects-v2 +1.00" in relations.caption
 

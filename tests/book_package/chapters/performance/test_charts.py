@@ -19,7 +19,7 @@ def test_every_comparison_is_a_dot_and_extrapolated_ones_are_open():
         (4, "4.0 ×", "circle"),
         (0.5, "0.5 ×", "circle"),
         (2, "2.0 ×", "circle"),
-        (20, "20.0 × (extrapolated)", "circle-open"),
+        (20, "20.0 ×", "circle-open"),
         (10, "10.0 ×", "circle"),
     ]
     assert [t.marker.color for t in dots[:2]] == [METHOD_COLOURS["coop"], METHOD_COLOURS["contcoop"]]
@@ -34,7 +34,11 @@ def test_number_types_and_trainings_stand_apart_and_limits_are_ticks():
         "<b>pictures through the image tower, fp32</b>",
         "<b>a whole training, pictures included</b>",
     ]
-    assert list(fig.layout.yaxis.ticktext)[:3] == ["CoOp, 47 classes", "ContCoOp, 1,000 classes", "CoOp, 47 classes"]
+    assert list(fig.layout.yaxis.ticktext)[:3] == [
+        "CoOp,<br>47 classes",
+        "ContCoOp,<br>1,000 classes",
+        "CoOp,<br>47 classes",
+    ]
     (ticks,) = (t for t in fig.data if t.name == "what arithmetic allows")
     assert list(ticks.x) == [2.0, 2.5] and list(ticks.customdata) == ["ContCoOp, 1,000 classes", "CLIP, 32 pictures"]
     low, high = fig.layout.xaxis.range

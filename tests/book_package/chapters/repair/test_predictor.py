@@ -9,7 +9,14 @@ import pytest
 
 from clipcompat.audits.predictor import logit
 from clipcompat_book.chapters.repair import predictor
-from clipcompat_book.chapters.repair.verdicts import agreement, judged, predictor_sentence
+from clipcompat_book.chapters.repair.verdicts import (
+    Judged,
+    agreement,
+    confusions,
+    judged,
+    missed_sentence,
+    predictor_sentence,
+)
 
 FIRST, SECOND = 1.2, 0.7
 
@@ -86,3 +93,26 @@ def test_what_a_plug_in_adds_is_measured_on_new():
     zero = {tuple(x[k] for k in ("upgrade", "dataset", "method")): x for x in lines if x["what"] == "zero-shot"}
     expected = sorted(100 * (carried[key]["new"] - zero[key]["new"]) for key in carried)
     assert sorted(one.added for one in judged(lines)) == pytest.approx(expected)
+
+
+def test_confusions_are_shares_of_all_plug_ins_with_the_most_frequent_first():
+    kinds = [("keep", "keep")] * 5 + [("keep", "warm-start")] * 3 + [("retrain", "repair")] * 2
+    found = confusions([Judged("u", 0.0, *kind) for kind in kinds])
+    assert list(found.items()) == [(("keep", "warm-start"), 0.3), (("retrain", "repair"), 0.2)]
+
+
+def test_what_is_measured_is_not_predicted():
+    lines = made(noise=1.5)
+    assert agreement(judged(lines, known=("carried", "repaired", "zero-shot"))) == 1 > agreement(judged(lines))
+
+
+def test_a_missed_goal_is_told_with_what_is_confused_and_a_reached_one_is_not():
+    assert missed_sentence(made()) == ""
+    lines = made(noise=1.5)
+    said, found = missed_sentence(lines), judged(lines)
+    assert f"missed by {90 - 100 * agreement(found):.0f} points" in said
+    (first, second), share = next(iter(confusions(found).items()))
+    assert f"The most frequent: *{first}* is called *{second}* ({100 * share:.0f} %)" in said
+    dear = ["keep", "repair", "warm-start", "retrain"].index
+    dearer = sum(dear(one.guessed) > dear(one.measured) for one in found) / len(found)
+    assert f"{100 * dearer:.0f} % get a dearer verdict than labels give" in said

@@ -42,14 +42,15 @@ def test_counts_above_the_shots_of_the_run_are_a_dash():
 
 def test_a_held_training_is_compared_with_scratch_in_the_table_and_with_its_own_start_in_the_sentence():
     held = made("coop", scratch=(70, 9), warm=(71, 8), focal_1=(71, 6), focal_4=(68, 3))
-    scratch, warm, weak, strong = (row[1:] for row in held_table(held).rows)
-    assert scratch == ("from scratch", "70.2", "9.2") and warm[1:] == ("+1.0 ± 0.0", "-1.0 ± 0.0")
-    assert weak[0] == "held, λ = 1" and strong[1:] == ("-2.0 ± 0.0", "-6.0 ± 0.0")
+    scratch, warm, weak, strong, apart = (row[1:] for row in held_table(held).rows)
+    assert scratch == ("from scratch", "70.2", "9.2") and warm[1:] == ("+1.0 ± 0.0 *", "-1.0 ± 0.0 *")
+    assert weak[0] == "held, λ = 1" and strong[1:] == ("-2.0 ± 0.0 *", "-6.0 ± 0.0 *")
+    assert apart == ("the last − warm", "-3.0 ± 0.0 *", "-5.0 ± 0.0 *")
     told = held_sentence(held)
-    assert "accuracy 3.0 ± 0.0 points lower" in told and "flips 5.0 ± 0.0 points fewer" in told
+    assert "Accuracy: lower: CoOp. " in told and told.endswith("Negative flips: fewer: CoOp.")
 
 
 def test_a_closed_form_has_no_warm_start():
     held = made("coop", scratch=(70, 9), focal_1=(71, 6), focal_4=(70, 4))
     assert [row[1] for row in held_table(held).rows] == ["from scratch", "held, λ = 1", "held, λ = 4"]
-    assert "flips 5.0 ± 0.0 points fewer" in held_sentence(held)
+    assert "Negative flips: fewer: CoOp." in held_sentence(held)

@@ -52,5 +52,7 @@ def test_methods_are_told_apart_by_upgrade_and_controls_are_found():
 
 def test_smaller_upgrades_are_found_by_what_is_new_there_and_the_smallest_comes_first():
     titles = ("mini-image-only, made again", "mini-identity, pair 2, made again", "mini-identity, pair 2, step 5000")
-    records = [record for title in titles for record in made("coop", upgrade=title)]
-    assert list(sizes_of([*records, *made()])) == ["500 steps more", "3,000 steps more", "a new image tower"]
+    controls = ("mini-activation-only", "mini-identity")
+    records = [record for title in (*titles, *controls) for record in made("coop", upgrade=title)]
+    steps = ["500 steps more", "3,000 steps more", "a new image tower"]
+    assert list(sizes_of([*records, *made()])) == ["nothing", "the activation alone", *steps]

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from clipcompat_book.chapters.chains.warm import warm_runs
 from clipcompat_book.chapters.repair import charts, sentences, tables
 from clipcompat_book.chapters.repair.rows import controls_of, methods_of
+from tests.book_package.chapters.chains.made import made_warm
 from tests.book_package.chapters.repair.made import TWIN, made
 
 
@@ -20,10 +22,12 @@ def controls():
 
 
 def test_the_first_figure_has_every_mean(methods):
-    traces = {t.name: t for t in charts.ladder(methods).data if t.name}
-    assert list(traces["repaired without labels"].x) == pytest.approx([77, 82])
+    fig = charts.ladder(methods)
+    traces = {t.name: t for t in fig.data if t.name}
+    assert [(note.text, note.y) for note in fig.layout.annotations] == [("linear probe", 0), ("CoOp", -1)]
+    assert list(traces["repaired"].x) == pytest.approx([77, 82])
     assert list(traces["zero-shot"].x) == pytest.approx([51, 51])
-    assert list(traces["retrained with labels"].y) == [0, -1]
+    assert list(traces["retrained"].y) == [0, -1]
 
 
 def test_the_curves_are_percent_and_a_control_is_dashed(methods, controls):
@@ -34,9 +38,21 @@ def test_the_curves_are_percent_and_a_control_is_dashed(methods, controls):
 
 
 def test_the_table_has_gains_shares_and_verdicts(methods):
-    probe, coop = tables.gains_table(methods).rows
-    assert probe[0] == "linear probe" and probe[1] == "map" and probe[5] == "-100 → 87" and probe[-1] == "repair"
-    assert coop[5] == "87 → 103" and coop[6] == "10.0 / 10.0 / 10.0" and coop[-1] == "keep"
+    table = tables.gains_table(methods, {"CoOp": {"repair": 0.52, "retrain": 2.0}})
+    (probe, coop), at = table.rows, table.columns.index
+    assert probe[0] == "linear probe" and probe[1] == "map" and probe[-1] == "repair"
+    assert [row[at("share, %")] for row in (probe, coop)] == ["-100 → 87", "87 → 103"]
+    assert [row[at("seconds")] for row in (probe, coop)] == ["–", "0.5 / 2.0"]
+    assert coop[at("negative flips, %")] == "10.0 / 10.0 / 10.0" and coop[-1] == "keep"
+
+
+@pytest.mark.parametrize(("lead", "verdict"), [(1.0, "warm-start"), (-1.0, "retrain")])
+def test_who_has_to_train_starts_from_the_carried_plugin_if_that_is_not_worse(lead, verdict):
+    methods = methods_of(made("coop", carried=60, repaired=62), "mini")
+    warm = warm_runs(made_warm("coop", lead=lead))
+    assert tables.gains_table(methods, {}, warm).rows[0][-1] == verdict
+    assert f"**{verdict}**: CoOp." in sentences.answer_sentence(methods, warm)
+    assert tables.gains_table(methods, {}).rows[0][-1] == "retrain"
 
 
 def test_a_repair_is_compared_with_carrying_and_with_retraining(methods):
@@ -65,7 +81,7 @@ def test_a_control_stands_beside_the_upgrade(methods, controls):
 
 def test_sentences_turn_with_the_numbers(methods, controls):
     assert "In the records: linear probe, CoOp. Not made yet: CLIP-Adapter, " in sentences.records_sentence(methods)
-    told = sentences.answer_sentence(methods)
+    told = sentences.answer_sentence(methods, {})
     assert "(3 datasets, 3 seeds): **keep**: CoOp; **repair**: linear probe." in told
     assert "**Another start:** CoOp 0 → 10 %." in sentences.controls_sentence(controls)
 
@@ -76,6 +92,13 @@ def test_smaller_upgrades_are_rows_with_a_dash_where_a_method_is_missing():
         "a new image tower": methods_of([*made(), *made("linear_probe", carried=10)], "mini"),
     }
     table = tables.sizes_table(sizes)
-    assert table.columns == ("what is new", "CoOp", "linear probe")
-    assert table.rows[0] == ("500 steps more", "80.0 → 81.0 | 82.0", "–")
+    assert table.columns == ("what is new", "CoOp", "linear probe", "seeds")
+    assert table.rows[0] == ("500 steps more", "80.0 → 81.0 | 82.0", "–", "3")
     assert table.rows[1][2].startswith("11.0 → ")
+
+
+def test_a_repair_that_was_not_needed_is_weighed_where_nothing_changes():
+    same = methods_of(made("coop", carried=80, repaired=77, retrained=80), "mini")
+    told = sentences.needless_sentence({"nothing": same, "500 steps more": same})
+    assert told == "**Where nothing changes, repaired against carried:** CoOp 3.0 ± 0.0 points lower."
+    assert sentences.needless_sentence({"500 steps more": same}) == ""

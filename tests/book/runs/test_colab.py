@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from book.tools.runs.colab import build_environment, check
+from book.tools.runs import colab
+from book.tools.runs.colab import build_environment, check, colab_python, environment_like_colabs
 from tests.book.test_execute import PARAMETERS, write_notebook
 
 
@@ -61,3 +62,46 @@ def test_the_notebook_itself_may_lie_in_the_checkout(project, tmp_path):
 def test_a_notebook_that_leans_on_the_checkout_is_found(environment, project, cell, says):
     (problem,) = checked(environment, project, cell.format(project=str(project)))
     assert says in problem
+
+
+def a_python(path: Path, *, says: str = "", code: int = 0) -> str:
+    """A program of that name; what it does beyond starting, no test needs."""
+    path.write_text(f"#!/bin/sh\necho '{says}'\nexit {code}\n")
+    path.chmod(0o755)
+    return str(path)
+
+
+def test_colabs_python_is_taken_where_the_path_has_one(tmp_path, monkeypatch):
+    other = (3, 99)  # neither that of any machine here nor missing from the PATH
+    monkeypatch.setattr(colab, "COLAB", other)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    found, sentence = colab_python()
+    assert found is None and "there is no python3.99 on the PATH" in sentence
+    program = a_python(tmp_path / "python3.99", says="not found", code=127)
+    assert colab_python() == (None, f"{sentence.partition(':')[0]}: {program} does not start.")
+    a_python(tmp_path / "python3.99", says=str(other))
+    assert colab_python() == (program, f"Python as on Colab: {program}")
+
+
+def test_without_colabs_python_or_its_packages_this_one_is_taken_and_a_line_says_so(
+    project, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setattr(colab, "COLAB", (3, 99))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    built = []
+
+    def build(project, folder, python=None):
+        built.append(python)
+        if python:
+            raise RuntimeError("`pip install` failed:\nno index")
+        return "this one"
+
+    monkeypatch.setattr(colab, "build_environment", build)
+    (tmp_path / "a").mkdir()
+    assert environment_like_colabs(project, tmp_path / "a") == "this one" and built == [None]
+    assert "not Colab's: there is no python3.99" in capsys.readouterr().out
+    program = a_python(tmp_path / "python3.99", says="(3, 99)")
+    (tmp_path / "b").mkdir()
+    assert environment_like_colabs(project, tmp_path / "b") == "this one" and built == [None, program, None]
+    said = capsys.readouterr().out
+    assert f"Python as on Colab: {program}" in said and "not Colab's: `pip install` failed" in said
