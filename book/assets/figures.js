@@ -31,7 +31,7 @@ document.addEventListener("DOMContentLoaded", () => {
     Plotly.relayout(plot, hidden);
   }
   for (const plot of document.querySelectorAll(".clipcompat-figure .js-plotly-plot")) {
-    if (plot.clientWidth && plot.clientWidth < PHONE) fit(plot);
+    if (plot.clientWidth && plot.clientWidth < PHONE) fit(plot).then(() => (plot.dataset.fitted = "")); // tests wait for it
   }
 
   async function fit(plot) {

@@ -63,6 +63,8 @@ def phone(name: str, html: Path, chromium) -> Iterator[object]:
     """The same on a phone, after its figures were fitted."""
     with _opener(html, chromium) as open_page:
         page = open_page(name, width=PHONE)
+        page.wait_for_function("""() => [...document.querySelectorAll('.clipcompat-figure .js-plotly-plot')].every(
+            (plot) => !plot.clientWidth || plot.clientWidth >= 480 || 'fitted' in plot.dataset)""")
         page.wait_for_timeout(700)
         yield page
 
