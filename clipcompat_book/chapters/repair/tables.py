@@ -1,17 +1,29 @@
-"""Tables of the chapter: every method with its verdict, the three maps, and the control."""
+"""Tables of the chapter: every method with its verdict, the three maps, the control, and CoCoOp."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
 from clipcompat.plugins.repair.feature_map import COMPARED
+from clipcompat.runs.records import Record
 from clipcompat.runs.tables import Table
 from clipcompat_book.chapters.chains.warm import WarmRun
 from clipcompat_book.chapters.repair.costs import Costs, cost_words
-from clipcompat_book.chapters.repair.rows import ENOUGH, Repaired, verdict_of
-from clipcompat_book.words import STARS, starred, with_interval
+from clipcompat_book.chapters.repair.rows import ENOUGH, Repaired, methods_of, verdict_of
+from clipcompat_book.means import groups
+from clipcompat_book.words import STARS, datasets, starred, with_interval
 
 _SIDES = ("carried", "repaired", "retrained")
+_COCOOP = {
+    "carried": "carried unchanged",
+    "tokens": "prompt moved by tokens",
+    "tokens_50": "… network by 50 captions",
+    "tokens_200": "… network by 200 captions",
+    "anchors": "prompt moved by anchors",
+    "imitate_50": "imitated with 50 pictures",
+    "imitate_200": "imitated with 200 pictures",
+    "retrained": "retrained, with labels",
+}
 _COSTING = ("carried", "repaired: 200 pictures, no label", "retrained: 16 labels per class")
 
 
@@ -100,3 +112,24 @@ def sizes_table(sizes: Mapping[str, Mapping[str, Repaired]]) -> Table:
 def _three(method: Repaired) -> str:
     carried, repaired, retrained = (f"{method.mean(name):.1f}" for name in _SIDES)
     return f"{carried} → {repaired} | {retrained}"
+
+
+def cocoop_table(records: Sequence[Record]) -> Table:
+    """CoCoOp's repairs, from carried to retrained: points above zero-shot on new, and against the carried plug-in.
+
+    records: of `without_pictures`, which has more seeds and so the row of the carried plug-in, and of `repair`.
+    """
+    by_study = groups(records, lambda record: record.study)
+    blind, seen = (methods_of(by_study[study], "mini")["CoCoOp"] for study in ("without_pictures", "repair"))
+    rows = []
+    for name, words in _COCOOP.items():
+        method = blind if blind.values(name) else seen
+        if method.values(name):
+            seeds = len({row["seed"] for _, row in method.rows})
+            against = "–" if name == "carried" else starred(method.behind(name, "carried"))
+            rows.append((words, with_interval(method.gain(name), "+"), against, str(seeds)))
+    sets = len({dataset for dataset, _ in seen.rows})
+    caption = (
+        f"CoCoOp on new, {datasets(sets)}: points, ± half of the 95 % interval over datasets and seeds. {STARS}. Mini."
+    )
+    return Table(("repair", "above zero-shot", "against carried", "seeds"), tuple(rows), caption)
