@@ -17,7 +17,7 @@ def name_places(
 
     On a phone names must not meet, nor lie on bars.
     """
-    parts = sorted({part for losses in methods for part in losses if part in drift}, key=lambda part: drift[part])
+    parts = sorted((p for p in drift if any(p in losses for losses in methods)), key=lambda part: drift[part])
     ends = {p: [(own[p].mean, own[p].interval or 0.0) for own in methods if p in own] for p in parts}
     top, low = ({p: f(m + sign * h for m, h in ends[p]) for p in parts} for f, sign in ((max, 1), (min, -1)))
     wide = _FRAME[0] / ((drift[parts[-1]] - drift[parts[0]]) or 1.0) if parts else 0.0
