@@ -27,7 +27,7 @@ PIP := $(PY) -m pip install --quiet --disable-pip-version-check
 KEY := $(KIND)-$(shell { cat requirements.lock pyproject.toml; pwd; } | cksum | cut -d' ' -f1)
 STAMP := .venv/.installed-$(KEY)
 
-.PHONY: help install test test-lowest test-newest lint book notebooks colab-check test-browser serve shots bench kills fork-address lock clean
+.PHONY: help install test test-lowest test-newest lint book notebooks colab-check test-browser serve shots bench kills lock fork-address clean
 
 help:  ## list these targets
 	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/make \1\t\2/p' Makefile | expand -t 20
