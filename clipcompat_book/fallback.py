@@ -215,4 +215,4 @@ def _several(values: Sequence[Any]) -> str:
 def _number(value: Any) -> str:
     if value is None or isinstance(value, str):
         return value or ""
-    return format(value, ".0f" if abs(value) >= 100 else ".3g").replace("-", "−")
+    return format(value or 0, ".0f" if abs(value) >= 100 else ".3g").replace("-", "−")  # -0.0 is 0

@@ -103,3 +103,8 @@ def test_it_stays_small_and_says_what_it_leaves_out(rows):
     text = fallback(go.Figure([go.Bar(x=names, y=list(range(rows)), name=f"trace {j}") for j in range(12)]), "Bars.")
     assert len(text) < 5000
     assert "5 more columns" in text and ("384 more rows" in text) == (rows == 400)
+
+
+def test_a_zero_has_no_sign():
+    fig = go.Figure(go.Bar(x=["a", "b"], y=[-0.0, -0.5]))
+    assert "−0<" not in fallback(fig, "Two bars.") and "−0.5" in fallback(fig, "Two bars.")
