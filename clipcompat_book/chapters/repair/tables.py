@@ -30,7 +30,7 @@ _COSTING = ("carried", "repaired: 200 pictures, no label", "retrained: 16 labels
 def gains_table(
     methods: Mapping[str, Repaired], costs: Costs, warm: Mapping[str, Sequence[WarmRun]] | None = None
 ) -> Table:
-    """Points above zero-shot on new: carried, repaired, retrained; seconds; negative flips; and the verdict.
+    """Points above zero-shot on new: the verdict; carried, repaired, retrained; seconds; and negative flips.
 
     warm: runs of `warm_runs`; methods that have some may be told to start there.
     """
@@ -44,8 +44,8 @@ def gains_table(
         cost = costs.get(title)
         seconds = f"{cost['repair']:.1f} / {cost['retrain']:.1f}" if cost else "–"
         verdict = verdict_of(method, (warm or {}).get(title, ()))
-        rows.append((title, method.how, *gains, shares, seconds, flips, verdict))
-    columns = ("method", "repair", *_COSTING, "share, %", "seconds", "negative flips, %", "verdict")
+        rows.append((title, verdict, *gains, shares, seconds, method.how, flips))
+    columns = ("method", "verdict", *_COSTING, "share, %", "seconds", "repair", "negative flips, %")
     caption = (
         "Points above zero-shot on new, ± half of the 95 % interval over sets and seeds. Share: of what retraining "
         "adds, carried → repaired. Negative flips: right on old and wrong on new, carried / repaired / retrained. "
