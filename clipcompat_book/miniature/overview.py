@@ -25,6 +25,7 @@ from clipcompat.data.mini.sets import SETS
 from clipcompat.data.mini.world import sample_scenes
 from clipcompat.runs.tables import Table, cell
 from clipcompat.studies.statistic import Statistic
+from clipcompat_book.means import groups
 from clipcompat_book.miniature.acceptance import verdict
 from clipcompat_book.miniature.pretrain import RECIPES
 from clipcompat_book.words import short_name
@@ -60,19 +61,19 @@ def vocabulary() -> dict[str, tuple[str, ...]]:
     """The words for shapes, colours and textures, from common to unseen."""
     rare = {**words.RARE_SHAPES, **words.RARE_COLOURS, **words.RARE_TEXTURES}
     unseen = {**words.UNSEEN_SHAPES, **words.UNSEEN_COLOURS, **words.UNSEEN_TEXTURES}
-    groups = {"common": tuple(rare)}
-    groups |= {level: tuple(dict.fromkeys(rarer[k] for rarer in rare.values())) for k, level in enumerate(_LEVELS)}
-    return groups | {"unseen": tuple(unseen.values())}
+    found = {"common": tuple(rare)}
+    found |= {level: tuple(dict.fromkeys(rarer[k] for rarer in rare.values())) for k, level in enumerate(_LEVELS)}
+    return found | {"unseen": tuple(unseen.values())}
 
 
 def words_said(n: int = 20_000, seed: int = 1) -> dict[str, dict[str, int]]:
     """Group -> word -> how often `n` captions of pretraining say it; "polka dotted" does not count for "dotted"."""
     index = np.arange(n)
     text = " \n ".join(captions(sample_scenes(seed, index), seed, index))
-    groups = vocabulary()
-    longest_first = sorted({word for group in groups.values() for word in group}, key=len, reverse=True)
+    by_level = vocabulary()
+    longest_first = sorted({word for level in by_level.values() for word in level}, key=len, reverse=True)
     counts = Counter(re.findall(rf"\b(?:{'|'.join(map(re.escape, longest_first))})\b", text))
-    return {group: {word: counts[word] for word in members} for group, members in groups.items()}
+    return {group: {word: counts[word] for word in members} for group, members in by_level.items()}
 
 
 def mini_log(name: str) -> list[dict[str, Any]]:
@@ -97,10 +98,21 @@ def _weights():
     return importlib.resources.files("clipcompat.backbones.mini") / "weights"
 
 
+def by_old(lines: Sequence[Mapping[str, Any]]) -> dict[str, list[Mapping[str, Any]]]:
+    """Old backbone -> its lines of the acceptance log, one per set."""
+    return groups(lines, lambda line: _old(line["old"]))
+
+
+def accuracies_by_rate(lines: Sequence[Mapping[str, Any]]) -> dict[str, dict[float, list[float]]]:
+    """Method -> learning rate -> validation accuracy of every trial; 0 where the training diverged."""
+    by_method = groups(lines, lambda line: line["method"])
+    by_rate = {method: groups(own, lambda line: line["lr"]) for method, own in by_method.items()}
+    return {method: {lr: [line["val"] for line in own] for lr, own in its.items()} for method, its in by_rate.items()}
+
+
 def verdict_table(lines: Sequence[Mapping[str, Any]]) -> Table:
     """The demands on the miniature as rows, and whether each old backbone meets them, from the acceptance log."""
-    hashes = dict.fromkeys(x["old"] for x in lines)
-    verdicts = {_old(sha): verdict([x for x in lines if x["old"] == sha]) for sha in hashes}
+    verdicts = {old: verdict(own) for old, own in by_old(lines).items()}
     demands = dict.fromkeys(demand for one in verdicts.values() for demand in one)
     rows = [(demand, *("met" if one[demand] else "not met" for one in verdicts.values())) for demand in demands]
     return Table(("demand", *verdicts), tuple(rows), "Demands on old backbones; all sets, 16 shots.")

@@ -109,3 +109,12 @@ def test_weights_are_told_with_what_they_started_from(monkeypatch):
         ("mini-old 2", "2", "nothing", "7,500", "aaaaaaaa"),
         ("mini-new 2", "12", "mini-old 2", "4,000 of 8,000", "bbbbbbbb"),
     )
+
+
+def test_trials_are_read_by_method_and_rate_and_sets_by_old_backbone():
+    trials = [("coop", 0.1, 70.0), ("coop", 0.2, 0.0), ("coop", 0.1, 80.0), ("clap", 0.1, 60.0)]
+    lines = [dict(zip(("method", "lr", "val"), trial, strict=True)) for trial in trials]
+    assert miniature.accuracies_by_rate(lines) == {"coop": {0.1: [70.0, 80.0], 0.2: [0.0]}, "clap": {0.1: [60.0]}}
+    by_old = miniature.by_old(miniature.mini_log("acceptance"))
+    assert list(by_old) == ["old 1", "old 2", "old 3"]
+    assert all([line["dataset"] for line in own] == list(study_names()) for own in by_old.values())
