@@ -42,13 +42,14 @@ def test_activation_only_is_of_todays_backbones_and_was_trained_again_where_that
         assert all((report.retrained is not None) == trained for report in record.reports)
 
 
+def rows_on_mini(name):
+    """(label, dataset, seed) -> row, of the records of a list that are of the upgrade mini."""
+    on_mini = [r for r in committed_records(name) if r.titles.upgrade == "mini"]
+    return {(r.titles.label, r.dataset, row["seed"]): row for r in on_mini for row in r.per_seed}
+
+
 def test_the_diagonal_of_the_towers_is_what_the_records_of_compatibility_have():
-    known = {
-        (r.titles.label, r.dataset, row["seed"]): row
-        for r in committed_records("compatibility")
-        if r.titles.upgrade == "mini"
-        for row in r.per_seed
-    }
+    known = rows_on_mini("compatibility")
     for record in committed_records("cross_tower"):
         for row in record.per_seed:
             pair = known[record.titles.label, record.dataset, row["seed"]]

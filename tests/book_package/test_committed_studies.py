@@ -16,6 +16,7 @@ from clipcompat.methods.defaults import configured_method
 from clipcompat.plugins.repair.feature_map import COMPARED
 from clipcompat.runs.sweep.spec import load_spec
 from clipcompat_book.committed import committed_records
+from tests.book_package.test_committed_controls import rows_on_mini
 
 NAMES = ("prompt_learners", "domain", "cross_dataset", "signs", "focal", "stored_vectors", "repair_maps")
 
@@ -49,12 +50,7 @@ def test_the_seed_twin_of_stored_vectors_has_every_set_and_known_weights():
 
 
 def test_plugins_that_maps_repair_and_what_three_maps_make_of_them_are_those_of_the_study_repair():
-    known = {
-        (r.titles.label, r.dataset, row["seed"]): row
-        for r in committed_records("repair")
-        if r.titles.upgrade == "mini"
-        for row in r.per_seed
-    }
+    known = rows_on_mini("repair")
     carried = {}
     for record in committed_records("repair_maps"):
         for row in record.per_seed:

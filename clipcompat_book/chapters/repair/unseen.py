@@ -21,7 +21,7 @@ from clipcompat_book.words import by_direction
 Sides = Mapping[str, Mapping[str, Repaired]]
 
 GOALS = {"map": 0.4, "imitate": 0.8}
-"""How a method is repaired with pictures -> the share that issue 20 wanted without them."""
+"""How a method is repaired with pictures -> the share that was wanted without them, before there were records."""
 
 WAYS = {"sentences_orthogonal_200": "200 captions", "tokens": "tokens", "anchors": "anchors"}
 """Column -> what a repair without pictures was made from."""
