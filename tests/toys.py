@@ -15,28 +15,36 @@ NAMES = ("red fox", "owl", "snow leopard cub")
 
 @dataclass(frozen=True)
 class ToyImages:
-    """Noise with a class-dependent colour cast; `opened` counts how often a picture was made."""
+    """Noise with a class-dependent colour cast; `opened` counts how often a picture was made.
+
+    places: of each picture in the whole part, which a selection keeps, so that a picture has one key; None: all.
+    """
 
     labels: tuple[int, ...]
     part: str
     opened: list
     fingerprint: str = "toys"
+    places: tuple[int, ...] | None = None
 
     def __len__(self):
         return len(self.labels)
 
     def __getitem__(self, index):
         self.opened.append(index)
-        rng = np.random.default_rng([index, len(self.part), self.labels[index]])
+        rng = np.random.default_rng([self._place(index), len(self.part), self.labels[index]])
         pixels = rng.integers(0, 120, (40, 48, 3))
         pixels[..., self.labels[index] % 3] += 120
         return Image.fromarray(pixels.astype(np.uint8))
 
     def key(self, index):
-        return f"{self.part}/{index}"
+        return f"{self.part}/{self._place(index)}"
 
     def select(self, indices):
-        return ToyImages(tuple(self.labels[i] for i in indices), self.part, self.opened)
+        labels, places = (tuple(of(i) for i in indices) for of in (self.labels.__getitem__, self._place))
+        return ToyImages(labels, self.part, self.opened, self.fingerprint, places)
+
+    def _place(self, index):
+        return index if self.places is None else self.places[index]
 
 
 def toy_split(part: str, per_class: int, classnames=NAMES) -> Split:
