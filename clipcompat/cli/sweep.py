@@ -59,7 +59,7 @@ def _sweep(options: argparse.Namespace) -> int:
     if options.engine != "ray" and (options.address or options.gpus is not None):
         raise ConfigError("--address and --gpus are for --engine ray.")
     spec = load_spec(options.spec)
-    requests = [_with(request, options) for request in spec.requests(options.scale)]
+    asked = requests = [_with(request, options) for request in spec.requests(options.scale)]
     places = workers(options.device, options.workers) if options.engine == "pool" else [(options.device, 0)]
     show(spec.title)
     show(f"{options.scale}: {len(requests)} runs")
@@ -73,6 +73,8 @@ def _sweep(options: argparse.Namespace) -> int:
     }[options.engine]
     if options.engine == "ray":
         connect(options.address)  # before anything is read
+    else:  # on a cluster the data may be on the nodes alone
+        requests = _with_data(asked)
     total, done, failed = len(requests), 0, 0
     with Bars() as bars:
         bars(0, total, "runs")  # the time left counts from here
@@ -91,7 +93,7 @@ def _sweep(options: argparse.Namespace) -> int:
     if failed:
         why = os.path.join(options.out, "failed")
         say(f"{failed} runs failed; why is in {why}. The same command tries them again.")
-    return 1 if failed else 0
+    return 1 if failed or len(requests) < len(asked) else 0
 
 
 def _with(request: Mapping[str, Any], options: argparse.Namespace) -> dict[str, Any]:
@@ -100,6 +102,26 @@ def _with(request: Mapping[str, Any], options: argparse.Namespace) -> dict[str, 
 
     given = {"device": options.device, "root": options.root, "seeds": options.seeds and tuple(options.seeds)}
     return {**request, **{k: v for k, v in given.items() if v is not None and acts_on(k, request["dataset"])}}
+
+
+def _with_data(requests: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Those whose data is on this machine; what is left out is said once, and not once per run.
+
+    Raises:
+        DataError: it is there for none of them.
+    """
+    from clipcompat.common.errors import DataError
+    from clipcompat.runs.sweep.absent import absent_data
+
+    absent = absent_data(requests)
+    here = [request for request in requests if request["dataset"] not in absent]
+    if absent:
+        first = next(iter(absent.values()))
+        if not here:
+            raise DataError(first)
+        left_out = f"{len(requests) - len(here)} of {len(requests)} runs are left out"
+        say(f"{left_out}, their data is not here: {', '.join(absent)}. {first}")
+    return here
 
 
 def _print_plan(requests: Sequence[Mapping[str, Any]], out: str, workers: int) -> None:

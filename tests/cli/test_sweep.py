@@ -59,7 +59,18 @@ def test_a_dry_run_without_the_data_prints_the_plan_and_says_what_is_not_here(tm
 def test_without_dry_run_missing_data_stays_the_error_that_it_is(tmp_path, capsys):
     words = ["lambda", "--scale", "paper", "--root", str(tmp_path / "no"), "--engine", "serial", "--device", "cpu"]
     assert main(["sweep", *words, "--out", str(tmp_path / "out")]) == 1
-    assert f"the root {tmp_path / 'no'} is no folder" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert said.count(f"the root {tmp_path / 'no'} is no folder") == 1, "once, and not once per run"
+    assert not (tmp_path / "out").exists()
+
+
+def test_runs_whose_data_is_not_here_are_left_out_and_told_once_and_the_others_run(call, tmp_path, capsys):
+    (tmp_path / "two.yaml").write_text(SPEC.replace("[eurosat]", "[eurosat, dtd, food101]"))
+    assert call("--engine", "serial") == 1, "the study is not complete"
+    said = capsys.readouterr()
+    assert said.err.count("4 of 6 runs are left out, their data is not here: dtd, food101. dtd is expected in") == 1
+    assert "2 records in" in said.out and not (tmp_path / "out" / "failed").exists()
+    assert {r.inputs["dataset"] for r in find_records(tmp_path / "out")} == {"eurosat"}
 
 
 def test_a_sweep_leaves_one_record_a_run_and_a_dry_run_knows_them(call, tmp_path, capsys):
