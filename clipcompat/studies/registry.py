@@ -58,5 +58,6 @@ STUDIES = {
     "focal": Study(focal.measure),
     "signs": Study(signs.measure),
     "stored_vectors": Study(stored_vectors.measure),
+    "stored_means": Study(stored_vectors.measure_means),
     "mixture": Study(mixture.measure, all_classes=True),
 }
