@@ -18,7 +18,16 @@ from clipcompat.runs.sweep.spec import load_spec
 from clipcompat_book.committed import committed_records
 from tests.book_package.test_committed_controls import rows_on_mini
 
-NAMES = ("prompt_learners", "domain", "cross_dataset", "signs", "focal", "stored_vectors", "repair_maps")
+NAMES = (
+    "prompt_learners",
+    "domain",
+    "cross_dataset",
+    "signs",
+    "focal",
+    "stored_vectors",
+    "stored_means",
+    "repair_maps",
+)
 
 
 @pytest.mark.parametrize("name", NAMES)
