@@ -216,6 +216,17 @@ def test_the_report_is_json_and_a_table_and_a_page_that_loads_nothing(plugins, m
     assert "<b onload" not in page and "\x1b" not in page
 
 
+def test_the_page_has_in_each_plugins_part_its_numbers_and_its_error(plugins, measured, upgrade, tmp_path):
+    _, *parts = measured.to_html().split("<details")
+    for found, part in zip(measured, parts, strict=True):
+        low, high = found.interval
+        assert f"<dt>on new, %</dt><dd>{found.expected:.1f} ({low:.0f}–{high:.0f})</dd>" in part
+        assert f"<dt>flips</dt><dd>{found.negative_flips:.1f}</dd>" in part and "<b>Error:</b>" not in part
+    (tmp_path / "bad.safetensors").write_bytes(b"no")
+    _, part = audit(tmp_path / "bad.safetensors", upgrade).to_html().split("<details")
+    assert "<b>Error:</b>" in part and "not a whole safetensors file" in part and "<dl>" not in part
+
+
 def test_the_dearest_verdict_is_that_of_the_audit(measured):
     order = ("keep", "repair", "warm-start", "retrain")
     assert measured.verdict == max((p.verdict for p in measured), key=order.index)
