@@ -1,5 +1,6 @@
 """Audit: is each plug-in still good on the new backbone, and what is the cheapest sound thing to do?"""
 
+import logging
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -13,9 +14,13 @@ from clipcompat.backbones.backbone import Backbone
 from clipcompat.backbones.upgrade import Upgrade
 from clipcompat.common.errors import ClipcompatError, ConfigError
 from clipcompat.common.progress import Progress, showing
+from clipcompat.common.text import shown
 from clipcompat.data.split import Dataset, Images, Split
 from clipcompat.features.encode import Cache
 from clipcompat.plugins.plugin import Plugin, load_plugin
+
+_log = logging.getLogger(__name__)
+_NAMED = 3  # plug-ins that a warning names
 
 
 def audit(
@@ -66,6 +71,9 @@ def audit(
         rows = tuple(_row(plugin, bench, evidence) for plugin in given)
     if not rows:
         raise ConfigError("an audit needs at least one plug-in; none was given.")
+    if isinstance(old_accuracy, Mapping) and (unknown := sorted(old_accuracy.keys() - {row.name for row in rows})):
+        said = "old_accuracy has %s, and no plug-in is called so; they are called %s."
+        _log.warning(said, shown(unknown[0]), ", ".join(shown(row.name) for row in rows[:_NAMED]))
     return Audit(new.name, old and old.name, evidence, rows)
 
 

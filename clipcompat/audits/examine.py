@@ -25,6 +25,9 @@ from clipcompat.plugins.repair.repair import repair
 from clipcompat.plugins.repair.translate import is_translatable
 from clipcompat.studies.accuracy import checked_logits
 
+_AGAIN = "Tune it again there."
+_UNMAPPED = "Give the old backbone, too, to learn what a map gives back (on the command line: --old)."
+
 
 @dataclass(frozen=True)
 class Bench:
@@ -79,7 +82,8 @@ def examine(plugin: Plugin, name: str, bench: Bench) -> PluginAudit:
         tuned_on = plugin.origin["backbone"]
         raise ConfigError(
             f"it was tuned on {tuned_on['name']} (stamp {tuned_on['stamp']}), and the upgrade starts from "
-            f"{bench.old.name} (stamp {bench.old.stamp}). Give the upgrade that starts from its own backbone."
+            f"{bench.old.name} (stamp {bench.old.stamp}). Audit it with the upgrade that starts from its own backbone "
+            f"(on the command line: --old {tuned_on['name']})."
         )
     fits = match.kind != "incompatible"
     if bench.pictures is None:
@@ -95,7 +99,7 @@ def _expected(plugin: Plugin, blank: PluginAudit, bench: Bench, why: str, fits: 
     verdict, known = expect(method.name, is_translatable(method), _goes_on(plugin) and fits)
     if not fits and verdict != "repair":
         reasons = (known,) if is_translatable(method) else ()
-        return replace(blank, verdict="retrain", error=why, reasons=reasons, minutes=_minutes(plugin))
+        return replace(blank, verdict="retrain", error=f"{why} {_AGAIN}", reasons=reasons, minutes=_minutes(plugin))
     cost = None if verdict == "repair" else _minutes(plugin)
     return _finish(blank, plugin, bench, verdict=verdict, reasons=(f"{why} Not measured.", known), minutes=cost)
 
@@ -110,7 +114,10 @@ def _looked_at(plugin: Plugin, blank: PluginAudit, bench: Bench, misfit: str | N
     repaired, seconds, note = _repaired(plugin, bench)
     mapped = None if repaired is None else scores.accuracy(bench.answers(repaired, bench.new, split)[rows])[0]
     if misfit and mapped is None:
-        return replace(blank, verdict="retrain", error=misfit, minutes=_minutes(plugin))
+        blind = is_translatable(plugin.method) and bench.old is None
+        told = f"{misfit} {_UNMAPPED if blind else _AGAIN}"
+        reasons = (note,) if note else ()
+        return replace(blank, verdict="retrain", error=told, reasons=reasons, minutes=_minutes(plugin))
     found: dict[str, Any] = {"pictures": len(split.images), "zero_shot": scores.zero_shot, "old": scores.old}
     notes = []
     if labels is not None and (dropped := len(split) - len(labels)):
@@ -122,9 +129,7 @@ def _looked_at(plugin: Plugin, blank: PluginAudit, bench: Bench, misfit: str | N
             f"{UNTOLD.typical:.1f} points off on average on mini upgrades that the fit had not seen; with the accuracy "
             f"on old, {TOLD.typical:.1f}."
         )
-    if misfit:
-        notes.append(misfit)
-    else:
+    if not misfit:
         on_new = bench.answers(plugin, bench.new, split)[rows]
         found["expected"], found["interval"] = scores.accuracy(on_new)
         found |= scores.differences(on_new, split.classnames)
@@ -137,6 +142,10 @@ def _looked_at(plugin: Plugin, blank: PluginAudit, bench: Bench, misfit: str | N
         imitated=IMITATED.get(plugin.method.name),
     )
     verdict, after, why = judge(case)
+    if misfit and verdict == "repair":
+        notes.append(misfit)
+    elif misfit:
+        found["error"] = f"{misfit} {_AGAIN}"
     if note and verdict != "keep":
         notes.append(note)
     cost = {"keep": 0.0, "repair": seconds and seconds / 60}.get(verdict, _minutes(plugin))

@@ -19,6 +19,7 @@ from clipcompat.plugins.repair.pictures import as_split, unlabelled_pictures
 FEWEST = 8
 """Pictures of an audit, at least: as many as a map needs. The interval says what so few leave open."""
 
+_NAMED = 3  # classes that an error names
 REPAIRED_WITH = 200
 """Pictures that a map is fitted on, at most: as many as in the records of repairs."""
 
@@ -86,10 +87,14 @@ class Pictures:
         rows = (labels >= 0).nonzero().flatten()
         if not len(rows):
             raise DataError(
-                f"the plug-in knows {len(names)} classes ({shown(names[0])}, …), and no picture is of one of them: "
-                f"their classes are {shown(self.split.classnames[0])}, …. Give pictures of its task."
+                f"the plug-in knows {len(names)} classes ({_first(names)}), and no picture is of one of them: their "
+                f"classes are {_first(self.split.classnames)}. Give pictures of its task, under its class names."
             )
         return rows, labels[rows]
+
+
+def _first(names: Sequence[str]) -> str:
+    return ", ".join(map(shown, names[:_NAMED])) + ", …" * (len(names) > _NAMED)
 
 
 def _key(name: str) -> str:

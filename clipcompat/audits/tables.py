@@ -72,7 +72,7 @@ def text(title: str, plugins: Sequence[PluginAudit]) -> str:
     lines = [str(summary_table(title, plugins)), ""]
     for plugin in plugins:
         if plugin.error or plugin.verdict != "keep":
-            why = plugin.error or " ".join(plugin.reasons)
+            why = " ".join([*([plugin.error] if plugin.error else []), *plugin.reasons])
             lines.append(printable(f"{plugin.name}: {plugin.verdict or 'error'}: {why}"))
     return "\n".join([*lines, counts(plugins)])
 

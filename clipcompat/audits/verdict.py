@@ -69,7 +69,8 @@ class Case:
 def judge(case: Case) -> tuple[Verdict, float | None, str]:
     """The verdict, the accuracy on new after its step (None if nothing tells), and a sentence on why."""
     again: Verdict = "warm-start" if case.trains else "retrain"
-    if case.carried is None:
+    misfit = case.carried is None
+    if misfit:
         case = replace(case, carried=0.0)
     if case.old is None:
         if case.carried >= case.zero_shot + SMALLEST_GAIN:
@@ -87,6 +88,9 @@ def judge(case: Case) -> tuple[Verdict, float | None, str]:
     lost = (
         f"Carried, it has {_share(kept)} of what the plug-in added to zero-shot; {100 * ENOUGH:.0f} % would be enough."
     )
+    if misfit:
+        enough = f"{100 * ENOUGH:.0f} % of what the plug-in added to zero-shot would be enough"
+        lost = f"Carried, it cannot act on new; {enough}."
     if case.repaired is not None:
         back = (case.repaired - case.zero_shot) / gain
         if back >= ENOUGH:

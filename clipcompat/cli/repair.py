@@ -150,6 +150,10 @@ def _seen(options: argparse.Namespace, upright: bool) -> dict[str, Any]:
 def _sentences(file: str) -> list[str]:
     try:
         lines = Path(file).expanduser().read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, ValueError) as error:
-        raise DataError(f"the sentences in {file} cannot be read: {error}. Write one per line.") from error
+    except OSError as error:
+        raise DataError(
+            f"the sentences in {file} cannot be read: {error.strerror or error}. Check the path."
+        ) from error
+    except ValueError as error:
+        raise DataError(f"the sentences in {file} are not text in UTF-8 ({error}); write one per line.") from error
     return [line.strip() for line in lines if line.strip()]

@@ -40,8 +40,14 @@ def read_plugin_file(path: Path) -> tuple[dict[str, Any], dict[str, Tensor], boo
     Raises:
         PluginError: no such file, or it was changed or damaged, or holds something other than a plug-in.
     """
+    if path.is_dir():
+        raise PluginError(
+            f"{path} is a folder; give the plug-ins in it (.safetensors files, as Plugin.save writes them)."
+        )
     if not path.is_file():
-        raise PluginError(f"there is no plug-in file {path}; expected what Plugin.save wrote (a .safetensors file).")
+        raise PluginError(
+            f"there is no plug-in file {path}; expected what Plugin.save wrote (a .safetensors file). Check the path."
+        )
     text, tensors = _content(path)
     sealed = _SEALED.fullmatch(text)
     if sealed and _checksum(f"{sealed[1]}}}", tensors) != sealed[2]:

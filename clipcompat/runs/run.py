@@ -31,7 +31,7 @@ from clipcompat.data.pictures.broken import skip_broken
 from clipcompat.data.pictures.images import hash_contents
 from clipcompat.data.shifted import shifted_names
 from clipcompat.data.split import Dataset
-from clipcompat.data.targets import target_names
+from clipcompat.data.targets import other_names, target_names
 from clipcompat.features.encode import Cache, Progress
 from clipcompat.methods import KNOWN
 from clipcompat.methods.defaults import configured_method
@@ -49,7 +49,8 @@ from clipcompat.training.loop import DEFAULT_VIEWS
 # 5 of CLIP-Adapter, 1 of CoOp, none of the other methods. The tolerances are our choice, about twice that.
 _TOLERANCE = {"linear_probe": 5.0}  # its search for C can end elsewhere
 _TRAINED, _UNTRAINED = 2.0, 0.2
-_OTHERS = {"shifted": shifted_names, "targets": target_names}  # what a study names -> a source's further test sets
+# what a study names -> a source's further sets
+_OTHERS = {"shifted": shifted_names, "targets": target_names, "elsewhere": other_names}
 
 
 @dataclass(frozen=True)
@@ -145,7 +146,7 @@ class Run(Request):
         return datasets, skipped
 
     def others(self, progress: Progress | None = None) -> "tuple[Dataset, ...]":
-        """The further test sets of the dataset, for a study that tests on them; else none."""
+        """The further sets of the dataset, for a study that has some; else none."""
         which = STUDIES[self.study].others
         if not which:
             return ()

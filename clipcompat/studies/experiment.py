@@ -17,8 +17,8 @@ class Experiment:
     """A request with everything loaded.
 
     datasets: seed -> the dataset with that seed's few-shot set. plugins: tunes the method, or finds what an interrupted
-    run left. retrain: also tune on the new backbone. cache, progress: as for `clipcompat.fit`. others: further test
-    sets, for a study that tests on them (see `clipcompat.data.shifted` and `clipcompat.data.targets`).
+    run left. retrain: also tune on the new backbone. cache, progress: as for `clipcompat.fit`. others: further sets,
+    for a study that tests on them or takes pictures of them (see `clipcompat.data.shifted` and `.targets`).
     """
 
     upgrade: Upgrade

@@ -9,6 +9,7 @@ from clipcompat.studies.carried import (
     chain,
     cross_dataset,
     cross_tower,
+    elsewhere,
     focal,
     maps,
     mixture,
@@ -28,13 +29,14 @@ class Study:
     """measure: an experiment -> one row per seed.
 
     all_classes: it divides, or restricts, the classes itself, so that a part of them cannot be asked for.
-    others: which further test sets its experiment has: the dataset's "shifted" ones, or its "targets" (other classes).
+    others: which further sets its experiment has: the dataset's "shifted" test sets, its "targets" (other classes), or
+        all the other sets ("elsewhere").
     whole_family: it loads the generations after the upgrade's new one too, so that its numbers depend on them.
     """
 
     measure: Callable[[Experiment], Iterator[dict[str, Any]]]
     all_classes: bool = False
-    others: Literal["", "shifted", "targets"] = ""
+    others: Literal["", "shifted", "targets", "elsewhere"] = ""
     whole_family: bool = False
 
 
@@ -52,8 +54,10 @@ STUDIES = {
     "repair": Study(repair.measure),
     "without_pictures": Study(without_pictures.measure),
     "maps": Study(maps.measure),
+    "elsewhere": Study(elsewhere.measure, others="elsewhere"),
     "focal": Study(focal.measure),
     "signs": Study(signs.measure),
     "stored_vectors": Study(stored_vectors.measure),
+    "stored_means": Study(stored_vectors.measure_means),
     "mixture": Study(mixture.measure, all_classes=True),
 }

@@ -10,6 +10,7 @@ import torch
 
 from clipcompat.audits.audit import audit
 from clipcompat.audits.predictor import TOLD, UNTOLD
+from clipcompat.backbones.load import load_backbone
 from clipcompat.backbones.upgrade import Upgrade, load_upgrade
 from clipcompat.common.errors import ConfigError, DataError
 from clipcompat.data.custom.loose import loose_pictures
@@ -94,10 +95,47 @@ def test_one_bad_plugin_gets_a_row_with_its_error_and_does_not_stop_the_others(p
 def test_a_plugin_of_another_width_is_repaired_by_a_map_or_trained_again(plugins, upgrade):
     probe = narrow(plugins[1])
     alone = audit(probe, upgrade.new, toy_dataset(8).test, progress=False)[0]
-    assert alone.verdict == "retrain" and "weight" in alone.error
+    assert (
+        alone.verdict == "retrain" and "weight" in alone.error and alone.error.endswith("(on the command line: --old).")
+    )
     for backbones in (upgrade, upgrade.new):
         blind = audit(probe, backbones)[0]
         assert blind.verdict == "repair" and blind.error is None and "cannot act on" in blind.reasons[0]
+
+
+@pytest.mark.parametrize("many", [True, False])
+def test_a_plugin_of_another_width_is_an_error_unless_its_map_is_enough(many, mini_new):
+    """With pictures of all classes a map is enough; of one class, what is turned is noise."""
+    upgrade, data = (
+        Upgrade(load_backbone("mini-large-old", "random:1", device="cpu", dtype="float32"), mini_new),
+        wide(),
+    )
+    plugin = fit(LinearProbe(c=1.0), upgrade.old, data)
+    pool = data.unlabelled if many else data.unlabelled.select(list(range(16)))
+    report = audit(plugin, upgrade, replace(data, unlabelled=pool), progress=False)
+    (found,) = report
+    assert found.verdict == ("repair" if many else "retrain") and found.old > found.zero_shot + 20
+    assert report.exit_code == (3 if many else 1) and found.expected is None
+    assert "Carried, it cannot act on new;" in found.reasons[0] and found.reasons[0] in str(report)
+    if many:
+        assert found.error is None and "tensor weight should be [3, " in found.reasons[-1]
+    else:
+        assert "tensor weight should be [3, " in found.error and found.error.endswith("Tune it again there.")
+
+
+def wide():
+    """A dataset with a pool of 16 pictures of each class."""
+    return toy_dataset(16)
+
+
+def test_a_prompt_of_another_width_is_an_error_that_says_what_to_do(mini_new):
+    old = load_backbone("mini-large-old", "random:1", device="cpu", dtype="float32")
+    plugin = fit(CoOp(n_ctx=2, recipe=SHORT), old, toy_dataset(8), views=1)
+    for data in (None, toy_dataset(8)):
+        (found,) = audit(plugin, Upgrade(old, mini_new), data, progress=False)
+        assert found.verdict == "retrain" and found.error.endswith("has 128. Tune it again there.")
+    (lost,) = audit(plugin, Upgrade(load_backbone("mini-old", "random:1", device="cpu", dtype="float32"), mini_new))
+    assert lost.verdict is None and lost.error.endswith("(on the command line: --old mini-large-old).")
 
 
 def test_without_pictures_only_structure_and_stamps_are_compared_and_it_says_so(plugins, upgrade):
@@ -176,6 +214,17 @@ def test_the_report_is_json_and_a_table_and_a_page_that_loads_nothing(plugins, m
     evil = replace(plugins[0], origin={**plugins[0].origin, "dataset": "<b onload=x>\x1b[2J"})
     page = audit(evil, upgrade).to_html()
     assert "<b onload" not in page and "\x1b" not in page
+
+
+def test_the_page_has_in_each_plugins_part_its_numbers_and_its_error(plugins, measured, upgrade, tmp_path):
+    _, *parts = measured.to_html().split("<details")
+    for found, part in zip(measured, parts, strict=True):
+        low, high = found.interval
+        assert f"<dt>on new, %</dt><dd>{found.expected:.1f} ({low:.0f}–{high:.0f})</dd>" in part
+        assert f"<dt>flips</dt><dd>{found.negative_flips:.1f}</dd>" in part and "<b>Error:</b>" not in part
+    (tmp_path / "bad.safetensors").write_bytes(b"no")
+    _, part = audit(tmp_path / "bad.safetensors", upgrade).to_html().split("<details")
+    assert "<b>Error:</b>" in part and "not a whole safetensors file" in part and "<dl>" not in part
 
 
 def test_the_dearest_verdict_is_that_of_the_audit(measured):

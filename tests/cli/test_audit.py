@@ -67,6 +67,23 @@ def test_pictures_without_labels_are_predicted_with_the_accuracies_of_a_file_or_
         assert (said["evidence"], said["old"], said["negative_flips"]) == ("predicted", old, None)
 
 
+def test_a_table_under_other_class_names_and_a_folder_for_a_plugin_say_what_to_give(plugin, pictures, tmp_path, capsys):
+    table = tmp_path / "labels.csv"
+    table.write_text("\n".join(["path,classname", *(f"{i:02}.png,animal {i % 5}" for i in range(15))]))
+    assert main(["audit", plugin, str(tmp_path / "pictures"), *NEW, *OLD, *pictures]) == 1
+    said = capsys.readouterr().out
+    assert "knows 3 classes ('red fox', 'owl', 'snow leopard cub'), and no picture is of one of them" in said
+    assert "their classes are 'animal 0', 'animal 1', 'animal 2', …. Give pictures of its task, under its class" in said
+    assert "pictures is a folder; give the plug-ins in it" in said
+
+
+def test_an_accuracy_under_a_name_that_no_plugin_has_is_told(plugin, pictures, tmp_path, caplog):
+    file = tmp_path / "old.json"
+    file.write_text(json.dumps({"probe": 71.5}))
+    assert main(["audit", plugin, *NEW, *OLD, *pictures[:2], "--old-accuracy", str(file)]) in (0, 3)
+    assert "old_accuracy has 'probe', and no plug-in is called so; they are called 'probe.safetensors'" in caplog.text
+
+
 def test_a_dataset_gives_its_test_pictures(plugin, capsys):
     assert main(["audit", plugin, *NEW, *OLD, "--dataset", "mini/tints"]) == 1
     assert "no picture is of one of them" in capsys.readouterr().out
@@ -78,9 +95,21 @@ def test_a_dataset_gives_its_test_pictures(plugin, capsys):
     ([*NEW, "--old-weights", "random:1"], "--old-weights are of the backbone of --old"),
     (["--new", "ViT-B-32"], "ViT-B-32 needs --new-weights"),
     ([*NEW, "--images", "absent"], "there is no absent"),
+    ([*NEW, "--images", "{folder}", "--labels", "absent.csv"], "absent.csv cannot be read: No such file"),
+    ([*NEW, "--images", "{folder}", "--labels", "{blank}"], "line 2: the class name is empty; write it"),
+    ([*NEW, "--images", "{folder}", "--labels", "{other}"], "x00.png, x01.png, x02.png, …. Its paths must be relative"),
+    ([*NEW, *OLD, "--images", "{few}"], "at least 8 pictures, and 200 are advised; these are 1. Give more, or none"),
+    ([*NEW, *OLD, "--images", "{folder}", "{broken}"], "broken.png (3 bytes) cannot be decoded as a picture"),
     ([*NEW, "--old-accuracy", "absent.json"], "absent.json cannot be read"),
     ([*NEW, "--old-accuracy", "120"], "a percentage above 0 and up to 100"),
 ])  # fmt: skip
-def test_what_cannot_be_meant_is_refused_in_a_sentence(plugin, arguments, says, capsys):
-    assert main(["audit", plugin, *arguments]) == 1
+def test_what_cannot_be_meant_is_refused_in_a_sentence(plugin, pictures, arguments, says, tmp_path, capsys):
+    lines = (tmp_path / "labels.csv").read_text().splitlines()
+    known = {"few": f"{pictures[1]}/00.png", "folder": pictures[1]}
+    written = {"blank": "path,classname\n00.png,", "other": "\n".join([lines[0], *(f"x{line}" for line in lines[1:])])}
+    written["broken"] = "no!"
+    for name, text in written.items():
+        known[name] = str(tmp_path / f"{name}.{'png' if name == 'broken' else 'csv'}")
+        (tmp_path / known[name]).write_text(text)
+    assert main(["audit", plugin, *(word.format(**known) for word in arguments)]) == 1
     assert says in capsys.readouterr().err

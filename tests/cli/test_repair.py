@@ -86,13 +86,16 @@ def test_a_prompt_is_moved_without_pictures(how, old, new, tmp_path, capsys):
 
 
 @pytest.mark.parametrize(("arguments", "says"), [
-    (["--sentences", "absent.txt"], "the sentences in absent.txt cannot be read"),
+    (["--sentences", "absent.txt"], "the sentences in absent.txt cannot be read: No such file or directory. Check"),
     (["--images", "PICTURES", "--count", "9"], "leave them out without one"),
     (["--images", "PICTURES", "--kind", "affine"], "unknown map 'affine'"),
     (["--images", "absent"], "there is no absent"),
     (["--images", "PICTURES", "--how", "imitate"], "use how='map'"),
     (["--images", "PICTURES", "--how", "imitate", "--kind", "ridge"], "kind is of a map"),
-    ([], "a repair needs pictures or sentences"),
+    ([], "a repair needs pictures or sentences, and not both; this one has neither. Give some 200"),
+    (["--dataset", "mini/tints", "--count", "0"], "of which 0 cannot be drawn. Draw 8 or more"),
+    (["--dataset", "mini/tints", "--count", "5"], "and 200 are advised; these are 5. Give more"),
+    (["--images", "PICTURES", "--old-weights", "random:3"], "Repair it with the upgrade from its own backbone"),
     (["--how", "tokens"], "Use how='map'"),
     (["--how", "tokens", "--images", "PICTURES"], "reads no pictures"),
 ])  # fmt: skip

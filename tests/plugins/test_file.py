@@ -134,8 +134,11 @@ def test_files_of_another_kind_are_refused(tmp_path):
         path.write_bytes(data)
         with pytest.raises(PluginError, match="not a whole safetensors file"):
             load_plugin(path)
-    for missing in (tmp_path / "none", tmp_path):
-        with pytest.raises(PluginError, match="there is no plug-in file"):
+    for missing, says in (
+        (tmp_path / "none", "there is no plug-in file .* Check the path"),
+        (tmp_path, "is a folder; "),
+    ):
+        with pytest.raises(PluginError, match=says):
             load_plugin(missing)
 
 

@@ -139,7 +139,7 @@ def _rows(file: Path) -> list[_Row]:
     try:
         text = file.read_bytes().decode("utf-8-sig")
     except OSError as error:
-        raise DataError(f"the table {file} cannot be read: {error.strerror or error}.") from error
+        raise DataError(f"the table {file} cannot be read: {error.strerror or error}. Check the path.") from error
     except UnicodeDecodeError as error:
         raise DataError(f"the table {file} is not text in UTF-8 ({error}); save it as CSV in UTF-8.") from error
     header = next((line for line in text.splitlines() if line.strip()), "")
@@ -203,7 +203,7 @@ def _classes(rows: list[_Row], file: Path) -> tuple[list[int], list[str]]:
     for line, row in rows:
         for column, what in (("label", "label"), ("classname", "class name")):
             if row.get(column) == "":
-                raise DataError(f"{file}, line {line}: the {what} is empty.")
+                raise DataError(f"{file}, line {line}: the {what} is empty; write it, or leave the line out.")
     _, columns = rows[0]
     if "label" in columns and ("classname" in columns or all(_NUMBER.fullmatch(row["label"]) for _, row in rows)):
         return _numbered(rows, file)

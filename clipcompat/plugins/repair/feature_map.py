@@ -80,7 +80,8 @@ def fit_map(
         raise DataError(f"a map needs both features of every picture; these are {len(source)} and {len(target)}.")
     if len(source) < FEWEST:
         raise DataError(
-            f"a map needs at least {FEWEST} pictures or sentences, and 200 are advised; these are {len(source)}."
+            f"a map needs at least {FEWEST} pictures or sentences, and 200 are advised; these are {len(source)}. Give "
+            "more."
         )
     x, y = source.detach().double().cpu(), target.detach().double().cpu()  # small matrices; MPS has no float64
     x_mean, y_mean = x.mean(0), y.mean(0)

@@ -17,7 +17,8 @@ def unlabelled_pictures(data: Dataset, count: int, seed: int = 1) -> Images:
     """
     pool = data.unlabelled
     if not len(pool) or count < 1:
-        raise DataError(f"{data.name} has {len(pool)} training pictures, of which {count} cannot be drawn.")
+        todo = "Give pictures of its task instead." if not len(pool) else "Draw 8 or more; 200 are advised."
+        raise DataError(f"{data.name} has {len(pool)} training pictures, of which {count} cannot be drawn. {todo}")
     generator = torch.Generator().manual_seed(parse_seed(seed))
     return pool.select(torch.randperm(len(pool), generator=generator)[:count].tolist())
 

@@ -75,9 +75,10 @@ def repair(
     if how == "signs" and settings:
         raise ConfigError(f"how='signs' has no settings; drop {sorted(settings)[0]}.")
     if not plugin.is_tuned_on(old):
+        tuned_on = plugin.origin["backbone"]
         raise ConfigError(
-            f"the plug-in was tuned on {plugin.origin['backbone']['name']}, but the upgrade starts from {old.name} "
-            f"(stamp {old.stamp}). Repair it with the upgrade from its own backbone."
+            f"the plug-in was tuned on {tuned_on['name']} (stamp {tuned_on['stamp']}), but the upgrade starts from "
+            f"{old.name} (stamp {old.stamp}). Repair it with the upgrade from its own backbone."
         )
     _check_seen(plugin, how, pictures, sentences)
     seen = shown = None
@@ -121,10 +122,14 @@ def _check_seen(plugin: Plugin, how: str, pictures: Images | None, sentences: Se
             raise ConfigError(f"how={how!r} reads no pictures; drop them, or use how='imitate'.")
         return
     if how == "map" and pictures is not None and sentences is not None and not reads_sentences(plugin.method):
-        raise ConfigError(f"a repair of {plugin.method.name} reads pictures or sentences, and not both.")
+        raise ConfigError(f"a repair of {plugin.method.name} reads pictures or sentences, and not both; drop one.")
     if (pictures is None) == (sentences is None) and (pictures is None or how != "map"):
         without = " A prompt can do without both: how='tokens' or 'anchors'." if has_tokens(plugin.method) else ""
-        raise ConfigError(f"a repair needs pictures or sentences, and not both.{without}")
+        some = (
+            "this one has neither. Give some 200 pictures without labels (on the command line: --images or --dataset)"
+        )
+        found = some if pictures is None else f"how={how!r} reads pictures alone: drop the sentences"
+        raise ConfigError(f"a repair needs pictures or sentences, and not both; {found}.{without}")
     if how == "imitate" and pictures is None:
         without = " A prompt needs neither with how='tokens' or 'anchors'." if has_tokens(plugin.method) else ""
         raise ConfigError(

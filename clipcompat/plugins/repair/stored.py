@@ -73,7 +73,10 @@ def map_vectors(
 
 def _check_stored(vectors: Tensor, old: Backbone) -> None:
     if vectors.ndim != 2 or vectors.shape[1] != old.dim:
-        raise DataError(f"stored vectors of {old.name} are [row, {old.dim}]; these are {list(vectors.shape)}.")
+        raise DataError(
+            f"stored vectors of {old.name} are [row, {old.dim}]; these are {list(vectors.shape)}. Give the upgrade "
+            "from the backbone that made them, and its image features in the joint space with text."
+        )
     for start in range(0, len(vectors), _ROWS):
         rows = vectors[start : start + _ROWS]
         wrong = {"numbers that are not finite": ~rows.isfinite().all(1), "only zeros": (rows == 0).all(1)}

@@ -90,7 +90,10 @@ def joint_means(
         DataError: fewer than 8 pictures.
     """
     if len(shown) < FEWEST:
-        raise DataError(f"the shift of a map needs at least {FEWEST} pictures; these are {len(shown)}.")
+        raise DataError(
+            f"the shift of a map needs at least {FEWEST} pictures; these are {len(shown)}. Give more, or sentences "
+            "alone."
+        )
     features = encode_together([(old, "projected"), (new, "projected")], shown, cache, progress)
     old_mean, new_mean = (F.normalize(found, dim=-1).mean(0) for found in features)
     return old_mean, new_mean

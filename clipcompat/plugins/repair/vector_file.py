@@ -23,6 +23,8 @@ def read_vectors(path: str | Path) -> Tensor:
     """
     try:
         found = np.lib.format.open_memmap(Path(path).expanduser(), mode="c")  # never unpickles
+    except OSError as error:
+        raise DataError(f"the vectors in {path} cannot be read: {error.strerror or error}. Check the path.") from error
     except Exception as error:  # of a damaged header numpy raises whatever Python raises of damaged code
         raise DataError(f"the vectors in {path} cannot be read: {error}. {_TODO}") from error
     if found.dtype.kind != "f" or found.dtype.itemsize > 8:  # torch has no wider floats
@@ -30,7 +32,7 @@ def read_vectors(path: str | Path) -> Tensor:
     if found.ndim != 2:
         raise DataError(f"{path} has the shape {list(found.shape)}, and stored vectors are [row, dim]. {_TODO}")
     if not found.size:
-        raise DataError(f"{path} has the shape {list(found.shape)}: there is no vector in it.")
+        raise DataError(f"{path} has the shape {list(found.shape)}: there is no vector in it. {_TODO}")
     native = found.dtype.newbyteorder("=")
     return torch.from_numpy(found if found.dtype == native else found.astype(native))
 

@@ -1,17 +1,19 @@
 """Stored image vectors of old under a new backbone: as they are, mapped, or every picture encoded again.
 
 The index holds the test pictures. It is asked with the validation pictures, and with the class names as texts, encoded
-by new. Maps are fitted on pictures of the training pool, whose labels are not read, or on sentences.
+by new. Maps are fitted on pictures of the training pool, whose labels are not read, on sentences, or on sentences with
+the means of a few pictures.
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from clipcompat.data.split import Dataset
-from clipcompat.features.encode import encode_together
+from clipcompat.features.encode import encode_split, encode_together
 from clipcompat.methods.parts.prompts import zero_shot_weights
 from clipcompat.plugins.repair.feature_map import COMPARED
 from clipcompat.plugins.repair.pictures import unlabelled_pictures
@@ -21,7 +23,11 @@ from clipcompat.studies.experiment import Experiment
 
 PICTURES = (50, 200)
 SENTENCES = 200
+SHOWN = (25, 200)
+"""Pictures whose means give the shift of a map from sentences."""
 K = 10
+
+_NOTHING_TRAINED = {"training_seconds": {"train": None, "retrain": None}}
 
 
 def measure(experiment: Experiment) -> Iterator[dict[str, Any]]:
@@ -33,19 +39,60 @@ def measure(experiment: Experiment) -> Iterator[dict[str, Any]]:
     sentences (by a rotation from sentences). again_class: of the index encoded again; old_class: of old, asked by old.
     pictures: how many the pool has; counts above it are left out.
     """
-    upgrade, told = experiment.upgrade, experiment.options
     for seed, data in experiment.datasets.items():
-        wanted = [(upgrade.old, "projected"), (upgrade.new, "projected")]
-        stored, again = encode_together(wanted, data.test, **told)
-        old_queries, queries = encode_together(wanted, data.val, **told)
-        texts = zero_shot_weights(upgrade.new, data.classnames, data.test.template)
+        asked = _Asked.of(experiment, data)
+        old_queries = encode_split(experiment.upgrade.old, data.val, **experiment.options)
         row: dict[str, Any] = {"seed": seed, "pictures": len(data.unlabelled)}
-        row |= {"again_class": _same_class(queries, again, data), "old_class": _same_class(old_queries, stored, data)}
-        for way, index in _indexes(stored, experiment, data, seed):
-            row |= {f"{way}_{k}": recall_at_k(queries, index, again, min(k, len(index))) for k in (1, K)}
-            row[f"{way}_text"] = recall_at_k(texts, index, again, min(K, len(index)))
-            row[f"{way}_class"] = _same_class(queries, index, data)
-        yield row | {"training_seconds": {"train": None, "retrain": None}}
+        row |= {"again_class": asked.same_class(asked.again)}
+        row |= {"old_class": replace(asked, queries=old_queries).same_class(asked.stored)}
+        for way, index in _indexes(asked.stored, experiment, data, seed):
+            row |= asked.columns(way, index)
+        yield row | _NOTHING_TRAINED
+
+
+def measure_means(experiment: Experiment) -> Iterator[dict[str, Any]]:
+    """One row per seed, with the columns of `measure`. WAY: means_N (rotated by sentences, shifted by the means of N
+    pictures).
+    """
+    for seed, data in experiment.datasets.items():
+        asked, sentences = _Asked.of(experiment, data), sentences_for(data, SENTENCES)
+        row: dict[str, Any] = {"seed": seed, "pictures": len(data.unlabelled)}
+        for count in SHOWN:
+            if count <= len(data.unlabelled):
+                seen = {"pictures": unlabelled_pictures(data, count, seed), "sentences": sentences}
+                index = map_vectors(asked.stored, experiment.upgrade, **seen, **experiment.options)
+                row |= asked.columns(f"means_{count}", index)
+        yield row | _NOTHING_TRAINED
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """Vectors [row, dim] of the test pictures by old (stored) and by new (again); and by new, what an index is asked
+    with: the validation pictures (queries) and the class names (texts).
+    """
+
+    stored: Tensor
+    again: Tensor
+    queries: Tensor
+    texts: Tensor
+    data: Dataset
+
+    @classmethod
+    def of(cls, experiment: Experiment, data: Dataset) -> "_Asked":
+        upgrade, told = experiment.upgrade, experiment.options
+        stored, again = encode_together([(upgrade.old, "projected"), (upgrade.new, "projected")], data.test, **told)
+        texts = zero_shot_weights(upgrade.new, data.classnames, data.test.template)
+        return cls(stored, again, encode_split(upgrade.new, data.val, **told), texts, data)
+
+    def columns(self, way: str, index: Tensor) -> dict[str, float]:
+        row = {f"{way}_{k}": recall_at_k(self.queries, index, self.again, min(k, len(index))) for k in (1, K)}
+        row[f"{way}_text"] = recall_at_k(self.texts, index, self.again, min(K, len(index)))
+        return row | {f"{way}_class": self.same_class(index)}
+
+    def same_class(self, index: Tensor) -> float:
+        """Precision of the ten nearest, in percent."""
+        found = self.data.test.labels[nearest(self.queries, index, min(K, len(index))).cpu()]  # [query, k]
+        return 100 * float((found == self.data.val.labels[:, None]).to(torch.float32).mean())
 
 
 def _indexes(stored: Tensor, experiment: Experiment, data: Dataset, seed: int) -> Iterator[tuple[str, Tensor]]:
@@ -58,9 +105,3 @@ def _indexes(stored: Tensor, experiment: Experiment, data: Dataset, seed: int) -
             for kind in COMPARED:
                 yield f"{kind}_{count}", map_vectors(stored, upgrade, pictures, kind=kind, **told)
     yield "sentences", map_vectors(stored, upgrade, sentences=sentences_for(data, SENTENCES), **told)
-
-
-def _same_class(queries: Tensor, index: Tensor, data: Dataset) -> float:
-    """Precision of the ten nearest, in percent; queries are the validation pictures, the index the test pictures."""
-    found = data.test.labels[nearest(queries, index, min(K, len(index))).cpu()]  # [query, k]
-    return 100 * float((found == data.val.labels[:, None]).to(torch.float32).mean())

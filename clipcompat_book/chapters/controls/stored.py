@@ -13,6 +13,8 @@ from clipcompat_book.words import apart, datasets, with_interval
 WAYS = {
     "unmapped": "as it is",
     "sentences": "rotated by 200 sentences",
+    "means_25": "… shifted by the means of 25 pictures",
+    "means_200": "… shifted by the means of 200 pictures",
     "orthogonal_50": "rotated by 50 pictures",
     "orthogonal_200": "rotated by 200 pictures",
     "ridge_200": "ridge, 200 pictures",
@@ -25,7 +27,10 @@ Indexes = Mapping[str, Sequence[Record]]
 
 
 def indexes_of(records: Sequence[Record]) -> Indexes:
-    """The upgrade, the larger pair, and the seed twin ("another start"), as far as there are records."""
+    """The upgrade, the larger pair, and the seed twin ("another start"), as far as there are records.
+
+    records: of "stored_vectors", and of "stored_means", which has the two without a twin.
+    """
     found = groups(records, lambda r: _SIDES.get(r.titles.upgrade, "another start"))
     order = [*_SIDES.values(), "another start"]
     return {side: found[side] for side in order if side in found}
@@ -61,6 +66,19 @@ def stored_sentence(indexes: Indexes, way: str = "orthogonal_200") -> str:
             f"{apart(Comparison.of(mapped, again))}"
         )
     return f"{WAYS[way].capitalize()}. {'. '.join(told)}."
+
+
+def means_sentence(indexes: Indexes, way: str = "means_200") -> str:
+    """What a shift by means of pictures adds to sentences, for both kinds of queries; "" if no index has it."""
+    told = []
+    for side, records in indexes.items():
+        if _values(records, f"{way}_10"):
+            by = {"pictures": "_10", "class names": "_text"}
+            gaps = {q: Comparison.of(*(_values(records, f"{w}{c}") for w in (way, "sentences"))) for q, c in by.items()}
+            told.append(f"on {side}, recall@10 asked by {', by '.join(f'{q} {apart(g)}' for q, g in gaps.items())}")
+    return f"**Sentences shifted by the means of 200 pictures, against sentences alone:** {'; '.join(told)}." * bool(
+        told
+    )
 
 
 def _mean(records: Sequence[Record], name: str) -> Comparison | None:

@@ -110,7 +110,7 @@ def goals_figure(sides: Sides) -> go.Figure:
         fig.add_shape(type="line", x0=goal, x1=goal, y0=-y - 0.25, y1=-y + 0.25, line=line)
     for y, (side, title, _) in enumerate(rows):  # above its row, where a phone has room
         at = {"x": 0, "xref": "paper", "xanchor": "left", "y": -y, "yanchor": "bottom", "yshift": 7}
-        fig.add_annotation(text=_label(title, side), showarrow=False, font_size=13, **at)
+        fig.add_annotation(text=side_label(title, side), showarrow=False, font_size=13, **at)
     fig.update_yaxes(range=[0.4 - len(rows), 0.8], showticklabels=False, zeroline=False, showgrid=False)
     fig.update_xaxes(
         title_text="share of what retraining adds, %", range=[_LEAST - 10, 130], zeroline=True, gridcolor=PALE
@@ -124,9 +124,9 @@ def shares_table(sides: Sides) -> Table:
     rows = []
     for side, methods in sides.items():
         for title, method in methods.items():
-            cells = [_percent(method, name) if method.values(name) else "–" for name in columns]
+            cells = [percent(method, name) if method.values(name) else "–" for name in columns]
             goal = f"{100 * GOALS[method.how]:.0f}" if side == "the upgrade" else "about 0"
-            rows.append((_label(title, side), *cells, goal))
+            rows.append((side_label(title, side), *cells, goal))
     caption = "Share of what retraining adds to zero-shot, %, ± half of the 95 % interval over sets and seeds. Mini."
     return Table(("method", *columns.values(), "goal"), tuple(rows), caption)
 
@@ -141,10 +141,12 @@ def moved_sentence(sides: Sides) -> str:
     return " ".join(told)
 
 
-def _label(title: str, side: str) -> str:
+def side_label(title: str, side: str) -> str:
+    """ "CoOp", or "CoOp, another start" where the side is no upgrade."""
     return title if side == "the upgrade" else f"{title}, {side}"
 
 
-def _percent(method: Repaired, name: str) -> str:
+def percent(method: Repaired, name: str) -> str:
+    """`share_of` in words: "43 ± 39"."""
     share, half = share_of(method, name)
     return f"{share:.0f}" if half is None else f"{share:.0f} ± {half:.0f}"

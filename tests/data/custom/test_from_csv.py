@@ -127,7 +127,7 @@ def test_every_picture_can_be_opened(load):
         ("path,classname\nC:\\x.jpg,cat\n", "line 2: .* is a Windows path"),
         ("path,classname\n,cat\n", "line 2: the path is empty"),
         ("path,classname\np/0.jpg,cat\n./p/0.jpg,dog\n", "line 3: p/0.jpg is listed in line 2 already"),
-        ("path,classname\np/0.jpg,\n", "line 2: the class name is empty"),
+        ("path,classname\np/0.jpg,\n", "line 2: the class name is empty; write it, or leave the line out"),
         ("path,classname\np/0.jpg\n", "line 2: the header has 2 columns, but there are 1 cells"),
         ("path,classname\np/0.jpg,crane, bird\np/1.jpg,crane, machine\n", "line 2: the header has 2 .* are 3 cells"),
         ("path,classname,path\np/0.jpg,cat,p/1.jpg\n", "columns path and path may both be the path; leave one"),

@@ -105,10 +105,10 @@ def test_sentences_do_not_fit_everything(upgrade):
         repair(tuned(MAPPED[0], upgrade), upgrade, sentences=SENTENCES)
     with pytest.raises(ConfigError, match="imitation, which needs pictures"):
         repair(tuned(IMITATING[0], upgrade), upgrade, sentences=SENTENCES)
-    with pytest.raises(ConfigError, match="pictures or sentences, and not both"):
+    with pytest.raises(ConfigError, match="pictures or sentences, and not both; this one has neither. Give some 200"):
         repair(tuned(MAPPED[1], upgrade), upgrade)
-    for method in (MAPPED[0], IMITATING[0]):
-        with pytest.raises(ConfigError, match="pictures or sentences, and not both"):
+    for method, todo in ((MAPPED[0], "drop one"), (IMITATING[0], "how='imitate' reads pictures alone: drop the sent")):
+        with pytest.raises(ConfigError, match=f"pictures or sentences, and not both; {todo}"):
             repair(tuned(method, upgrade), upgrade, toy_dataset().unlabelled, sentences=SENTENCES)
 
 
@@ -204,7 +204,7 @@ def test_pictures_are_drawn_without_labels_and_nested():
     more, fewer = (unlabelled_pictures(data, n, seed=2) for n in (20, 5))
     assert [more.key(i) for i in range(5)] == [fewer.key(i) for i in range(5)]
     assert len(unlabelled_pictures(data, 1000)) == len(data.unlabelled)
-    with pytest.raises(DataError, match="of which 0 cannot be drawn"):
+    with pytest.raises(DataError, match="of which 0 cannot be drawn. Draw 8 or more; 200 are advised"):
         unlabelled_pictures(data, 0)
 
 

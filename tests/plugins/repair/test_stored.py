@@ -108,9 +108,14 @@ def test_bad_input_is_refused(mini_old, mini_new):
         map_vectors(stored, upgrade)
     with pytest.raises(ConfigError, match="no shift apart from its network"):
         map_vectors(stored, upgrade, pictures, sentences=WORDS, kind="residual")
-    with pytest.raises(DataError, match="shift of a map needs at least 8 pictures; these are 2"):
+    with pytest.raises(
+        DataError, match="shift of a map needs at least 8 pictures; these are 2. Give more, or sentences alone"
+    ):
         map_vectors(stored, upgrade, pictures.select([0, 1]), sentences=WORDS)
-    with pytest.raises(DataError, match=rf"stored vectors of mini-old are \[row, {mini_old.dim}\]; these are \[5, 3\]"):
+    with pytest.raises(
+        DataError,
+        match=rf"stored vectors of mini-old are \[row, {mini_old.dim}\]; these are \[5, 3\]. Give the upgrade",
+    ):
         map_vectors(stored[:, :3], upgrade, pictures)
     bad = stored.clone()
     bad[3, 1] = torch.nan
@@ -119,7 +124,9 @@ def test_bad_input_is_refused(mini_old, mini_new):
     bad[3] = 0
     with pytest.raises(DataError, match="row 3 of the stored vectors .* holds only zeros"):
         map_vectors(bad, upgrade, pictures)
-    with pytest.raises(DataError, match="at least 8 pictures or sentences, and 200 are advised; these are 3"):
+    with pytest.raises(
+        DataError, match="at least 8 pictures or sentences, and 200 are advised; these are 3. Give more"
+    ):
         map_vectors(stored, upgrade, sentences=WORDS[:3])
     with pytest.raises(UnknownNameError, match="spline"):
         map_vectors(stored, upgrade, pictures, kind="spline")

@@ -64,7 +64,7 @@ def test_an_array_of_objects_is_refused_unopened(tmp_path, monkeypatch):
     (ROWS.astype(np.longdouble), "holds float128|holds longdouble"),
     (ROWS[0], r"has the shape \[3\], and stored vectors are \[row, dim\]"),
     (ROWS[None], r"has the shape \[1, 4, 3\]"),
-    (ROWS[:0], r"has the shape \[0, 3\]: there is no vector in it"),
+    (ROWS[:0], r"has the shape \[0, 3\]: there is no vector in it. Write the vectors"),
     (ROWS[:, :0], r"has the shape \[4, 0\]: there is no vector in it"),
 ])  # fmt: skip
 def test_what_is_no_table_of_vectors_is_refused(array, says, tmp_path):
@@ -97,10 +97,10 @@ def test_another_file_is_refused_by_name(tmp_path):
     np.savez(tmp_path / "v.npz", ROWS)
     (tmp_path / "empty.npy").touch()
     (tmp_path / "folder").mkdir()
-    for name in ("v.npz", "empty.npy", "folder", "absent.npy"):
-        with pytest.raises(
-            DataError, match=rf"the vectors in \S*{name} cannot be read: .*Write the vectors with numpy"
-        ):
+    said = {"v.npz": "Write the vectors with numpy", "empty.npy": "Write the vectors with numpy"}
+    said |= {"folder": "Is a directory. Check the path", "absent.npy": "No such file or directory. Check the path"}
+    for name, todo in said.items():
+        with pytest.raises(DataError, match=rf"the vectors in \S*{name} cannot be read: .*{todo}"):
             read_vectors(tmp_path / name)
 
 

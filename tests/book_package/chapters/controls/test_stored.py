@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from clipcompat_book.chapters.controls.stored import indexes_of, stored_sentence, stored_table
+from clipcompat_book.chapters.controls.stored import indexes_of, means_sentence, stored_sentence, stored_table
 from tests.runs.test_records import record
 
 TWIN = "mini-identity, old 1 → new 2, made again"
@@ -37,3 +37,29 @@ def test_upgrades_are_told_one_after_the_other_with_the_twin_last():
         "against the index as it is 41.0 ± 0.0 points higher; against one encoded again 1.0 ± 0.0 points lower" in told
     )
     assert told.startswith("Rotated by 200 pictures. **On the upgrade**") and "**On another start**" in told
+
+
+def of_means(asked_by_pictures: float, asked_by_names: float):
+    """The same sets with an index shifted by means, which has other recalls than one of sentences alone."""
+    found = made("mini", 65.0)
+    shifted = []
+    for one in found:
+        rows = [{"seed": row["seed"], "means_200_10": 60 + asked_by_pictures} for row in one.per_seed]
+        rows = [row | {"means_200_text": 60 + asked_by_names, "means_200_1": 1, "means_200_class": 1} for row in rows]
+        shifted.append(replace(one, study="stored_means", per_seed=rows))
+        alone = {"sentences_10": 60.0, "sentences_text": 60.0}
+        shifted.append(replace(one, per_seed=[row | alone for row in one.per_seed]))
+    return shifted
+
+
+def test_a_list_of_indexes_shifted_by_means_joins_the_other_one_as_rows_of_the_table():
+    records = indexes_of(of_means(2, -3))["the upgrade"]
+    rows = {first: cells for first, *cells in stored_table(records).rows}
+    assert rows["… shifted by the means of 200 pictures"][1:3] == ["62.0 ± 0.0", "57.0 ± 0.0"]
+
+
+def test_what_means_add_is_told_for_both_kinds_of_queries_and_not_where_no_index_has_them():
+    told = means_sentence(indexes_of([*made(TWIN, 30.0), *of_means(2, -3)]))
+    assert "on the upgrade, recall@10 asked by pictures 2.0 ± 0.0 points higher" in told
+    assert told.endswith("by class names 3.0 ± 0.0 points lower.") and "another start" not in told
+    assert means_sentence(indexes_of(made("mini", 65.0))) == ""
