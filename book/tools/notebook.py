@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import html
 import re
 from copy import deepcopy
 from pathlib import Path
@@ -93,12 +94,34 @@ def minus_signs(text: str) -> str:
     return _HYPHEN.sub(lambda found: "−" if found[0] == "-" else found[0], text)
 
 
+_CELL = re.compile(r"(?P<row><tr[^>]*>)?<td>(?P<text>[^<]*)</td>")
+_LONG, _LONG_NAME = 24, 18
+"""Characters up to which a cell of a table stays in one line; a first cell, which a phone keeps in sight, has fewer."""
+
+
+def long_cells(text: str) -> str:
+    """HTML whose longer cells of tables have the class "long": they break into lines, and all others do not."""
+
+    def marked(cell: re.Match) -> str:
+        most = _LONG_NAME if cell["row"] else _LONG
+        if len(html.unescape(cell["text"])) <= most:
+            return cell[0]
+        return f'{cell["row"] or ""}<td class="long">{cell["text"]}</td>'
+
+    return _CELL.sub(marked, text)
+
+
 def typeset(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
-    """The same notebook for a page: what it computed has minus signs and indices, not hyphens and underscores."""
+    """The same notebook for a page.
+
+    What it computed has minus signs and indices, not hyphens and underscores, and long cells of tables are marked.
+    """
     page = deepcopy(notebook)
     for output in (output for cell in page.cells for output in cell.get("outputs", [])):
         for kind in {"text/markdown", "text/html"} & set(output.get("data", {})):
             output.data[kind] = subscripts(minus_signs(output.data[kind]))
+        if "text/html" in output.get("data", {}):
+            output.data["text/html"] = long_cells(output.data["text/html"])
     return page
 
 

@@ -4,7 +4,7 @@ import pytest
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from book.tools.notebook import INJECTED_TAG, fold_setup, minus_signs, reading_minutes, subscripts, typeset
+from book.tools.notebook import INJECTED_TAG, fold_setup, long_cells, minus_signs, reading_minutes, subscripts, typeset
 
 
 def cell(source: str, *tags: str, outputs=()) -> NotebookNode:
@@ -118,3 +118,11 @@ def test_what_a_notebook_computed_is_typeset_and_its_printed_text_stays():
     result, printed = typeset(notebook).cells[1].outputs
     assert result.data == {"text/markdown": "gains −3.2 points", "text/html": "<td>−1</td>", "text/plain": "-3.2"}
     assert printed.text == "loss -1" and notebook.cells[1].outputs[0].data["text/markdown"] == "gains -3.2 points"
+
+
+def test_a_long_cell_of_a_table_is_marked_a_first_one_sooner_and_an_escaped_sign_is_one():
+    name, prose, signs = "a name of 19 letters", "what is said in words here", "&lt;" * 24
+    row = f'<tr title="where from"><td>{{}}</td><td>{name}</td><td>{prose}</td><td>{signs}</td></tr>'
+    marked = f'<td>{name}</td><td class="long">{prose}</td><td>{signs}</td></tr>'
+    assert long_cells(row.format("CoOp")) == f'<tr title="where from"><td>CoOp</td>{marked}'
+    assert long_cells(row.format(name)) == f'<tr title="where from"><td class="long">{name}</td>{marked}'
