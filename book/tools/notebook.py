@@ -94,19 +94,23 @@ def minus_signs(text: str) -> str:
     return _HYPHEN.sub(lambda found: "−" if found[0] == "-" else found[0], text)
 
 
-_CELL = re.compile(r"(?P<row><tr[^>]*>)?<td>(?P<text>[^<]*)</td>")
-_LONG, _LONG_NAME = 24, 18
-"""Characters up to which a cell of a table stays in one line; a first cell, which a phone keeps in sight, has fewer."""
+_CELL = re.compile(r"<td>([^<]*)</td>")
+_LONG, _SHORT = 18, 12
+"""Characters from which on a cell breaks between words, and up to which one of several numbers stays in one line."""
+_PARTS = (" | ", " → ", " / ", " (")
 
 
 def long_cells(text: str) -> str:
-    """HTML whose longer cells of tables have the class "long": they break into lines, and all others do not."""
+    """HTML in which cells of tables that are prose have the class "long", and those of several numbers "parts".
+
+    Both break into lines where a table is too wide, and all others do not. A number stays with its interval.
+    """
 
     def marked(cell: re.Match) -> str:
-        most = _LONG_NAME if cell["row"] else _LONG
-        if len(html.unescape(cell["text"])) <= most:
-            return cell[0]
-        return f'{cell["row"] or ""}<td class="long">{cell["text"]}</td>'
+        told = cell[1].replace(" ± ", "\u00a0±\u00a0").replace(" (*)", "\u00a0(*)").replace(" *", "\u00a0*")
+        length = len(html.unescape(told))
+        kind = "long" if length > _LONG else "parts" if length > _SHORT and any(p in told for p in _PARTS) else ""
+        return f'<td class="{kind}">{told}</td>' if kind else cell[0]
 
     return _CELL.sub(marked, text)
 

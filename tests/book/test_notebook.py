@@ -120,9 +120,17 @@ def test_what_a_notebook_computed_is_typeset_and_its_printed_text_stays():
     assert printed.text == "loss -1" and notebook.cells[1].outputs[0].data["text/markdown"] == "gains -3.2 points"
 
 
-def test_a_long_cell_of_a_table_is_marked_a_first_one_sooner_and_an_escaped_sign_is_one():
-    name, prose, signs = "a name of 19 letters", "what is said in words here", "&lt;" * 24
-    row = f'<tr title="where from"><td>{{}}</td><td>{name}</td><td>{prose}</td><td>{signs}</td></tr>'
-    marked = f'<td>{name}</td><td class="long">{prose}</td><td>{signs}</td></tr>'
-    assert long_cells(row.format("CoOp")) == f'<tr title="where from"><td>CoOp</td>{marked}'
-    assert long_cells(row.format(name)) == f'<tr title="where from"><td class="long">{name}</td>{marked}'
+@pytest.mark.parametrize(
+    ("cell", "marked"),
+    [
+        ("linear probe", "<td>linear probe</td>"),
+        ("a name of 19 letters", '<td class="long">a name of 19 letters</td>'),
+        ("&lt;" * 18, "<td>" + "&lt;" * 18 + "</td>"),
+        ("−53.7 ± 10.9 (*)", "<td>−53.7 ± 10.9 (*)</td>"),
+        ("80.4 (+16.8 ± 8.8)", '<td class="parts">80.4 (+16.8\u00a0±\u00a08.8)</td>'),
+        ("5.6 → 70.1", "<td>5.6 → 70.1</td>"),
+        ("5.6 → 70.1 | 75.1", '<td class="parts">5.6 → 70.1 | 75.1</td>'),
+    ],
+)
+def test_a_cell_of_prose_or_of_several_numbers_is_marked_and_a_number_stays_with_its_interval(cell, marked):
+    assert long_cells(f'<tr title="from"><td>{cell}</td></tr>') == f'<tr title="from">{marked}</tr>'
