@@ -76,15 +76,21 @@ def headroom_sentence(found: Depth) -> str:
     none, verdicts = {}, {}
     for way in found.reports:
         kept = found.kept_by_seed(way)
-        none[way] = [layer for layer in found.reports[way] if layer not in kept]
+        none[way] = _beyond([*found.reports[way]], kept)
         verdicts[way] = _verdict(found, way, kept)
-    told = [f"{way} at {_layers(layers)}" for way, layers in none.items() if layers]
-    words = [
-        f"Retraining on new gains nothing over zero-shot, so that nothing could be kept: {'; '.join(told)}."
-    ] * bool(told)
+    told = [f"{where} ({'; '.join(ways)})" for where, ways in groups(none, none.__getitem__).items() if where]
+    words = ["Retraining on new gains nothing over zero-shot, so that nothing could be kept, " + ", ".join(told) + "."]
+    words *= bool(told)
     for verdict, ways in groups(verdicts, verdicts.__getitem__).items():
         words.append(f"**{_capital('; '.join(ways))}.** {verdict}.")
     return " ".join(words)
+
+
+def _beyond(layers: Sequence[int], kept: Mapping[int, object]) -> str:
+    """The layers that are not among `kept`: "beyond layer 1" if these are all deeper ones, else each; "" for none."""
+    none, last = [layer for layer in layers if layer not in kept], max(kept, default=0)
+    whole = none == [layer for layer in layers if layer > last]
+    return "" if not none else f"beyond layer {last}" if whole else f"at {_layers(none)}"
 
 
 def _verdict(found: Depth, way: str, kept: Mapping[int, Mapping[int, float]]) -> str:
