@@ -84,5 +84,7 @@ def _html(found: Reproduction | PrintedTable) -> str:
     table = found.table()
     if len({row[0] for row in table.rows}) == 1:
         table = replace(table, columns=table.columns[1:], rows=tuple(row[1:] for row in table.rows))
+    columns = tuple(re.sub(r"(?<=.)ImageNet-?(?=\w)|^ImageNet-?(?=\w)", "-", name) for name in table.columns)
+    table = replace(table, columns=columns)
     table = re.sub("`([^`]+)`", r"<code>\1</code>", table.to_html())
     return f'```{{raw}} html\n<div class="printed">\n{table}\n</div>\n```\n'
