@@ -95,9 +95,11 @@ def minus_signs(text: str) -> str:
 
 
 _CELL = re.compile(r"<td>([^<]*)</td>")
-_LONG, _SHORT = 18, 12
-"""Characters from which on a cell breaks between words, and up to which one of several numbers stays in one line."""
-_PARTS = (" | ", " → ", " / ", " (")
+_SHORT, _LONG, _MOST = 12, 17, 24
+"""Characters up to which a cell of several numbers, and one of prose, stays in one line; a longer one is prose."""
+_PARTS = (" | ", " / ", " (")  # where a cell of several numbers may break
+_TOGETHER = (" ± ", " → ", " *", " (*)", " |", " /")
+"""Signs that stay with the number before them, and the first two with the one behind."""
 
 
 def long_cells(text: str) -> str:
@@ -107,9 +109,11 @@ def long_cells(text: str) -> str:
     """
 
     def marked(cell: re.Match) -> str:
-        told = cell[1].replace(" ± ", "\u00a0±\u00a0").replace(" (*)", "\u00a0(*)").replace(" *", "\u00a0*")
-        length = len(html.unescape(told))
-        kind = "long" if length > _LONG else "parts" if length > _SHORT and any(p in told for p in _PARTS) else ""
+        told, length = cell[1], len(html.unescape(cell[1]))
+        several = any(part in told.replace(" (*)", "") for part in _PARTS) and length <= _MOST
+        for sign in _TOGETHER:
+            told = told.replace(sign, sign.replace(" ", "\u00a0"))
+        kind = "parts" if several and length > _SHORT else "long" if length > _LONG else ""
         return f'<td class="{kind}">{told}</td>' if kind else cell[0]
 
     return _CELL.sub(marked, text)

@@ -124,12 +124,14 @@ def test_what_a_notebook_computed_is_typeset_and_its_printed_text_stays():
     ("cell", "marked"),
     [
         ("linear probe", "<td>linear probe</td>"),
+        ("CoOp, 200 captions", '<td class="long">CoOp, 200 captions</td>'),
         ("a name of 19 letters", '<td class="long">a name of 19 letters</td>'),
-        ("&lt;" * 18, "<td>" + "&lt;" * 18 + "</td>"),
+        ("&lt;" * 17, "<td>" + "&lt;" * 17 + "</td>"),
         ("−53.7 ± 10.9 (*)", "<td>−53.7 ± 10.9 (*)</td>"),
         ("80.4 (+16.8 ± 8.8)", '<td class="parts">80.4 (+16.8\u00a0±\u00a08.8)</td>'),
         ("5.6 → 70.1", "<td>5.6 → 70.1</td>"),
-        ("5.6 → 70.1 | 75.1", '<td class="parts">5.6 → 70.1 | 75.1</td>'),
+        ("74.84 → 76.13", "<td>74.84 → 76.13</td>"),
+        ("5.6 → 70.1 | 75.1", '<td class="parts">5.6\u00a0→\u00a070.1\u00a0| 75.1</td>'),
     ],
 )
 def test_a_cell_of_prose_or_of_several_numbers_is_marked_and_a_number_stays_with_its_interval(cell, marked):
