@@ -129,7 +129,7 @@ def goals_table(found: Sequence[Judged]) -> Table:
     goals = "; ".join(dict.fromkeys(one.goal.words for one in found))
     caption = (
         f"Share of what retraining adds to zero-shot, %, ± half of the 95 % interval over sets and seeds. {goals}. "
-        f"Undecided: the goal is within the interval; about 0: within ± {ABOUT:.0f}. Mini."
+        f"Undecided: the goal is within the interval; ≈ 0: within ± {ABOUT:.0f}. Mini."
     )
     return Table(("repair", "goal", "share", "verdict"), tuple(rows), caption)
 
@@ -149,8 +149,8 @@ def _what(one: Judged) -> str:
 
 
 def _short(goal: Goal) -> str:
-    """ "(a) ≥ 80" or "(c) about 0"."""
-    return f"{goal.words[:3]} " + (f"≥ {goal.share:.0f}" if goal.share else "about 0")
+    """ "(a) ≥ 80" or "(c) ≈ 0"."""
+    return f"{goal.words[:3]} " + (f"≥ {goal.share:.0f}" if goal.share else "≈ 0")
 
 
 def _why(one: Judged) -> tuple[str, str, str, str]:

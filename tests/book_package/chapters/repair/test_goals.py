@@ -59,7 +59,7 @@ def test_the_reason_counts_datasets_and_names_the_furthest_with_what_retraining_
     upgrade, control = reasons_table(judged(joined([*records, *twin], ()))).rows
     assert upgrade[:2] == ("linear probe, 200 pictures", "(a) ≥ 80")
     assert upgrade[2:] == ("1 of 3", "textures: -15.0 of +30.0", "0", "100: 90 %")  # 77 of 50 + 30
-    assert control[1] == "(c) about 0" and control[2:5] == ("2 of 3", "textures: +12.0 of +30.0", "0")
+    assert control[1] == "(c) ≈ 0" and control[2:5] == ("2 of 3", "textures: +12.0 of +30.0", "0")
 
 
 def test_both_studies_give_rows_and_the_caption_has_every_goal_once():
