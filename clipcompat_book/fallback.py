@@ -8,12 +8,13 @@ it has the first choice.
 from __future__ import annotations
 
 import html
-import math
 from collections.abc import Sequence
 from statistics import median
 from typing import Any
 
 import plotly.graph_objects as go
+
+from clipcompat_book.axis import Axis, plain
 
 _ROWS, _COLUMNS, _WORDS = 16, 8, 16  # the most that is written of one panel; the rest is counted
 _FEW = 8  # different numbers of an axis up to which each has a row
@@ -32,39 +33,38 @@ def fallback(fig: go.Figure, alt: str) -> str:
     menus = " Its menus begin as shown here." if fig.layout.updatemenus or fig.layout.sliders else ""
     words = [f"<p><small>Without scripts, this figure is not drawn.{menus}</small> {html.escape(alt)}</p>"]
     for x, y in dict.fromkeys((trace.xaxis or "x", trace.yaxis or "y") for trace in fig.data):
-        words.append(_panel(fig, x, y))
+        words.append(_panel(fig, Axis(fig, x), Axis(fig, y)))
     if texts := _texts(fig):
         words.append(f"<p><small>Written in it: {html.escape('; '.join(texts))}.</small></p>")
     return f"<noscript>{_EMPTY}{''.join(words)}</noscript>"
 
 
-def _panel(fig: go.Figure, x: str, y: str) -> str:
-    """The table of what is in sight between two axes, named as a trace names them; empty if nothing is."""
-    shown = [trace for trace in fig.data if (trace.xaxis or "x", trace.yaxis or "y") == (x, y) and _counts(trace)]
-    across, down = _axis(fig, x), _axis(fig, y)
+def _panel(fig: go.Figure, across: Axis, down: Axis) -> str:
+    """The table of what is in sight between two axes; empty if nothing is."""
+    here = (across.name, down.name)
+    shown = [trace for trace in fig.data if (trace.xaxis or "x", trace.yaxis or "y") == here and _counts(trace)]
+    title = _title(fig, across, down)
     for trace in shown:
         if trace.type == "heatmap":
             z = [list(line) for line in trace.z]
             rows, columns = (_names(given, n) for given, n in ((trace.y, len(z)), (trace.x, len(z[0]))))
             lines = [[name, *map(_number, line)] for name, line in zip(rows, z, strict=True)]
-            return _table(["", *columns], lines, _title(fig, across, down))
+            return _table(["", *columns], lines, title)
     told = [trace for trace in shown if trace.hoverinfo != "skip"]  # the others are lines between, if they have no name
     named = [trace for trace in shown if trace.name] or told or shown
     points = [(_name(trace), *pair) for trace in named for pair in _pairs(trace)]
-    points = [point for point in points if _inside(point[1], across) and _inside(point[2], down)]
+    points = [point for point in points if across.inside(point[1]) and down.inside(point[2])]
     if not points:
         return ""
-    names, title = [p[0] for p in points], _title(fig, across, down)
-    across, down = _source(fig, across), _source(fig, down)
-    xs, ys = ([_read(p[at], axis) for p in points] for at, axis in ((1, across), (2, down)))
+    names = [point[0] for point in points]
+    xs, ys = ([axis.read(point[at]) for point in points] for at, axis in ((1, across), (2, down)))
     for labels, values, axis in (
-        (_labels(down, [p[2] for p in points]), xs, across),
-        (_labels(across, [p[1] for p in points]) or _few(xs), ys, down),
+        (down.labels([point[2] for point in points]), xs, across),
+        (across.labels([point[1] for point in points]) or _few(xs), ys, down),
     ):
         if labels:
-            return _by_label(labels, names, values, ": ".join(filter(None, (title, _words(axis)))))
-    points = list(zip(names, xs, ys, strict=True))
-    return _by_trace(points, _words(across) or "x", _words(down) or "y", title)
+            return _by_label(labels, names, values, ": ".join(filter(None, (title, axis.words))))
+    return _by_trace(list(zip(names, xs, ys, strict=True)), across.words or "x", down.words or "y", title)
 
 
 def _by_label(labels: Sequence[str], names: Sequence[str], values: Sequence[Any], title: str) -> str:
@@ -89,9 +89,9 @@ def _table(columns: Sequence[str], rows: Sequence[Sequence[str]], title: str) ->
     left += [f"{len(columns) - _COLUMNS} more columns"] * (len(columns) > _COLUMNS)
     title += f" ({', '.join(left)} are left out)" if left else ""
     caption = f"<caption>{html.escape(title)}</caption>" if title else ""
-    head = "".join(f"<th>{html.escape(_plain(name))}" for name in columns[:_COLUMNS])
+    head = "".join(f"<th>{html.escape(plain(name))}" for name in columns[:_COLUMNS])
     body = "".join(
-        "<tr>" + "".join(f"<td>{html.escape(_plain(cell))}" for cell in row[:_COLUMNS]) for row in rows[:_ROWS]
+        "<tr>" + "".join(f"<td>{html.escape(plain(cell))}" for cell in row[:_COLUMNS]) for row in rows[:_ROWS]
     )
     return f"<table>{caption}<tr>{head}{body}</table>"
 
@@ -114,64 +114,22 @@ def _pairs(trace: Any) -> list[tuple[Any, Any]]:
     return [(a, b) for a, b in zip(x, y, strict=True) if a is not None and b is not None]
 
 
-def _axis(fig: go.Figure, name: str) -> Any:
-    return fig.layout[f"{name[0]}axis{name[1:]}"]
-
-
-def _inside(value: Any, axis: Any) -> bool:
-    """A point that the reader sees when the page opens; some menus move the window over a plane of choices."""
-    if isinstance(value, str) or not axis.range or any(isinstance(end, str) for end in axis.range):
-        return True
-    if axis.type == "log":
-        value = math.log10(value) if value > 0 else -math.inf
-    return min(axis.range) <= value <= max(axis.range)
-
-
-def _source(fig: go.Figure, axis: Any) -> Any:
-    """The axis that has the ticks and the title: another one where panels share it."""
-    return _axis(fig, axis.matches) if axis.matches and not (axis.tickvals or axis.title.text) else axis
-
-
-def _labels(axis: Any, values: Sequence[Any]) -> list[str]:
-    """The label of each value on an axis of words, or of ticks with words; none on one that counts."""
-    if all(isinstance(value, str) for value in values):
-        return list(values)
-    ticks = _ticks(axis)
-    if not ticks or all(_is_number(text) for text in ticks.values()):
-        return []
-    return [_plain(str(ticks[min(ticks, key=lambda tick: abs(tick - value))])) for value in values]
-
-
 def _few(values: Sequence[float]) -> list[str]:
     """The values themselves as labels, if there are few different ones."""
     return [_number(value) for value in values] if len(set(values)) <= _FEW else []
-
-
-def _read(value: Any, axis: Any) -> Any:
-    """What a reader reads at a place of an axis: its ticks may count otherwise than its places."""
-    ticks = {place: float(text) for place, text in _ticks(axis).items() if _is_number(text)}
-    if not ticks or isinstance(value, str) or axis.type == "log":
-        return value
-    place = min(ticks, key=lambda tick: abs(tick - value))
-    return value - place + ticks[place]
-
-
-def _ticks(axis: Any) -> dict[float, Any]:
-    places, texts = ([] if part is None else list(part) for part in (axis.tickvals, axis.ticktext))
-    return dict(zip(places, texts, strict=False))
 
 
 def _names(given: Any, count: int) -> list[str]:
     return [str(name) for name in (range(count) if given is None else given)]
 
 
-def _title(fig: go.Figure, across: Any, down: Any) -> str:
+def _title(fig: go.Figure, across: Axis, down: Axis) -> str:
     """What make_subplots wrote above this panel."""
     middle = sum(across.domain) / 2 if across.domain else None
     for note in fig.layout.annotations:
         if note.xref == "paper" and middle is not None and down.domain and abs(note.x - middle) < 1e-6:
             if abs(note.y - down.domain[1]) < 1e-6:
-                return _plain(note.text)
+                return plain(note.text)
     return ""
 
 
@@ -181,29 +139,10 @@ def _texts(fig: go.Figure) -> list[str]:
     for note in fig.layout.annotations:
         at = [(note.x, note.xref or "x"), (note.y, note.yref or "y")]
         if note.text and all(name[0] in "xy" and name[1:].isdigit() | (name in "xy") for _, name in at):
-            if all(_inside(value, _axis(fig, name)) for value, name in at):
-                found.append(_plain(note.text.replace("<br>", ", ")))
+            if all(Axis(fig, name).inside(value) for value, name in at):
+                found.append(plain(note.text.replace("<br>", ", ")))
     found = list(dict.fromkeys(filter(None, found)))
     return found[:_WORDS] + [f"and {len(found) - _WORDS} more"] * (len(found) > _WORDS)
-
-
-def _words(axis: Any) -> str:
-    return _plain(axis.title.text or "")
-
-
-def _plain(text: str) -> str:
-    """Without plotly's few tags."""
-    for tag in ("<b>", "</b>", "<i>", "</i>", "<sub>", "</sub>", "<sup>", "</sup>"):
-        text = text.replace(tag, "")
-    return text.replace("<br>", " ")
-
-
-def _is_number(text: Any) -> bool:
-    try:
-        float(str(text).replace("−", "-"))
-    except ValueError:
-        return False
-    return True
 
 
 def _several(values: Sequence[Any]) -> str:

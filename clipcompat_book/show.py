@@ -35,8 +35,16 @@ METHOD_COLOURS = {
 }
 INK = "#808080"
 PALE = "rgba(128, 128, 128, 0.25)"
-TOP_LEGEND = {"orientation": "h", "y": 1, "yref": "container", "yanchor": "top", "x": 0, "xref": "container"}
-"""A legend in one row above all panels."""
+TOP_LEGEND = {
+    "orientation": "h",
+    "y": 1,
+    "yref": "container",
+    "yanchor": "top",
+    "x": 0,
+    "xref": "container",
+    "maxheight": 1,
+}
+"""A legend above all panels: in one row, or in as many as a phone needs, without a scroll bar of its own."""
 _CLEAR = "rgba(0, 0, 0, 0)"
 _HEIGHT = 420
 # Loads plotly.js once per page, however many figures it has. A page is one folder below the root of the book.

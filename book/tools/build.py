@@ -27,7 +27,7 @@ from book.tools.api import api_page
 from book.tools.check import check_book
 from book.tools.execute import ExecutionError, Run
 from book.tools.live import write_live
-from book.tools.notebook import fold_setup, minus_signs, read_notebook, toc_files, toc_notebooks, typeset
+from book.tools.notebook import fold_setup, long_cells, minus_signs, read_notebook, toc_files, toc_notebooks, typeset
 from book.tools.reproduction import known_records, reproduction_page
 from book.tools.runs.notebooks import Limits, execute_all, say
 from book.tools.social import add_social_tags
@@ -111,7 +111,7 @@ def _build(
         status_page(runs, stage, profile, commit=commit_of(project)), encoding="utf-8"
     )
     (stage / "book" / "api.md").write_text(api_page(), encoding="utf-8")
-    page = minus_signs(reproduction_page(known_records(project)))
+    page = long_cells(minus_signs(reproduction_page(known_records(project))))
     (stage / "book" / "reproduction.md").write_text(page, encoding="utf-8")
     _render(stage, fresh, out / "sphinx.log")
     html = fresh / "_build" / "html"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import html
 import re
 from copy import deepcopy
 from pathlib import Path
@@ -93,12 +94,42 @@ def minus_signs(text: str) -> str:
     return _HYPHEN.sub(lambda found: "−" if found[0] == "-" else found[0], text)
 
 
+_CELL = re.compile(r"<td>([^<]*)</td>")
+_SHORT, _LONG, _MOST = 12, 17, 24
+"""Characters up to which a cell of several numbers, and one of prose, stays in one line; a longer one is prose."""
+_PARTS = (" | ", " / ", " (")  # where a cell of several numbers may break
+_TOGETHER = (" ± ", " → ", " *", " (*)", " |", " /")
+"""Signs that stay with the number before them, and the first two with the one behind."""
+
+
+def long_cells(text: str) -> str:
+    """HTML in which cells of tables that are prose have the class "long", and those of several numbers "parts".
+
+    Both break into lines where a table is too wide, and all others do not. A number stays with its interval.
+    """
+
+    def marked(cell: re.Match) -> str:
+        told, length = cell[1], len(html.unescape(cell[1]))
+        several = any(part in told.replace(" (*)", "") for part in _PARTS) and length <= _MOST
+        for sign in _TOGETHER:
+            told = told.replace(sign, sign.replace(" ", "\u00a0"))
+        kind = "parts" if several and length > _SHORT else "long" if length > _LONG else ""
+        return f'<td class="{kind}">{told}</td>' if kind else cell[0]
+
+    return _CELL.sub(marked, text)
+
+
 def typeset(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
-    """The same notebook for a page: what it computed has minus signs and indices, not hyphens and underscores."""
+    """The same notebook for a page.
+
+    What it computed has minus signs and indices, not hyphens and underscores, and long cells of tables are marked.
+    """
     page = deepcopy(notebook)
     for output in (output for cell in page.cells for output in cell.get("outputs", [])):
         for kind in {"text/markdown", "text/html"} & set(output.get("data", {})):
             output.data[kind] = subscripts(minus_signs(output.data[kind]))
+        if "text/html" in output.get("data", {}):
+            output.data["text/html"] = long_cells(output.data["text/html"])
     return page
 
 

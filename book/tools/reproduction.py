@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from clipcompat.runs.papers.printed import PrintedTable, printed_tables
@@ -79,5 +80,11 @@ def _printed(found: PrintedTable) -> str:
 
 
 def _html(found: Reproduction | PrintedTable) -> str:
-    table = re.sub("`([^`]+)`", r"<code>\1</code>", found.table().to_html())
-    return f'```{{raw}} html\n<div class="live-table">\n{table}\n</div>\n```\n'
+    """The table; without its first column where that says the same in every row, as the text above it does, too."""
+    table = found.table()
+    if len({row[0] for row in table.rows}) == 1:
+        table = replace(table, columns=table.columns[1:], rows=tuple(row[1:] for row in table.rows))
+    columns = tuple(re.sub(r"(?<=.)ImageNet-?(?=\w)|^ImageNet-?(?=\w)", "-", name) for name in table.columns)
+    table = replace(table, columns=columns)
+    table = re.sub("`([^`]+)`", r"<code>\1</code>", table.to_html())
+    return f'```{{raw}} html\n<div class="printed">\n{table}\n</div>\n```\n'

@@ -36,24 +36,25 @@ def status_page(
     for path, run in executed:
         notebook = read_notebook(stage / path)
         record = notebook.metadata.get("papermill", {})
-        given = ", ".join(f"{name} = {value}" for name, value in record.get("parameters", {}).items()) or "defaults"
+        given = ", ".join(f"{k} = {v}" for k, v in record.get("parameters", {}).items() if k != "PROFILE")
         again = "" if run.attempts == 1 else f" (attempt {run.attempts})"
         title = (title_of(notebook) or path.name).replace("|", "\\|")
         link, moment = f"[{title}]({to_stage}{path.as_posix()})", _minute(record.get("start_time"))
+        link += f" ({given})" * bool(given)
         share = f"{100 * run.seconds / SMOKE:.0f} %" + " (more)" * (run.seconds > SMOKE)
-        rows.append(f"| {link} | {moment} | {run.seconds:.0f}{again} | {share} | {given} |")
+        rows.append(f"| {link} | {moment} | {run.seconds:.0f}{again} | {share} |")
     failed = "".join(f"- **{path.name} failed.** {error}\n" for path, error in failures)
-    facts = "\n".join(f"| {name} | {value} |" for name, value in _environment(profile, commit))
+    facts = "\n".join(f"| {name} | {value} |" for name, value in _environment(commit))
     table = "\n".join(rows)
     return f"""# What ran
 
 Every chapter is executed from a fresh kernel, top to bottom, before its page is made. A chapter that fails
 leaves no book. In the profile *smoke* it should take {SMOKE} seconds at most on two cores that do nothing else; the
-share is of those, whichever profile was run.
+share is of those, whichever profile was run. Here PROFILE = {profile}.
 
 {failed}
-| chapter | executed (UTC) | seconds | of {SMOKE} s | parameters |
-|---|---|---:|---:|---|
+| chapter | executed (UTC) | seconds | of {SMOKE} s |
+|---|---|---:|---:|
 {table}
 
 | environment | |
@@ -85,11 +86,10 @@ def device_name() -> str:
     return f"CPU ({platform.machine()}, {os.cpu_count()} cores)"
 
 
-def _environment(profile: str, commit: str) -> list[tuple[str, str]]:
+def _environment(commit: str) -> list[tuple[str, str]]:
     packages = ("clipcompat", "torch", "torchvision", "open_clip_torch", "timm", "numpy", "plotly", "jupyter-book")
     versions = [(name, _version(name)) for name in packages]
     return [
-        ("PROFILE", profile),
         ("commit", commit),
         ("code that decides numbers", code_hash()),
         ("device", device_name()),

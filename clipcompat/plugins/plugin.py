@@ -203,7 +203,8 @@ def _read(image: Image.Image | str | Path, upright: bool) -> Image.Image:
             opened.load()
             return to_rgb(turn_upright(opened) if upright else opened, deep)
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise DataError(f"cannot read the image {image}: {error}. It must be a picture PIL can open.") from error
+        what = str(error).rstrip(".")  # some of PIL's sentences end with a full stop
+        raise DataError(f"cannot read the image {image}: {what}. It must be a picture PIL can open.") from error
 
 
 def load_plugin(path: str | Path) -> Plugin:

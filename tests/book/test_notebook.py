@@ -4,7 +4,7 @@ import pytest
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from book.tools.notebook import INJECTED_TAG, fold_setup, minus_signs, reading_minutes, subscripts, typeset
+from book.tools.notebook import INJECTED_TAG, fold_setup, long_cells, minus_signs, reading_minutes, subscripts, typeset
 
 
 def cell(source: str, *tags: str, outputs=()) -> NotebookNode:
@@ -118,3 +118,21 @@ def test_what_a_notebook_computed_is_typeset_and_its_printed_text_stays():
     result, printed = typeset(notebook).cells[1].outputs
     assert result.data == {"text/markdown": "gains −3.2 points", "text/html": "<td>−1</td>", "text/plain": "-3.2"}
     assert printed.text == "loss -1" and notebook.cells[1].outputs[0].data["text/markdown"] == "gains -3.2 points"
+
+
+@pytest.mark.parametrize(
+    ("cell", "marked"),
+    [
+        ("linear probe", "<td>linear probe</td>"),
+        ("CoOp, 200 captions", '<td class="long">CoOp, 200 captions</td>'),
+        ("a name of 19 letters", '<td class="long">a name of 19 letters</td>'),
+        ("&lt;" * 17, "<td>" + "&lt;" * 17 + "</td>"),
+        ("−53.7 ± 10.9 (*)", "<td>−53.7 ± 10.9 (*)</td>"),
+        ("80.4 (+16.8 ± 8.8)", '<td class="parts">80.4 (+16.8\u00a0±\u00a08.8)</td>'),
+        ("5.6 → 70.1", "<td>5.6 → 70.1</td>"),
+        ("74.84 → 76.13", "<td>74.84 → 76.13</td>"),
+        ("5.6 → 70.1 | 75.1", '<td class="parts">5.6\u00a0→\u00a070.1\u00a0| 75.1</td>'),
+    ],
+)
+def test_a_cell_of_prose_or_of_several_numbers_is_marked_and_a_number_stays_with_its_interval(cell, marked):
+    assert long_cells(f'<tr title="from"><td>{cell}</td></tr>') == f'<tr title="from">{marked}</tr>'

@@ -144,6 +144,13 @@ def test_a_picture_that_cannot_be_read_is_a_sentence(plugin, old, tmp_path, cont
     assert "broken.jpg" in str(caught.value)
 
 
+def test_pils_own_sentence_ends_with_one_full_stop(plugin, old, tmp_path, monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
+    Image.new("RGB", (30, 30)).save(tmp_path / "huge.png")
+    with pytest.raises(DataError, match=r"huge\.png: .*[^.]\. It must be a picture"):
+        plugin.predict(old, tmp_path / "huge.png")
+
+
 @pytest.mark.parametrize(("shape", "colour"), [((6, 5), 0), ((6, 5, 3), 2)], ids=["grey", "colour"])
 def test_a_picture_whose_numbers_do_not_use_its_16_bits_is_not_taken_for_a_black_one(
     plugin, old, tmp_path, shape, colour

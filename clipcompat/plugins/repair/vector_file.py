@@ -26,7 +26,8 @@ def read_vectors(path: str | Path) -> Tensor:
     except OSError as error:
         raise DataError(f"the vectors in {path} cannot be read: {error.strerror or error}. Check the path.") from error
     except Exception as error:  # of a damaged header numpy raises whatever Python raises of damaged code
-        raise DataError(f"the vectors in {path} cannot be read: {error}. {_TODO}") from error
+        what = str(error).rstrip(".")  # some of numpy's sentences end with a full stop, some without
+        raise DataError(f"the vectors in {path} cannot be read: {what}. {_TODO}") from error
     if found.dtype.kind != "f" or found.dtype.itemsize > 8:  # torch has no wider floats
         raise DataError(f"{path} holds {found.dtype}, and stored vectors are float16, float32 or float64. {_TODO}")
     if found.ndim != 2:

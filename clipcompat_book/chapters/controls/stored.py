@@ -8,7 +8,7 @@ from clipcompat.runs.records import Record
 from clipcompat.runs.tables import Table
 from clipcompat.studies.comparison import Comparison, Values
 from clipcompat_book.means import groups
-from clipcompat_book.words import apart, datasets, with_interval
+from clipcompat_book.words import STARS, apart, datasets, starred, with_interval
 
 WAYS = {
     "unmapped": "as it is",
@@ -54,18 +54,19 @@ def stored_table(records: Sequence[Record]) -> Table:
     return Table(head, tuple(rows), caption)
 
 
-def stored_sentence(indexes: Indexes, way: str = "orthogonal_200") -> str:
+def upgrades_table(indexes: Indexes, way: str = "orthogonal_200") -> Table:
     """What the map gives back of the class precision, on each upgrade, against the index as it is and encoded again."""
-    told = []
+    rows = []
     for side, records in indexes.items():
-        values = {name: _values(records, name) for name in (f"{way}_class", "unmapped_class", "again_class")}
-        mapped, plain, again = values.values()
-        told.append(
-            f"**On {side}**, of the ten nearest the query's class: {with_interval(_mean(records, f'{way}_class'))} %; "
-            f"against the index as it is {apart(Comparison.of(mapped, plain))}; against one encoded again "
-            f"{apart(Comparison.of(mapped, again))}"
-        )
-    return f"{WAYS[way].capitalize()}. {'. '.join(told)}."
+        mapped = _values(records, f"{way}_class")
+        others = (_values(records, f"{other}_class") for other in ("unmapped", "again"))
+        gaps = (starred(Comparison.of(mapped, other)) for other in others)
+        rows.append((side, with_interval(_mean(records, f"{way}_class")), *gaps))
+    caption = (
+        f"{WAYS[way].capitalize()}: share of the ten nearest that are of the query's class, in percent, and what that "
+        f"is from the index as it is and from one encoded again, in points; {STARS}. Mini."
+    )
+    return Table(("upgrade", "class, pictures", "− as it is", "− encoded again"), tuple(rows), caption)
 
 
 def means_sentence(indexes: Indexes, way: str = "means_200") -> str:
@@ -76,9 +77,9 @@ def means_sentence(indexes: Indexes, way: str = "means_200") -> str:
             by = {"pictures": "_10", "class names": "_text"}
             gaps = {q: Comparison.of(*(_values(records, f"{w}{c}") for w in (way, "sentences"))) for q, c in by.items()}
             told.append(f"on {side}, recall@10 asked by {', by '.join(f'{q} {apart(g)}' for q, g in gaps.items())}")
-    return f"**Sentences shifted by the means of 200 pictures, against sentences alone:** {'; '.join(told)}." * bool(
-        told
-    )
+    if not told:
+        return ""
+    return f"**Sentences shifted by the means of 200 pictures, against sentences alone:** {'; '.join(told)}."
 
 
 def _mean(records: Sequence[Record], name: str) -> Comparison | None:

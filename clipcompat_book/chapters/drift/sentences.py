@@ -22,7 +22,10 @@ def depth_sentence(curve: Curve, what: str) -> str:
     rho = rank_correlation(range(len(own)), means)
     low, high = (own[means.index(extreme(means))] for extreme in (min, max))
     ends = f"lowest in {low} ({min(means):.3g}), highest in {high} ({max(means):.3g})"
-    return f"{_capital(what)} {_trend(rho)} ({ends}; rank correlation with depth {_signed(rho)})."
+    strict = rho is None or abs(rho) > _STRICT  # the words say it all
+    return f"{_capital(what)} {_trend(rho)}: {ends}." + (
+        "" if strict else f" Its rank correlation with depth is {rho:+.2f}."
+    )
 
 
 def shallow_sentence(curve: Curve, what: str) -> str:
@@ -47,8 +50,8 @@ def beside_sentence(curves: Mapping[str, Curve], upgrade: str, control: str, wha
     first, *_, last = blocks(curves[upgrade])
     ours, theirs = ([curves[name][block].mean for block in (first, last)] for name in (upgrade, control))
     return (
-        f"{_capital(what)}, first and last block: {ours[0]:.3g} and {ours[1]:.3g} in {upgrade}, "
-        f"{theirs[0]:.3g} and {theirs[1]:.3g} with {control}."
+        f"{_capital(what)}, first and last block: {ours[0]:.3g} and {ours[1]:.3g} in {upgrade}. With {control}: "
+        f"{theirs[0]:.3g} and {theirs[1]:.3g}."
     )
 
 
@@ -65,8 +68,12 @@ def cost_sentence(losses: Mapping[str, Comparison], method: str, way: str, beyon
         words += f" the largest loss is that of {worst}, {apart(losses[worst], 'lost', 'gained')}."
     for direction, what in (("higher", "loss"), ("lower", "gain")):
         seen = {part: abs(gap.mean) for part, gap in losses.items() if gap.direction == direction}
-        named = [f"{part} ({seen[part]:.1f})" for part in sorted(seen, key=seen.__getitem__, reverse=True)]
-        words += f" A {what} is seen for {', '.join(named)}." if named else f" No {what} is seen for any part."
+        named = ", ".join(sorted(seen, key=seen.__getitem__, reverse=True))
+        words += (
+            f" A {what} is seen for {named}{', the largest first' * (len(seen) > 1)}."
+            if seen
+            else f" No {what} is seen for any part."
+        )
     return words
 
 
@@ -98,11 +105,15 @@ def prediction_sentence(
         "over blocks": correlation(losses, drift, blocks(drift)),
         "over all parts": correlation(losses, drift, drift),
     }
-    told = [f"{where} {_rho(one)}: {_MEANS[one.direction]}" for where, one in found.items() if one is not None]
-    words = f"{_capital(what)} and what **{method}** loses where a part {_DONE[way]}, rank correlation"
-    return f"{words} {'; '.join(told)}." if told else f"{words}: nothing varies."
+    told = [
+        f"{_capital(where)} {_rho(one)}: {_MEANS[one.direction]}." for where, one in found.items() if one is not None
+    ]
+    words = f"{_capital(what)} and what **{method}** loses where a part {_DONE[way]}, as rank correlations"
+    return f"{words}. {' '.join(told)}" if told else f"{words}: nothing varies."
 
 
+_STRICT = 0.999
+"""From this rank correlation on, the order is strict."""
 _DONE = {"replaced": "becomes new", "frozen": "stays old"}
 _MEANS = {
     "higher": "what moved more costs more",
@@ -119,15 +130,11 @@ def _rho(found: Statistic) -> str:
 def _trend(rho: float | None) -> str:
     if rho is None:
         return "does not vary with depth"
-    if abs(rho) > 0.999:
+    if abs(rho) > _STRICT:
         return "rises from block to block" if rho > 0 else "falls from block to block"
     if abs(rho) >= 0.5:
         return "tends to rise with depth" if rho > 0 else "tends to fall with depth"
     return "has no clear trend with depth"
-
-
-def _signed(rho: float | None) -> str:
-    return "undefined" if rho is None else f"{rho:+.2f}"
 
 
 def _capital(words: str) -> str:

@@ -13,9 +13,8 @@ from clipcompat_book.chapters.drift.losses import correlation, lost
 from clipcompat_book.means import groups, of_method
 
 _COLUMNS = (
-    "upgrade",
+    "upgrade, method",
     "datasets",
-    "method",
     "new alone: blocks",
     "new alone: all parts",
     "old alone: blocks",
@@ -40,7 +39,7 @@ def prediction_table(
             for way in ("replaced", "frozen"):
                 losses = lost(of_method(own, method), way)
                 cells += [_cell(correlation(losses, moved, parts)) for parts in (blocks(moved), moved)]
-            rows.append((name, str(len({r.dataset for r in own})), method, *cells))
+            rows.append((f"{name}, {method}", str(len({r.dataset for r in own})), *cells))
     return Table(_COLUMNS, tuple(rows), "Drift against loss, Spearman ± 95 % interval. * leaves 0 out. Mini.")
 
 

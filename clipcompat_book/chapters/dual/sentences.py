@@ -14,11 +14,12 @@ from clipcompat_book.words import apart, by_direction, counted, datasets, short_
 def records_sentence(duals: Sequence[Dual]) -> str:
     """Which learners the records have, and on how many datasets."""
     mine = by_learner(duals)
-    have = [f"{name} on {datasets(len({d.dataset for d in own}))}" for name, own in mine.items()]
+    sets = groups(mine, lambda name: len({d.dataset for d in mine[name]}))
+    have = [f"{', '.join(names)} on {datasets(count)}" for count, names in sets.items()]
     missing = [learner.title for learner in LEARNERS.values() if learner.title not in mine]
     seeds = sorted({d.seed for d in duals})
     rest = f" Not made yet: {', '.join(missing)}." if missing else ""
-    return f"In the records: DPC over {', '.join(have)}, seeds {', '.join(map(str, seeds))}.{rest}"
+    return f"In the records: DPC over {'; '.join(have)}, seeds {', '.join(map(str, seeds))}.{rest}"
 
 
 def trade_off_sentence(duals: Sequence[Dual]) -> str:

@@ -77,7 +77,7 @@ def upgrade_table(duals: Sequence[Dual]) -> Table:
             for half in ("base", "new"):
                 alone = difference(own, lambda d, s=side, z=zero_shot, h=half: d.at(s, h, 0.0) - d.row[f"{z}_{h}"])
                 cells.append(
-                    f"{_mean(own, lambda d, s=side, h=half: d.at(s, h, 0.0)):.1f} ({with_interval(alone, '+')})"
+                    f"{_mean(own, lambda d, s=side, h=half: d.at(s, h, 0.0)):.1f} | {with_interval(alone, '+')}"
                 )
             cells.append(with_interval(difference(own, base_gain(side)), "+"))
         rows.append((_titled(name, own, duals), *cells))
@@ -86,7 +86,7 @@ def upgrade_table(duals: Sequence[Dual]) -> Table:
         *(f"{what}, {where}" for where in ("old", "carried") for what in ("base", "new", "DPC on base")),
     )
     caption = (
-        f"Percent of the learner alone; in brackets, against zero-shot on the same backbone. DPC on base: what ω_b = "
+        f"The learner alone: percent | points against zero-shot on the same backbone. DPC on base: what ω_b = "
         f"{WEIGHT} adds to the learner; on new classes DPC adds nothing (ω_n = 0). Means over datasets and seeds ± "
         "half of the 95 % interval. Mini."
     )
@@ -135,18 +135,18 @@ def paper_table(duals: Sequence[Dual]) -> Table:
     learners = [name for name in printed if not name.endswith("+DPC")]
     rows = []
     for name in (*learners, *(n for n in mine if n not in learners)):
-        paper, ours = ["not in the paper", "", "", ""], [_NOT_RUN, "", "", ""]
+        paper, ours = ["not in the paper", "", ""], [_NOT_RUN, "", ""]
         if name in printed:
             alone, dual = printed[name], printed[f"{name}+DPC"]
             gain = f"{float(dual['base']) - float(alone['base']):+.1f}"
-            paper = [_to(alone, dual, "base"), gain, f"{float(alone['new']):.2f}", _to(alone, dual, "h")]
+            paper = [f"{_to(alone, dual, 'base')} ({gain})", f"{float(alone['new']):.2f}", _to(alone, dual, "h")]
         if own := mine.get(name):
             base = _arrow(own, lambda d: d.at("old", "base", 0.0), lambda d: d.at("old", "base", WEIGHT))
             hs = _arrow(own, lambda d: d.harmonic("old", 0.0, 0.0), lambda d: d.harmonic("old", WEIGHT, 0.0))
             gain = with_interval(difference(own, base_gain("old")), "+")
-            ours = [base, gain, f"{_mean(own, lambda d: d.at('old', 'new', 0.0)):.1f}", hs]
+            ours = [f"{base} ({gain})", f"{_mean(own, lambda d: d.at('old', 'new', 0.0)):.1f}", hs]
         rows.append((_titled(name, own, duals) if own else name, *paper, *ours))
-    what = ("base", "gain", "new", "H")
+    what = ("base (gain)", "new", "H")
     columns = ("learner", *(f"paper: {x}" for x in what), *(f"ours: {x}" for x in what))
     caption = "Percent, without DPC → with it. The paper: ViT-B/16, eleven datasets, 3 seeds; not run here. Ours: the "
     return Table(columns, tuple(rows), caption + "miniature, gain ± half of the 95 % interval. Compare patterns.")

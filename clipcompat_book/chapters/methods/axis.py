@@ -52,14 +52,14 @@ def axis_table(records: Sequence[Record]) -> Table:
         for name in names:
             if name in plain:
                 trained = name != "zero_shot"
-                rows.append((place, name_title(name), *_accuracies(plain[name]), *_cost(plain[name], trained)))
+                rows.append((place, name_title(name), *_accuracies(plain[name]), _cost(plain[name], trained)))
     sets = {record.dataset for found in plain.values() for record in found}
     caption = (
         f"From shallow to deep: means over {len(sets)} datasets ± half of the 95 % interval over seeds; kept gain in "
         "percent. Numbers: those that are carried. Seconds: of a training on old, one thread; the papers' "
         "methods encode pictures in that time, and for the newer ones that was done before. Mini."
     )
-    columns = ("acts on", "method", "old", "new", "retrained", "kept gain", "numbers", "seconds")
+    columns = ("acts on", "method", "old", "new", "retrained", "kept gain", "numbers / seconds")
     return Table(columns, tuple(rows), caption)
 
 
@@ -74,12 +74,12 @@ def _accuracies(records: Sequence[Record]) -> list[str]:
     return [*map(with_interval, [*means, *[None] * (3 - len(means))]), share]
 
 
-def _cost(records: Sequence[Record], trained: bool) -> tuple[str, str]:
-    """Carried numbers, and seconds of a training; "–" for both where nothing is trained."""
+def _cost(records: Sequence[Record], trained: bool) -> str:
+    """Carried numbers / seconds of a training; "–" where nothing is trained."""
     if not trained:
-        return "–", "–"
+        return "–"
     seconds = median(row["train"] for record in records for row in record.training_seconds)
-    return f"{fmean(map(carried_numbers, records)):,.0f}", f"{seconds:.1f}"
+    return f"{fmean(map(carried_numbers, records)):,.0f} / {seconds:.1f}"
 
 
 def kept_shares(records: Sequence[Record]) -> Statistic | None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from operator import attrgetter
 
+from clipcompat.runs.papers.reproduction import provenance
+from clipcompat.runs.records import Record
 from clipcompat.runs.tables import Table
 from clipcompat.studies.statistic import Statistic
 from clipcompat_book.chapters.ood.points import Measure, Point, by_method, mean_over_sets
@@ -15,8 +17,11 @@ from clipcompat_book.words import short_name, with_interval
 _SEEN = "On sets: on how many the 95 % interval over seeds leaves 0 out."
 
 
-def gains_table(points: Sequence[Point]) -> Table:
-    """Points above zero-shot, before and after a shift and the upgrade: one row per method."""
+def gains_table(points: Sequence[Point], records: Sequence[Record] = ()) -> Table:
+    """Points above zero-shot, before and after a shift and the upgrade: one row per method.
+
+    records: those that the points are of; on hover, a row says with which seeds, devices and versions they were made.
+    """
     shown = ("tuned", "shifted", "carried", "both")
     rows = [
         (name, *(with_interval(mean_over_sets(own, attrgetter(gain)), "+") for gain in shown))
@@ -24,28 +29,43 @@ def gains_table(points: Sequence[Point]) -> Table:
     ]
     columns = ("method", "old, source", "old, shifted", "new, source", "new, shifted")
     caption = "Points above zero-shot, mean of the shifted sets ± half of the 95 % interval over sets and seeds. "
-    return Table(columns, tuple(rows), caption + "Source: its pictures of each set's classes.")
+    caption += "Source: its pictures of each set's classes."
+    return Table(columns, tuple(rows), caption, _hover(rows, records))
 
 
-def lost_table(points: Sequence[Point]) -> Table:
-    """What of every method's gain is lost under the shift and in the upgrade, and on how many sets that is seen."""
+def _hover(rows: Sequence[Sequence[str]], records: Sequence[Record]) -> tuple[str, ...]:
+    """How the records of each row's method with its default settings were made; none without records."""
+    made = groups((r for r in records if r.is_plain), lambda r: r.titles.method)
+    return tuple(provenance(made[title]) if title in made else "" for title, *_ in rows) if made else ()
+
+
+def lost_table(points: Sequence[Point], records: Sequence[Record] = ()) -> Table:
+    """What of every method's gain is lost under the shift and in the upgrade, and on how many sets that is seen.
+
+    records: as for `gains_table`.
+    """
     measures = (attrgetter("lost_by_shift"), attrgetter("lost_by_upgrade"))
     columns = ("method", "lost by the shift", "on sets", "lost by the upgrade", "on sets")
     caption = (
         "Points of the gain over zero-shot, mean of the shifted sets ± half of the 95 % interval over sets and seeds. "
         f"By the shift: on old, against the source's pictures of the same classes; by the upgrade: on these. {_SEEN}"
     )
-    return Table(columns, _by_size(points, measures, "won"), caption)
+    rows = _by_size(points, measures, "won")
+    return Table(columns, rows, caption, _hover(rows, records))
 
 
-def both_table(points: Sequence[Point]) -> Table:
-    """What carried plug-ins are worth on shifted pictures: the cells that the paper does not show."""
+def both_table(points: Sequence[Point], records: Sequence[Record] = ()) -> Table:
+    """What carried plug-ins are worth on shifted pictures: the cells that the paper does not show.
+
+    records: as for `gains_table`.
+    """
     columns = ("method", "above zero-shot", "on sets", "lost there − lost on the source", "on sets")
     caption = (
         "Carried to new and shifted: points above zero-shot there, and what the upgrade takes on shifted pictures "
         f"minus what it takes on the source's. {_SEEN}"
     )
-    return Table(columns, _by_size(points, (attrgetter("both"), _cost_of_upgrade), "below"), caption)
+    rows = _by_size(points, (attrgetter("both"), _cost_of_upgrade), "below")
+    return Table(columns, rows, caption, _hover(rows, records))
 
 
 def _cost_of_upgrade(point: Point) -> float:

@@ -42,11 +42,12 @@ def cost_words() -> str:
 def saving_sentence(methods: Mapping[str, Repaired], costs: Costs) -> str:
     """What a map and an imitation take, as a share of training again with labels; bounds over methods."""
     told = []
-    for how, words in (("map", "a map"), ("imitate", "an imitation")):
+    for how, words in (("map", "A map"), ("imitate", "An imitation")):
         mine = [costs[title] for title, method in methods.items() if method.how == how and title in costs]
         shares = [100 * cost["repair"] / cost["retrain"] for cost in mine]
-        told += [f"{words} {min(shares):.0f} to {max(shares):.0f} %"] if shares else []
-    return f"Of the seconds of retraining, by method: {', '.join(told)}." if told else ""
+        if shares:
+            told.append(f"{words} takes {min(shares):.0f} to {max(shares):.0f} % of the seconds of retraining.")
+    return " ".join(told)
 
 
 def thousand_row() -> dict[str, Any]:
@@ -62,8 +63,8 @@ def thousand_sentence() -> str:
     return (
         f"{row['plugins']:,} plug-ins of the miniature in one command took {row['fast_s'] * row['plugins']:.0f} s. One "
         f"command each would take {row['reference_s'] * row['plugins'] / 3600:.1f} hours, {row['ratio']:.0f} times as "
-        f"long (those that were timed took {least:.0f} to {most:.0f} s). Memory: {many:.0f} MB, and {few:.0f} MB for "
-        "100 plug-ins."
+        f"long. Of these, some were timed, and took {least:.0f} to {most:.0f} s. Memory: {many:.0f} MB, and {few:.0f} "
+        "MB for 100 plug-ins."
     )
 
 

@@ -64,8 +64,8 @@ def _advice(method: Repaired, warm: Sequence[WarmRun]) -> str:
     sets = len(method.gain("carried").by_dataset)
     told = [
         _DO[verdict_of(method, warm)],
-        f"Of what retraining adds to zero-shot it has {shares['carried']} carried and {shares['repaired']} repaired; "
-        f"{100 * ENOUGH:.0f} % would be enough ({datasets(sets)} of the miniature).",
+        f"Of what retraining adds to zero-shot it has {shares['carried']} carried and {shares['repaired']} repaired "
+        f"({datasets(sets)} of the miniature). {100 * ENOUGH:.0f} % would be enough.",
         f"Pictures right before and wrong after: {flips['carried']} % carried, {flips['repaired']} % repaired, "
         f"{flips['retrained']} % retrained.",
     ]

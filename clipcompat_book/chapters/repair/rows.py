@@ -97,14 +97,18 @@ def verdict_of(method: Repaired, warm: Sequence[WarmRun] = ()) -> Verdict:
     return "warm-start" if method.verdict == "retrain" and pays(warm) else method.verdict
 
 
-def methods_of(records: Sequence[Record], upgrade: str) -> dict[str, Repaired]:
-    """Title -> method, in the order of the registry, of the records of an upgrade with this title."""
+def records_of(records: Sequence[Record], upgrade: str) -> dict[str, list[Record]]:
+    """Title of a method -> its records of an upgrade with this title, in the order of the registry."""
     mine = groups((r for r in records if r.titles.upgrade == upgrade), lambda r: r.titles.method)
-    found = {}
-    for title in method_titles([r for same in mine.values() for r in same]):
-        short = _SHORT.get(title, title)
-        found[short] = Repaired(short, tuple((r.dataset, row) for r in mine[title] for row in r.per_seed))
-    return found
+    return {_SHORT.get(t, t): mine[t] for t in method_titles([r for same in mine.values() for r in same])}
+
+
+def methods_of(records: Sequence[Record], upgrade: str) -> dict[str, Repaired]:
+    """The same as methods."""
+    return {
+        title: Repaired(title, tuple((r.dataset, row) for r in own for row in r.per_seed))
+        for title, own in records_of(records, upgrade).items()
+    }
 
 
 def controls_of(records: Sequence[Record]) -> dict[str, dict[str, Repaired]]:

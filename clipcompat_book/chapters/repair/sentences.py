@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from clipcompat.methods import METHODS
 from clipcompat_book.chapters.chains.warm import WarmRun
 from clipcompat_book.chapters.repair.rows import ENOUGH, VERDICTS, Repaired, verdict_of
-from clipcompat_book.words import apart, datasets
+from clipcompat_book.words import by_direction, datasets
 
 
 def records_sentence(methods: Mapping[str, Repaired]) -> str:
@@ -33,17 +33,14 @@ def answer_sentence(methods: Mapping[str, Repaired], warm: Mapping[str, Sequence
 def needless_sentence(sizes: Mapping[str, Mapping[str, Repaired]]) -> str:
     """What a repair does to plug-ins that need none, on the control in which nothing changes; "" without records."""
     gaps = {title: method.behind("repaired", "carried") for title, method in sizes.get("nothing", {}).items()}
-    told = "; ".join(f"{title} {apart(gap)}" for title, gap in gaps.items())
-    return f"**Where nothing changes, repaired against carried:** {told}." if told else ""
+    return f"**Where nothing changes, repaired against carried:** {by_direction(gaps)}." if gaps else ""
 
 
 def controls_sentence(controls: Mapping[str, Mapping[str, Repaired]]) -> str:
-    """What repairs give where new is not made from old: as shares of what retraining adds there."""
+    """What repairs give where new is not made from old: the least and the most of what retraining adds there."""
     told = []
     for words, control in controls.items():
-        shares = [
-            f"{title} {100 * method.share('carried'):.0f} → {100 * method.share('repaired'):.0f} %"
-            for title, method in control.items()
-        ]
-        told.append(f"**{words.capitalize()}:** {', '.join(shares)}.")
-    return "Share of what retraining adds, carried → repaired. " + " ".join(told)
+        shares = {title: 100 * method.share("repaired") for title, method in control.items()}
+        ends = dict.fromkeys((min(shares, key=shares.get), max(shares, key=shares.get)))
+        told.append(f"**{words.capitalize()}:** {' to '.join(f'{shares[t]:.0f} % ({t})' for t in ends)}.")
+    return "Of what retraining adds, repaired plug-ins have: " + " ".join(told)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from clipcompat.plugins.repair.feature_map import COMPARED
+from clipcompat.runs.papers.reproduction import provenance
 from clipcompat.runs.records import Record
 from clipcompat.runs.tables import Table
 from clipcompat_book.chapters.chains.warm import WarmRun
 from clipcompat_book.chapters.repair.costs import Costs, cost_words
-from clipcompat_book.chapters.repair.rows import ENOUGH, Repaired, methods_of, verdict_of
+from clipcompat_book.chapters.repair.rows import ENOUGH, Repaired, methods_of, records_of, verdict_of
 from clipcompat_book.means import groups
 from clipcompat_book.words import STARS, datasets, starred, with_interval
 
@@ -24,35 +25,45 @@ _COCOOP = {
     "imitate_200": "imitated with 200 pictures",
     "retrained": "retrained, with labels",
 }
-_COSTING = ("carried", "repaired: 200 pictures, no label", "retrained: 16 labels per class")
 
 
 def gains_table(
-    methods: Mapping[str, Repaired], costs: Costs, warm: Mapping[str, Sequence[WarmRun]] | None = None
+    methods: Mapping[str, Repaired], warm: Mapping[str, Sequence[WarmRun]] | None = None, records: Sequence[Record] = ()
 ) -> Table:
-    """Points above zero-shot on new: the verdict; carried, repaired, retrained; seconds; and negative flips.
+    """The verdict, the shares it is computed from, and points above zero-shot on new: carried, repaired, retrained.
 
-    warm: runs of `warm_runs`; methods that have some may be told to start there.
+    warm: runs of `warm_runs`; methods that have some may be told to start there. records: those that the methods are
+    of; on hover, a row says with which seeds, devices and versions they were made.
     """
+    made = records_of(records, "mini")
+    rows, hover = [], []
+    for title, method in methods.items():
+        gains = (with_interval(method.gain(side), "+") for side in _SIDES)
+        shares = " → ".join(f"{100 * method.share(name):.0f}" for name in ("carried", "repaired"))
+        rows.append((title, verdict_of(method, (warm or {}).get(title, ())), shares, *gains))
+        hover.append(provenance(made[title]) if title in made else "")
+    caption = (
+        "Points above zero-shot on new, ± half of the 95 % interval over sets and seeds: carried; repaired with 200 "
+        "pictures without labels; retrained with 16 labels per class. Share: of what retraining adds, carried → "
+        f"repaired, %. Verdict: the cheapest that keeps {100 * ENOUGH:.0f} % of what retraining adds; a warm start "
+        "instead of retraining where records show that it is not worse."
+    )
+    return Table(("method", "verdict", "share", *_SIDES), tuple(rows), caption, tuple(hover) if made else ())
+
+
+def price_table(methods: Mapping[str, Repaired], costs: Costs) -> Table:
+    """How a method is repaired, seconds of a repair and of retraining, and negative flips of all three."""
     rows = []
     for title, method in methods.items():
-        gains = [with_interval(method.gain(name), "+") for name in ("carried", "repaired", "retrained")]
-        flips = " / ".join(
-            f"{method.mean(method.column(n) + '_flips'):.1f}" for n in ("carried", "repaired", "retrained")
-        )
-        shares = " → ".join(f"{100 * method.share(name):.0f}" for name in ("carried", "repaired"))
+        flips = (f"{method.mean(method.column(name) + '_flips'):.1f}" for name in _SIDES)
         cost = costs.get(title)
-        seconds = f"{cost['repair']:.1f} / {cost['retrain']:.1f}" if cost else "–"
-        verdict = verdict_of(method, (warm or {}).get(title, ()))
-        rows.append((title, verdict, *gains, shares, seconds, method.how, flips))
-    columns = ("method", "verdict", *_COSTING, "share, %", "seconds", "repair", "negative flips, %")
+        seconds = (f"{cost[name]:.1f}" for name in ("repair", "retrain")) if cost else ("–", "–")
+        rows.append((title, method.how, " / ".join(seconds), " / ".join(flips)))
     caption = (
-        "Points above zero-shot on new, ± half of the 95 % interval over sets and seeds. Share: of what retraining "
-        "adds, carried → repaired. Negative flips: right on old and wrong on new, carried / repaired / retrained. "
-        f"{cost_words()}, repaired / retrained. Verdict: the cheapest that keeps {100 * ENOUGH:.0f} % of what "
-        "retraining adds; a warm start instead of retraining where records show that it is not worse."
+        f"{cost_words()}, repaired / retrained. Negative flips: right on old and wrong on new, %, carried / repaired / "
+        "retrained."
     )
-    return Table(columns, tuple(rows), caption)
+    return Table(("method", "repair", "seconds", "negative flips"), tuple(rows), caption)
 
 
 def steps_table(methods: Mapping[str, Repaired]) -> Table:

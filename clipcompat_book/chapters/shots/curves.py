@@ -57,14 +57,15 @@ def curve(records: Sequence[Record], names: str, method: str, side: str) -> dict
     return dict(sorted(by_shots.items()))
 
 
-def names_sentence(records: Sequence[Record], method: str = "coop") -> str:
-    """What each list of names scores on old without training, and with the most shots on both backbones: Markdown."""
-    parts = []
+def names_table(records: Sequence[Record], method: str = "coop") -> Table:
+    """What each list of names scores on old without training, and with the most shots on both backbones."""
+    rows = []
     for names in name_lists():
         old, new = (curve(records, names, method, side) for side in ("old", "new"))
         most = max(old)
-        parts.append(f"**{names}** {old[0].mean:.0f} → {old[most].mean:.0f}, carried {new[most].mean:.0f}")
-    return f"From 0 to {most} shots of {name_title(method)} on old, and carried to new, percent: {'; '.join(parts)}."
+        rows.append((names, *(f"{point.mean:.0f}" for point in (old[0], old[most], new[most]))))
+    columns = ("names", "on old, zero-shot", f"{most} shots", "carried to new")
+    return Table(columns, tuple(rows), f"{name_title(method)}, percent, mean of the draws. Mini.")
 
 
 def repair_table(records: Sequence[Record], better: str, method: str = "coop") -> Table:

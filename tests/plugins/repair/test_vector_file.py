@@ -57,6 +57,14 @@ def test_an_array_of_objects_is_refused_unopened(tmp_path, monkeypatch):
     assert os.listdir() == ["v.npy"]
 
 
+def test_numpys_own_sentence_ends_with_one_full_stop(tmp_path):
+    objects, empty = saved(tmp_path / "v.npy", np.array([None]), allow_pickle=True), tmp_path / "empty.npy"
+    empty.touch()
+    for path in (objects, empty):  # numpy's own sentence has a full stop for the one, and none for the other
+        with pytest.raises(DataError, match=r"cannot be read: .*[^.]\. Write the vectors"):
+            read_vectors(path)
+
+
 @pytest.mark.parametrize(("array", "says"), [
     (ROWS.astype(np.int8), "holds int8, and stored vectors are float16, float32 or float64"),
     (ROWS.astype(complex), "holds complex128"),

@@ -1,10 +1,10 @@
-"""The table of stored vectors: means of given recalls, and the sentence's differences."""
+"""The table of stored vectors: means of given recalls, and the differences of each upgrade."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from clipcompat_book.chapters.controls.stored import indexes_of, means_sentence, stored_sentence, stored_table
+from clipcompat_book.chapters.controls.stored import indexes_of, means_sentence, stored_table, upgrades_table
 from tests.runs.test_records import record
 
 TWIN = "mini-identity, old 1 → new 2, made again"
@@ -32,11 +32,10 @@ def test_a_row_is_a_way_that_the_records_have_and_the_last_one_is_an_index_encod
 def test_upgrades_are_told_one_after_the_other_with_the_twin_last():
     indexes = indexes_of([*made(TWIN, 30.0), *made("mini", 65.0)])
     assert list(indexes) == ["the upgrade", "another start"]
-    told = stored_sentence(indexes)
-    assert (
-        "against the index as it is 41.0 ± 0.0 points higher; against one encoded again 1.0 ± 0.0 points lower" in told
-    )
-    assert told.startswith("Rotated by 200 pictures. **On the upgrade**") and "**On another start**" in told
+    table = upgrades_table(indexes)
+    assert table.rows[0] == ("the upgrade", "65.0 ± 0.0", "+41.0 ± 0.0 *", "-1.0 ± 0.0 *")
+    assert table.rows[1][:3] == ("another start", "30.0 ± 0.0", "+6.0 ± 0.0 *")
+    assert table.caption.startswith("Rotated by 200 pictures: ")
 
 
 def of_means(asked_by_pictures: float, asked_by_names: float):

@@ -8,7 +8,8 @@ from clipcompat_book.chapters.drift.depth import HIDDEN, HIDDEN_TUNED, NOISE, de
 from clipcompat_book.chapters.drift.depth_sentences import (
     PAPER_CLAIM,
     headroom_sentence,
-    layers_sentence,
+    headroom_table,
+    layers_table,
     paper_sentence,
     steps_table,
 )
@@ -46,10 +47,13 @@ def test_a_difference_within_its_interval_decides_nothing():
 
 
 def test_every_layer_has_a_direction_on_old_new_and_retrained(found):
-    words = layers_sentence(found, NOISE)
-    for part in ("old:** lower at layers 1, 2", "carried to new:** lower at layers 1, 2", "retrained on new:** lower"):
-        assert part in words
-    assert "(layer 2: 25.0 ± 0.0 points lower)" in words, "old: 90 and 65"
+    table = layers_table(found, NOISE)
+    lower = table.columns.index("lower at")
+    assert [(row[0], row[lower]) for row in table.rows] == [
+        ("old", "1, 2"), ("carried to new", "1, 2"), ("retrained on new", "1, 2"),
+    ]  # fmt: skip
+    assert table.rows[0][-1] == "-25.0 ± 0.0 *" and table.columns[-1] == "layer 2 − layer 0", "old: 90 and 65"
+    assert all(row[table.columns.index("higher at")] == "–" for row in table.rows)
 
 
 @pytest.mark.parametrize(
@@ -65,24 +69,36 @@ def test_every_layer_has_a_direction_on_old_new_and_retrained(found):
     ],
 )
 def test_the_verdict_is_that_of_the_points_lost_and_not_of_a_share_of_less(deep, verdict):
-    words = headroom_sentence(study({0: (90, 75, 85), 1: deep}), NOISE)
-    assert verdict in words and "At layer 1, the deepest where it does gain" in words
+    words = headroom_sentence(study({0: (90, 75, 85), 1: deep}))
+    assert words.startswith(f"**Noise.** {verdict}")
     assert ("because there is less to gain" in words) == ("because" in verdict)
 
 
 def test_a_layer_where_retraining_gains_nothing_is_named_and_not_judged(found):
-    words = headroom_sentence(found, NOISE)
-    assert words.startswith("**Noise.** At layer 2 retraining on new gains nothing over zero-shot")
-    assert "At layer 1, the deepest where it does gain, against layer 0: gain on old +30.0 ± 2.5 → +15.0 ± 2.5" in words
-    assert "lost by carrying 5.0 ± 0.0 → 10.0 ± 0.2, that is 5.0 ± 0.2 points more (more on dtd, eurosat)" in words
-    alone = headroom_sentence(study({0: (90, 80, 85), 1: (60, 50, 49)}), NOISE)
-    assert alone.endswith("There is no deeper layer on which a loss could be compared.")
+    words = headroom_sentence(found)
+    assert words.startswith(
+        "Retraining on new gains nothing over zero-shot, so that nothing could be kept, beyond layer 1 (noise)."
+    )
+    rows = {row[0]: row[1:] for row in headroom_table(found).rows}
+    assert rows["noise, layer 0"][:3] == ("+30.0 ± 2.5", "5.0 ± 0.0", "")
+    assert rows["noise, layer 1"][:3] == ("+15.0 ± 2.5", "10.0 ± 0.2", "+5.0 ± 0.2 *") and "noise, layer 2" not in rows
+    alone = study({0: (90, 80, 85), 1: (60, 50, 49)})
+    assert headroom_sentence(alone).endswith("There is no deeper layer on which a loss could be compared.")
+    assert headroom_table(alone).rows == ()
+
+
+def test_a_row_says_on_hover_on_which_datasets_more_is_lost(found):
+    table = headroom_table(found)
+    told = {row[0]: words for row, words in zip(table.rows, table.hover, strict=True)}
+    assert told["noise, layer 1"] == "more on dtd, eurosat" and told["noise, layer 0"] == ""
 
 
 def test_losses_are_compared_at_the_deepest_layer_that_gains(found):
-    words = headroom_sentence(found, HIDDEN_TUNED)
-    assert "At layer 2, the deepest" in words and "nothing over zero-shot" not in words
-    assert "More is lost by carrying" in words
+    words, rows = headroom_sentence(found), [row[0] for row in headroom_table(found).rows]
+    assert (
+        f"{HIDDEN_TUNED}, layer 2" in rows and words.count(HIDDEN_TUNED) + words.count(HIDDEN_TUNED.capitalize()) == 1
+    )
+    assert f"{HIDDEN_TUNED}.** More is lost by carrying" in words.replace("Hidden", "hidden")
 
 
 def test_the_table_splits_a_smaller_share_into_norm_and_pull():

@@ -9,7 +9,7 @@ from tests.book_package.chapters.dual.made import SETS, made
 
 def test_missing_learners_are_named():
     told = sentences.records_sentence(duals_of([*made(), *made(["learner=kgcoop"], sets=SETS[:1])]))
-    assert "CoOp on 3 datasets, KgCoOp on 1 dataset, seeds 1, 2, 3. Not made yet: CoCoOp, ContCoOp, MaPLe," in told
+    assert "CoOp on 3 datasets; KgCoOp on 1 dataset, seeds 1, 2, 3. Not made yet: CoCoOp, ContCoOp, MaPLe," in told
 
 
 def test_the_trade_off_is_told_for_both_halves():

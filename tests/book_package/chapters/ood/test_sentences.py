@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from clipcompat.methods import METHODS
+from clipcompat.runs.papers.reproduction import provenance
 from clipcompat.studies.ood import Accuracies, Robustness, Shift
 from clipcompat_book.chapters.ood import losses, tables
 from clipcompat_book.chapters.ood.points import plain_points
@@ -70,6 +71,16 @@ def test_the_cells_that_the_paper_lacks_are_told_with_their_direction():
     )
     assert [row[3].split(" ±")[0] for row in (coop, contcoop, kgcoop)] == ["-1.0", "+7.0", "+10.0"]
     assert coop[4] == "0 of 4, below on 4" and kgcoop[4] == "4 of 4"
+
+
+def test_a_row_says_on_hover_how_its_record_was_made():
+    records = plain(made("coop", both=8), made("kgcoop", both=-3))
+    points = plain_points(records)
+    for make in (losses.gains_table, losses.lost_table, losses.both_table):
+        table = make(points, records)
+        told = {row[0]: words for row, words in zip(table.rows, table.hover, strict=True)}
+        assert told == {record.titles.method: provenance([record]) for record in records}
+        assert make(points).hover == ()
 
 
 def test_shares_are_of_the_mean_gain_and_a_small_gain_has_none():

@@ -34,7 +34,7 @@ def made(
                 columns |= {f"imitate_{n}": repaired - (200 - n) / 100 for n in IMITATED}
             if method == "tip_adapter":
                 columns |= {f"text_{kind}": repaired - 4 for kind in COMPARED}
-            row = {"seed": seed, "zs_old": 45.0, "zs_new": 50.0 + wobble, "old": 82.0}
+            row = {"seed": seed, "views": 10, "zs_old": 45.0, "zs_new": 50.0 + wobble, "old": 82.0}
             for name, value in columns.items():
                 row |= {name: value + wobble, f"{name}_flips": 10.0}
             rows.append(row)

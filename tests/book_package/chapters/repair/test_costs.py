@@ -36,7 +36,10 @@ def test_the_sentence_has_the_bounds_of_maps_and_of_imitations():
     methods = methods_of([*made("linear_probe"), *made("tip_adapter"), *made("coop")], "mini")
     costs = {"linear probe": {"repair": 1.0, "retrain": 2.0}, "Tip-Adapter": {"repair": 1.0, "retrain": 10.0}}
     told = saving_sentence(methods, costs | {"CoOp": {"repair": 6.0, "retrain": 5.0}})
-    assert told == "Of the seconds of retraining, by method: a map 10 to 50 %, an imitation 120 to 120 %."
+    assert told == (
+        "A map takes 10 to 50 % of the seconds of retraining. "
+        "An imitation takes 120 to 120 % of the seconds of retraining."
+    )
     assert saving_sentence(methods, {}) == ""
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from clipcompat_book.chapters.repair.goals import ABOUT, goals_table, joined, judged
+from clipcompat_book.chapters.repair.goals import ABOUT, goals_table, joined, judged, reasons_table
 from clipcompat_book.chapters.repair.rows import controls_of, methods_of
 from clipcompat_book.committed import committed_records
 from tests.book_package.chapters.repair.made import TWIN, made
@@ -56,25 +56,26 @@ def test_about_nothing_is_an_interval_around_nothing():
 def test_the_reason_counts_datasets_and_names_the_furthest_with_what_retraining_adds_there():
     records = spread(made("linear_probe"), "map_orthogonal_200", 27, 27, 9)  # textures is the third
     twin = spread(made("linear_probe", upgrade=TWIN), "map_orthogonal_200", 6, -3, 12)
-    upgrade, control = goals_table(judged(joined([*records, *twin], ()))).rows
-    assert upgrade[0].startswith("(a)") and upgrade[1:3] == ("linear probe", "200 pictures")
-    assert upgrade[6:] == ("1 of 3", "textures: -15.0 of +30.0", "0", "100: 90 %")  # 77 of 50 + 30
-    assert control[0].startswith("(c)") and control[6:9] == ("2 of 3", "textures: +12.0 of +30.0", "0")
+    upgrade, control = reasons_table(judged(joined([*records, *twin], ()))).rows
+    assert upgrade[:2] == ("linear probe, 200 pictures", "(a) ≥ 80")
+    assert upgrade[2:] == ("1 of 3", "textures: -15.0 of +30.0", "0", "100: 90 %")  # 77 of 50 + 30
+    assert control[1] == "(c) ≈ 0" and control[2:5] == ("2 of 3", "textures: +12.0 of +30.0", "0")
 
 
-def test_both_studies_give_rows_and_a_goal_is_named_once():
+def test_both_studies_give_rows_and_the_caption_has_every_goal_once():
     records, without = [*made("coop"), *made("tip_adapter")], blind("coop", tokens=21.0, anchors=27.0)
     without += blind("tip_adapter", sentences_orthogonal_200=15.0)
     table = goals_table(judged(joined(records, without)))
-    assert [row[1:3] for row in table.rows] == [
-        ("Tip-Adapter", "200 pictures"),
-        ("Tip-Adapter", "200 captions"),
-        ("CoOp", "200 pictures"),
-        ("CoOp", "tokens"),
-        ("CoOp", "anchors"),
+    assert [row[:2] for row in table.rows] == [
+        ("Tip-Adapter, 200 pictures", "(a) ≥ 80"),
+        ("Tip-Adapter, 200 captions", "(b) ≥ 40"),
+        ("CoOp, 200 pictures", "(d) ≥ 80"),
+        ("CoOp, tokens", "(d) ≥ 80"),
+        ("CoOp, anchors", "(d) ≥ 80"),
     ]
-    assert [row[0][:3] for row in table.rows] == ["(a)", "(b)", "(d)", "", ""]
-    assert [row[5] for row in table.rows[1:]] == ["reached", "reached", "missed", "reached"]
+    assert [table.caption.count(goal) for goal in ("(a)", "(b)", "(c)", "(d)")] == [1, 1, 0, 1]
+    assert [row[3] for row in table.rows[1:]] == ["reached", "reached", "missed", "reached"]
+    assert table.rows[1][2].startswith("50 ± ") and len(table.columns) == 4
 
 
 def test_the_records_have_every_goal_and_shares_that_the_other_tables_have():
@@ -97,5 +98,5 @@ def test_the_reason_names_how_often_retraining_adds_nothing_and_what_fewer_pictu
     for record in records:
         for row in record.per_seed:
             row["imitate_50"] = row["zs_new"] + 59 / 6  # half of the 59 / 3 that retraining adds on average
-    (row,) = goals_table(judged(joined(records, ()))).rows
-    assert row[6:] == ("2 of 3", "shapes: -4.0 of +30.0", "1", "50: 50 %")
+    (row,) = reasons_table(judged(joined(records, ()))).rows
+    assert row[2:] == ("2 of 3", "shapes: -4.0 of +30.0", "1", "50: 50 %")

@@ -16,6 +16,7 @@ from clipcompat_book.chapters.repair.verdicts import (
     judged,
     missed_sentence,
     predictor_sentence,
+    verdicts_table,
 )
 
 FIRST, SECOND = 1.2, 0.7
@@ -85,6 +86,17 @@ def test_verdicts_agree_where_predictions_are_exact_and_are_counted_where_not():
     assert agreement(judged(made(noise=1.5))) < 1
     said = predictor_sentence(made())
     assert "in 100 % of 24 plug-ins" in said and "by 0." in said
+
+
+def test_right_verdicts_are_counted_for_parts_of_the_plug_ins_and_for_what_is_measured():
+    lines = made(noise=1.5)
+    rows, found = {row[0]: row[1:] for row in verdicts_table(lines).rows}, judged(lines)
+    near = [one for one in found if abs(one.added) < 3]
+    assert rows["all"] == ("24", f"{100 * agreement(found):.0f}")
+    assert rows["within 3 points of zero-shot on new"] == (str(len(near)), f"{100 * agreement(near):.0f}")
+    told = f"{100 * agreement(judged(lines, known=('repaired',))):.0f}"
+    assert rows["all, repaired plug-in measured"] == ("24", told)
+    assert "upgrades proper, without the controls" not in rows, "there are none among these"
 
 
 def test_what_a_plug_in_adds_is_measured_on_new():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from clipcompat.runs.papers.reproduction import provenance
 from clipcompat_book.chapters.chains.warm import warm_runs
 from clipcompat_book.chapters.repair import charts, sentences, tables
 from clipcompat_book.chapters.repair.rows import controls_of, methods_of
@@ -38,21 +39,27 @@ def test_the_curves_are_percent_and_a_control_is_dashed(methods, controls):
 
 
 def test_the_table_has_gains_shares_and_verdicts(methods):
-    table = tables.gains_table(methods, {"CoOp": {"repair": 0.52, "retrain": 2.0}})
-    (probe, coop), at = table.rows, table.columns.index
-    assert probe[0] == "linear probe" and probe[at("repair")] == "map" and probe[at("verdict")] == "repair"
-    assert [row[at("share, %")] for row in (probe, coop)] == ["-100 → 87", "87 → 103"]
-    assert [row[at("seconds")] for row in (probe, coop)] == ["–", "0.5 / 2.0"]
-    assert coop[at("negative flips, %")] == "10.0 / 10.0 / 10.0" and coop[at("verdict")] == "keep"
+    (probe, coop), at = tables.gains_table(methods).rows, tables.gains_table(methods).columns.index
+    assert probe[0] == "linear probe" and probe[at("verdict")] == "repair" and coop[at("verdict")] == "keep"
+    assert [row[at("share")] for row in (probe, coop)] == ["-100 → 87", "87 → 103"]
+    probe, coop = tables.price_table(methods, {"CoOp": {"repair": 0.52, "retrain": 2.0}}).rows
+    assert probe[:3] == ("linear probe", "map", "– / –") and coop[2:] == ("0.5 / 2.0", "10.0 / 10.0 / 10.0")
+
+
+def test_a_row_of_gains_says_on_hover_how_its_records_were_made(methods):
+    records = [*made("coop"), *made("linear_probe", carried=20, repaired=76), *made("coop", upgrade=TWIN)]
+    probe, coop = tables.gains_table(methods, records=records).hover
+    assert coop == provenance(made("coop")) and probe == provenance(made("linear_probe", carried=20, repaired=76))
+    assert tables.gains_table(methods).hover == ()
 
 
 @pytest.mark.parametrize(("lead", "verdict"), [(1.0, "warm-start"), (-1.0, "retrain")])
 def test_who_has_to_train_starts_from_the_carried_plugin_if_that_is_not_worse(lead, verdict):
     methods = methods_of(made("coop", carried=60, repaired=62), "mini")
     warm = warm_runs(made_warm("coop", lead=lead))
-    assert tables.gains_table(methods, {}, warm).rows[0][1] == verdict
+    assert tables.gains_table(methods, warm).rows[0][1] == verdict
     assert f"**{verdict}**: CoOp." in sentences.answer_sentence(methods, warm)
-    assert tables.gains_table(methods, {}).rows[0][1] == "retrain"
+    assert tables.gains_table(methods).rows[0][1] == "retrain"
 
 
 def test_a_repair_is_compared_with_carrying_and_with_retraining(methods):
@@ -83,7 +90,13 @@ def test_sentences_turn_with_the_numbers(methods, controls):
     assert "In the records: linear probe, CoOp. Not made yet: CLIP-Adapter, " in sentences.records_sentence(methods)
     told = sentences.answer_sentence(methods, {})
     assert "(3 datasets, 3 seeds): **keep**: CoOp; **repair**: linear probe." in told
-    assert "**Another start:** CoOp 0 → 10 %." in sentences.controls_sentence(controls)
+    assert "**Another start:** 10 % (CoOp)." in sentences.controls_sentence(controls)
+
+
+def test_several_methods_of_a_control_have_the_least_and_the_most_in_its_sentence():
+    control = methods_of([*made("linear_probe", repaired=76), *made("tip_adapter", repaired=65), *made("coop")], "mini")
+    told = sentences.controls_sentence({"random weights": control})
+    assert told.endswith("**Random weights:** 50 % (Tip-Adapter) to 93 % (CoOp).")
 
 
 def test_smaller_upgrades_are_rows_with_a_dash_where_a_method_is_missing():
@@ -100,5 +113,5 @@ def test_smaller_upgrades_are_rows_with_a_dash_where_a_method_is_missing():
 def test_a_repair_that_was_not_needed_is_weighed_where_nothing_changes():
     same = methods_of(made("coop", carried=80, repaired=77, retrained=80), "mini")
     told = sentences.needless_sentence({"nothing": same, "500 steps more": same})
-    assert told == "**Where nothing changes, repaired against carried:** CoOp 3.0 ± 0.0 points lower."
+    assert told == "**Where nothing changes, repaired against carried:** lower: CoOp."
     assert sentences.needless_sentence({"500 steps more": same}) == ""

@@ -97,10 +97,11 @@ def test_the_enough_table_changes_with_its_numbers():
     assert row(*idle)[1:] == ("0", "0", "4", "–"), "zero-shot is 0 shots"
 
 
-def test_the_names_sentence_has_every_list():
+def test_the_names_table_has_every_list():
     records = [record(names, 16, 80, 70) for names in shots.name_lists()]
-    said = shots.names_sentence(records)
-    assert said.count("40 → 80, carried 70") == 4 and "From 0 to 16 shots of CoOp" in said
+    table = shots.names_table(records)
+    assert table.rows == tuple((names, "40", "80", "70") for names in shots.name_lists()) and len(table.rows) == 4
+    assert table.columns[2] == "16 shots" and table.caption.startswith("CoOp")
 
 
 def test_a_table_has_a_column_a_number_of_shots():
