@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from clipcompat_book.chapters.compatibility.pairs import pairs_of_all_methods
+from dataclasses import replace
+
+from clipcompat_book.chapters.compatibility.pairs import pairs_of_all_methods, pretrained_pairs
 from tests.runs.test_tables import run
 
 
@@ -20,3 +22,12 @@ def test_a_row_has_the_gain_on_every_pair_carried_and_retrained():
     assert list(rows) == ["CoOp", "ContCoOp"], "CoCoOp has one pair only"
     assert rows["CoOp"][0].startswith("+10.0 ± ") and rows["CoOp"][1].startswith("-2.0 ± "), "zero-shot is 50"
     assert rows["CoOp"][0].endswith(" | +40.0") and rows["ContCoOp"][2] == "–" and "2 datasets" in table.caption
+
+
+def test_a_pair_that_was_made_again_stands_beside_the_first():
+    def titled(upgrade: str) -> list:
+        return [replace(r, titles=replace(r.titles, upgrade=upgrade)) for r in made("coop", 1)]
+
+    records, again = [*titled("mini"), *titled("mini, pair 2")], titled("mini, pair 2, made again")
+    assert list(pretrained_pairs(records, [])) == ["pair 1", "pair 2", "larger pair"]
+    assert pretrained_pairs([*records, *again], [])["pair 2, made again"] == again
