@@ -32,7 +32,7 @@ def methods():
 def test_the_accuracy_on_old_stands_for_what_retraining_reaches(rows):
     old, _, _, retrained = rows.T
     assert len(rows) > 2000
-    assert abs(old - retrained).mean() == pytest.approx(3.6, abs=0.05)
+    assert abs(old - retrained).mean() == pytest.approx(3.7, abs=0.05)
     records = [r for name in ("compatibility", "mini_large") for r in committed_records(name)]
     assert off_stand_in(records) == pytest.approx(abs(old - retrained).mean())
 
