@@ -12,6 +12,7 @@ from plotly.subplots import make_subplots
 
 from clipcompat_book.means import groups
 from clipcompat_book.show import INK, METHOD_COLOURS, NEW, OLD, TOP_LEGEND
+from clipcompat_book.words import name_title
 
 _NEVER = 0.3
 """Where a logarithmic axis shows a count of 0."""
@@ -72,10 +73,17 @@ def pretraining_curves(runs: Mapping[str, Sequence[Mapping[str, float]]], captio
     return fig.update_layout(height=120 + 250 * rows, margin_t=90, legend=TOP_LEGEND)
 
 
+_SYMBOLS = ("square", "diamond", "triangle-up", "triangle-down", "x", "star", "cross", "hexagon", "pentagon")
+
+
 def trial_lines(lines: Sequence[Mapping[str, Any]]) -> go.Figure:
-    """Validation accuracy by learning rate: faint dots are trainings, the line is their mean; one colour per method."""
-    fig = go.Figure()
-    for method, mine in groups(lines, lambda line: line["method"]).items():
+    """Validation accuracy by learning rate: faint dots are trainings, the line is their mean; one colour per method.
+
+    Methods without a colour of their own are grey, each with its own symbol.
+    """
+    fig, by_method = go.Figure(), groups(lines, lambda line: line["method"])
+    grey = dict(zip((method for method in by_method if method not in METHOD_COLOURS), _SYMBOLS, strict=False))
+    for method, mine in by_method.items():
         by_rate = groups(mine, lambda line: line["lr"])
         means = {rate: fmean(line["val"] for line in by_rate[rate]) for rate in sorted(by_rate)}
         colour = METHOD_COLOURS.get(method, INK)
@@ -93,12 +101,13 @@ def trial_lines(lines: Sequence[Mapping[str, Any]]) -> go.Figure:
             x=list(means),
             y=list(means.values()),
             mode="lines+markers",
-            name=method,
+            name=name_title(method),
             legendgroup=method,
             line={"color": colour, "width": 3},
-            marker={"size": 10},
+            marker={"size": 10, "symbol": grey.get(method, "circle")},
             hovertemplate="mean at %{x}: %{y:.1f} %<extra>" + method + "</extra>",
         )
     rates = sorted({line["lr"] for line in lines})
     fig.update_xaxes(type="log", title_text="learning rate", tickvals=rates, ticktext=[f"{rate:g}" for rate in rates])
-    return fig.update_yaxes(title_text="validation accuracy, percent")
+    fig.update_yaxes(title_text="validation accuracy, percent")
+    return fig.update_layout(height=520, margin_t=120, legend=TOP_LEGEND)

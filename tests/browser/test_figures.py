@@ -68,6 +68,11 @@ def contrasts(page) -> list:
     }""")
 
 
+def test_on_a_phone_a_legend_has_no_scroll_bar_of_its_own(phone):
+    heights = "() => [...document.querySelectorAll('.legend .scrollbar')].map((x) => x.getBoundingClientRect().height)"
+    assert not any(phone.evaluate(heights))
+
+
 def test_every_figure_has_the_numbers_that_its_notebook_computed(laptop, name, html):
     """The download beside the page is the executed notebook. tests/book_package has its numbers against the records."""
     computed = executed_figures(html, name)

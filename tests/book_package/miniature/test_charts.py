@@ -47,7 +47,8 @@ def test_trials_are_dots_and_their_means_a_line():
     ]
     fig = trial_lines(trials)
     means = {trace.name: trace for trace in fig.data if trace.name}
-    assert list(means["coop"].x) == [0.01, 0.1] and list(means["coop"].y) == [61, 71]
-    assert list(means["contcoop"].y) == [51] and means["contcoop"].line.color == METHOD_COLOURS["contcoop"]
+    assert list(means["CoOp"].x) == [0.01, 0.1] and list(means["CoOp"].y) == [61, 71]
+    assert list(means["ContCoOp"].y) == [51] and means["ContCoOp"].line.color == METHOD_COLOURS["contcoop"]
     assert sorted(fig.data[0].y) == [60, 62, 70, 72] and fig.layout.xaxis.type == "log"
+    assert fig.layout.legend.orientation == "h"
     assert list(fig.layout.xaxis.ticktext) == ["0.01", "0.1"]
