@@ -16,6 +16,7 @@ document.addEventListener("DOMContentLoaded", () => {
     }
     frame.tabIndex = 0;
     const hint = document.createElement("small");
+    hint.className = "table-hint";
     hint.textContent = "Wider than this screen: swipe it sideways.";
     frame.after(hint);
   }
