@@ -45,8 +45,8 @@ def upgrade_name(record: Record) -> str:
     title = record.titles.upgrade
     if "old 1 → " in title:
         return TWIN
-    name, comma, more = title.partition(", ")
-    return _NAMES.get(name, name) + (f", {more}" if comma and more != "made again" else "")
+    name, comma, more = title.removesuffix(", made again").partition(", ")
+    return _NAMES.get(name, name) + comma + more
 
 
 def parameters(measure: str = "relative", kind: str = "all") -> Reading:

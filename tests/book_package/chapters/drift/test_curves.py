@@ -58,6 +58,11 @@ def test_upgrades_have_short_names_and_random_weights_are_called_so():
     assert list(found[UPGRADE]) == ["mini/b", "mini/a"] and found[UPGRADE]["mini/a"] == drift()
 
 
+def test_a_pair_made_again_is_called_by_its_number():
+    again = drift_record(upgrade="mini", weights="sha256:z", title="mini, pair 2, made again")
+    assert list(drifts([again])) == [f"{UPGRADE}, pair 2"]
+
+
 def test_parts_that_can_be_exchanged_have_a_change_each():
     assert by_part(drift(tokens=0.01, positions=0.9)) == {
         "tokens": 0.01,
