@@ -11,7 +11,7 @@ from clipcompat.audits.findings import PluginAudit
 from clipcompat.audits.pictures import Pictures
 from clipcompat.audits.predictor import TOLD, UNTOLD
 from clipcompat.audits.scores import Measured, Predicted, Scores
-from clipcompat.audits.verdict import IMITATED, Case, expect, judge
+from clipcompat.audits.verdict import IMITATED, Case, expect, how_firm, judge
 from clipcompat.audits.words import nearest_words
 from clipcompat.backbones.backbone import Backbone
 from clipcompat.backbones.upgrade import Upgrade
@@ -142,6 +142,8 @@ def _looked_at(plugin: Plugin, blank: PluginAudit, bench: Bench, misfit: str | N
         imitated=IMITATED.get(plugin.method.name),
     )
     verdict, after, why = judge(case)
+    if labels is None:
+        notes.append(how_firm(case, (UNTOLD if bench.known(blank.name) is None else TOLD).typical))
     if misfit and verdict == "repair":
         notes.append(misfit)
     elif misfit:

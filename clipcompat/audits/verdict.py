@@ -107,6 +107,30 @@ def judge(case: Case) -> tuple[Verdict, float | None, str]:
     return again, case.old, lost
 
 
+def could_be(case: Case, off: float) -> tuple[Verdict, ...]:
+    """The other verdicts that the case gets if its accuracies on new are `off` points wrong, cheapest first.
+
+    Tried are the plug-in and its map together, and zero-shot, each higher and lower. None: the verdict is firm.
+    """
+    found = set()
+    for shift in (-off, off):
+        moved = {name: None if (x := getattr(case, name)) is None else x + shift for name in ("carried", "repaired")}
+        for other in (replace(case, **moved), replace(case, zero_shot=case.zero_shot + shift)):
+            found.add(judge(other)[0])
+    return tuple(verdict for verdict in VERDICTS if verdict in found - {judge(case)[0]})
+
+
+def how_firm(case: Case, off: float) -> str:
+    """`could_be` in words, for accuracies that are predicted; off: points that they are wrong on average."""
+    others = could_be(case, off)
+    if not others:
+        return f"The verdict stays the same if the expected accuracies are {off:.1f} points off."
+    return (
+        f"If the expected accuracies are {off:.1f} points off, as they are on average, it could be "
+        f"{' or '.join(others)}: give labels for some of the pictures (on the command line: --labels)."
+    )
+
+
 def expect(method: str, maps: bool, trains: bool) -> tuple[Verdict, str]:
     """The verdict of an audit without pictures, and a sentence on what a repair is expected to leave.
 

@@ -162,6 +162,9 @@ def test_pictures_without_labels_give_predictions_and_no_flips(plugins, measured
         (note,) = (reason for reason in blind.reasons if "old_accuracy" in reason)
         assert f"{UNTOLD.typical:.1f} points off" in note and note.endswith(f"on old, {TOLD.typical:.1f}.")
         assert "old_accuracy" not in " ".join(found.reasons)
+        for one, predictor in ((found, TOLD), (blind, UNTOLD)):
+            assert sum(f"expected accuracies are {predictor.typical:.1f} points off" in why for why in one.reasons) == 1
+        assert "points off" not in " ".join(seen.reasons), "what is measured needs no doubt"
     assert "predicted from pictures without labels" in str(told)
 
 

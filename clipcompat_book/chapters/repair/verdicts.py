@@ -7,7 +7,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
-from clipcompat.audits.verdict import IMITATED, VERDICTS, Case, Verdict, judge
+from clipcompat.audits.predictor import TOLD, UNTOLD
+from clipcompat.audits.verdict import IMITATED, VERDICTS, Case, Verdict, could_be, judge
 from clipcompat.runs.records import Record
 from clipcompat.runs.tables import Table
 from clipcompat_book.chapters.repair.predictor import OURS, Line, errors, held_out
@@ -23,12 +24,16 @@ _NAMED = 3  # confusions in a sentence
 
 @dataclass(frozen=True)
 class Judged:
-    """One plug-in: its upgrade, what it adds to zero-shot on new (points), and its verdict by either accuracies."""
+    """One plug-in: its upgrade, what it adds to zero-shot on new (points), and its verdict by either accuracies.
+
+    firm: whether the verdict by predicted accuracies stays if these are as far off as they are on average.
+    """
 
     upgrade: str
     added: float
     measured: Verdict
     guessed: Verdict
+    firm: bool
 
     @property
     def right(self) -> bool:
@@ -51,13 +56,15 @@ def judged(lines: Sequence[Line], how: str = "", known: Collection[str] = ()) ->
         measured = {what: 100 * lines[i]["new"] for what, i in by_what.items()}
         guessed = {what: measured[what] if what in known else float(predicted[i]) for what, i in by_what.items()}
         sides = (measured, line["accuracy"]), (guessed, line[f"old{how}"])
-        verdicts = (_verdict(method, accuracies, 100 * old) for accuracies, old in sides)
-        found.append(Judged(upgrade, measured["carried"] - measured["zero-shot"], *verdicts))
+        by_labels, guess = (_case(method, accuracies, 100 * old) for accuracies, old in sides)
+        firm = not could_be(guess, (UNTOLD if how == "_untold" else TOLD).typical)
+        added = measured["carried"] - measured["zero-shot"]
+        found.append(Judged(upgrade, added, judge(by_labels)[0], judge(guess)[0], firm))
     return found
 
 
-def _verdict(method: str, accuracies: Mapping[str, float], old: float) -> Verdict:
-    case = Case(
+def _case(method: str, accuracies: Mapping[str, float], old: float) -> Case:
+    return Case(
         accuracies["carried"],
         accuracies["zero-shot"],
         old,
@@ -65,7 +72,6 @@ def _verdict(method: str, accuracies: Mapping[str, float], old: float) -> Verdic
         method not in _CLOSED,
         IMITATED.get(method),
     )
-    return judge(case)[0]
 
 
 def off_stand_in(records: Sequence[Record]) -> float:
@@ -98,13 +104,15 @@ def missed_sentence(lines: Sequence[Line]) -> str:
     missed = 100 * (_GOAL - agreement(found))
     if missed <= 0:
         return ""
-    wrong = confusions(found)
+    wrong, firm = confusions(found), [one for one in found if one.firm]
     dearer = sum(share for (measured, guessed), share in wrong.items() if _dear(guessed) > _dear(measured))
     most = "; ".join(f"*{a}* is called *{b}* ({_percent(share)})" for (a, b), share in list(wrong.items())[:_NAMED])
+    sure = f", of which {_percent(agreement(firm))} are right" if firm else ""
     return (
         f"So the goal for verdicts is missed by {missed:.0f} points. Of all plug-ins, {_percent(dearer)} get a dearer "
         f"verdict than labels give, and {_percent(sum(wrong.values()) - dearer)} a cheaper one. The most frequent: "
-        f"{most}."
+        f"{most}. An audit says which verdicts stay the same if accuracies are as far off as they are on average: "
+        f"{_percent(len(firm) / len(found))} of them{sure}."
     )
 
 
@@ -135,6 +143,8 @@ def verdicts_table(lines: Sequence[Line]) -> Table:
         f"within {_NEAR:g} points of zero-shot on new": [x for x in found if abs(x.added) < _NEAR],
         f"{_FAR:g} points or more away from it": [x for x in found if abs(x.added) >= _FAR],
         "upgrades proper, without the controls": [x for x in found if x.upgrade in _PROPER],
+        f"the same verdict if accuracies are {TOLD.typical:g} points off": [x for x in found if x.firm],
+        "another one then": [x for x in found if not x.firm],
         "all, accuracy on old not known": judged(lines, "_untold"),
         "all, carried plug-in measured": judged(lines, known=("carried",)),
         "all, repaired plug-in measured": judged(lines, known=("repaired",)),

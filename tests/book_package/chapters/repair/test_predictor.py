@@ -94,6 +94,10 @@ def test_right_verdicts_are_counted_for_parts_of_the_plug_ins_and_for_what_is_me
     near = [one for one in found if abs(one.added) < 3]
     assert rows["all"] == ("24", f"{100 * agreement(found):.0f}")
     assert rows["within 3 points of zero-shot on new"] == (str(len(near)), f"{100 * agreement(near):.0f}")
+    firm, open_ = ([one for one in found if one.firm is kind] for kind in (True, False))
+    assert firm and open_ and agreement(firm) > agreement(open_)
+    assert rows["the same verdict if accuracies are 3 points off"] == (str(len(firm)), f"{100 * agreement(firm):.0f}")
+    assert rows["another one then"] == (str(len(open_)), f"{100 * agreement(open_):.0f}")
     told = f"{100 * agreement(judged(lines, known=('repaired',))):.0f}"
     assert rows["all, repaired plug-in measured"] == ("24", told)
     assert "upgrades proper, without the controls" not in rows, "there are none among these"
@@ -109,7 +113,7 @@ def test_what_a_plug_in_adds_is_measured_on_new():
 
 def test_confusions_are_shares_of_all_plug_ins_with_the_most_frequent_first():
     kinds = [("keep", "keep")] * 5 + [("keep", "warm-start")] * 3 + [("retrain", "repair")] * 2
-    found = confusions([Judged("u", 0.0, *kind) for kind in kinds])
+    found = confusions([Judged("u", 0.0, *kind, firm=True) for kind in kinds])
     assert list(found.items()) == [(("keep", "warm-start"), 0.3), (("retrain", "repair"), 0.2)]
 
 
@@ -128,3 +132,6 @@ def test_a_missed_goal_is_told_with_what_is_confused_and_a_reached_one_is_not():
     dear = ["keep", "repair", "warm-start", "retrain"].index
     dearer = sum(dear(one.guessed) > dear(one.measured) for one in found) / len(found)
     assert f"{100 * dearer:.0f} % get a dearer verdict than labels give" in said
+    firm = [one for one in found if one.firm]
+    share, right = len(firm) / len(found), agreement(firm)
+    assert said.endswith(f"on average: {100 * share:.0f} % of them, of which {100 * right:.0f} % are right.")
