@@ -131,6 +131,9 @@ def main() -> int:
             "seconds": round(time.monotonic() - started, 1),
         }
     print(json.dumps(result))
+    if killed != {"workers": options.workers_killed, "drivers": options.drivers_killed}:
+        print("the sweep ended before all kills, so nothing is written; give more --runs", file=sys.stderr)
+        return 1
     write_atomic(Path(__file__).parent / "results" / f"kills-{options.engine}.json", to_json(result) + "\n")
     return 1 if result["lost"] or result["different"] or result["failed"] else 0
 

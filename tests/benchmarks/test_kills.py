@@ -38,7 +38,7 @@ def test_a_measurement_on_ray_has_its_version():
     assert kills.stamp("ray")["ray"] == ray.__version__
 
 
-def undisturbed(monkeypatch, tmp_path: Path, change=lambda out: None) -> tuple[int, dict]:
+def undisturbed(monkeypatch, tmp_path: Path, change=lambda out: None, wanted: str = "0") -> tuple[int, dict]:
     """What the command writes and returns if the disturbed sweep is another calm one, which `change` may spoil."""
 
     def calm(wanted, out, *rest):
@@ -50,9 +50,9 @@ def undisturbed(monkeypatch, tmp_path: Path, change=lambda out: None) -> tuple[i
     (tmp_path / "results").mkdir()
     monkeypatch.setattr(kills, "disturb", calm)
     monkeypatch.setattr(kills, "__file__", str(tmp_path / "kills.py"))
-    monkeypatch.setattr("sys.argv", ["kills", "--runs", "2"])
-    code = kills.main()
-    return code, json.loads((tmp_path / "results" / "kills-pool.json").read_text())
+    monkeypatch.setattr("sys.argv", ["kills", "--runs", "2", "--workers-killed", wanted, "--drivers-killed", "0"])
+    code, written = kills.main(), tmp_path / "results" / "kills-pool.json"
+    return code, json.loads(written.read_text()) if written.exists() else {}
 
 
 def test_the_command_writes_the_stamp_beside_what_it_counted(monkeypatch, tmp_path):
@@ -64,3 +64,8 @@ def test_the_command_writes_the_stamp_beside_what_it_counted(monkeypatch, tmp_pa
 def test_a_record_that_is_lost_is_counted_and_the_exit_code_is_1(monkeypatch, tmp_path):
     code, found = undisturbed(monkeypatch, tmp_path, lambda out: next(out.rglob("*.json")).unlink())
     assert code == 1 and found["lost"] == 1
+
+
+def test_a_sweep_that_ends_before_all_kills_is_no_measurement(monkeypatch, tmp_path, capsys):
+    assert undisturbed(monkeypatch, tmp_path, wanted="1") == (1, {})
+    assert "give more --runs" in capsys.readouterr().err
