@@ -1,10 +1,10 @@
 """A backbone: a frozen CLIP-like dual encoder with its tokenizer, image preprocessing and stamp."""
 
 import logging
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from copy import copy
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
@@ -21,6 +21,9 @@ from clipcompat.common.errors import ConfigError, IncompatibleError, unknown_nam
 from clipcompat.common.files import digest
 
 FEATURES = ("projected", "penultimate")
+Transform = Literal["test"] | tuple[float, float]
+"""How pictures become pixels: as in a test, or by random crops of this range; see `Preprocess`."""
+
 _PROMPTS_AT_ONCE = 256
 _log = logging.getLogger(__name__)
 
@@ -44,6 +47,8 @@ class Backbone:
         logit_scale: the stored temperature, exp(logit_scale); 100 for OpenAI's CLIP.
         device, dtype: where it runs, and the autocast type of its towers (parameters stay float32).
         memory: the last few image features, so that testing ten plug-ins on one split runs the image tower once.
+        together: by transform ("test", or a range of crops as `preprocess` takes them), the kinds of image features
+            that one pass makes if any is asked for. A sweep sets it, as it knows what its other runs will ask for.
     """
 
     def __init__(
@@ -72,6 +77,7 @@ class Backbone:
         self.image_layers, self.no_visual_prompts = prompted_layers(model.visual), why_no_prompts(model.visual)
         self.logit_scale = float(model.logit_scale.exp())
         self.memory: dict[str, Tensor] = {}
+        self.together: Mapping[Transform, Collection[str]] = {}
 
     def with_dtype(self, dtype: torch.dtype | None) -> "Backbone":
         """The same weights at another autocast type; None gives this backbone itself."""
@@ -123,6 +129,7 @@ class Backbone:
         other, fixed = copy(self), tuple(p.detach().to(self.device) for p in prompts)
         other.images = FixedPrompts(self._prompted, fixed)
         other.image_stamp = digest([self.image_stamp, [p.tolist() for p in fixed]])
+        other.together = {}  # nobody has planned for these prompts
         return other
 
     @property
@@ -172,6 +179,15 @@ class Backbone:
         if pixels.ndim != 4 or pixels.shape[1] != 3:
             raise ConfigError(f"pixels must be [batch, 3, height, width]; these are {list(pixels.shape)}.")
         return torch.cat([self._encode_pixels(part, kind) for part in pixels.split(self.images.at_once)])
+
+    def project(self, hidden: Tensor) -> Tensor:
+        """Penultimate image features [image, penultimate] -> projected ones, [image, dim], both float32.
+
+        They equal those of `image_features`, to the last bit if the pictures came in batches of the same sizes.
+        """
+        self.feature_width("penultimate")
+        parts = hidden.to(self.device).split(self.images.at_once)
+        return torch.cat([self.images.project(part) for part in parts])
 
     def prompted_features(self, pixels: Tensor, prompts: Sequence[Tensor]) -> Tensor:
         """Projected image features of a tower that also reads prompts; their gradients flow to the prompts.

@@ -15,7 +15,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from clipcompat.backbones.backbone import Backbone
+from clipcompat.backbones.backbone import Backbone, Transform
 from clipcompat.common.files import digest
 from clipcompat.common.progress import Progress
 from clipcompat.data.pictures.decoding import decode
@@ -77,7 +77,8 @@ def encode_together(
         def draw(i: int, view: int, backbone=backbone) -> Tensor:
             return backbone.preprocess.test(picture(backbone, split, i))
 
-        found |= zip(at, _views([wanted[i] for i in at], split, ["test"], draw, cache, progress), strict=True)
+        features = _views([wanted[i] for i in at], split, "test", ["test"], draw, cache, progress)
+        found |= zip(at, features, strict=True)
     return [found[i][0].to(backbone.device) for i, (backbone, _) in enumerate(wanted)]
 
 
@@ -100,8 +101,9 @@ def encode_views(
     def draw(i: int, view: int) -> Tensor:
         return augmented(backbone, split, i, view, seed, crop)
 
+    crop = backbone.preprocess.crop_range(crop)  # where two methods' ranges become one, they share their views
     plan = [f"train {crop[0]:g}-{crop[1]:g} seed {seed}", *range(views)]
-    return _views([(backbone, kind)], split, plan, draw, cache, progress)[0]
+    return _views([(backbone, kind)], split, crop, plan, draw, cache, progress)[0]
 
 
 def augmented(backbone: Backbone, split: Split, index: int, view: int, seed: int, crop: tuple[float, float]) -> Tensor:
@@ -157,37 +159,52 @@ def take(features: Tensor, views: Tensor, images: Tensor, device: torch.device) 
 
 
 def _views(
-    wanted: Sequence[tuple[Backbone, str]], split: Split, plan: list, draw: Draw, cache: Cache, progress
+    wanted: Sequence[tuple[Backbone, str]],
+    split: Split,
+    transform: Transform,
+    plan: list,
+    draw: Draw,
+    cache: Cache,
+    progress: Progress | None,
 ) -> list[Tensor]:
     """[view, image, dim] for each (backbone, kind): from the backbone's memory, else from the file, else computed.
 
     plan: the transform's name, then the view numbers; the test transform has one view, without a number.
     """
-    transform, views = plan[0], plan[1:] or [0]
+    name, views = plan[0], plan[1:] or [0]
     hash_contents(split, cache, progress)
-    names, found, targets = [], {}, {}
-    for backbone, kind in wanted:
-        parts = [backbone.image_stamp, str(backbone.dtype), split.image_stamp, transform]
-        stamp, width = digest(parts if kind == "projected" else [*parts, kind]), backbone.feature_width(kind)
-        name = f"{stamp} x {len(views)}"
-        names.append(name)
-        if name in backbone.memory:
-            found[name] = backbone.memory[name]
-        elif name not in targets:
-            size = len(views) * len(split)
-            store = MemoryRows(size, width) if cache is None else FeatureFile(cache, stamp, width, stamp)
-            targets[name] = Target(name, backbone, kind, store)
-    targets = {name: target for name, target in targets.items() if name not in found}  # two may share a stamp
+    size, found = len(views) * len(split), {}
+    asked = [_target(backbone, kind, split, plan, cache) for backbone, kind in wanted]
+    for target in asked:
+        if target.name in target.backbone.memory:
+            found[target.name] = target.backbone.memory[target.name]
+    targets = {target.name: target for target in asked if target.name not in found}  # two may share a stamp
+    for target in list(targets.values()):
+        planned = sorted(target.backbone.together.get(transform, ()))
+        if planned and target.store.rows() < size:  # else no picture will be looked at
+            others = [_target(target.backbone, kind, split, plan, cache) for kind in planned]
+            targets |= {other.name: other for other in others if other.name not in targets}
     if targets:
         who = " and ".join(dict.fromkeys(target.backbone.name for target in targets.values()))
-        what = f"{who}: {split.name}, {transform}"
+        what = f"{who}: {split.name}, {name}"
         encode(list(targets.values()), split.keys, views, draw, what, progress)
-        for name, target in targets.items():
-            rows = target.store.read(len(views) * len(split))  # [view * image, dim]
-            found[name] = _place(rows.view(len(views), len(split), rows.shape[1]), target.backbone.device, what)
-    for (backbone, _), name in zip(wanted, names, strict=True):
-        _remember(backbone, name, found[name])
-    return [found[name] for name in names]
+        for target in targets.values():
+            rows = target.store.read(size)  # [view * image, dim]
+            placed = _place(rows.view(len(views), len(split), rows.shape[1]), target.backbone.device, what)
+            found[target.name] = placed
+            _remember(target.backbone, target.name, placed)
+    for target in asked:
+        _remember(target.backbone, target.name, found[target.name])
+    return [found[target.name] for target in asked]
+
+
+def _target(backbone: Backbone, kind: str, split: Split, plan: list, cache: Cache) -> Target:
+    """Where features of this kind are kept, in a file or in memory. plan: see `_views`."""
+    parts = [backbone.image_stamp, str(backbone.dtype), split.image_stamp, plan[0]]
+    stamp, width = digest(parts if kind == "projected" else [*parts, kind]), backbone.feature_width(kind)
+    views = len(plan[1:]) or 1
+    store = MemoryRows(views * len(split), width) if cache is None else FeatureFile(cache, stamp, width, stamp)
+    return Target(f"{stamp} x {views}", backbone, kind, store)
 
 
 def _place(features: Tensor, device: torch.device, what: str) -> Tensor:

@@ -1,7 +1,7 @@
 """One pass over the images for several image towers: each picture is decoded once, and a stopped pass continues."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass, field
 
@@ -22,15 +22,17 @@ _COMMIT = 1.0  # seconds between commits: a flush to disk takes 5 ms, which is m
 
 
 class MemoryRows:
-    """Rows of one `encode` in memory, with the methods of a `FeatureFile`."""
+    """Rows of one `encode` in memory, with the methods of a `FeatureFile`. Nothing is allocated before the first."""
 
     def __init__(self, rows: int, width: int):
-        self._rows, self._done = torch.empty(rows, width), 0
+        self._size, self._rows, self._done = (rows, width), torch.empty(0, width), 0
 
     def rows(self) -> int:
         return self._done
 
     def append(self, rows: Tensor, at: int) -> None:
+        if not len(self._rows):
+            self._rows = torch.empty(self._size)
         self._rows[at : at + len(rows)] = rows
         self._done = at + len(rows)
 
@@ -87,15 +89,18 @@ def encode(
         behind = [target for target in targets if starts[target.name] < total]
         for target in behind:
             target.store.read(0)  # refuse a damaged store now, not after hours of encoding
+        groups = _by_pass(behind, starts)
         done, last_commit = min(starts.values()), time.monotonic()
         jobs = ((n % len(keys), views[n // len(keys)]) for n in range(done, total))
         pin = any(target.backbone.device.type == "cuda" for target in behind)
         try:
             for pixels in decode(jobs, draw, pin):  # [block, 3, size, size]
-                for target in behind:
-                    known = max(0, starts[target.name] - done)
+                for group in groups:
+                    known = max(0, starts[group[0].name] - done)
                     if known < len(pixels):
-                        target.waiting.append((done + known, _rows(target, pixels[known:], keys, done + known, what)))
+                        rows = _rows(group, pixels[known:], keys, done + known, what)
+                        for target in group:
+                            target.waiting.append((done + known, rows[target.kind]))
                 done += len(pixels)
                 if done == total or time.monotonic() - last_commit >= _COMMIT:
                     for target in behind:
@@ -108,15 +113,37 @@ def encode(
                 target.commit()
 
 
-def _rows(target: Target, pixels: Tensor, keys: Sequence[str], at: int, what: str) -> Tensor:
-    """Pixels [block, 3, size, size] -> features [block, dim] on the CPU. at: number of the first row, for errors."""
-    backbone = target.backbone
+def _by_pass(targets: Sequence[Target], starts: Mapping[str, int]) -> list[list[Target]]:
+    """Targets that one pass through a tower serves: kinds of its features that begin at the same row."""
+    groups: dict[tuple[int, int], list[Target]] = {}
+    for target in targets:
+        groups.setdefault((id(target.backbone), starts[target.name]), []).append(target)
+    return list(groups.values())
+
+
+def _rows(group: Sequence[Target], pixels: Tensor, keys: Sequence[str], at: int, what: str) -> dict[str, Tensor]:
+    """Pixels [block, 3, size, size] -> by kind, features [block, dim] on the CPU.
+
+    at: number of the first row, for errors.
+    """
+    backbone, kinds = group[0].backbone, {target.kind for target in group}
     with fit_threads(backbone.device, backbone.width):
-        rows = backbone.image_features(pixels, target.kind).cpu()
+        if len(kinds) == 1:
+            (kind,) = kinds
+            features = {kind: backbone.image_features(pixels, kind)}
+        else:
+            hidden = backbone.image_features(pixels, "penultimate")
+            features = {"penultimate": hidden, "projected": backbone.project(hidden)}
+    features = {kind: rows.cpu() for kind, rows in features.items()}
+    for rows in features.values():
+        _check_finite(rows, keys, at, what)
+    return features
+
+
+def _check_finite(rows: Tensor, keys: Sequence[str], at: int, what: str) -> None:
     if not torch.isfinite(rows).all():
         bad = at + int((~torch.isfinite(rows).all(-1)).nonzero()[0])
         raise DataError(
             f"{what}: the feature of {keys[bad % len(keys)]} is not a number. The picture or the weights are "
             "damaged, or the towers overflow in float16 (use dtype='fp32')."
         )
-    return rows

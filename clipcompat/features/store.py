@@ -167,8 +167,9 @@ class FeatureFile:
         checks = list(enumerate(header["crc32"]))
         for block, crc in checks if blocks is None else checks[-blocks:]:
             at = block * block_size
-            with self._readable(self._data):
-                data = np.fromfile(self._data, np.uint8, min(block_size, size - at), offset=at)
+            with self._readable(self._data), open(self._data, "rb") as stream:
+                stream.seek(at)
+                data = stream.read(min(block_size, size - at))
             if zlib.crc32(data) != crc:
                 raise CacheError(
                     f"the feature cache {self._data} is corrupt (the checksum of block {block} of {len(checks)} is "

@@ -82,6 +82,12 @@ def test_views_differ_from_each_other_and_between_pictures(old):
     assert len(torch.unique(views, dim=0)) == 3 * 6
 
 
+def test_ranges_of_crops_that_a_backbone_widens_to_one_are_the_same_views(old, tmp_path):
+    split = toy_split("train", 2)
+    low, high = (encode_views(old, split, 2, 1, crop, tmp_path) for crop in ((0.08, 1.0), (0.5, 1.0)))
+    assert torch.equal(low, high) and opened(split) == 12 and len(files(tmp_path)) == 1
+
+
 class Ramps(ToyImages):
     """The same picture under names that go with the label; its pixels tell which crop was drawn."""
 
@@ -112,7 +118,7 @@ def test_whatever_changes_features_has_a_file_of_its_own(old, new, tmp_path):
         lambda: encode_split(old, split, tmp_path),
         lambda: encode_views(old, split, 1, 1, CROP, tmp_path),
         lambda: encode_views(old, split, 1, 2, CROP, tmp_path),  # seed
-        lambda: encode_views(old, split, 1, 1, (0.08, 1.0), tmp_path),  # crop
+        lambda: encode_views(old, split, 1, 1, (0.7, 1.0), tmp_path),  # crop
         lambda: encode_split(new, split, tmp_path),  # backbone
         lambda: encode_split(old.with_dtype(torch.bfloat16), split, tmp_path),  # dtype
         lambda: encode_split(old, toy_split("val", 2), tmp_path),  # other pictures

@@ -45,6 +45,43 @@ def test_two_towers_get_what_each_gets_alone_from_one_look_at_each_picture(old, 
         old.memory.clear(), new.memory.clear()
 
 
+def test_two_kinds_of_one_tower_come_from_one_pass_and_are_those_made_alone(old, tmp_path):
+    expected, split = [alone(old, kind) for kind in BOTH], toy_split("test", 30)
+    with _counting() as encoded:
+        found = encode_together([(old, kind) for kind in BOTH], split, tmp_path)
+    assert encoded == {"mini-old": 90}
+    assert all(torch.equal(a, b) for a, b in zip(found, expected, strict=True))
+
+
+def test_a_planned_kind_is_made_by_the_pass_that_another_kind_asks_for(old, tmp_path, monkeypatch):
+    monkeypatch.setattr(old, "together", {"test": BOTH, (0.6, 1.0): BOTH})
+    for cache in (None, tmp_path):
+        split = toy_split("test", 30)
+        with _counting() as encoded:
+            encode_split(old, split, cache)
+            encode_views(old, split, 2, 1, (0.5, 1.0), cache)
+            assert encoded == {"mini-old": 90 + 2 * 90}
+            later = encode_split(old, split, cache, kind="penultimate")
+            views = encode_views(old, split, 2, 1, (0.5, 1.0), cache, kind="penultimate")
+        assert encoded == {"mini-old": 90 + 2 * 90}
+        old.memory.clear()
+        assert torch.equal(later, alone(old, "penultimate"))
+        assert torch.equal(views, encode_views(old, split, 2, 1, (0.5, 1.0), kind="penultimate"))
+        old.memory.clear()
+
+
+def test_what_is_there_is_not_passed_again_for_a_planned_kind(old, tmp_path, monkeypatch):
+    split = toy_split("test", 30)
+    encode_split(old, split, tmp_path)
+    monkeypatch.setattr(old, "together", {"test": BOTH})
+    with _counting() as encoded:
+        encode_split(old, split, tmp_path)  # remembered
+        old.memory.clear()
+        encode_split(old, split, tmp_path)  # from its file
+        encode_views(old, split, 1, 1, (0.08, 1.0), tmp_path)  # of these crops nothing is planned
+    assert encoded == {"mini-old": 90} and len(files(tmp_path)) == 2
+
+
 def test_files_made_together_are_those_made_alone(old, new, tmp_path):
     encode_together([(old, "projected"), (new, "projected")], toy_split("test", 30), tmp_path / "together")
     old.memory.clear(), new.memory.clear()

@@ -84,6 +84,9 @@ class FixedPrompts:
     def __call__(self, pixels: Tensor, kind: str = "projected") -> Tensor:
         return self.tower(pixels, self.prompts, kind)
 
+    def project(self, hidden: Tensor) -> Tensor:
+        return self.tower.project(hidden)
+
 
 def prompted_layers(visual: nn.Module) -> int:
     """Blocks of an image tower that takes visual prompts; 0 if it takes none."""

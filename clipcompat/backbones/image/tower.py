@@ -43,9 +43,18 @@ class ImageTower:
         """
         if self._blocks:
             hidden = self._class_tokens(pixels)
-            return hidden if kind == "penultimate" else hidden @ self._visual.proj
+            return hidden if kind == "penultimate" else self.project(hidden)
         with self._autocast():
             return (self._visual(pixels) if kind == "projected" else _penultimate(self._visual, pixels)).float()
+
+    @torch.no_grad()
+    def project(self, hidden: Tensor) -> Tensor:
+        """Hidden features [picture, width] -> [picture, dim], float32, as a call with "projected" ends."""
+        if self._blocks:
+            return hidden @ self._visual.proj
+        with self._autocast():
+            plain = is_plain_vit(self._visual)
+            return (hidden @ self._visual.proj if plain else self._visual.trunk.head(hidden)).float()
 
     def _class_tokens(self, pixels: Tensor) -> Tensor:
         """[picture, 3, h, w] -> [picture, width]"""

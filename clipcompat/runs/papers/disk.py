@@ -1,7 +1,8 @@
 """What image features of runs at paper scale take on disk, computed from the sizes of data sets. Nothing was measured.
 
 A feature is a row of float32 per picture and view. Runs share files: each set of pictures is kept once per image tower,
-kind of feature, seed and random crop. Left out are features of validation pictures, and plug-ins.
+kind of feature, seed and random crop. The first run that needs pictures makes every kind that others read of them.
+Left out are features of validation pictures, and plug-ins.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -23,24 +24,26 @@ def feature_bytes(requests: Iterable[Mapping[str, Any]]) -> int:
 
     requests: fields of a `Request` each.
     """
-    files: dict[tuple, int] = {}
+    rows: dict[tuple, int] = {}
+    widths: dict[tuple, dict[str, int]] = {}
     for request in requests:
         if estimated_hours(request) is not None:
-            for what, values in _files(request):
-                files[what] = max(files.get(what, 0), values)
-    return _FLOAT * sum(files.values())
+            for looks, pictures, count, width in _rows(request):
+                widths.setdefault(looks, {}).update(width)
+                rows[looks, pictures] = max(rows.get((looks, pictures), 0), count)
+    return _FLOAT * sum(count * sum(widths[looks].values()) for (looks, _), count in rows.items())
 
 
-def _files(request: Mapping[str, Any]) -> Iterator[tuple[tuple, int]]:
-    """What tells a file from others, and how many values it holds."""
+def _rows(request: Mapping[str, Any]) -> Iterator[tuple[tuple, Any, int, dict[str, int]]]:
+    """Tower, data set and transform; what tells pictures; how many rows they have; width by kind of features."""
     towers, layout = TOWERS[request["upgrade"]], find_layout(request["dataset"])
     get = {name: request.get(name, getattr(Request, name)) for name in ("seeds", "shots", "views", "retrain")}
     method = configured_method(request["method"], layout.name, request["upgrade"], request.get("settings", ()))
-    width = {"projected": towers.dim, "penultimate": towers.penultimate}
     kind = method.image_features
-    for side in ("old", "new"):
-        for shown in {"projected", kind}:  # zero-shot is tested beside every method
-            yield (request["upgrade"], side, layout.name, "test", shown), layout.test_size * width[shown]
+    width = {kind: {"projected": towers.dim, "penultimate": towers.penultimate}[kind]}
+    for side in ("old", "new"):  # zero-shot is tested beside every method
+        looks = (request["upgrade"], side, layout.name, "test")
+        yield looks, "test", layout.test_size, width | {"projected": towers.dim}
     if method.needs == "nothing":
         return
     shots = get["shots"]
@@ -48,8 +51,7 @@ def _files(request: Mapping[str, Any]) -> Iterator[tuple[tuple, int]]:
     transform, views = _transform(method, layout.name, shots, pictures, get["views"])
     for side in ("old", "new")[: 1 + get["retrain"]]:
         for seed in get["seeds"]:
-            what = (request["upgrade"], side, layout.name, transform, shots, seed, kind)
-            yield what, views * pictures * width[kind]
+            yield (request["upgrade"], side, layout.name, transform), (shots, seed), views * pictures, width
 
 
 def _transform(method: Method, dataset: str, shots: int | None, pictures: int, views: int | None) -> tuple[Any, int]:

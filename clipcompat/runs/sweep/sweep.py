@@ -19,7 +19,7 @@ from typing import Any
 import torch
 from filelock import FileLock, Timeout
 
-from clipcompat.backbones.upgrade import load_upgrade
+from clipcompat.backbones.upgrade import Upgrade, load_upgrade
 from clipcompat.common.config import from_config
 from clipcompat.common.errors import ClipcompatError, StorageError
 from clipcompat.common.files import check_writable, digest, shortened, to_json, write_atomic
@@ -27,7 +27,8 @@ from clipcompat.common.junk import is_junk
 from clipcompat.common.terminal import set_up_logging
 from clipcompat.runs.records import read_record, write_record
 from clipcompat.runs.run import Run
-from clipcompat.runs.sweep.jobs import Engine, Job, Outcome
+from clipcompat.runs.sweep.jobs import Engine, Job, Outcome, Task
+from clipcompat.runs.sweep.together import Kinds, kinds_together, plan_passes
 
 BUSY = "another process is running it"
 """The error of a run that another sweep has begun."""
@@ -57,12 +58,14 @@ def sweep(
         from_config(Run, request)  # all are checked before the first one starts
     check_writable(out)
     jobs = [Job(n, dict(request)) for n, request in enumerate(requests)]
+    kinds = kinds_together(requests)
     if away:
-        yield from _sweep_away(jobs, out, engine)
+        yield from _sweep_away(jobs, out, engine, functools.partial(perform_away, kinds=kinds))
         return
     for number in range(passes):
         last = number == passes - 1
-        task = functools.partial(perform, out=str(out), cache=str(cache or Path(out) / "cache"), wait=last)
+        cached = str(cache or Path(out) / "cache")
+        task = functools.partial(perform, out=str(out), cache=cached, wait=last, kinds=kinds)
         again = []
         for outcome in engine(jobs, task):
             if outcome.error == BUSY and not last:
@@ -73,8 +76,8 @@ def sweep(
         jobs = again
 
 
-def _sweep_away(jobs: Sequence[Job], out: str | Path, engine: Engine) -> Iterator[Outcome]:
-    """The sweep of an engine whose processes do not see the folder of records."""
+def _sweep_away(jobs: Sequence[Job], out: str | Path, engine: Engine, task: Task) -> Iterator[Outcome]:
+    """The sweep of an engine whose processes do not see the folder of records; a task's result is a record."""
     todo = []
     for job in jobs:
         try:
@@ -90,25 +93,25 @@ def _sweep_away(jobs: Sequence[Job], out: str | Path, engine: Engine) -> Iterato
             outcome = Outcome(job, result=str(done))
         note_failure(out, outcome)
         yield outcome
-    for outcome in engine(todo, perform_away):
+    for outcome in engine(todo, task):
         if outcome.error is None:
             outcome = replace(outcome, result=str(write_record(out, outcome.result)))
         note_failure(out, outcome)
         yield outcome
 
 
-def perform_away(job: Job) -> Outcome:
+def perform_away(job: Job, kinds: Mapping[str, Kinds]) -> Outcome:
     """One run in a folder of this machine; its record is the outcome's result. What the folder keeps is found again."""
     folder = Path(tempfile.gettempdir()) / f"clipcompat-sweep-{os.getuid() if hasattr(os, 'getuid') else 0}"
     folder.mkdir(mode=0o700, exist_ok=True)
-    outcome = perform(job, str(folder), str(folder / "cache"))
+    outcome = perform(job, str(folder), str(folder / "cache"), kinds=kinds)
     return outcome if outcome.error else replace(outcome, result=read_record(outcome.result))
 
 
-def perform(job: Job, out: str, cache: str, wait: bool = True) -> Outcome:
+def perform(job: Job, out: str, cache: str, wait: bool = True, kinds: Mapping[str, Kinds] | None = None) -> Outcome:
     """One run in this process; every error that it raises is its outcome, in a sentence.
 
-    wait: for another process that is running it; else the outcome's error is `BUSY`.
+    wait: for another process that is running it; else the outcome's error is `BUSY`. kinds: see `kinds_together`.
     """
     clock = time.monotonic()
     lock = FileLock(Path(out) / "locks" / f"{_name(job.request)}.lock", fallback_to_soft=False)
@@ -120,7 +123,8 @@ def perform(job: Job, out: str, cache: str, wait: bool = True) -> Outcome:
     except (OSError, NotImplementedError) as error:
         return Outcome(job, error=f"cannot lock files in {out} ({error}). Choose an --out on a disk that can lock.")
     try:
-        _, path = from_config(Run, job.request).execute(out, cache, load=_kept_upgrade)
+        load = functools.partial(_planned_upgrade, (kinds or {}).get(job.request["dataset"], {}))
+        _, path = from_config(Run, job.request).execute(out, cache, load=load)
         return Outcome(job, result=str(path), seconds=time.monotonic() - clock)
     except ClipcompatError as error:
         return Outcome(job, error=str(error), seconds=time.monotonic() - clock)
@@ -183,6 +187,12 @@ def workers(device: str | None = None, count: int | None = None) -> list[tuple[s
     else:
         places = [device] * (count or cores)
     return [(place, max(1, cores // len(places))) for place in places]
+
+
+def _planned_upgrade(kinds: Kinds, *given: Any, **options: Any) -> Upgrade:
+    upgrade = _kept_upgrade(*given, **options)
+    plan_passes(upgrade, kinds)
+    return upgrade
 
 
 @functools.lru_cache(maxsize=2)

@@ -45,12 +45,30 @@ def test_at_full_size_both_towers_have_768_channels_before_the_projection(full_s
     )
 
 
+@pytest.mark.parametrize("name", ["mini_old", "mini_new", "old", "new"])
+@pytest.mark.parametrize("dtype", [None, torch.bfloat16], ids=["fp32", "bf16"])
+def test_what_is_projected_later_is_the_projected_feature_to_the_last_bit(request, full_size, name, dtype):
+    mini = name.startswith("mini")
+    backbone = (request.getfixturevalue(name) if mini else getattr(full_size, name)).with_dtype(dtype)
+    seen = pixels(backbone, 100 if mini else 3)  # more than one batch, of a miniature
+    later = backbone.project(backbone.image_features(seen, "penultimate"))
+    assert later.dtype == torch.float32 and torch.equal(later, backbone.image_features(seen))
+
+
+def test_prompted_towers_project_as_they_do_without_prompts(mini_new):
+    prompted = mini_new.with_visual_prompts([torch.randn(2, mini_new.penultimate, generator=torch.Generator())])
+    hidden = prompted.image_features(pixels(prompted), "penultimate")
+    torch.testing.assert_close(prompted.project(hidden), prompted.image_features(pixels(prompted)))
+
+
 def test_unknown_kinds_and_towers_without_such_a_feature_are_refused(mini_old, monkeypatch):
     with pytest.raises(UnknownNameError, match="Did you mean 'penultimate'"):
         mini_old.image_features(pixels(mini_old), "penultimat")
     monkeypatch.setattr(mini_old, "penultimate", penultimate_width(torch.nn.Identity()))
     with pytest.raises(ConfigError, match="features='projected'"):
         mini_old.image_features(pixels(mini_old), "penultimate")
+    with pytest.raises(ConfigError, match="has no penultimate features"):
+        mini_old.project(torch.zeros(1, 8))
 
 
 def transformer(**options) -> nn.Module:
