@@ -113,9 +113,10 @@ def _with_data(requests: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]
     from clipcompat.common.errors import DataError
     from clipcompat.runs.sweep.absent import absent_data
 
-    absent = absent_data(requests)
-    here = [request for request in requests if request["dataset"] not in absent]
-    if absent:
+    found = absent_data(requests)
+    here = [request for request, absent in zip(requests, found, strict=True) if not absent]
+    if len(here) < len(requests):
+        absent = {name: why for one in found for name, why in one.items()}
         first = next(iter(absent.values()))
         if not here:
             raise DataError(first)

@@ -136,6 +136,11 @@ class Run(Request):
         """Where the record of this run is, or will be. Looks at the data for it, at no backbone."""
         return record_path(out, self.study, self._all_inputs(self.datasets()[0], self.others()))
 
+    def set_names(self) -> tuple[str, ...]:
+        """The data sets that it reads: its own, then the further ones of its study."""
+        which = STUDIES[self.study].others
+        return (self.dataset, *(_OTHERS[which](self.dataset) if which else ()))
+
     def datasets(self, progress: Progress | None = None) -> "tuple[dict[int, Dataset], dict[int, Any]]":
         """The dataset of every seed, and the keys of the pictures that were left out of it, if that was asked for."""
         datasets, skipped = {seed: self._data(seed) for seed in self.seeds}, {}
@@ -147,11 +152,8 @@ class Run(Request):
 
     def others(self, progress: Progress | None = None) -> "tuple[Dataset, ...]":
         """The further sets of the dataset, for a study that has some; else none."""
-        which = STUDIES[self.study].others
-        if not which:
-            return ()
         style = {} if dataset_kind(self.dataset) == "mini" else {"templates": self.templates, "root": self.root}
-        found = [load_dataset(name, **style) for name in _OTHERS[which](self.dataset)]
+        found = [load_dataset(name, **style) for name in self.set_names()[1:]]
         return tuple(skip_broken(data, progress)[0] if self.skip_broken else data for data in found)
 
     def backbones(self, load: Callable[..., Upgrade] = load_upgrade) -> Upgrade:

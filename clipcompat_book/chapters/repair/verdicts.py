@@ -26,7 +26,8 @@ _NAMED = 3  # confusions in a sentence
 class Judged:
     """One plug-in: its upgrade, what it adds to zero-shot on new (points), and its verdict by either accuracies.
 
-    firm: whether the verdict by predicted accuracies stays if these are as far off as they are on average.
+    firm: whether the verdict by predicted accuracies stays if these are as far off as they are on average. left: points
+    on new that the guessed verdict leaves behind the measured one; 0 if it is as good, or dearer.
     """
 
     upgrade: str
@@ -34,6 +35,7 @@ class Judged:
     measured: Verdict
     guessed: Verdict
     firm: bool
+    left: float
 
     @property
     def right(self) -> bool:
@@ -59,8 +61,19 @@ def judged(lines: Sequence[Line], how: str = "", known: Collection[str] = ()) ->
         by_labels, guess = (_case(method, accuracies, 100 * old) for accuracies, old in sides)
         firm = not could_be(guess, (UNTOLD if how == "_untold" else TOLD).typical)
         added = measured["carried"] - measured["zero-shot"]
-        found.append(Judged(upgrade, added, judge(by_labels)[0], judge(guess)[0], firm))
+        right, said = judge(by_labels)[0], judge(guess)[0]
+        left = max(0.0, _reached(right, by_labels) - _reached(said, by_labels))
+        found.append(Judged(upgrade, added, right, said, firm, left))
     return found
+
+
+def _reached(verdict: Verdict, case: Case) -> float:
+    """Accuracy on new after the step of a verdict, from what was measured; of training, its stand-in in an audit."""
+    if verdict == "keep":
+        return case.carried
+    if verdict != "repair":
+        return case.old
+    return case.zero_shot + case.imitated * (case.old - case.zero_shot) if case.repaired is None else case.repaired
 
 
 def _case(method: str, accuracies: Mapping[str, float], old: float) -> Case:
@@ -111,7 +124,9 @@ def missed_sentence(lines: Sequence[Line]) -> str:
     return (
         f"So the goal for verdicts is missed by {missed:.0f} points. Of all plug-ins, {_percent(dearer)} get a dearer "
         f"verdict than labels give, and {_percent(sum(wrong.values()) - dearer)} a cheaper one. The most frequent: "
-        f"{most}. An audit says which verdicts stay the same if accuracies are as far off as they are on average: "
+        f"{most}. Who follows all of them is {fmean(one.left for one in found):.1f} points on new behind who has "
+        "labels, on average. An audit says which verdicts stay the same if accuracies are as far off as they are on "
+        "average: "
         f"{_percent(len(firm) / len(found))} of them{sure}."
     )
 
@@ -149,6 +164,13 @@ def verdicts_table(lines: Sequence[Line]) -> Table:
         "all, carried plug-in measured": judged(lines, known=("carried",)),
         "all, repaired plug-in measured": judged(lines, known=("repaired",)),
     }
-    rows = tuple((words, f"{len(own):,}", f"{100 * agreement(own):.0f}") for words, own in parts.items() if own)
-    caption = "Verdicts without labels that are those with labels, %. What is not measured is predicted."
-    return Table(("plug-ins", "number", "right"), rows, caption)
+    rows = tuple(
+        (words, f"{len(own):,}", f"{100 * agreement(own):.0f}", f"{fmean(one.left for one in own):.1f}")
+        for words, own in parts.items()
+        if own
+    )
+    caption = (
+        "Verdicts without labels that are those with labels, %, and the points on new that following them leaves "
+        "behind, on average. What is not measured is predicted."
+    )
+    return Table(("plug-ins", "number", "right", "left behind"), rows, caption)

@@ -92,6 +92,7 @@ def test_right_verdicts_are_counted_for_parts_of_the_plug_ins_and_for_what_is_me
     lines = made(noise=1.5)
     rows, found = {row[0]: row[1:] for row in verdicts_table(lines).rows}, judged(lines)
     near = [one for one in found if abs(one.added) < 3]
+    rows = {words: row[:2] for words, row in rows.items()}
     assert rows["all"] == ("24", f"{100 * agreement(found):.0f}")
     assert rows["within 3 points of zero-shot on new"] == (str(len(near)), f"{100 * agreement(near):.0f}")
     firm, open_ = ([one for one in found if one.firm is kind] for kind in (True, False))
@@ -111,9 +112,31 @@ def test_what_a_plug_in_adds_is_measured_on_new():
     assert sorted(one.added for one in judged(lines)) == pytest.approx(expected)
 
 
+def test_what_a_wrong_verdict_leaves_behind_is_counted_in_measured_points():
+    """By hand, for every wrong verdict: what its step reaches, against the step that labels name."""
+    lines = made(noise=1.5)
+    at = {}
+    for x in lines:
+        at.setdefault(tuple(x[k] for k in ("upgrade", "dataset", "method", "seed")), {})[x["what"]] = x
+    left = []
+    for one, what in zip(judged(lines), at.values(), strict=True):
+        trained = 100 * what["carried"]["accuracy"]
+        reached = {"keep": 100 * what["carried"]["new"], "warm-start": trained, "retrain": trained}
+        if "repaired" in what:
+            reached["repair"] = 100 * what["repaired"]["new"]
+        expected = max(0.0, reached[one.measured] - reached[one.guessed])
+        assert one.left == pytest.approx(expected)
+        left.append(expected)
+        if one.right or (one.guessed in ("warm-start", "retrain") and reached[one.measured] <= trained):
+            assert one.left == 0
+    assert 0 < sum(x > 0 for x in left) < len(left)
+    row = {row[0]: row[1:] for row in verdicts_table(lines).rows}["all"]
+    assert row[2] == f"{np.mean(left):.1f}"
+
+
 def test_confusions_are_shares_of_all_plug_ins_with_the_most_frequent_first():
     kinds = [("keep", "keep")] * 5 + [("keep", "warm-start")] * 3 + [("retrain", "repair")] * 2
-    found = confusions([Judged("u", 0.0, *kind, firm=True) for kind in kinds])
+    found = confusions([Judged("u", 0.0, *kind, firm=True, left=0.0) for kind in kinds])
     assert list(found.items()) == [(("keep", "warm-start"), 0.3), (("retrain", "repair"), 0.2)]
 
 
@@ -132,6 +155,7 @@ def test_a_missed_goal_is_told_with_what_is_confused_and_a_reached_one_is_not():
     dear = ["keep", "repair", "warm-start", "retrain"].index
     dearer = sum(dear(one.guessed) > dear(one.measured) for one in found) / len(found)
     assert f"{100 * dearer:.0f} % get a dearer verdict than labels give" in said
+    assert f"is {np.mean([one.left for one in found]):.1f} points on new behind who has labels" in said
     firm = [one for one in found if one.firm]
     share, right = len(firm) / len(found), agreement(firm)
     assert said.endswith(f"on average: {100 * share:.0f} % of them, of which {100 * right:.0f} % are right.")
