@@ -103,8 +103,8 @@ def trial_lines(lines: Sequence[Mapping[str, Any]]) -> go.Figure:
             mode="lines+markers",
             name=name_title(method),
             legendgroup=method,
-            line={"color": colour, "width": 3},
-            marker={"size": 10, "symbol": grey.get(method, "circle")},
+            line={"color": colour, "width": 1 if method in grey else 3},
+            marker={"size": 8 if method in grey else 10, "symbol": grey.get(method, "circle")},
             hovertemplate="mean at %{x}: %{y:.1f} %<extra>" + method + "</extra>",
         )
     rates = sorted({line["lr"] for line in lines})

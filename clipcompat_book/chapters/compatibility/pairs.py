@@ -10,9 +10,12 @@ from clipcompat_book.chapters.compatibility.controls import AGAIN, by_upgrade, s
 from clipcompat_book.means import groups, over_seeds, over_zero_shot, reports_of
 from clipcompat_book.words import method_titles, with_interval
 
+LARGER = "mini-large"
+"""The larger pair, as its records call it."""
+
 
 def pretrained_pairs(records: Sequence[Record], larger: Sequence[Record]) -> dict[str, Sequence[Record]]:
-    """The mini pairs on which most methods were run and retrained, by name. larger: the records of the larger pair.
+    """The mini pairs on which most methods were run and retrained, by name. larger: further records of the larger pair.
 
     Pair 2 was pretrained twice: one recipe and one seed on two processors gave two sets of weights. Only the second one
     has CoCoOp.
@@ -20,7 +23,7 @@ def pretrained_pairs(records: Sequence[Record], larger: Sequence[Record]) -> dic
     found = {"pair 1": shipped_pair(records), "pair 2": by_upgrade(records)["pair 2"]}
     if again := [record for record in records if record.titles.upgrade == f"mini, pair 2{AGAIN}"]:
         found[f"pair 2{AGAIN}"] = again
-    return found | {"larger pair": larger}
+    return found | {"larger pair": [*larger, *(r for r in records if r.titles.upgrade == LARGER)]}
 
 
 def pairs_of_all_methods(pairs: Mapping[str, Sequence[Record]]) -> Table:

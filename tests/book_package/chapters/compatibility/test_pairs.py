@@ -31,3 +31,5 @@ def test_a_pair_that_was_made_again_stands_beside_the_first():
     records, again = [*titled("mini"), *titled("mini, pair 2")], titled("mini, pair 2, made again")
     assert list(pretrained_pairs(records, [])) == ["pair 1", "pair 2", "larger pair"]
     assert pretrained_pairs([*records, *again], [])["pair 2, made again"] == again
+    larger, more = titled("mini-large"), titled("mini-large")
+    assert pretrained_pairs([*records, *more], larger)["larger pair"] == [*larger, *more]
