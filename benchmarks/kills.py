@@ -36,7 +36,7 @@ from clipcompat.runs.sweep.sweep import begin_worker, sweep
 
 if __name__ == "__main__":
     requests = [{**r, "seeds": tuple(r["seeds"]), "settings": tuple(r["settings"])} for r in json.loads(sys.argv[1])]
-    pool = functools.partial(run_in_pool, workers=[("cpu", 1)] * 2, begin=begin_worker)
+    pool = functools.partial(run_in_pool, workers=[("cpu",)] * 2, begin=begin_worker, threads=1)
     ray = sys.argv[3] == "ray"
     for outcome in sweep(requests, sys.argv[2], run_on_ray if ray else pool, away=ray):
         print(outcome.job.number, outcome.error, flush=True)

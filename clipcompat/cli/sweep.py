@@ -52,7 +52,7 @@ def _sweep(options: argparse.Namespace) -> int:
     from clipcompat.runs.sweep.on_ray import connect, run_on_ray
     from clipcompat.runs.sweep.pool import run_in_pool
     from clipcompat.runs.sweep.spec import load_spec
-    from clipcompat.runs.sweep.sweep import begin_worker, sweep, workers
+    from clipcompat.runs.sweep.sweep import begin_worker, sweep, threads_each, workers
 
     if options.workers is not None and (options.workers < 1 or options.engine != "pool"):
         raise ConfigError("--workers is a number of processes from 1 on, for the pool.")
@@ -60,7 +60,7 @@ def _sweep(options: argparse.Namespace) -> int:
         raise ConfigError("--address and --gpus are for --engine ray.")
     spec = load_spec(options.spec)
     asked = requests = [_with(request, options) for request in spec.requests(options.scale)]
-    places = workers(options.device, options.workers) if options.engine == "pool" else [(options.device, 0)]
+    places = workers(options.device, options.workers) if options.engine == "pool" else [(options.device,)]
     show(spec.title)
     show(f"{options.scale}: {len(requests)} runs")
     if options.dry_run:
@@ -68,7 +68,7 @@ def _sweep(options: argparse.Namespace) -> int:
         return 0
     engine = {
         "serial": run_serially,
-        "pool": functools.partial(run_in_pool, workers=places, begin=begin_worker),
+        "pool": functools.partial(run_in_pool, workers=places, begin=begin_worker, threads=threads_each(len(places))),
         "ray": functools.partial(run_on_ray, address=options.address, gpus=options.gpus),
     }[options.engine]
     if options.engine == "ray":

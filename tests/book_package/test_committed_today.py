@@ -40,11 +40,12 @@ def test_the_seed_twin_has_every_method_of_today():
 
 
 TWIN = "mini-identity, old 1 → new 2, made again"
+PAIRS = ("mini-large", "mini, pair 2, made again")
 CONTROLS = ("mini-identity", "mini-activation-only", "mini-image-only, made again", "mini-text-only, made again", TWIN)
 
 
-@pytest.mark.parametrize("title", CONTROLS)
-def test_every_control_has_every_method_of_today_with_five_seeds_and_retraining(title):
+@pytest.mark.parametrize("title", [*CONTROLS, *PAIRS])
+def test_every_control_and_two_more_pretrained_pairs_have_every_method_of_today_with_five_seeds_and_retraining(title):
     mine = [record for record in RECORDS if record.titles.upgrade == title]
     assert {record.method for record in mine} == TODAY.keys()
     for record in mine:

@@ -21,18 +21,24 @@ from clipcompat.runs.sweep.jobs import DEATHS, Job, Outcome, Task
 
 
 def run_in_pool(
-    jobs: Sequence[Job], task: Task, workers: Sequence[tuple[Any, ...]], begin: Callable[..., None] | None = None
+    jobs: Sequence[Job],
+    task: Task,
+    workers: Sequence[tuple[Any, ...]],
+    begin: Callable[..., None] | None = None,
+    threads: int | None = None,
 ) -> Iterator[Outcome]:
     """Run jobs in long-lived processes (spawned, so that each has its own CUDA context).
 
     Args:
         workers: one entry per process, the arguments of `begin`, which the process calls first: its device, say.
+        threads: of each process, for linear algebra. OMP_NUM_THREADS, if it is set, stands: who shares a machine with
+            other jobs has set it.
 
     Yields:
         The outcome of every job, in the order in which they end.
     """
     waiting, deaths = deque(jobs), Counter()
-    free = [_Worker(begin, arguments) for arguments in workers[: len(jobs)]]
+    free = [_Worker(begin, arguments, threads) for arguments in workers[: len(jobs)]]
     busy: dict[Future, tuple[_Worker, Job]] = {}
     try:
         while waiting or busy:
@@ -59,8 +65,8 @@ def run_in_pool(
 class _Worker:
     """One process that lives until it is ended, or dies."""
 
-    def __init__(self, begin: Callable[..., None] | None, arguments: tuple[Any, ...]):
-        self._begin, self._arguments = begin, arguments
+    def __init__(self, begin: Callable[..., None] | None, arguments: tuple[Any, ...], threads: int | None):
+        self._begin, self._arguments, self._threads = begin, arguments, threads
         self._executor: ProcessPoolExecutor | None = None
         self._process: BaseProcess | None = None
 
@@ -69,7 +75,7 @@ class _Worker:
             before = set(multiprocessing.active_children())
             spawn = multiprocessing.get_context("spawn")
             self._executor = ProcessPoolExecutor(1, spawn, initializer=_begin, initargs=(self._begin, self._arguments))
-            with _ctrl_c_blocked():  # it reaches the driver, which ends the workers
+            with _ctrl_c_blocked(), _thread_count(self._threads):  # Ctrl-C reaches the driver, which ends the workers
                 future = self._executor.submit(task, job)  # starts the process
             (self._process,) = set(multiprocessing.active_children()) - before
             return future
@@ -105,6 +111,23 @@ def _ctrl_c_blocked() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, former)
+
+
+@contextlib.contextmanager
+def _thread_count(threads: int | None) -> Iterator[None]:
+    """A process that is made in the block computes with so many threads, unless OMP_NUM_THREADS is set already.
+
+    It is told by its environment, because the BLAS of numpy and scipy asks once, when it is loaded. Workers that each
+    had a thread per core would wait for one another: linear probes took five times as long.
+    """
+    if threads is None or os.environ.get("OMP_NUM_THREADS"):
+        yield
+        return
+    os.environ["OMP_NUM_THREADS"] = str(threads)
+    try:
+        yield
+    finally:
+        del os.environ["OMP_NUM_THREADS"]
 
 
 def _begin(begin: Callable[..., None] | None, arguments: tuple[Any, ...]) -> None:

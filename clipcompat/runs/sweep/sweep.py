@@ -166,27 +166,28 @@ def failure_file(out: str | Path, request: Mapping[str, Any]) -> Path:
     return Path(out) / "failed" / f"{_name(request)}.failure"
 
 
-def begin_worker(device: str | None, threads: int) -> None:
-    """What a worker process does first: its share of the machine's cores, and its GPU.
-
-    OMP_NUM_THREADS, if it is set, stands: who shares a machine with other jobs has set it.
-    """
+def begin_worker(device: str | None) -> None:
+    """What a worker process does first: logging, and its GPU."""
     set_up_logging(verbose=False)  # each warning once per process
-    if not os.environ.get("OMP_NUM_THREADS"):
-        torch.set_num_threads(threads)
     if device and device.startswith("cuda"):
         torch.cuda.set_device(device)
 
 
-def workers(device: str | None = None, count: int | None = None) -> list[tuple[str | None, int]]:
+def workers(device: str | None = None, count: int | None = None) -> list[tuple[str | None]]:
     """Arguments of `begin_worker` for each worker of this machine: one per GPU, or one per core."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     gpus = torch.cuda.device_count() if device in (None, "cuda") and torch.cuda.is_available() else 0
     if gpus:
-        places: list[str | None] = [f"cuda:{n % gpus}" for n in range(count or gpus)]
-    else:
-        places = [device] * (count or cores)
-    return [(place, max(1, cores // len(places))) for place in places]
+        return [(f"cuda:{n % gpus}",) for n in range(count or gpus)]
+    return [(device,)] * (count or _cores())
+
+
+def threads_each(count: int) -> int:
+    """The share of this machine's cores that each of so many workers has."""
+    return max(1, _cores() // count)
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _planned_upgrade(kinds: Kinds, *given: Any, **options: Any) -> Upgrade:

@@ -212,18 +212,19 @@ def top_k_table(records: Sequence[Record]) -> Table:
 
 
 def preset_table(records: Sequence[Record]) -> Table:
-    """What the paper describes against what the released code does, over CoOp: base and joint, on old."""
-    described, released = by_learner(duals_of(records))["CoOp"], duals_of(records, "preset=released")
-    rows = []
-    for name, own, weight in (
-        ("described", common(described, released), WEIGHT),
-        ("released", common(released, described), 1.0),
-    ):
-        gain = difference(own, base_gain("old", weight))
-        carried = difference(own, base_gain("carried", weight))
-        joint = difference(own, lambda d: d.row["old_joint"] - d.row["old_joint_first"])
-        rows.append((name, *(with_interval(x, "+") for x in (gain, carried, joint))))
-    caption = f"Points against CoOp alone ± half of the 95 % interval, {_on(released)}; mini."
+    """What the paper describes against what the released code does, over each learner of both: base and joint."""
+    as_described, as_released, rows = by_learner(duals_of(records)), duals_of(records, "preset=released"), []
+    for learner, released in by_learner(as_released).items():
+        described = as_described[learner]
+        for name, own, weight in (
+            ("described", common(described, released), WEIGHT),
+            ("released", common(released, described), 1.0),
+        ):
+            gain = difference(own, base_gain("old", weight))
+            carried = difference(own, base_gain("carried", weight))
+            joint = difference(own, lambda d: d.row["old_joint"] - d.row["old_joint_first"])
+            rows.append((f"{learner}, {name}", *(with_interval(x, "+") for x in (gain, carried, joint))))
+    caption = f"Points against the learner alone ± half of the 95 % interval, {_on(as_released)}; mini."
     return Table(("preset", "base, on old", "base, carried to new", "joint, on old"), tuple(rows), caption)
 
 

@@ -32,6 +32,13 @@ def note(job: Job) -> Outcome:
     return Outcome(job, result=job.number**2)
 
 
+def count_threads(job: Job) -> Outcome:
+    """How many threads linear algebra has in this process, and what its environment says of them."""
+    import torch
+
+    return Outcome(job, result=(torch.get_num_threads(), os.environ.get("OMP_NUM_THREADS")))
+
+
 def on_a_machine_of_its_own(job: Job, task: Task, folder: Path) -> Outcome:
     """The task, in a folder for temporary files that no other process has. Notes the attempt, and answers only when the
     file `gate` is there.

@@ -13,7 +13,7 @@ from clipcompat.common.errors import ConfigError, MissingPackageError
 from clipcompat.runs.sweep.jobs import Job, run_serially
 from clipcompat.runs.sweep.on_ray import run_on_ray
 from clipcompat.runs.sweep.pool import run_in_pool
-from tests.runs.sweep.tasks import begin, note
+from tests.runs.sweep.tasks import begin, count_threads, note
 from tests.trees import PROJECT
 
 WORKERS = (("cpu:0",), ("cpu:1",))
@@ -56,6 +56,15 @@ def test_every_job_ends_once(engine, tmp_path):
     found = list(engine(jobs(tmp_path, 7), note))
     assert sorted((o.job.number, o.result, o.error) for o in found) == [(n, n * n, None) for n in range(7)]
     assert all(len(attempts(tmp_path, n)) == 1 for n in range(7))
+
+
+@pytest.mark.parametrize(("set_to", "threads"), [(None, 1), ("2", 2)])
+def test_a_worker_has_its_share_of_the_cores_unless_omp_num_threads_says_how_many(monkeypatch, set_to, threads):
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    if set_to:
+        monkeypatch.setenv("OMP_NUM_THREADS", set_to)
+    (outcome,) = run_in_pool([Job(0, {})], count_threads, [()], threads=1)
+    assert outcome.result == (threads, str(threads)) and os.environ.get("OMP_NUM_THREADS") == set_to
 
 
 @pytest.mark.parametrize("engine", ENGINES.values(), ids=ENGINES)

@@ -78,7 +78,12 @@ def test_k_and_presets_are_compared_on_the_datasets_that_all_have():
     assert [row[0] for row in table.rows] == ["1", "2", "4", "8"] and "shapes, tints;" in table.caption
     assert [row[2].split()[0] for row in table.rows] == ["+1.0", "+2.0", "+3.0", "+10.0"]
     described, released = tables.preset_table(records).rows
-    assert described[1].startswith("+2.0") and released[1].startswith("+4.0")  # P' alone
+    assert described[:2] == ("CoOp, described", "+2.0 ± 0.0") and released[:2] == ("CoOp, released", "+4.0 ± 0.0")
+    distilled = ["learner=promptkd", "learner.teacher_classes=base"]
+    records += [*made(distilled, base=20, noise=0), *made([*distilled, "preset=released"], base=-5, noise=0)]
+    *coop, described, released = tables.preset_table(records).rows
+    assert coop[1][1] == "+4.0 ± 0.0", "P' alone" and described[:2] == ("PromptKD, described", "+4.0 ± 0.0")
+    assert released[:2] == ("PromptKD, released", "-5.0 ± 0.0")
 
 
 def test_channels_stand_beside_a_random_step():
