@@ -179,6 +179,7 @@ def _views(
         if target.name in target.backbone.memory:
             found[target.name] = target.backbone.memory[target.name]
     targets = {target.name: target for target in asked if target.name not in found}  # two may share a stamp
+    wished = set(targets)
     for target in list(targets.values()):
         planned = sorted(target.backbone.together.get(transform, ()))
         if planned and target.store.rows() < size:  # else no picture will be looked at
@@ -189,6 +190,8 @@ def _views(
         what = f"{who}: {split.name}, {name}"
         encode(list(targets.values()), split.keys, views, draw, what, progress)
         for target in targets.values():
+            if target.name not in wished and cache is not None:
+                continue  # it waits in its file, and takes no memory
             rows = target.store.read(size)  # [view * image, dim]
             placed = _place(rows.view(len(views), len(split), rows.shape[1]), target.backbone.device, what)
             found[target.name] = placed
