@@ -126,8 +126,7 @@ def missed_sentence(lines: Sequence[Line]) -> str:
         f"verdict than labels give, and {_percent(sum(wrong.values()) - dearer)} a cheaper one. The most frequent: "
         f"{most}. Who follows all of them is {fmean(one.left for one in found):.1f} points on new behind who has "
         "labels, on average. An audit says which verdicts stay the same if accuracies are as far off as they are on "
-        "average: "
-        f"{_percent(len(firm) / len(found))} of them{sure}."
+        f"average: {_percent(len(firm) / len(found))} of them{sure}."
     )
 
 
