@@ -92,7 +92,8 @@ def _sweep(options: argparse.Namespace) -> int:
     show(f"{done} records in {options.out}; see `clipcompat table {options.out}`.")
     if failed:
         why = os.path.join(options.out, "failed")
-        say(f"{failed} runs failed; why is in {why}. The same command tries them again.")
+        runs = "1 run" if failed == 1 else f"{failed} runs"
+        say(f"{runs} failed; why is in {why}. The same command tries again.")
     return 1 if failed or len(requests) < len(asked) else 0
 
 
